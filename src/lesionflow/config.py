@@ -1,0 +1,275 @@
+"""What may be set: one frozen class a params.yaml section, and `Settings` from the environment.
+
+A value that can change a mask or a decision lives in params.yaml and has no default here. A value that says only where
+or how fast lives in `Settings`.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lesionflow.errors import ConfigError
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Count = Annotated[int, Field(ge=1)]
+Label = Annotated[int, Field(ge=1, le=255)]
+Triple = tuple[Positive, Positive, Positive]
+ChannelKind = Literal["ct", "pet", "mr", "picture"]
+Severity = Literal["fail", "quarantine", "warn", "off"]
+SectionT = TypeVar("SectionT", bound="Section")
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, strict about names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ChannelRule(Section):
+    """Which series becomes a channel.
+
+    `modality` is DICOM's (0008,0060) value; `series_description` a regular expression searched, ignoring case, in
+    (0008,103E), or null for any.
+    """
+
+    kind: ChannelKind
+    modality: str
+    series_description: str | None
+
+
+class OutlineRule(Section):
+    """Which outlined structure becomes which label: a regular expression matched against the whole ROI or segment name."""
+
+    pattern: str
+    label: str
+
+
+class IngestConfig(Section):
+    """Params of `ingest`."""
+
+    dataset_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    channels: Annotated[dict[str, ChannelRule], Field(min_length=1)]
+    reference_channel: str
+    labels: Annotated[dict[str, Label], Field(min_length=1)]
+    regions: dict[str, tuple[Label, ...]]
+    outlines: tuple[OutlineRule, ...]
+    slice_spacing_tolerance_fraction: Fraction
+    max_rejected_fraction: Fraction
+
+
+class ValidateConfig(Section):
+    """Params of `validate`: limits of the case table and what happens beyond them."""
+
+    min_cases: Count
+    spacing_mm: tuple[Positive, Positive]
+    min_shape: tuple[Count, Count, Count]
+    ct_range_hu: tuple[float, float]
+    max_suv: Positive
+    tumor_volume_ml: tuple[Annotated[float, Field(ge=0.0)], Positive]
+    min_inside_body_fraction: Fraction
+    severity: dict[str, Severity]
+    max_quarantined_fraction: Fraction
+
+
+class SplitConfig(Section):
+    """Params of `split`."""
+
+    seed: int
+    test_fraction: Fraction
+    n_folds: Annotated[int, Field(ge=2)]
+    fold: Annotated[int, Field(ge=0)]
+    n_volume_strata: Count
+
+
+class ArchitectureConfig(Section):
+    """A network: its name in `models.ARCHITECTURES` and that architecture's own options."""
+
+    name: str
+    options: dict[str, Any]
+
+
+class InferenceConfig(Section):
+    """How patches become a mask."""
+
+    overlap_fraction: Annotated[float, Field(ge=0.0, lt=1.0)]
+    flip_axes: tuple[Annotated[int, Field(ge=0, le=2)], ...]
+    probability_threshold: Annotated[float, Field(gt=0.0, lt=1.0)]
+    min_lesion_ml: Annotated[float, Field(ge=0.0)]
+    fill_holes: bool
+
+
+class PlanConfig(Section):
+    """Params of `plan`; null lets the data decide."""
+
+    dimensions: Literal[2, 3]
+    spacing_mm: tuple[Positive | None, Positive | None, Positive | None]
+    patch_size: tuple[Count, Count, Count] | None
+    batch_size: Count | None
+    context_slices: Literal[1, 3, 5]
+    memory_budget_mb: Count
+    ct_window_hu: tuple[float, float] | None
+    denoising: Literal["none", "median", "curvature"]
+    bias_field_correction: bool
+    architecture: ArchitectureConfig
+    inference: InferenceConfig
+
+
+class PreprocessConfig(Section):
+    """Params of `preprocess`; what changes an array is in the plan."""
+
+    max_failed_fraction: Fraction
+
+
+class AugmentationConfig(Section):
+    """Random changes of a training patch; each `probability` is by sample."""
+
+    flip_probability: Fraction
+    rotation_degrees: Annotated[float, Field(ge=0.0, le=180.0)]
+    scale_fraction: Fraction
+    affine_probability: Fraction
+    elastic_probability: Fraction
+    elastic_amplitude_mm: Annotated[float, Field(ge=0.0)]
+    noise_probability: Fraction
+    noise_std: Annotated[float, Field(ge=0.0)]
+    blur_probability: Fraction
+    contrast_probability: Fraction
+    gamma_probability: Fraction
+
+
+class TrainConfig(Section):
+    """Params of `train`."""
+
+    seed: int
+    max_epochs: Count
+    max_minutes: Positive
+    batches_per_epoch: Count
+    foreground_fraction: Fraction
+    loss: Literal["dice", "bce", "dice_bce", "focal", "tversky"]
+    optimizer: Literal["adam", "adamw", "sgd"]
+    learning_rate: Positive
+    weight_decay: Annotated[float, Field(ge=0.0)]
+    scheduler: Literal["plateau", "polynomial", "cosine"]
+    plateau_patience_epochs: Count
+    plateau_factor: Annotated[float, Field(gt=0.0, lt=1.0)]
+    early_stopping_patience_epochs: Count
+    gradient_clip_norm: Positive
+    max_validation_slices_per_case: Count
+    deterministic: bool
+    augmentation: AugmentationConfig
+
+
+class EvaluateConfig(Section):
+    """Params of `evaluate`."""
+
+    n_bootstrap: Count
+    confidence_level: Annotated[float, Field(gt=0.0, lt=1.0)]
+    seed: int
+    n_worst_cases: Count
+
+
+class RegisterConfig(Section):
+    """Params of `register`."""
+
+    model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+
+
+class PromoteConfig(Section):
+    """Params of `promote`: the rules that a challenger must hold."""
+
+    model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+    metric: str
+    min_test_patients: Count
+    min_score: float
+    min_gain: float
+    confidence_level: Annotated[float, Field(gt=0.0, lt=1.0)]
+    n_bootstrap: Count
+    seed: int
+
+
+class Params(Section):
+    """A whole params.yaml: one section a step."""
+
+    ingest: IngestConfig
+    validate_: Annotated[ValidateConfig, Field(alias="validate")]
+    split: SplitConfig
+    plan: PlanConfig
+    preprocess: PreprocessConfig
+    train: TrainConfig
+    evaluate: EvaluateConfig
+    register_: Annotated[RegisterConfig, Field(alias="register")]
+    promote: PromoteConfig
+
+
+class Settings(BaseSettings):
+    """Where and how fast; from the environment, never from params.yaml.
+
+    `LESIONFLOW_WORKERS`, `LESIONFLOW_DEVICE` (`auto`, `cpu`, `cuda`), `LESIONFLOW_PRIVATE_DIR` (the pseudonym key and the
+    list of sources: kept out of repo, DVC and MLflow) and `MLFLOW_TRACKING_URI`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LESIONFLOW_", frozen=True, extra="ignore")
+
+    workers: Count = Field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    private_dir: Path = Field(default_factory=lambda: Path.home() / ".config" / "lesionflow")
+    pseudonym_key: Annotated[str | None, Field(repr=False)] = None
+    tracking_uri: Annotated[str, Field(validation_alias="MLFLOW_TRACKING_URI")] = Field(
+        default_factory=lambda: f"sqlite:///{Path.cwd() / 'mlflow.db'}", validation_alias="MLFLOW_TRACKING_URI"
+    )
+
+
+def load_section(kind: type[SectionT], values: Mapping[str, object], name: str) -> SectionT:
+    """Check one params section.
+
+    Args:
+        kind: The section's class.
+        values: What params.yaml holds under the section's name.
+        name: The section's name, for the message.
+
+    Returns:
+        The frozen section.
+
+    Raises:
+        ConfigError: When a key is missing, unknown or out of range; the message lists each with what was found.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, f"params section `{name}`")) from error
+
+
+def load_params(path: Path) -> dict[str, dict[str, object]]:
+    """Read and check a whole params file.
+
+    Args:
+        path: A YAML file with one section a step.
+
+    Returns:
+        The sections as plain values, as `run_step` and a Kubeflow `dict` parameter take them.
+
+    Raises:
+        ConfigError: When the file can't be read or does not fit `Params`.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        message = f"Expected a readable YAML params file at {path}, found: {error}. Name one with --params."
+        raise ConfigError(message) from error
+    try:
+        params = Params.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, str(path))) from error
+    return params.model_dump(mode="json", by_alias=True)
+
+
+def _explain(error: ValidationError, where: str) -> str:
+    faults = [
+        f"  {'.'.join(map(str, e['loc'])) or '(all)'}: {e['msg']} (found {e['input']!r:.80})" for e in error.errors()
+    ]
+    return f"{where} does not fit; mend these {len(faults)} entries:\n" + "\n".join(faults)

@@ -1,0 +1,1 @@
+"""Nouns: frozen values that every other room passes around."""

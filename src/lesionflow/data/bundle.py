@@ -1,0 +1,45 @@
+"""The bundle: what is registered and served. Plan, weights and a card that says where they came from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from lesionflow.data.plan import Plan
+
+
+class Card(BaseModel):
+    """Where a bundle came from: what a passport repeats."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lesionflow_version: str
+    code_revision: str
+    data_revision: str
+    run_id: str
+    tracking_experiment: str
+    plan_sha256: str
+    trained_cases: tuple[str, ...]
+    validation_cases: tuple[str, ...]
+    validation_dice: float
+    epochs: int
+    train_params: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A trained model, complete.
+
+    Args:
+        plan: Every decision from study to mask.
+        weights: The network's state, by torch's parameter names.
+        card: Where it came from.
+        digest: sha256 over plan, weights and card as stored, or empty for a bundle that was never stored.
+    """
+
+    plan: Plan
+    weights: dict[str, NDArray[np.generic]]
+    card: Card
+    digest: str = ""

@@ -1,0 +1,93 @@
+"""The plan: every decision that turns a study into a mask, frozen, so that training and serving can't drift apart."""
+
+import hashlib
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from lesionflow.data.dataset import Dataset, Kind, Target
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ChannelPlan(_Frozen):
+    """How one channel's intensities become network input: clip to [lower, upper], then (x - mean) / std.
+
+    For kind `mr` and `picture`, mean and std are measured on each volume (non-zero voxels) and the fields here are null.
+    """
+
+    name: str
+    kind: Kind
+    lower: float | None
+    upper: float | None
+    mean: float | None
+    std: float | None
+
+
+class ArchitecturePlan(_Frozen):
+    """A network by its name in `models.ARCHITECTURES` and that architecture's options."""
+
+    name: str
+    options: dict[str, Any]
+
+
+class InferencePlan(_Frozen):
+    """How patches become a mask."""
+
+    overlap_fraction: float
+    flip_axes: tuple[int, ...]
+    probability_threshold: float
+    min_lesion_ml: float
+    fill_holes: bool
+
+
+class Decision(_Frozen):
+    """One decision in words, for people."""
+
+    what: str
+    value: str
+    why: str
+
+
+class Plan(_Frozen):
+    """Everything that preprocessing, training, inference and serving read.
+
+    `spacing_mm` is the model space's (slice, row, column) spacing; a null slice spacing keeps each study's own slices.
+    `patch_size` is (slice, row, column) in model space; in 2D its first entry is `context_slices` and the network sees
+    (channel x context_slices) planes and predicts the middle one.
+    """
+
+    format: Literal[1] = 1
+    dataset: Dataset
+    dimensions: Literal[2, 3]
+    spacing_mm: tuple[float | None, float | None, float | None]
+    patch_size: tuple[int, int, int]
+    batch_size: int
+    context_slices: int
+    channels: tuple[ChannelPlan, ...]
+    denoising: Literal["none", "median", "curvature"]
+    bias_field_correction: bool
+    architecture: ArchitecturePlan
+    inference: InferencePlan
+    decisions: tuple[Decision, ...]
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The network's outputs, in order."""
+        return self.dataset.targets
+
+    @property
+    def in_channels(self) -> int:
+        """Input channels of the network: in 2D, neighboring slices are channels too."""
+        return len(self.channels) * (self.context_slices if self.dimensions == 2 else 1)
+
+    def digest(self) -> str:
+        """Return the sha256 of the plan's content."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def preprocessing_digest(self) -> str:
+        """Return the sha256 of those decisions alone that change a preprocessed array."""
+        keys = {"format", "dataset", "spacing_mm", "channels", "denoising", "bias_field_correction"}
+        return hashlib.sha256(self.model_dump_json(include=keys).encode()).hexdigest()

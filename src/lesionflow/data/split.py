@@ -1,0 +1,46 @@
+"""Who is trained on, validated on and tested on."""
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+
+class Fold(BaseModel):
+    """One way to divide the cases that are not tested on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+
+
+class Split(BaseModel):
+    """Case ids by use. `test_patients` is locked: a patient once in it stays in it, and none is added to it but new ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int
+    fold: int
+    folds: tuple[Fold, ...]
+    test: tuple[str, ...]
+    test_patients: tuple[str, ...]
+    other_patients: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _nobody_is_in_two_places(self) -> "Split":
+        if set(self.test_patients) & set(self.other_patients):
+            message = "a patient is both in the test set and outside it"
+            raise ValueError(message)
+        for fold in self.folds:
+            if set(fold.train) & set(fold.validation) or set(self.test) & {*fold.train, *fold.validation}:
+                message = "a case is in two parts of the split"
+                raise ValueError(message)
+        return self
+
+    @property
+    def train(self) -> tuple[str, ...]:
+        """Case ids that the chosen fold trains on."""
+        return self.folds[self.fold].train
+
+    @property
+    def validation(self) -> tuple[str, ...]:
+        """Case ids that the chosen fold validates on."""
+        return self.folds[self.fold].validation

@@ -1,0 +1,99 @@
+"""Arrays that know where they lie: `Volume` (intensities) and `Mask` (labels)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionflow.data.geometry import Geometry
+from lesionflow.errors import GeometryMismatchError, InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Intensities of one or more channels on one grid.
+
+    Args:
+        array: float32 (channel, slice, row, column); converted and made read-only.
+        geometry: The grid of the last three axes.
+
+    Raises:
+        InputError: `invalid_array` when the array does not fit the grid.
+    """
+
+    array: NDArray[np.float32]
+    geometry: Geometry
+
+    def __post_init__(self) -> None:
+        array = np.asarray(self.array, dtype=np.float32)
+        if array.ndim != 4 or array.shape[0] < 1 or array.shape[1:] != self.geometry.shape:
+            message = (
+                f"Expected (channel, {', '.join(map(str, self.geometry.shape))}), found an array of {array.shape}."
+            )
+            raise InputError(message, reason="invalid_array")
+        object.__setattr__(self, "array", _read_only(array))
+
+    @property
+    def n_channels(self) -> int:
+        """Number of channels."""
+        return int(self.array.shape[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """Labels on a grid: 0 is background.
+
+    Args:
+        labels: uint8 (slice, row, column); whole numbers 0..255, converted and made read-only.
+        geometry: The grid.
+
+    Raises:
+        InputError: `invalid_array` when the labels do not fit the grid or are not whole numbers 0..255.
+    """
+
+    labels: NDArray[np.uint8]
+    geometry: Geometry
+
+    def __post_init__(self) -> None:
+        given = np.asarray(self.labels)
+        if given.shape != self.geometry.shape:
+            raise InputError(f"Expected labels of {self.geometry.shape}, found {given.shape}.", reason="invalid_array")
+        labels = given.astype(np.uint8) if given.dtype != np.uint8 else given
+        if labels is not given and not np.array_equal(labels, given):
+            raise InputError("Expected whole labels 0..255, found other values.", reason="invalid_array")
+        object.__setattr__(self, "labels", _read_only(labels))
+
+    def region(self, labels: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Return a bool array (slice, row, column), True where the label is one of `labels`."""
+        return np.isin(self.labels, labels)
+
+
+def require_same_grid(one: Geometry, other: Geometry, what: str) -> None:
+    """Refuse two grids that differ.
+
+    Args:
+        one: First grid.
+        other: Second grid.
+        what: What is compared and in which case, for the message.
+
+    Raises:
+        GeometryMismatchError: When they differ.
+    """
+    if not one.same_grid(other):
+        message = (
+            f"{what}: expected one grid, found shape {one.shape}, spacing {_short(one.spacing_mm)} mm, origin "
+            f"{_short(one.origin_mm)} and shape {other.shape}, spacing {_short(other.spacing_mm)} mm, origin "
+            f"{_short(other.origin_mm)}. Resample one to the other in patient space first."
+        )
+        raise GeometryMismatchError(message)
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.setflags(write=False)
+    return view
+
+
+def _short(values: Any) -> str:
+    return "(" + ", ".join(f"{float(v):.3f}" for v in values) + ")"

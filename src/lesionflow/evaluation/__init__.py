@@ -1,0 +1,1 @@
+"""Scores, statistics, pictures and the report."""

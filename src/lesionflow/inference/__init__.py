@@ -1,0 +1,1 @@
+"""Bundle and volume in, mask out: the one path for evaluation, batch and serving."""

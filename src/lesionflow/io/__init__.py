@@ -1,0 +1,1 @@
+"""Reading and writing files: the only room but `steps` that knows paths."""

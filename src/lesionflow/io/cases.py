@@ -1,0 +1,114 @@
+"""The folder of cases that `ingest` writes: nnU-Net's raw layout, a `cases.parquet`, a `dataset.json`.
+
+::
+
+    imagesTr/<case_id>_0000.nii.gz ...   one file a channel, all on one grid
+    labelsTr/<case_id>.nii.gz            when the case has a reference
+    dataset.json                         nnU-Net's, with our declaration under `lesionflow`
+    cases.parquet                        one row a case (`data.dataset.CASE_COLUMNS`)
+    rejected.json                        [{case_id, reason, message}]
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lesionflow.data.case import Case
+from lesionflow.data.dataset import Dataset
+from lesionflow.data.volume import Volume, require_same_grid
+from lesionflow.errors import ArtifactError
+from lesionflow.io import nifti
+from lesionflow.io.storage import replacing_file, write_text
+
+TABLE = "cases.parquet"
+DATASET = "dataset.json"
+REJECTED = "rejected.json"
+
+
+def image_path(folder: Path, case_id: str, channel: int) -> Path:
+    """Return where channel number `channel` of a case lies."""
+    return folder / "imagesTr" / f"{case_id}_{channel:04d}.nii.gz"
+
+
+def mask_path(folder: Path, case_id: str) -> Path:
+    """Return where the reference mask of a case lies."""
+    return folder / "labelsTr" / f"{case_id}.nii.gz"
+
+
+def write_dataset(folder: Path, dataset: Dataset, n_cases: int) -> None:
+    """Write `dataset.json` as nnU-Net v2 reads it, with our own declaration beside it."""
+    labels: dict[str, object] = {"background": 0, **dataset.labels}
+    if dataset.regions:
+        labels = {"background": 0, **{t.name: list(t.labels) for t in dataset.targets}}
+    content: dict[str, object] = {
+        "channel_names": {str(i): name for i, name in enumerate(dataset.channels)},
+        "labels": labels,
+        "numTraining": n_cases,
+        "file_ending": ".nii.gz",
+        "name": dataset.name,
+        "lesionflow": dataset.model_dump(mode="json"),
+    }
+    if dataset.regions:
+        content["regions_class_order"] = [max(t.labels) for t in dataset.targets]
+    write_text(folder / DATASET, json.dumps(content, indent=2) + "\n")
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """Read our declaration from `dataset.json`.
+
+    Raises:
+        ArtifactError: When the folder is not one that `ingest` wrote.
+    """
+    try:
+        content = json.loads((folder / DATASET).read_text(encoding="utf-8"))
+        return Dataset.model_validate(content["lesionflow"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"Expected cases written by `lesionflow ingest` in {folder}, found: {error}. Run ingest."
+        ) from error
+
+
+def write_table(folder: Path, table: pd.DataFrame) -> None:
+    """Write `cases.parquet`."""
+    with replacing_file(folder / TABLE) as partial:
+        table.to_parquet(partial, index=False)
+
+
+def read_table(folder: Path) -> pd.DataFrame:
+    """Read `cases.parquet`, sorted by `case_id`.
+
+    Raises:
+        ArtifactError: When there is none.
+    """
+    try:
+        table = pd.read_parquet(folder / TABLE)
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"Expected a case table in {folder}, found: {error}. Run ingest.") from error
+    return table.sort_values("case_id", ignore_index=True)
+
+
+def read_case(folder: Path, case_id: str, patient_id: str = "") -> Case:
+    """Read one case from the folder.
+
+    Args:
+        folder: What `ingest` wrote.
+        case_id: Its pseudonym.
+        patient_id: The patient's pseudonym, when known.
+
+    Returns:
+        The case, with its reference mask when it has one.
+
+    Raises:
+        NiftiError: When a file is missing or broken.
+        GeometryMismatchError: When the channels do not share a grid.
+    """
+    channels = tuple(read_dataset(folder).channels)
+    volumes = [nifti.read_volume(image_path(folder, case_id, i), name=case_id) for i in range(len(channels))]
+    for name, volume in zip(channels[1:], volumes[1:], strict=True):
+        require_same_grid(volumes[0].geometry, volume.geometry, f"Channels {channels[0]} and {name} of case {case_id}")
+    stacked = Volume(np.concatenate([v.array for v in volumes]), volumes[0].geometry)
+    mask_file = mask_path(folder, case_id)
+    mask = nifti.read_mask(mask_file, name=case_id) if mask_file.exists() else None
+    return Case(case_id, patient_id, channels, stacked, mask)

@@ -1,0 +1,1 @@
+"""Figures that compare a predicted with a reference mask."""

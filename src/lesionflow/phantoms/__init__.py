@@ -1,0 +1,1 @@
+"""Synthetic patients as real DICOM, with analytic truth."""

@@ -1,0 +1,1 @@
+"""From source space to model space and back."""

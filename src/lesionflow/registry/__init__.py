@@ -1,0 +1,1 @@
+"""Runs, model versions and promotion: the only mlflow."""

@@ -1,0 +1,1 @@
+"""The training loop: the only pytorch_lightning."""

@@ -1,0 +1,1 @@
+"""Checks of cases and of the case table."""
