@@ -1,1 +1,9 @@
 """Runs, model versions and promotion: the only mlflow."""
+
+import os
+
+# mlflow reads these when it is imported: no telemetry, no pickles, no complaint where git is absent.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")

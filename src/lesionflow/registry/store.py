@@ -1,0 +1,111 @@
+"""The MLflow store behind a tracking URI: made when it is a missing SQLite file, reached with our own errors."""
+
+import fcntl
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from lesionflow.errors import ServiceError
+from lesionflow.io.storage import replacing_file
+
+SQLITE = "sqlite:///"
+ARTIFACTS = "mlartifacts"
+#: What mlflow and its libraries raise when the store is absent, locked, of another version or refuses; requests' errors
+#: are OSErrors.
+FAULTS = (MlflowException, SQLAlchemyError, OSError)
+
+
+def sqlite_path(tracking_uri: str) -> Path | None:
+    """Return the absolute path of a SQLite store, or None for a server's or another database's URI."""
+    if not tracking_uri.startswith(SQLITE) or not tracking_uri.removeprefix(SQLITE):
+        return None
+    return Path(tracking_uri.removeprefix(SQLITE)).absolute()
+
+
+def artifact_location(tracking_uri: str, experiment: str) -> str | None:
+    """Return where the artifacts of an experiment go: beside a SQLite file; None lets the server decide."""
+    database = sqlite_path(tracking_uri)
+    return None if database is None else (database.parent / ARTIFACTS / experiment).as_uri()
+
+
+@contextmanager
+def reaching(tracking_uri: str) -> Iterator[None]:
+    """Turn every fault of the store within the block into a `ServiceError` that names the store.
+
+    Args:
+        tracking_uri: The store.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ServiceError: When the store can't be reached or refuses.
+    """
+    try:
+        yield
+    except FAULTS as error:
+        message = (
+            f"Expected to reach MLflow at {without_password(tracking_uri)}, found {type(error).__name__}: "
+            f"{error!s:.400}. Check MLFLOW_TRACKING_URI and that the server or file is there."
+        )
+        raise ServiceError(message) from error
+
+
+def connect(tracking_uri: str) -> MlflowClient:
+    """Return a client of the store, making a missing SQLite file first.
+
+    Two processes may call this at once, and a kill leaves no half-made file: the tables are made in a file of another
+    name that is then moved to its place, under a lock.
+
+    Args:
+        tracking_uri: `sqlite:///FILE`, `http(s)://HOST` or another database's URI.
+
+    Returns:
+        A client for both tracking and registry.
+
+    Raises:
+        ServiceError: When the store can't be reached.
+    """
+    with reaching(tracking_uri):
+        database = sqlite_path(tracking_uri)
+        if database is not None:
+            tracking_uri = f"{SQLITE}{database}"
+            _make_sqlite(database)
+        client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+def without_password(tracking_uri: str) -> str:
+    """Return the URI without the user and password that may stand before its host."""
+    scheme, separator, rest = tracking_uri.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def _make_sqlite(database: Path) -> None:
+    if database.exists():
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with database.with_name(f".{database.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if database.exists():
+            return
+        with replacing_file(database) as partial, _quiet("mlflow.store.db.utils", "alembic"):
+            MlflowClient(f"{SQLITE}{partial}").search_experiments(max_results=1)
+
+
+@contextmanager
+def _quiet(*loggers: str) -> Iterator[None]:
+    before = [(logging.getLogger(name), logging.getLogger(name).level) for name in loggers]
+    for logger, _ in before:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in before:
+            logger.setLevel(level)
