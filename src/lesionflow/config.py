@@ -135,11 +135,15 @@ class AugmentationConfig(Section):
     affine_probability: Fraction
     elastic_probability: Fraction
     elastic_amplitude_mm: Annotated[float, Field(ge=0.0)]
+    elastic_scale_mm: Positive
     noise_probability: Fraction
     noise_std: Annotated[float, Field(ge=0.0)]
     blur_probability: Fraction
+    blur_sigma_mm: Annotated[float, Field(ge=0.0)]
     contrast_probability: Fraction
+    contrast_fraction: Annotated[float, Field(ge=0.0)]
     gamma_probability: Fraction
+    gamma_fraction: Annotated[float, Field(ge=0.0)]
 
 
 class TrainConfig(Section):

@@ -1,0 +1,134 @@
+"""Put the transforms in order and seed them."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import albumentations
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionflow.augmentation.intensity import Blur, Contrast, Gamma, Noise
+from lesionflow.augmentation.spatial import FlipSlices, Warp
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What may change in a sample; each probability is by sample.
+
+    Args:
+        flip_probability: By axis (slice, row, column).
+        rotation_degrees: Largest in-plane rotation either way.
+        scale_fraction: Sizes change by a factor in 1 / (1 + f) .. 1 + f.
+        affine_probability: Of rotation and scale, together.
+        elastic_probability: Of a smooth deformation.
+        elastic_amplitude_mm: Its largest displacement along an axis.
+        elastic_scale_mm: Distance over which it varies.
+        noise_probability: Of added noise.
+        noise_std: Its largest standard deviation, in z-scores.
+        blur_probability: Of a Gaussian blur.
+        blur_sigma_mm: Its largest sigma.
+        contrast_probability: Of a change of contrast.
+        contrast_fraction: Contrast changes by a factor in 1 / (1 + f) .. 1 + f.
+        gamma_probability: Of a gamma curve.
+        gamma_fraction: Gamma lies in 1 / (1 + f) .. 1 + f.
+    """
+
+    flip_probability: float
+    rotation_degrees: float
+    scale_fraction: float
+    affine_probability: float
+    elastic_probability: float
+    elastic_amplitude_mm: float
+    elastic_scale_mm: float
+    noise_probability: float
+    noise_std: float
+    blur_probability: float
+    blur_sigma_mm: float
+    contrast_probability: float
+    contrast_fraction: float
+    gamma_probability: float
+    gamma_fraction: float
+
+
+class Augmentation:
+    """A seeded chain of random changes of one patch and its mask.
+
+    Args:
+        transforms: albumentations transforms on (row, column, plane) arrays.
+    """
+
+    def __init__(self, transforms: Sequence[albumentations.BasicTransform]) -> None:
+        # OpenCV's own threads would fight with the network's for the cores.
+        cv2.setNumThreads(0)
+        self._chain = albumentations.Compose(list(transforms))
+
+    def __call__(
+        self, image: NDArray[np.float32], mask: NDArray[np.uint8], seed: Sequence[int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Change a patch.
+
+        Args:
+            image: Float32 (channel, slice, row, column), z-scored.
+            mask: 0/1 (target, slice, row, column); the slice axis may be shorter than the image's.
+            seed: Whole numbers >= 0, such as (seed, epoch, sample): the same give the same result, bit for bit, in
+                whatever process and order.
+
+        Returns:
+            The changed image and mask, of the same shapes and types.
+        """
+        rng = np.random.default_rng(tuple(seed))
+        # One shared generator: albumentations' own seeding gives each transform the same seed, so all fire at once.
+        self._chain.set_random_state(rng, random.Random(int(rng.integers(2**63))))
+        changed = self._chain(image=_to_planes(image), mask=_to_planes(mask))
+        return _from_planes(changed["image"], image.shape), _from_planes(changed["mask"], mask.shape)
+
+
+def build_augmentation(
+    changes: Changes, *, spacing_mm: tuple[float, float], n_image_slices: int, n_mask_slices: int
+) -> Augmentation:
+    """Build the augmentation of training patches.
+
+    Args:
+        changes: What may change, how much and how often.
+        spacing_mm: (row, column) spacing of model space; 1 where it is unknown.
+        n_image_slices: Slices of an image patch.
+        n_mask_slices: Slices of a mask patch: 1 when only the middle slice is predicted.
+
+    Returns:
+        The augmentation.
+    """
+    warp = Warp(
+        spacing_mm=spacing_mm,
+        rotation_degrees=changes.rotation_degrees,
+        scale_fraction=changes.scale_fraction,
+        affine_probability=changes.affine_probability,
+        elastic_amplitude_mm=changes.elastic_amplitude_mm,
+        elastic_scale_mm=changes.elastic_scale_mm,
+        elastic_probability=changes.elastic_probability,
+    )
+    return Augmentation(
+        [
+            albumentations.HorizontalFlip(p=changes.flip_probability),
+            albumentations.VerticalFlip(p=changes.flip_probability),
+            FlipSlices(n_image_slices, n_mask_slices, p=changes.flip_probability),
+            warp,
+            Noise(changes.noise_std, n_image_slices, p=changes.noise_probability),
+            Blur(changes.blur_sigma_mm, spacing_mm, n_image_slices, p=changes.blur_probability),
+            Contrast(changes.contrast_fraction, n_image_slices, p=changes.contrast_probability),
+            Gamma(changes.gamma_fraction, n_image_slices, p=changes.gamma_probability),
+        ]
+    )
+
+
+def _to_planes(array: NDArray[Any]) -> NDArray[Any]:
+    """(channel, slice, row, column) -> (row, column, channel x slice)."""
+    rows, columns = array.shape[2:]
+    return np.ascontiguousarray(array.reshape(-1, rows, columns).transpose(1, 2, 0))
+
+
+def _from_planes(planes: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """(row, column, channel x slice) -> (channel, slice, row, column)."""
+    return np.ascontiguousarray(planes.transpose(2, 0, 1)).reshape(shape)
