@@ -1,1 +1,1 @@
-"""Checks of cases and of the case table."""
+"""Checks of the case table; Great Expectations judges, and what it finds fails the run or quarantines cases."""

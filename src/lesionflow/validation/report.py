@@ -1,0 +1,132 @@
+"""From violations to a verdict, and the verdict for machines (`findings.json`) and people (`summary.html`)."""
+
+import html
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from lesionflow.config import Severity
+from lesionflow.validation.checks import CHECKS, Rule
+from lesionflow.validation.expectations import Violation
+
+#: Cases named in a message or a table for people; the JSON names all.
+MAX_NAMED_CASES = 5
+_STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.4rem .6rem;border-bottom:1px solid #d5dae0;
+vertical-align:top}.fail{color:#b42318}.quarantine{color:#9a5b00}.warn{color:#5c5400}.held,.off{color:#4d5761}"""
+
+
+class Finding(NamedTuple):
+    """A rule that does not hold, with what follows from it."""
+
+    check: str
+    severity: Severity
+    expected: str
+    advice: str
+    case_ids: tuple[str, ...]
+    found: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The finding in words."""
+        where = f"{len(self.case_ids)} cases ({_some(self.case_ids)})" if self.case_ids else "the case table"
+        found = _some(dict.fromkeys(self.found))
+        return f"{self.severity}: {self.check}: expected {self.expected}, found {found} in {where}. {self.advice}"
+
+
+class Verdict(NamedTuple):
+    """All findings; the cases to leave out, each with its checks; and why the data as a whole are refused, if so."""
+
+    n_cases: int
+    findings: tuple[Finding, ...]
+    quarantine: Mapping[str, tuple[str, ...]]
+    refusals: tuple[str, ...]
+
+
+def reach_verdict(
+    violations: Iterable[Violation],
+    severity: Mapping[str, Severity],
+    *,
+    n_cases: int,
+    max_quarantined_fraction: float,
+) -> Verdict:
+    """Weigh violations.
+
+    Args:
+        violations: What Great Expectations found.
+        severity: What each check's violation does: `fail`, `quarantine` or `warn`.
+        n_cases: Cases in the table.
+        max_quarantined_fraction: Beyond it the data as a whole are refused.
+
+    Returns:
+        The verdict.
+    """
+    findings = tuple(_finding(violation, severity) for violation in violations)
+    checks: dict[str, dict[str, None]] = {}
+    for finding in findings:
+        if finding.severity == "quarantine":
+            for case_id in finding.case_ids:
+                checks.setdefault(case_id, {})[finding.check] = None
+    quarantine = {case_id: tuple(checks[case_id]) for case_id in sorted(checks)}
+    refusals = [finding.sentence for finding in findings if finding.severity == "fail"]
+    if len(quarantine) > max_quarantined_fraction * n_cases:
+        refusals.append(
+            f"Expected at most {max_quarantined_fraction:.0%} of {n_cases} cases in quarantine "
+            f"(`validate.max_quarantined_fraction`), found {len(quarantine)}: {_some(quarantine)}."
+        )
+    return Verdict(n_cases, findings, quarantine, tuple(refusals))
+
+
+def findings_json(verdict: Verdict) -> str:
+    """Return all of a verdict but the quarantine as JSON."""
+    content = {
+        "passed": not verdict.refusals,
+        "n_cases": verdict.n_cases,
+        "n_quarantined": len(verdict.quarantine),
+        "refusals": verdict.refusals,
+        "findings": [finding._asdict() for finding in verdict.findings],
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def quarantine_json(verdict: Verdict) -> str:
+    """Return `{case_id: [check, ...]}` as JSON: the cases that no later step may use."""
+    return json.dumps(verdict.quarantine, indent=2) + "\n"
+
+
+def summary_html(verdict: Verdict, rules: Sequence[Rule], severity: Mapping[str, Severity]) -> str:
+    """Return one page for people, complete in itself: every check, whether it held, and what to do where it did not."""
+    passed = "The data failed validation." if verdict.refusals else "The data passed validation."
+    lines = [f"<li>{html.escape(refusal)}</li>" for refusal in verdict.refusals]
+    rows = [_row(check, severity[check], verdict, rules) for check in CHECKS]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Validation of the cases</title>'
+        f"<style>{_STYLE}</style></head><body><h1>{passed}</h1>"
+        f"<p>{verdict.n_cases} cases, {len(verdict.quarantine)} of them in quarantine.</p><ul>{''.join(lines)}</ul>"
+        "<table><tr><th>Check</th><th>Verdict</th><th>Expected</th><th>Cases</th><th>What to do</th></tr>"
+        f"{''.join(rows)}</table>"
+        '<p><a href="data_docs/index.html">Data Docs of Great Expectations</a></p></body></html>\n'
+    )
+
+
+def _row(check: str, severity: Severity, verdict: Verdict, rules: Sequence[Rule]) -> str:
+    findings = [finding for finding in verdict.findings if finding.check == check]
+    outcome = "off" if severity == "off" else severity if findings else "held"
+    broken = [finding.expected for finding in findings]
+    cases = sorted({case_id for finding in findings for case_id in finding.case_ids})
+    expected = broken or [rule.expected for rule in rules if rule.check == check]
+    advice = f"{CHECKS[check].meaning} {CHECKS[check].advice}" if findings else ""
+    named = f"{len(cases)}: {_some(cases)}" if cases else ""
+    cells = (check, outcome, "; ".join(expected), named, advice)
+    return f'<tr class="{outcome}">' + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+
+
+def _finding(violation: Violation, severity: Mapping[str, Severity]) -> Finding:
+    rule, case_ids, found = violation
+    return Finding(rule.check, severity[rule.check], rule.expected, CHECKS[rule.check].advice, case_ids, found)
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - MAX_NAMED_CASES} more" if len(listed) > MAX_NAMED_CASES else ""
+    return ", ".join(listed[:MAX_NAMED_CASES]) + more

@@ -1,0 +1,110 @@
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lesionflow.errors import ArtifactError
+from lesionflow.validation.checks import CHECKS, Limits, make_rules, with_derived_columns
+from lesionflow.validation.expectations import judge
+from support.case_tables import CT_PET, case_table
+
+LIMITS = Limits(5, (0.2, 10.0), (3, 32, 32), (-2048.0, 32767.0), 200.0, (0.0, 3000.0), 0.5)
+#: Seconds for 100,000 cases; it takes about 1.5 on two cores of 2020.
+MAX_SECONDS = 10.0
+
+#: One fault of one case each: the check, the column, the value that alone breaks it.
+FAULTS = [
+    ("spacing", "spacing_slice_mm", 10.5),
+    ("spacing", "spacing_row_mm", 0.1),
+    ("spacing", "spacing_column_mm", np.nan),
+    ("shape", "n_slices", 2),
+    ("shape", "n_rows", 31),
+    ("shape", "n_columns", 31),
+    ("intensity_range", "min__CT", -3000.0),
+    ("intensity_range", "max__CT", 40000.0),
+    ("intensity_range", "max__PET", 201.0),
+    ("intensity_range", "max__PET", -1000.0),
+    ("intensity_range", "max__CT", np.inf),
+    ("intensity_range", "min__PET", np.nan),
+    ("non_finite", "n_nan__CT", 1),
+    ("non_finite", "n_nan__PET", 1),
+    ("labels", "has_mask", 0),
+    ("labels", "labels_present", "1,2"),
+    ("tumor_volume", "tumor_ml", 3001.0),
+    ("tumor_volume", "tumor_ml", np.nan),
+    ("inside_body", "inside_body_fraction", 0.49),
+    ("inside_body", "inside_body_fraction", np.nan),
+    ("duplicate_image", "image_sha256", f"{2:064x}"),
+    ("patient_in_two_cases", "patient_id", "p-000001"),
+]
+
+
+def _judge(table, folder):
+    return judge(with_derived_columns(table, CT_PET), make_rules(LIMITS, CT_PET), folder)
+
+
+def test_a_good_table_has_no_violation_and_readable_docs(tmp_path):
+    assert _judge(case_table(), tmp_path / "docs") == ()
+    assert "Expectation" in (tmp_path / "docs" / "index.html").read_text()
+
+
+def test_each_fault_alone_is_found_and_only_its_check(tmp_path):
+    table = case_table(len(FAULTS) + 5)
+    for column in {column for _, column, _ in FAULTS}:
+        table[column] = table[column].astype(float if pd.api.types.is_numeric_dtype(table[column]) else object)
+    for row, (_, column, value) in enumerate(FAULTS, start=5):
+        table.loc[row, column] = value
+    found = {(v.rule.check, case_id) for v in _judge(table, tmp_path / "docs") for case_id in v.case_ids}
+    twins = {("duplicate_image", "c-000001"), ("patient_in_two_cases", "c-000001")}
+    assert found == twins | {(check, f"c-{row:06d}") for row, (check, _, _) in enumerate(FAULTS, start=5)}
+
+
+def test_too_few_cases(tmp_path):
+    (violation,) = _judge(case_table(4), tmp_path / "docs")
+    assert violation.rule.check == "min_cases"
+    assert violation.case_ids == ()
+    assert violation.found == ("4",)
+
+
+def test_an_empty_table_has_too_few_cases(tmp_path):
+    assert [v.rule.check for v in _judge(case_table(3).iloc[:0], tmp_path / "docs")] == ["min_cases"]
+
+
+def test_every_check_is_tried():
+    assert {check for check, _, _ in FAULTS} | {"min_cases"} == set(CHECKS)
+
+
+def test_docs_identify_nobody_call_nobody_home_and_repeat_to_the_byte(tmp_path):
+    table = case_table().assign(manufacturer="Secret Maker", sex="O", institution="St. Elsewhere")
+    table.loc[3, "spacing_row_mm"] = 77.0
+    for name in ("one", "two"):
+        _judge(table, tmp_path / name)
+    pages = [p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file()]
+    assert len([p for p in pages if p.suffix == ".html"]) == 3
+    for page in pages:
+        assert (tmp_path / "one" / page).read_bytes() == (tmp_path / "two" / page).read_bytes(), page
+    text = "".join((tmp_path / "one" / p).read_text() for p in pages if p.suffix == ".html")
+    assert "c-000003" in text
+    for secret in ("Secret Maker", "St. Elsewhere", str(tmp_path), "great-expectations-web-assets", "1970-01-01T"):
+        assert secret not in text
+
+
+def test_a_missing_column_is_named(tmp_path):
+    table = with_derived_columns(case_table(), CT_PET).drop(columns=["max__PET", "n_rows"])
+    with pytest.raises(ArtifactError, match="n_rows, max__PET"):
+        judge(table, make_rules(LIMITS, CT_PET), tmp_path / "docs")
+
+
+def test_a_column_of_another_type_is_an_artifact_error(tmp_path):
+    with pytest.raises(ArtifactError, match="spacing"):
+        _judge(case_table().assign(spacing_row_mm="wide"), tmp_path / "docs")
+
+
+def test_a_hundred_thousand_cases_take_seconds(tmp_path):
+    table = case_table(100_000)
+    table.loc[::10, "spacing_row_mm"] = 50.0
+    started = time.monotonic()
+    (violation,) = _judge(table, tmp_path / "docs")
+    assert time.monotonic() - started < MAX_SECONDS
+    assert len(violation.case_ids) == 10_000
