@@ -1,0 +1,215 @@
+"""The service's routes, an ASGI application of our own.
+
+::
+
+    POST /v1/segment                  a study in, a mask or a report out
+    GET  /v1/results/{id}/report      the report of an earlier answer
+    GET  /v1/results/{id}/mask        its mask, ?format=
+    GET  /v1/model                    what is being served
+    GET  /livez /readyz /metrics      for orchestrators
+    GET  /                            a page to try it by hand
+"""
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from lesionflow.config import Settings
+from lesionflow.errors import InputError, LesionFlowError
+from lesionflow.serving import problems
+from lesionflow.serving.engine import Engine
+from lesionflow.serving.formats import ANSWERS, choose
+from lesionflow.serving.metrics import ServiceMetrics
+from lesionflow.serving.middleware import GuardMiddleware
+from lesionflow.serving.problems import RequestRefusedError
+from lesionflow.serving.results import ResultStore
+from lesionflow.serving.settings import ServiceSettings
+from lesionflow.serving.sources import study_source
+from lesionflow.serving.uploads import Part, receive_parts
+from lesionflow.serving.work_queue import WorkQueue
+
+STATIC = Path(__file__).parent / "static"
+
+
+def create_app(service: ServiceSettings, settings: Settings | None = None) -> Starlette:
+    """Build the application; the model is loaded in the background once it starts.
+
+    Args:
+        service: Limits, and which model.
+        settings: The tracking URI and the device; from the environment, if not given.
+    """
+    metrics = ServiceMetrics()
+    app = Starlette(
+        routes=[
+            Route("/v1/segment", segment, methods=["POST"]),
+            Route("/v1/results/{result_id}/report", result_report),
+            Route("/v1/results/{result_id}/mask", result_mask),
+            Route("/v1/model", model),
+            Route("/livez", livez),
+            Route("/readyz", readyz),
+            Route("/metrics", show_metrics),
+            Route("/", page),
+            Mount("/static", StaticFiles(directory=STATIC), name="static"),
+        ],
+        middleware=[Middleware(GuardMiddleware, metrics=metrics)],
+        exception_handlers={
+            RequestRefusedError: problems.on_refused,
+            LesionFlowError: problems.on_lesionflow_error,
+            HTTPException: problems.on_http_exception,
+        },
+        lifespan=_lifespan,
+    )
+    app.state.service, app.state.metrics = service, metrics
+    app.state.engine = Engine(service, settings or Settings())
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    state, service = app.state, app.state.service
+    with tempfile.TemporaryDirectory(prefix="lesionflow-results-", ignore_cleanup_errors=True) as temporary:
+        state.results = ResultStore(
+            service.results_dir or Path(temporary),
+            max_results=service.max_results,
+            max_age_s=service.max_result_age_s,
+        )
+        state.queue = WorkQueue(service.max_concurrent, service.max_waiting)
+        state.engine.start()
+        yield
+        state.engine.stop()
+        state.queue.close()
+
+
+async def segment(request: Request) -> Response:
+    """Receive a study, wait for its turn, answer with what was asked for."""
+    state, service = request.app.state, request.app.state.service
+    name = choose(request.query_params.get("format"), request.headers.get("accept"))
+    state.queue.refuse_when_full()
+    channels = tuple(state.engine.model.bundle.plan.dataset.channels)
+    folder = Path(tempfile.mkdtemp(prefix="lesionflow-upload-"))
+    cleanup = partial(shutil.rmtree, folder, ignore_errors=True)
+    try:
+        parts = await receive_parts(
+            request.headers, request.stream(), folder, max_mb=service.max_upload_mb, max_parts=service.max_files
+        )
+    except BaseException:
+        cleanup()
+        raise
+    work = partial(_segment_parts, state, parts, folder, channels, name)
+    return _answer(state.results, await state.queue.run(work, cleanup), name)
+
+
+async def result_report(request: Request) -> Response:
+    """Answer with the report of an earlier result."""
+    return JSONResponse(request.app.state.results.report(request.path_params["result_id"]))
+
+
+async def result_mask(request: Request) -> Response:
+    """Answer with a mask of an earlier result."""
+    name = choose(request.query_params.get("format"), request.headers.get("accept"))
+    results: ResultStore = request.app.state.results
+    return _answer(results, results.report(request.path_params["result_id"]), name)
+
+
+async def model(request: Request) -> Response:
+    """Say what is being served: passport, channels, targets, card."""
+    return JSONResponse(request.app.state.engine.model.describe())
+
+
+async def livez(_: Request) -> Response:
+    """Say that the process answers."""
+    return PlainTextResponse("ok\n")
+
+
+async def readyz(request: Request) -> Response:
+    """Say whether studies can be segmented."""
+    if request.app.state.engine.ready:
+        return PlainTextResponse("ok\n")
+    return problems.problem(503, "not_ready", "The model is not loaded yet.", {"Retry-After": "15"})
+
+
+async def show_metrics(request: Request) -> Response:
+    """Give Prometheus its figures."""
+    state = request.app.state
+    metrics: ServiceMetrics = state.metrics
+    metrics.taken.set(state.queue.n_taken)
+    metrics.ready.set(state.engine.ready)
+    if state.engine.ready:
+        served = state.engine.model
+        metrics.model.labels(served.name, served.version, served.bundle.digest).set(1)
+    return Response(metrics.render(), media_type=metrics.content_type)
+
+
+async def page(_: Request) -> Response:
+    """Give the page to try the service by hand."""
+    return FileResponse(STATIC / "index.html")
+
+
+def _segment_parts(state: Any, parts: list[Part], folder: Path, channels: tuple[str, ...], name: str) -> dict[str, Any]:
+    """Turn received parts into a kept result; runs in a worker thread."""
+    metrics: ServiceMetrics = state.metrics
+    metrics.received_bytes.inc(sum(part.path.stat().st_size for part in parts))
+    unpacked = folder / "study"
+    unpacked.mkdir()
+    began = time.perf_counter()
+    try:
+        source = study_source(parts, unpacked, channels, state.service)
+        formats = (name,) if ANSWERS[name].file_name else _all_formats(is_dicom=isinstance(source, Path))
+        report = state.results.put(lambda result_id, path: _fill(state.engine, source, result_id, path, formats))
+    except InputError as error:
+        metrics.studies.labels(error.reason).inc()
+        # Where the upload lay on the server is nobody's business.
+        raise type(error)(str(error).replace(str(folder), "(upload)"), reason=error.reason) from error
+    except RequestRefusedError as error:
+        metrics.studies.labels(error.code).inc()
+        raise
+    except Exception:
+        metrics.studies.labels("internal_error").inc()
+        raise
+    metrics.studies.labels("segmented").inc()
+    metrics.empty_masks.inc(all(target["volume_ml"] == 0 for target in report["targets"]))
+    metrics.seconds.observe(time.perf_counter() - began)
+    return report
+
+
+def _all_formats(*, is_dicom: bool) -> tuple[str, ...]:
+    return tuple(
+        name for name, answer in ANSWERS.items() if answer.file_name is not None and (is_dicom or name != "dicom-seg")
+    )
+
+
+def _fill(engine: Engine, source: Any, result_id: str, folder: Path, formats: tuple[str, ...]) -> dict[str, Any]:
+    report = engine.segment(source, folder, formats)
+    base = f"/v1/results/{result_id}"
+    links = {"report": f"{base}/report", "masks": {name: f"{base}/mask?format={name}" for name in formats}}
+    return {"id": result_id, "links": links, **report}
+
+
+def _answer(results: ResultStore, report: dict[str, Any], name: str) -> Response:
+    volumes = ", ".join(f"{quote(t['name'])}={t['volume_ml']:.3f}" for t in report["targets"])
+    passport = report["passport"]
+    headers = {
+        "Link": f'<{report["links"]["report"]}>; rel="describedby"; type="application/json"',
+        "X-Lesionflow-Result": report["id"],
+        "X-Lesionflow-Volumes-Ml": volumes,
+        "X-Lesionflow-Model": f"{quote(passport['model_name'])}/{quote(passport['model_version'])}",
+    }
+    answer = ANSWERS[name]
+    if answer.file_name is None:
+        return JSONResponse(report, headers=headers)
+    path = results.file(report["id"], answer.file_name)
+    return FileResponse(path, media_type=answer.media_type, filename=answer.file_name, headers=headers)

@@ -1,0 +1,103 @@
+"""The model being served: loaded once, fixed for the life of the process, used by one thread a study."""
+
+import logging
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lesionflow.config import Settings
+from lesionflow.errors import ServiceError
+from lesionflow.serving.formats import ANSWERS
+from lesionflow.serving.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from lesionflow.inference import Segmenter
+    from lesionflow.steps.predict import ServedModel
+
+logger = logging.getLogger(__name__)
+
+
+class Engine:
+    """Loads a model in the background, then turns studies into masks.
+
+    Args:
+        service: Which model.
+        settings: The tracking URI and the device.
+    """
+
+    def __init__(self, service: ServiceSettings, settings: Settings) -> None:
+        self._service, self._settings = service, settings
+        self._loaded: tuple[ServedModel, Segmenter] | None = None
+        self._stopped = threading.Event()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a model is loaded."""
+        return self._loaded is not None
+
+    @property
+    def model(self) -> "ServedModel":
+        """The model being served.
+
+        Raises:
+            ServiceError: When none is loaded yet.
+        """
+        return self._require()[0]
+
+    def start(self) -> None:
+        """Begin to load in a thread; try again until it works or `stop` is called."""
+        threading.Thread(target=self._load_until_it_works, name="load-model", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop trying to load."""
+        self._stopped.set()
+
+    def load(self) -> None:
+        """Load the model now.
+
+        Raises:
+            LesionFlowError: When there is no such model or it can't be used.
+        """
+        # torch and mlflow take seconds and 300 MB; the server's parent process imports this module too, needs neither.
+        from lesionflow.inference import Segmenter
+        from lesionflow.steps.predict import load_model
+
+        model = load_model(self._service.model, self._service.model_name, self._settings.tracking_uri)
+        self._loaded = (model, Segmenter(model.bundle, device=self._settings.device))
+        logger.info("serving model %s, version %s, bundle %.12s", model.name, model.version, model.bundle.digest)
+
+    def segment(self, source: Path | Mapping[str, Path], folder: Path, formats: Iterable[str]) -> dict[str, Any]:
+        """Segment a study and write its masks.
+
+        Args:
+            source: A folder of DICOM, or a NIfTI file by channel.
+            folder: Where the masks go, named as `formats.ANSWERS` says.
+            formats: Keys of `ANSWERS` that name a file.
+
+        Returns:
+            The report as plain values.
+        """
+        from lesionflow.steps.predict import segment_study
+
+        model, segmenter = self._require()
+        prediction = segment_study(model, segmenter, source)
+        for name in formats:
+            file_name = ANSWERS[name].file_name
+            if file_name is not None:
+                prediction.write(folder / file_name, name)
+        return prediction.report().model_dump(mode="json")
+
+    def _require(self) -> "tuple[ServedModel, Segmenter]":
+        if self._loaded is None:
+            raise ServiceError("Expected a loaded model, found none yet: it is being fetched. Try again soon.")
+        return self._loaded
+
+    def _load_until_it_works(self) -> None:
+        while not self._stopped.is_set() and not self.ready:
+            try:
+                self.load()
+            except Exception:
+                # Whatever the cause, the process stays able to say that it is not ready.
+                logger.exception("no model to serve yet; trying again in %.0f s", self._service.load_retry_s)
+                self._stopped.wait(self._service.load_retry_s)

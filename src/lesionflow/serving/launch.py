@@ -1,0 +1,51 @@
+"""How the service is started. Imports no bentoml, so that the command line may ask for it cheaply."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+SERVICE = "lesionflow.serving.service:LesionFlow"
+LOOPBACK = "127.0.0.1"
+DEFAULT_PORT = 3000
+#: Third parties must not report home.
+QUIET_ENVIRONMENT = {"BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def serve_command(host: str = LOOPBACK, port: int = DEFAULT_PORT) -> list[str]:
+    """Return the command that starts the service and stays in the foreground.
+
+    Args:
+        host: Address to listen on: only this machine, if not given.
+        port: Port to listen on.
+    """
+    return [sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", host, "--port", str(port)]
+
+
+def serve_environment(
+    *, model: str, model_name: str | None, tracking_uri: str, environment: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the environment in which `serve_command` serves that model.
+
+    Args:
+        model: `champion`, another alias, a version number, or the folder of a bundle.
+        model_name: The registered model; not needed with the folder of a bundle.
+        tracking_uri: MLflow's.
+        environment: What to add to; the process's own, if not given.
+    """
+    merged = dict(os.environ if environment is None else environment) | QUIET_ENVIRONMENT
+    merged |= {"LESIONFLOW_MODEL": model, "MLFLOW_TRACKING_URI": tracking_uri}
+    if model_name is not None:
+        merged["LESIONFLOW_MODEL_NAME"] = model_name
+    if Path(model).is_dir():
+        merged["LESIONFLOW_MODEL"] = str(Path(model).absolute())
+    return merged
+
+
+def main(
+    host: str = LOOPBACK, port: int = DEFAULT_PORT, *, model: str, model_name: str | None, tracking_uri: str
+) -> None:
+    """Become the service: this process is replaced, so that a signal reaches the server itself."""
+    command = serve_command(host, port)
+    environment = serve_environment(model=model, model_name=model_name, tracking_uri=tracking_uri)
+    os.execve(command[0], command, environment)  # noqa: S606 - our own command, no shell

@@ -1,0 +1,63 @@
+"""Around every answer: safe headers, a count, and no stack trace for anybody outside."""
+
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lesionflow.serving import problems
+from lesionflow.serving.metrics import ServiceMetrics
+
+SAFE_HEADERS = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (
+        b"content-security-policy",
+        (
+            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+            b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        ),
+    ),
+)
+CLIENT_GONE = 499
+
+
+class GuardMiddleware:
+    """Plain ASGI, so that nothing is buffered."""
+
+    def __init__(self, app: ASGIApp, metrics: ServiceMetrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 0
+
+        async def guarded_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *SAFE_HEADERS]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, guarded_send)
+        except ClientDisconnect:
+            status = CLIENT_GONE
+        except Exception as error:
+            if status:
+                raise
+            await problems.on_unexpected(Request(scope), error)(scope, receive, guarded_send)
+        finally:
+            self._metrics.requests.labels(_route(scope), scope["method"], str(status)).inc()
+
+
+def _route(scope: dict[str, Any]) -> str:
+    """Return the route's template, `other` when none fits: a label must not grow with what clients make up."""
+    endpoint = scope.get("endpoint")
+    path = getattr(scope.get("route"), "path", None)
+    return str(path or getattr(endpoint, "__name__", "other"))

@@ -1,0 +1,86 @@
+"""Results kept for a while: a report and its masks, under a number that can't be guessed."""
+
+import json
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lesionflow.io.storage import replacing_folder
+from lesionflow.serving.problems import RequestRefusedError
+
+RESULT_ID = re.compile(r"[0-9a-f]{32}")
+REPORT = "report.json"
+
+
+class ResultStore:
+    """A folder a result.
+
+    Args:
+        folder: Where.
+        max_results: Most results; the oldest go first.
+        max_age_s: How long a result is kept.
+    """
+
+    def __init__(self, folder: Path, *, max_results: int, max_age_s: float) -> None:
+        self._folder, self._max_results, self._max_age_s = folder, max_results, max_age_s
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for leftover in folder.glob(".*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def put(self, fill: Callable[[str, Path], dict[str, Any]]) -> dict[str, Any]:
+        """Make a result, whole or not at all, and drop what is too old or too much.
+
+        Args:
+            fill: Given the result's id and an empty folder, writes the masks and returns the report.
+
+        Returns:
+            The report.
+        """
+        result_id = uuid.uuid4().hex
+        with replacing_folder(self._folder / result_id) as partial:
+            report = fill(result_id, partial)
+            (partial / REPORT).write_text(json.dumps(report), encoding="utf-8")
+        self._prune()
+        return report
+
+    def report(self, result_id: str) -> dict[str, Any]:
+        """Return a result's report.
+
+        Raises:
+            RequestRefusedError: 404 `unknown_result`.
+        """
+        report: dict[str, Any] = json.loads(self.file(result_id, REPORT).read_text(encoding="utf-8"))
+        return report
+
+    def file(self, result_id: str, name: str) -> Path:
+        """Return where one of a result's files lies.
+
+        Raises:
+            RequestRefusedError: 404 `unknown_result` when the result or the file is not, or no longer, there.
+        """
+        self._prune()
+        path = self._folder / result_id / name
+        if not RESULT_ID.fullmatch(result_id) or not path.is_file():
+            message = "Expected the id of a result that is still kept and a format that it has, found another."
+            raise RequestRefusedError(f"{message} Send the study again.", status=404, code="unknown_result")
+        return path
+
+    def _prune(self) -> None:
+        kept = (folder for folder in self._folder.iterdir() if RESULT_ID.fullmatch(folder.name))
+        newest_first = sorted(((_made_ns(folder), folder) for folder in kept), reverse=True)
+        oldest_allowed = time.time_ns() - int(self._max_age_s * 1e9)
+        for number, (made, folder) in enumerate(newest_first):
+            if number >= self._max_results or made < oldest_allowed:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _made_ns(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except FileNotFoundError:
+        # Another thread was faster in removing it.
+        return 0

@@ -1,0 +1,56 @@
+"""What may be set on the service, from the environment: where and how much, never what changes a mask."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from lesionflow.errors import ConfigError
+
+BYTES_PER_MB = 1_000_000
+
+
+class ServiceSettings(BaseSettings):
+    """`LESIONFLOW_<NAME>` each.
+
+    Args:
+        model: `champion`, `challenger`, `previous`, a version number, or the folder of a bundle.
+        model_name: The registered model; not needed with the folder of a bundle.
+        max_upload_mb: Largest request body.
+        max_unpacked_mb: Largest sum of unpacked files in an archive.
+        max_files: Most files in an archive, and most parts in a request.
+        max_concurrent: Studies segmented at once.
+        max_waiting: Studies that may wait for their turn; beyond, 503 with `Retry-After`.
+        max_results: Results kept for later download; the oldest go first.
+        max_result_age_s: How long a result is kept.
+        results_dir: Where; a temporary folder, removed at the end, when not given.
+        load_retry_s: Pause before the model is tried again when it can't be loaded.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LESIONFLOW_", frozen=True, extra="ignore")
+
+    model: str = "champion"
+    model_name: str | None = None
+    max_upload_mb: Annotated[int, Field(ge=1)] = 2048
+    max_unpacked_mb: Annotated[int, Field(ge=1)] = 8192
+    max_files: Annotated[int, Field(ge=1)] = 20_000
+    max_concurrent: Annotated[int, Field(ge=1)] = 1
+    max_waiting: Annotated[int, Field(ge=0)] = 4
+    max_results: Annotated[int, Field(ge=1)] = 200
+    max_result_age_s: Annotated[float, Field(gt=0)] = 24 * 3600.0
+    results_dir: Path | None = None
+    load_retry_s: Annotated[float, Field(gt=0)] = 15.0
+
+
+def load_service_settings() -> ServiceSettings:
+    """Read the settings from the environment.
+
+    Raises:
+        ConfigError: When a value is out of range; the message lists each.
+    """
+    try:
+        return ServiceSettings()
+    except ValidationError as error:
+        faults = "; ".join(f"LESIONFLOW_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"The service's environment does not fit; mend: {faults}.") from error

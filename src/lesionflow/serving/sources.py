@@ -1,0 +1,80 @@
+"""From the parts of a request to what `steps.predict` reads: a folder of DICOM, or a NIfTI file for each channel."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lesionflow.errors import InputError
+from lesionflow.serving.archives import unpack
+from lesionflow.serving.settings import ServiceSettings
+from lesionflow.serving.uploads import Part
+
+STUDY = "study"
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+def study_source(
+    parts: Sequence[Part], folder: Path, channels: Sequence[str], settings: ServiceSettings
+) -> Path | Mapping[str, Path]:
+    """Decide what was sent, and unpack it.
+
+    Args:
+        parts: The request's parts.
+        folder: An empty folder to unpack into.
+        channels: Names of the model's channels.
+        settings: Limits.
+
+    Returns:
+        The folder of a DICOM study (parts named `study`: one zip, or its files one by one), or a NIfTI file by channel.
+
+    Raises:
+        InputError: `empty_upload`, `unknown_part`, `mixed_parts`, `duplicate_part`, `missing_channel`, or as `unpack`.
+        RequestRefusedError: As `unpack`.
+    """
+    names = [part.name for part in parts]
+    _refuse_unknown(names, channels)
+    for part in parts:
+        if part.path.stat().st_size == 0:
+            raise InputError(f"Expected a file in the part {part.name}, found no byte.", reason="empty_upload")
+    if names and set(names) == {STUDY}:
+        return _dicom_folder([part.path for part in parts], folder, settings)
+    return _by_channel(parts, channels)
+
+
+def _refuse_unknown(names: Sequence[str], channels: Sequence[str]) -> None:
+    expected = f"Expected a part `study` with a zip of DICOM, or one NIfTI part for each of {', '.join(channels)}"
+    if not names:
+        raise InputError(f"{expected}, found no part.", reason="empty_upload")
+    unknown = sorted(set(names) - {STUDY, *channels})
+    if unknown:
+        raise InputError(f"{expected}, found {', '.join(unknown):.200}.", reason="unknown_part")
+    if STUDY in names and set(names) != {STUDY}:
+        raise InputError(f"{expected}, found both. Send one of them.", reason="mixed_parts")
+
+
+def _dicom_folder(files: Sequence[Path], folder: Path, settings: ServiceSettings) -> Path:
+    if len(files) == 1:
+        unpack(files[0], folder, max_mb=settings.max_unpacked_mb, max_files=settings.max_files)
+        return folder
+    for file in files:
+        file.rename(folder / f"{file.name}.dcm")
+    return folder
+
+
+def _by_channel(parts: Sequence[Part], channels: Sequence[str]) -> dict[str, Path]:
+    paths: dict[str, Path] = {}
+    for part in parts:
+        if part.name in paths:
+            message = f"Expected one file for the channel {part.name}, found two. Send one volume a channel."
+            raise InputError(message, reason="duplicate_part")
+        paths[part.name] = _with_suffix(part.path)
+    missing = [name for name in channels if name not in paths]
+    if missing:
+        message = f"Expected a NIfTI part for each of {', '.join(channels)}, found none for {', '.join(missing)}."
+        raise InputError(message, reason="missing_channel")
+    return paths
+
+
+def _with_suffix(path: Path) -> Path:
+    with path.open("rb") as file:
+        packed = file.read(2) == GZIP_MAGIC
+    return path.rename(path.with_name(path.name + (".nii.gz" if packed else ".nii")))

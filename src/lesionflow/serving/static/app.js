@@ -1,0 +1,82 @@
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+
+function say(text, isError = false) {
+  byId("status").textContent = text;
+  byId("status").className = isError ? "error" : "";
+}
+
+async function explain(response) {
+  const problem = await response.json().catch(() => ({}));
+  return problem.detail ? `${problem.detail} (${problem.code})` : `The service answered ${response.status}.`;
+}
+
+async function showModel() {
+  const response = await fetch("/v1/model");
+  if (!response.ok) {
+    byId("model").textContent = "The model is not loaded yet.";
+    setTimeout(showModel, 3000);
+    return;
+  }
+  const model = await response.json();
+  byId("model").textContent = `${model.model_name}, version ${model.model_version}`;
+  for (const channel of Object.keys(model.channels)) {
+    const label = document.createElement("label");
+    const input = document.createElement("input");
+    input.type = "file";
+    input.accept = ".nii,.gz";
+    input.dataset.channel = channel;
+    label.append(`${channel} `, input);
+    byId("channels").append(label);
+  }
+}
+
+function collect() {
+  const form = new FormData();
+  for (const file of [...byId("zip").files, ...byId("folder").files]) form.append("study", file);
+  for (const input of document.querySelectorAll("[data-channel]")) {
+    for (const file of input.files) form.append(input.dataset.channel, file);
+  }
+  return form;
+}
+
+function show(report) {
+  const rows = report.targets.map((target) => {
+    const row = document.createElement("tr");
+    const confidence = target.mean_confidence === null ? "-" : target.mean_confidence.toFixed(2);
+    for (const text of [target.name, target.volume_ml.toFixed(2), target.n_lesions, confidence]) {
+      row.insertCell().textContent = text;
+    }
+    return row;
+  });
+  byId("targets").replaceChildren(...rows);
+  byId("warnings").replaceChildren(...report.warnings.map((warning) => {
+    const item = document.createElement("li");
+    item.textContent = warning;
+    return item;
+  }));
+  byId("downloads").replaceChildren(...Object.entries({ ...report.links.masks, report: report.links.report }).map(
+    ([name, url]) => Object.assign(document.createElement("a"), { href: url, textContent: name, download: "" })));
+  byId("overlay").src = report.links.masks.png;
+  byId("result").hidden = false;
+}
+
+byId("form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  byId("send").disabled = true;
+  byId("result").hidden = true;
+  say("Sending and segmenting ...");
+  try {
+    const response = await fetch("/v1/segment?format=json", { method: "POST", body: collect() });
+    if (!response.ok) throw new Error(await explain(response));
+    show(await response.json());
+    say("");
+  } catch (error) {
+    say(error.message, true);
+  } finally {
+    byId("send").disabled = false;
+  }
+});
+
+showModel();
