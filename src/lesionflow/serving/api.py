@@ -25,13 +25,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from lesionflow.config import Settings
 from lesionflow.errors import InputError, LesionFlowError
 from lesionflow.serving import problems
-from lesionflow.serving.engine import Engine
+from lesionflow.serving.engine import Engine, not_ready
 from lesionflow.serving.formats import ANSWERS, choose
 from lesionflow.serving.metrics import ServiceMetrics
 from lesionflow.serving.middleware import GuardMiddleware
@@ -43,6 +43,7 @@ from lesionflow.serving.uploads import Part, receive_parts
 from lesionflow.serving.work_queue import WorkQueue
 
 STATIC = Path(__file__).parent / "static"
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def create_app(service: ServiceSettings, settings: Settings | None = None) -> Starlette:
@@ -64,6 +65,7 @@ def create_app(service: ServiceSettings, settings: Settings | None = None) -> St
             Route("/metrics", show_metrics),
             Route("/", page),
             Mount("/static", StaticFiles(directory=STATIC), name="static"),
+            Route("/{path:path}", unknown, methods=METHODS),
         ],
         middleware=[Middleware(GuardMiddleware, metrics=metrics)],
         exception_handlers={
@@ -139,7 +141,7 @@ async def readyz(request: Request) -> Response:
     """Say whether studies can be segmented."""
     if request.app.state.engine.ready:
         return PlainTextResponse("ok\n")
-    return problems.problem(503, "not_ready", "The model is not loaded yet.", {"Retry-After": "15"})
+    raise not_ready()
 
 
 async def show_metrics(request: Request) -> Response:
@@ -157,6 +159,13 @@ async def show_metrics(request: Request) -> Response:
 async def page(_: Request) -> Response:
     """Give the page to try the service by hand."""
     return FileResponse(STATIC / "index.html")
+
+
+async def unknown(request: Request) -> Response:
+    """Answer whatever no route fits, so that BentoML's plain-text answers and pages do not."""
+    *known, _ = request.app.routes
+    fits = any(route.matches(request.scope)[0] is Match.PARTIAL for route in known)
+    raise HTTPException(405 if fits else 404)
 
 
 def _segment_parts(state: Any, parts: list[Part], folder: Path, channels: tuple[str, ...], name: str) -> dict[str, Any]:

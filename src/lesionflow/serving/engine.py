@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionflow.config import Settings
-from lesionflow.errors import ServiceError
 from lesionflow.serving.formats import ANSWERS
+from lesionflow.serving.problems import RequestRefusedError
 from lesionflow.serving.settings import ServiceSettings
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Engine:
         """The model being served.
 
         Raises:
-            ServiceError: When none is loaded yet.
+            RequestRefusedError: 503 `not_ready` when none is loaded yet.
         """
         return self._require()[0]
 
@@ -90,7 +90,7 @@ class Engine:
 
     def _require(self) -> "tuple[ServedModel, Segmenter]":
         if self._loaded is None:
-            raise ServiceError("Expected a loaded model, found none yet: it is being fetched. Try again soon.")
+            raise not_ready()
         return self._loaded
 
     def _load_until_it_works(self) -> None:
@@ -101,3 +101,11 @@ class Engine:
                 # Whatever the cause, the process stays able to say that it is not ready.
                 logger.exception("no model to serve yet; trying again in %.0f s", self._service.load_retry_s)
                 self._stopped.wait(self._service.load_retry_s)
+
+
+def not_ready() -> RequestRefusedError:
+    """Return the refusal of a study that came before the model."""
+    message = (
+        "Expected a loaded model, found none yet: it is being fetched, or there is no such version. Try again soon."
+    )
+    return RequestRefusedError(message, status=503, code="not_ready", headers={"Retry-After": "15"})
