@@ -1,0 +1,101 @@
+"""The step `split`: divide patients into a locked test set and folds."""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from lesionflow.config import Settings, SplitConfig
+from lesionflow.data.split import Split
+from lesionflow.data.splitting import SplitCase, SplitRules, make_split
+from lesionflow.errors import ArtifactError
+from lesionflow.io.cases import read_table
+from lesionflow.io.storage import write_text
+
+QUARANTINE = "quarantine.json"
+logger = logging.getLogger(__name__)
+
+
+def run(
+    config: SplitConfig, inputs: Mapping[str, Path], outputs: Mapping[str, Path], settings: Settings
+) -> dict[str, float]:
+    """Divide the cases that are not in quarantine.
+
+    A split that lies at the output already is the lock: who was tested on stays tested on.
+
+    Args:
+        config: Fractions, folds, strata and seed.
+        inputs: `cases` and `validation`.
+        outputs: `splits`, a JSON file.
+        settings: Not used.
+
+    Returns:
+        `n_train`, `n_validation` and `n_test` cases, `n_test_patients` and `n_new_patients`.
+
+    Raises:
+        ConfigError: When the params or the previous split do not fit the cases.
+        InputError: When there are too few patients.
+        ArtifactError: When an input or the previous split can't be read.
+    """
+    del settings
+    path = outputs["splits"]
+    previous = read_split(path) if path.exists() else None
+    cases = _usable_cases(inputs["cases"], read_quarantine(inputs["validation"]))
+    split = make_split(cases, SplitRules(**config.model_dump()), previous=previous)
+    known = {*previous.test_patients, *previous.other_patients} if previous else set()
+    n_new = len({case.patient_id for case in cases} - known)
+    if previous:
+        logger.info("%d patients are new; the %d tested on before stay so", n_new, len(previous.test_patients))
+    write_text(path, split.model_dump_json(indent=2) + "\n")
+    logger.info(
+        "%d cases to train, %d to validate, %d to test on", *map(len, (split.train, split.validation, split.test))
+    )
+    return {
+        "n_train": float(len(split.train)),
+        "n_validation": float(len(split.validation)),
+        "n_test": float(len(split.test)),
+        "n_test_patients": float(len(split.test_patients)),
+        "n_new_patients": float(n_new),
+    }
+
+
+def read_split(path: Path) -> Split:
+    """Read a split.
+
+    Raises:
+        ArtifactError: When it is none.
+    """
+    try:
+        return Split.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        message = (
+            f"Expected a split at {path}, found: {error!s:.300}. Restore it with git or DVC: it locks the test set."
+        )
+        raise ArtifactError(message) from error
+
+
+def read_quarantine(validation: Path) -> dict[str, list[str]]:
+    """Read which cases are in quarantine, and by which checks.
+
+    Raises:
+        ArtifactError: When the folder is no report of `validate`.
+    """
+    try:
+        content = json.loads((validation / QUARANTINE).read_text(encoding="utf-8"))
+        return {str(case_id): [str(check) for check in checks] for case_id, checks in content.items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        message = f"Expected {QUARANTINE} of `lesionflow validate` in {validation}, found: {error}. Run validate."
+        raise ArtifactError(message) from error
+
+
+def _usable_cases(folder: Path, quarantine: Mapping[str, object]) -> list[SplitCase]:
+    table = read_table(folder)
+    without_mask = ~table["has_mask"].fillna(value=False).astype(bool)
+    quarantined = table["case_id"].isin(list(quarantine))
+    if quarantined.any():
+        logger.warning("%d cases in quarantine are left out: %s", quarantined.sum(), ", ".join(sorted(quarantine)))
+    if (without_mask & ~quarantined).any():
+        logger.warning("%d cases without an outline are left out", (without_mask & ~quarantined).sum())
+    usable = table[~quarantined & ~without_mask]
+    columns = (usable["case_id"], usable["patient_id"], usable["tumor_ml"].astype(float), usable["image_sha256"])
+    return [SplitCase(*row) for row in zip(*columns, strict=True)]

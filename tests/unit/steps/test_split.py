@@ -1,0 +1,76 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lesionflow.errors import ArtifactError, InputError
+from lesionflow.io.cases import write_table
+from lesionflow.steps import run_step
+from lesionflow.steps.split import read_split
+from support.case_tables import case_table
+
+PARAMS = yaml.safe_load((Path(__file__).parents[3] / "presets" / "phantom_ct.yaml").read_text())["split"]
+
+
+def _run(tmp_path, table, quarantine=None):
+    cases, validation = tmp_path / "cases", tmp_path / "validation"
+    for folder in (cases, validation):
+        folder.mkdir(exist_ok=True)
+    write_table(cases, table)
+    (validation / "quarantine.json").write_text(json.dumps(quarantine or {}))
+    inputs = {"cases": cases, "validation": validation}
+    counts = run_step("split", PARAMS, inputs, {"splits": tmp_path / "data" / "splits.json"})
+    return counts, read_split(tmp_path / "data" / "splits.json")
+
+
+def _everything(split):
+    return {*split.train, *split.validation, *split.test}
+
+
+def test_quarantined_and_outlineless_cases_are_left_out(tmp_path):
+    table = case_table(16)
+    table.loc[5, "has_mask"] = False
+    counts, split = _run(tmp_path, table, {"c-000002": ["spacing"]})
+    assert _everything(split) == set(table["case_id"]) - {"c-000002", "c-000005"}
+    assert counts["n_test"] == len(split.test) == counts["n_test_patients"] == 4
+    assert counts["n_train"] + counts["n_validation"] + counts["n_test"] == 14
+    assert counts["n_new_patients"] == 14
+
+
+def test_the_file_that_lies_there_is_the_lock(tmp_path, caplog):
+    caplog.set_level("INFO")
+    _, old = _run(tmp_path, case_table(16))
+    _, same = _run(tmp_path, case_table(16))
+    assert same == old
+    counts, new = _run(tmp_path, case_table(32))
+    assert set(old.test) < set(new.test)
+    assert len(new.test) == 8
+    assert not set(old.train) & set(new.test)
+    assert counts["n_new_patients"] == 16
+    assert "16 patients are new; the 4 tested on before stay so" in caplog.text
+
+
+def test_a_broken_lock_is_never_overwritten(tmp_path):
+    _run(tmp_path, case_table(16))
+    lock = tmp_path / "data" / "splits.json"
+    lock.write_text(lock.read_text()[:-40])
+    broken = lock.read_text()
+    with pytest.raises(ArtifactError, match="locks the test set"):
+        _run(tmp_path, case_table(16))
+    assert lock.read_text() == broken
+
+
+def test_too_few_patients_write_nothing(tmp_path):
+    with pytest.raises(InputError, match="Add studies"):
+        _run(tmp_path, case_table(4))
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"c": 3}'])
+def test_a_broken_quarantine_is_an_artifact_error(tmp_path, content):
+    _run(tmp_path, case_table(16))
+    (tmp_path / "validation" / "quarantine.json").write_text(content)
+    inputs = {"cases": tmp_path / "cases", "validation": tmp_path / "validation"}
+    with pytest.raises(ArtifactError, match="Run validate"):
+        run_step("split", PARAMS, inputs, {"splits": tmp_path / "data" / "splits.json"})
