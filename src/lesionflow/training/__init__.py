@@ -1,1 +1,21 @@
-"""The training loop: the only pytorch_lightning."""
+"""The training loop: the only pytorch_lightning. See `fit`."""
+
+from lesionflow.training.cases import CaseArrays
+from lesionflow.training.datamodule import CaseDataModule
+from lesionflow.training.losses import LOSSES
+from lesionflow.training.recipe import Recipe
+from lesionflow.training.sampling import PatchShape
+from lesionflow.training.state import TrainingState
+from lesionflow.training.trainer import TrainingResult, fit, resolve_device
+
+__all__ = [
+    "LOSSES",
+    "CaseArrays",
+    "CaseDataModule",
+    "PatchShape",
+    "Recipe",
+    "TrainingResult",
+    "TrainingState",
+    "fit",
+    "resolve_device",
+]

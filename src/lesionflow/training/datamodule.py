@@ -1,0 +1,68 @@
+"""Batches for Lightning."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from lesionflow.training.sampling import EpochSampler, Sample, TrainingPatches
+from lesionflow.training.slabs import SlabBatch, ValidationSlabs
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class CaseDataModule(LightningDataModule):
+    """Random patches of the training cases, fixed slices of the validation cases.
+
+    Args:
+        patches: What to train on.
+        slabs: What to validate on.
+        batch_size: Patches a batch.
+        batches_per_epoch: Batches an epoch.
+        n_workers: Processes that make batches ahead; 0 makes them in this one. The batches are the same.
+    """
+
+    def __init__(
+        self,
+        patches: TrainingPatches,
+        slabs: ValidationSlabs,
+        *,
+        batch_size: int,
+        batches_per_epoch: int,
+        n_workers: int = 0,
+    ) -> None:
+        super().__init__()
+        self.patches = patches
+        self.slabs = slabs
+        self.batch_size = batch_size
+        self.batches_per_epoch = batches_per_epoch
+        self.n_workers = n_workers
+        self.first_epoch = 0
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Return the loader of training batches: float32 images, uint8 targets."""
+        return DataLoader(
+            self.patches,
+            batch_size=self.batch_size,
+            sampler=EpochSampler(self.batch_size * self.batches_per_epoch, self.first_epoch),
+            collate_fn=_stack,
+            generator=_own_generator(),
+            num_workers=self.n_workers,
+            persistent_workers=self.n_workers > 0,
+        )
+
+    def val_dataloader(self) -> DataLoader[SlabBatch]:
+        """Return the loader of validation slices; each batch holds slices of one case."""
+        return DataLoader(self.slabs, batch_size=None, generator=_own_generator())
+
+
+def _stack(samples: Sequence[Sample]) -> Batch:
+    images, masks = zip(*samples, strict=True)
+    return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(masks))
+
+
+def _own_generator() -> torch.Generator:
+    """Keep loaders from drawing on torch's own generator: dropout would then depend on when they are made."""
+    return torch.Generator().manual_seed(0)

@@ -1,0 +1,121 @@
+"""What training minimizes: pure functions of logits and targets.
+
+Both are (batch, target, [slice,] row, column); targets are 0 or 1. Each target is judged by itself (sigmoid), so
+overlapping regions need nothing else.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import torch
+from torch.nn import functional
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+#: Keeps a quotient of sums finite where both are empty: the loss of an empty target predicted empty is then 0.
+SMOOTH = 1.0
+#: The paper's own choice (DOI 10.1109/ICCV.2017.324).
+FOCAL_GAMMA, FOCAL_ALPHA = 2.0, 0.25
+#: The paper's own choice (DOI 10.1007/978-3-319-67389-9_44): a missed voxel costs more than a false one.
+TVERSKY_FALSE_POSITIVE, TVERSKY_FALSE_NEGATIVE = 0.3, 0.7
+
+
+def dice_loss(logits: torch.Tensor, targets: torch.Tensor, *, over_batch: bool = True) -> torch.Tensor:
+    """One minus the soft Dice coefficient, mean over targets.
+
+    Args:
+        logits: (batch, target, ...).
+        targets: 0/1, of the same shape.
+        over_batch: Sum over the whole batch before dividing, so that a patch without tumor does not decide alone;
+            otherwise each patch has its own coefficient.
+
+    Returns:
+        Scalar in 0..1.
+
+    References:
+        Milletari et al. 2016, DOI 10.1109/3DV.2016.79, without the squares in the denominator.
+    """
+    true_positive, false_positive, false_negative = _soft_counts(logits, targets, over_batch=over_batch)
+    both = 2 * true_positive + false_positive + false_negative
+    return 1 - ((2 * true_positive + SMOOTH) / (both + SMOOTH)).mean()
+
+
+def tversky_loss(logits: torch.Tensor, targets: torch.Tensor, *, over_batch: bool = True) -> torch.Tensor:
+    """One minus the Tversky index, which weighs false positives and false negatives apart; mean over targets.
+
+    Args:
+        logits: (batch, target, ...).
+        targets: 0/1, of the same shape.
+        over_batch: As in `dice_loss`.
+
+    Returns:
+        Scalar in 0..1.
+
+    References:
+        Salehi et al. 2017, DOI 10.1007/978-3-319-67389-9_44.
+    """
+    true_positive, false_positive, false_negative = _soft_counts(logits, targets, over_batch=over_batch)
+    wrong = TVERSKY_FALSE_POSITIVE * false_positive + TVERSKY_FALSE_NEGATIVE * false_negative
+    return 1 - ((true_positive + SMOOTH) / (true_positive + wrong + SMOOTH)).mean()
+
+
+def bce_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Binary cross entropy, mean over all voxels.
+
+    Args:
+        logits: Any shape.
+        targets: 0/1, of the same shape.
+
+    Returns:
+        Scalar >= 0.
+    """
+    return functional.binary_cross_entropy_with_logits(logits.float(), targets.float())
+
+
+def focal_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Cross entropy that fades for voxels already right, mean over all voxels.
+
+    Args:
+        logits: Any shape.
+        targets: 0/1, of the same shape.
+
+    Returns:
+        Scalar >= 0.
+
+    References:
+        Lin et al. 2017, DOI 10.1109/ICCV.2017.324, equation 5.
+    """
+    targets = targets.float()
+    cross_entropy = functional.binary_cross_entropy_with_logits(logits.float(), targets, reduction="none")
+    wrongness = torch.abs(targets - torch.sigmoid(logits.float()))
+    weight = FOCAL_ALPHA * targets + (1 - FOCAL_ALPHA) * (1 - targets)
+    return (weight * wrongness**FOCAL_GAMMA * cross_entropy).mean()
+
+
+def dice_bce_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Sum of `dice_loss` over the batch and `bce_loss`."""
+    return dice_loss(logits, targets) + bce_loss(logits, targets)
+
+
+#: Every loss by its name in params.yaml.
+LOSSES: Mapping[str, Loss] = MappingProxyType(
+    {
+        "dice": dice_loss,
+        "bce": bce_loss,
+        "dice_bce": dice_bce_loss,
+        "focal": focal_loss,
+        "tversky": tversky_loss,
+    }
+)
+
+
+def _soft_counts(
+    logits: torch.Tensor, targets: torch.Tensor, *, over_batch: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return soft true positives, false positives and false negatives of each target (and patch)."""
+    # Sums over many voxels lose digits in half precision.
+    probabilities, targets = torch.sigmoid(logits.float()), targets.float()
+    space = tuple(range(2, logits.ndim))
+    axes = (0, *space) if over_batch else space
+    true_positive = (probabilities * targets).sum(axes)
+    return true_positive, probabilities.sum(axes) - true_positive, targets.sum(axes) - true_positive

@@ -1,0 +1,40 @@
+"""How to train: plain values, named as in params.yaml."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What the training loop is told.
+
+    Args:
+        seed: Source of all randomness.
+        max_epochs: Epochs at most; where this binds, the same data give the same weights.
+        max_minutes: Wall-clock minutes at most, resumed parts included; where it binds, faster machines train more.
+        loss: A key of `losses.LOSSES`.
+        optimizer: `adam`, `adamw` or `sgd` (Nesterov).
+        learning_rate: At the start.
+        weight_decay: Of the optimizer.
+        scheduler: `plateau`, `polynomial` or `cosine`.
+        plateau_patience_epochs: Epochs without a better Dice after which the learning rate falls.
+        plateau_factor: What it is multiplied by then.
+        early_stopping_patience_epochs: Epochs without a better Dice after which training stops.
+        gradient_clip_norm: Longest gradient.
+        probability_threshold: From which probability on a voxel belongs, in validation.
+        deterministic: Refuse operations whose result varies between runs.
+    """
+
+    seed: int
+    max_epochs: int
+    max_minutes: float
+    loss: str
+    optimizer: str
+    learning_rate: float
+    weight_decay: float
+    scheduler: str
+    plateau_patience_epochs: int
+    plateau_factor: float
+    early_stopping_patience_epochs: int
+    gradient_clip_norm: float
+    probability_threshold: float
+    deterministic: bool

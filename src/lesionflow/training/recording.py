@@ -1,0 +1,142 @@
+"""What an epoch leaves behind: a row of figures, the best weights, a state to resume from, a line for people."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import EarlyStopping
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from lesionflow.training.module import SegmentationModule
+from lesionflow.training.schedule import Budget, Schedule
+from lesionflow.training.state import Row, TrainingState
+
+OnEpoch = Callable[[TrainingState], None]
+METRICS = ("train/loss", "val/loss", "val/dice", "val/dice_pooled")
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder(Callback):
+    """Seeds each epoch, and hands over the state after it.
+
+    Args:
+        schedule: Gives the learning rate.
+        budget: Gives the time.
+        early_stopping: Its state is kept.
+        on_epoch: Called with the state after each epoch, when all callbacks have seen it.
+        resume: State to go on from.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        budget: Budget,
+        early_stopping: EarlyStopping,
+        on_epoch: OnEpoch,
+        resume: TrainingState | None,
+    ) -> None:
+        self._schedule = schedule
+        self._budget = budget
+        self._early_stopping = early_stopping
+        self._on_epoch = on_epoch
+        self._resume = resume
+        self.state = resume
+
+    def on_train_start(self, trainer: Trainer, _: LightningModule) -> None:
+        """Restore the optimizer, which exists only now."""
+        if self._resume is not None:
+            trainer.optimizers[0].load_state_dict(self._resume.optimizer)
+            trainer.precision_plugin.load_state_dict(self._resume.precision)
+
+    def on_train_epoch_start(self, _: Trainer, pl_module: SegmentationModule) -> None:
+        """Seed by epoch, so that a resumed training draws what an undisturbed one would."""
+        seed = np.random.SeedSequence((pl_module.recipe.seed, self._budget.epochs)).generate_state(1)[0]
+        torch.manual_seed(int(seed))
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: SegmentationModule) -> None:
+        """Build the new state and hand it over."""
+        figures = {name: float(trainer.callback_metrics[name]) for name in METRICS}
+        before = self.state
+        row: Row = {"epoch": float(before.epochs if before else 0), **figures}
+        row |= {"lr": self._schedule.learning_rate, "epoch_s": self._budget.epoch_s}
+        weights = copy_weights(pl_module.network)
+        better = before is None or row["val/dice"] > before.best_dice
+        self.state = TrainingState(
+            network=weights,
+            optimizer=trainer.optimizers[0].state_dict(),
+            callbacks={"schedule": self._schedule.state_dict(), "early_stopping": self._early_stopping.state_dict()},
+            precision=trainer.precision_plugin.state_dict(),
+            best=weights if before is None or better else before.best,
+            best_dice=row["val/dice"] if before is None or better else before.best_dice,
+            elapsed_s=self._budget.elapsed_s,
+            history=[*(before.history if before else []), row],
+        )
+        self._on_epoch(self.state)
+
+
+class ProgressBar(Callback):
+    """One bar over all epochs with the time left and the Dice, and a log line an epoch.
+
+    Args:
+        max_epochs: Epochs of the whole training.
+        budget: Gives epochs done and what can be afforded.
+        best_dice: The best so far, when training is resumed.
+        console: Where the bar is drawn; not at all when it is no terminal.
+    """
+
+    def __init__(self, max_epochs: int, budget: Budget, best_dice: float = 0.0, console: Console | None = None) -> None:
+        self._max_epochs = max_epochs
+        self._budget = budget
+        console = console or Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]} Dice {task.fields[dice]:.3f}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._best = best_dice
+        self._task = self._bar.add_task("training", total=None, epoch=0, epochs=max_epochs, dice=self._best)
+
+    def on_train_start(self, trainer: Trainer, _: LightningModule) -> None:
+        """Show the bar."""
+        n_batches = int(trainer.num_training_batches)
+        self._bar.update(self._task, total=n_batches * self._max_epochs, completed=n_batches * self._budget.epochs)
+        self._bar.start()
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        """Shorten the bar when the minutes will be over before the epochs are."""
+        epochs = int(min(float(self._max_epochs), max(1.0, self._budget.affordable_epochs)))
+        self._bar.update(self._task, epoch=self._budget.epochs + 1, epochs=epochs)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Advance the bar."""
+        self._bar.advance(self._task)
+
+    def on_train_epoch_end(self, trainer: Trainer, _: LightningModule) -> None:
+        """Log a line."""
+        train, validation, dice, _pooled = (float(trainer.callback_metrics[name]) for name in METRICS)
+        self._best = max(self._best, dice)
+        self._bar.update(self._task, dice=dice)
+        _log.info(
+            "epoch %d of %d: loss %.4f, validation loss %.4f, Dice %.4f (best %.4f), %.1f s",
+            self._budget.epochs, self._max_epochs, train, validation, dice, self._best, self._budget.epoch_s,
+        )  # fmt: skip
+
+    def teardown(self, *_: Any, **__: Any) -> None:
+        """Take the bar away, after an error too."""
+        self._bar.stop()
+
+
+def copy_weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Return the network's weights on the CPU, not shared with it."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}

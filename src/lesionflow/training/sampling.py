@@ -1,0 +1,157 @@
+"""Which patch is trained on next: a pure function of (seed, epoch, index), whatever the process or order."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import Dataset, Sampler
+
+from lesionflow.augmentation import Augmentation
+from lesionflow.training.cases import CaseArrays, read_block, stack_targets
+
+#: Of the patch: how far from its middle the chosen tumor voxel may lie, in plane.
+JITTER_FRACTION = 0.25
+#: Tells the random stream that places patches from the one that augments them.
+PLACING, AUGMENTING = 0, 1
+
+Sample = tuple[NDArray[np.float32], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class PatchShape:
+    """What the network sees.
+
+    Args:
+        size: (slice, row, column) voxels of an image patch; in 2D the first is the number of context slices.
+        dimensions: 2 when neighboring slices are channels and the middle one is predicted, 3 when all are predicted.
+    """
+
+    size: tuple[int, int, int]
+    dimensions: int
+
+    @property
+    def n_mask_slices(self) -> int:
+        """Slices predicted at once."""
+        return 1 if self.dimensions == 2 else self.size[0]
+
+    def arrange(self, image: NDArray[Any], mask: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Lay a patch out as the network takes it.
+
+        Args:
+            image: (channel, slice, row, column).
+            mask: (target, slice, row, column), with `n_mask_slices` slices.
+
+        Returns:
+            In 2D (channel x slice, row, column), channel by channel, and (target, row, column); in 3D as they are.
+        """
+        if self.dimensions == 3:
+            return image, mask
+        return image.reshape(-1, *image.shape[2:]), mask[:, 0]
+
+
+class TrainingPatches(Dataset[Sample]):
+    """Patches of the training cases, by (epoch, index).
+
+    Args:
+        cases: What to train on.
+        targets: The labels that each target unites.
+        patch: What the network sees.
+        foreground_fraction: How many patches lie near a tumor voxel; exact over any run of indices, up to rounding.
+        augmentation: Changes of each patch, None for none.
+        seed: Source of all randomness.
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[CaseArrays],
+        targets: tuple[tuple[int, ...], ...],
+        patch: PatchShape,
+        *,
+        foreground_fraction: float,
+        augmentation: Augmentation | None,
+        seed: int,
+    ) -> None:
+        self.cases = tuple(cases)
+        self.with_foreground = tuple(case for case in cases if case.foreground)
+        self.targets = targets
+        self.patch = patch
+        self.foreground_fraction = foreground_fraction if self.with_foreground else 0.0
+        self.augmentation = augmentation
+        self.seed = seed
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        """Return the patch number `key[1]` of epoch `key[0]`."""
+        rng = np.random.default_rng((self.seed, PLACING, *key))
+        case, start = self.place(key[1], rng)
+        image = read_block(case.image, start, self.patch.size).astype(np.float32)
+        middle = (start[0] + (self.patch.size[0] - self.patch.n_mask_slices) // 2, *start[1:])
+        labels = read_block(case.mask, middle, (self.patch.n_mask_slices, *self.patch.size[1:]))
+        mask = stack_targets(labels, self.targets)
+        if self.augmentation is not None:
+            image, mask = self.augmentation(image, mask, (self.seed, AUGMENTING, *key))
+        return self.patch.arrange(image, mask)
+
+    def place(self, index: int, rng: np.random.Generator) -> tuple[CaseArrays, tuple[int, int, int]]:
+        """Choose a case and the first voxel of a patch in it.
+
+        Args:
+            index: Number of the sample in its epoch: decides whether it lies near a tumor.
+            rng: Source of randomness.
+
+        Returns:
+            The case and the patch's first (slice, row, column), which may lie outside the volume.
+        """
+        if is_foreground(index, self.foreground_fraction):
+            case = self.with_foreground[rng.integers(len(self.with_foreground))]
+            label = sorted(case.foreground)[rng.integers(len(case.foreground))]
+            voxels = case.foreground[label]
+            jitter = [0 if self.patch.dimensions == 2 else JITTER_FRACTION, JITTER_FRACTION, JITTER_FRACTION]
+            reach = np.floor(np.asarray(jitter) * self.patch.size).astype(int)
+            center = voxels[rng.integers(len(voxels))] + rng.integers(-reach, reach + 1)
+        else:
+            case = self.cases[rng.integers(len(self.cases))]
+            center = rng.integers(case.mask.shape)
+        return case, self._start(center, case.mask.shape)
+
+    def _start(self, center: NDArray[Any], shape: tuple[int, ...]) -> tuple[int, int, int]:
+        """Shift a patch into the volume where it fits; where it does not, center it. Context slices may hang over."""
+        start = [int(c) - k // 2 for c, k in zip(center, self.patch.size, strict=True)]
+        first = 1 if self.patch.dimensions == 2 else 0
+        for axis in range(first, 3):
+            room = shape[axis] - self.patch.size[axis]
+            start[axis] = min(max(start[axis], 0), room) if room >= 0 else room // 2
+        return start[0], start[1], start[2]
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Yields the keys (epoch, index) of one epoch; Lightning calls `set_epoch` with its own count from 0.
+
+    Args:
+        n_samples: Samples an epoch.
+        first_epoch: Epochs done before this process, when training is resumed.
+    """
+
+    def __init__(self, n_samples: int, first_epoch: int) -> None:
+        self.n_samples = n_samples
+        self.first_epoch = first_epoch
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        """Return the samples an epoch."""
+        return self.n_samples
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Yield the keys of the present epoch."""
+        epoch = self.first_epoch + self.epoch
+        return ((epoch, index) for index in range(self.n_samples))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch comes next, counted in this process."""
+        self.epoch = epoch
+
+
+def is_foreground(index: int, fraction: float) -> bool:
+    """Tell whether sample number `index` lies near a tumor: evenly spread, a `fraction` of all."""
+    return int((index + 1) * fraction + 1e-9) > int(index * fraction + 1e-9)

@@ -1,0 +1,229 @@
+"""The training loop: `fit`."""
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric.utilities.warnings import PossibleUserWarning
+from numpy.typing import NDArray
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import EarlyStopping
+from torch import nn
+
+from lesionflow.errors import LesionFlowError
+from lesionflow.training.datamodule import CaseDataModule
+from lesionflow.training.module import NonFiniteLossError, SegmentationModule
+from lesionflow.training.recipe import Recipe
+from lesionflow.training.recording import OnEpoch, ProgressBar, Recorder
+from lesionflow.training.schedule import Budget, Schedule
+from lesionflow.training.state import Row, TrainingState
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What training gave.
+
+    Args:
+        weights: The weights with the best validation Dice, by torch's names.
+        validation_dice: That Dice.
+        history: A row an epoch.
+        minutes: How long it took, resumed parts included.
+        stopped_by: `max_epochs`, `max_minutes`, `early_stopping` or `non_finite_loss`.
+    """
+
+    weights: dict[str, NDArray[np.generic]]
+    validation_dice: float
+    history: list[Row]
+    minutes: float
+    stopped_by: str
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained."""
+        return len(self.history)
+
+
+class _Run:
+    """The parts of one training."""
+
+    def __init__(self, module: SegmentationModule, on_epoch: OnEpoch, resume: TrainingState | None) -> None:
+        recipe = module.recipe
+        self.module = module
+        self.epochs_done = resume.epochs if resume else 0
+        self.budget = Budget(recipe.max_minutes, resume.elapsed_s if resume else 0.0, self.epochs_done)
+        self.schedule = Schedule(recipe, self.budget)
+        self.early_stopping = EarlyStopping(
+            "val/dice", mode="max", patience=recipe.early_stopping_patience_epochs, check_on_train_epoch_end=False
+        )
+        self.recorder = Recorder(self.schedule, self.budget, self.early_stopping, on_epoch, resume)
+        if resume is not None:
+            self.schedule.load_state_dict(resume.callbacks["schedule"])
+            self.early_stopping.load_state_dict(resume.callbacks["early_stopping"])
+            module.network.load_state_dict(resume.network)
+
+    @property
+    def callbacks(self) -> list[Any]:
+        """In the order in which they must see the end of an epoch."""
+        best = self.recorder.state.best_dice if self.recorder.state else 0.0
+        bar = ProgressBar(self.module.recipe.max_epochs, self.budget, best)
+        return [self.early_stopping, self.budget, self.schedule, bar, self.recorder]
+
+    @property
+    def stopped_by(self) -> str:
+        """Why training is over; empty when it is not."""
+        if self.early_stopping.wait_count >= self.early_stopping.patience:
+            return "early_stopping"
+        if self.recorder.state is not None and self.recorder.state.epochs >= self.module.recipe.max_epochs:
+            return "max_epochs"
+        if self.budget.exhausted or not self.budget.fits_another_epoch:
+            return "max_minutes"
+        return ""
+
+
+def fit(
+    build_network: Callable[[], nn.Module],
+    data: CaseDataModule,
+    recipe: Recipe,
+    *,
+    device: str,
+    n_threads: int,
+    on_epoch: OnEpoch,
+    resume: TrainingState | None = None,
+) -> TrainingResult:
+    """Train until the recipe says stop; return the weights with the best validation Dice.
+
+    On the CPU with the same number of threads, the same recipe and data give the same weights bit for bit, also when
+    training was killed and resumed, unless `max_minutes` ended it.
+
+    Args:
+        build_network: Makes the network; called once, after seeding.
+        data: Batches.
+        recipe: How to train.
+        device: `cpu` or `cuda`.
+        n_threads: Threads that torch may use.
+        on_epoch: Called with the state after each epoch; keep it to be able to resume.
+        resume: State to go on from.
+
+    Returns:
+        The best weights and how they came about.
+
+    Raises:
+        LesionFlowError: When the loss becomes NaN or infinite before the first epoch is over.
+    """
+    with _environment(recipe, device, n_threads):
+        torch.manual_seed(recipe.seed)
+        run = _Run(SegmentationModule(build_network(), recipe), on_epoch, resume)
+        data.first_epoch = run.epochs_done
+        stopped_by = run.stopped_by if resume is not None else ""
+        if not stopped_by:
+            stopped_by = _train(run, data, device)
+    state = run.recorder.state
+    if state is None:
+        raise LesionFlowError("Expected at least one epoch of training, found none: raise train.max_minutes.")
+    weights = {name: tensor.numpy() for name, tensor in state.best.items()}
+    return TrainingResult(weights, state.best_dice, state.history, state.elapsed_s / 60, stopped_by)
+
+
+def resolve_device(wanted: str) -> str:
+    """Turn `auto` into `cuda` where there is one, `cpu` otherwise.
+
+    Args:
+        wanted: `auto`, `cpu` or `cuda`.
+
+    Returns:
+        `cpu` or `cuda`.
+    """
+    if wanted != "auto":
+        return wanted
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _train(run: _Run, data: CaseDataModule, device: str) -> str:
+    recipe = run.module.recipe
+    trainer = Trainer(
+        accelerator="gpu" if device == "cuda" else "cpu",
+        devices=1,
+        precision=_precision(device),
+        max_epochs=recipe.max_epochs - run.epochs_done,
+        gradient_clip_val=recipe.gradient_clip_norm,
+        callbacks=run.callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+    try:
+        trainer.fit(run.module, datamodule=data)
+    except NonFiniteLossError as error:
+        return _after_non_finite_loss(run, error)
+    return run.stopped_by or "max_minutes"
+
+
+def _after_non_finite_loss(run: _Run, error: NonFiniteLossError) -> str:
+    state, recipe = run.recorder.state, run.module.recipe
+    advice = f"Lower train.learning_rate (now {recipe.learning_rate:g}) or train.gradient_clip_norm."
+    if state is None:
+        raise LesionFlowError(f"Training stopped in its first epoch: {error}. {advice}") from error
+    _log.warning(
+        "training stopped in epoch %d: %s; the weights with the best Dice so far, %.4f, are kept. %s",
+        state.epochs + 1, error, state.best_dice, advice,
+    )  # fmt: skip
+    return "non_finite_loss"
+
+
+def _precision(device: str) -> Any:
+    if device == "cpu":
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+
+
+@contextmanager
+def _environment(recipe: Recipe, device: str, n_threads: int) -> Iterator[None]:
+    """Set what torch keeps globally, and put it back."""
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    # torch's types do not know the switch.
+    memory: Any = torch.utils.deterministic
+    fill, benchmark = memory.fill_uninitialized_memory, torch.backends.cudnn.benchmark
+    torch.set_num_threads(n_threads)
+    if recipe.deterministic:
+        # cuBLAS asks for this (CUDA docs, "Results reproducibility").
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=device == "cuda")
+        # Filling fresh memory only guards against reading it before writing; it costs time in every operation.
+        memory.fill_uninitialized_memory = False
+    torch.backends.cudnn.benchmark = not recipe.deterministic
+    try:
+        with _quiet_lightning():
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic)
+        memory.fill_uninitialized_memory = fill
+        torch.backends.cudnn.benchmark = benchmark
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Lightning reports hardware at INFO and advises on workers by warnings: neither is for our users."""
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PossibleUserWarning)
+            # Lightning 2.6 calls torch's tree functions by a name that torch 2.13 deprecates.
+            warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
