@@ -1,0 +1,163 @@
+"""Versions of a registered model, and the aliases that say which is `champion`, `challenger` and `previous`."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from lesionflow.errors import ArtifactError
+from lesionflow.registry.store import connect, reaching
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+DIGEST_TAG = "bundle_digest"
+NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
+PAGE_SIZE = 200
+
+
+class RegisteredVersion(NamedTuple):
+    """One version of a registered model, newest aliases included."""
+
+    model_name: str
+    version: str
+    aliases: tuple[str, ...]
+    run_id: str
+    bundle_digest: str
+    created_at: str
+    source: str
+    tags: Mapping[str, str]
+
+
+class ChampionChange(NamedTuple):
+    """Which version was champion before and which is now; None where there was none."""
+
+    before: str | None
+    after: str
+
+
+def list_versions(model_name: str, tracking_uri: str) -> tuple[RegisteredVersion, ...]:
+    """Return all versions of a model, newest first; none when there is no such model.
+
+    Raises:
+        ServiceError: When the store can't be reached.
+    """
+    client = connect(tracking_uri)
+    with reaching(tracking_uri):
+        try:
+            by_alias = client.get_registered_model(model_name).aliases
+        except MlflowException as error:
+            if error.error_code == NOT_FOUND:
+                return ()
+            raise
+        versions = _all_pages(client, model_name)
+    found = (_registered(model_name, version, by_alias) for version in versions)
+    return tuple(sorted(found, key=lambda version: -int(version.version)))
+
+
+def list_models(tracking_uri: str) -> tuple[str, ...]:
+    """Return the names of all registered models.
+
+    Raises:
+        ServiceError: When the store can't be reached.
+    """
+    client = connect(tracking_uri)
+    with reaching(tracking_uri):
+        return tuple(sorted(model.name for model in client.search_registered_models(max_results=1000)))
+
+
+def find_version(model_name: str, version_or_alias: str, tracking_uri: str) -> RegisteredVersion | None:
+    """Return a version by its number or alias, None when there is none.
+
+    Raises:
+        ServiceError: When the store can't be reached.
+    """
+    for version in list_versions(model_name, tracking_uri):
+        if version_or_alias == version.version or version_or_alias in version.aliases:
+            return version
+    return None
+
+
+def require_version(model_name: str, version_or_alias: str, tracking_uri: str) -> RegisteredVersion:
+    """Return a version by its number or alias.
+
+    Raises:
+        ArtifactError: When there is none.
+        ServiceError: When the store can't be reached.
+    """
+    found = find_version(model_name, version_or_alias, tracking_uri)
+    if found is None:
+        message = (
+            f"Expected a version {version_or_alias!r} of the registered model {model_name!r}, found none. "
+            "`lesionflow models list` shows what there is; train one with `lesionflow run`."
+        )
+        raise ArtifactError(message)
+    return found
+
+
+def set_alias(model_name: str, alias: str, version: str, tracking_uri: str) -> None:
+    """Let an alias name a version.
+
+    Raises:
+        ServiceError: When the store can't be reached or there is no such version.
+    """
+    client = connect(tracking_uri)
+    with reaching(tracking_uri):
+        client.set_registered_model_alias(model_name, alias, version)
+
+
+def set_champion(model_name: str, version: str, tracking_uri: str) -> ChampionChange:
+    """Make a version champion; the old champion becomes `previous`.
+
+    `previous` moves first: killed in between, the old champion still serves and the same call again finishes.
+
+    Raises:
+        ArtifactError: When there is no such version.
+        ServiceError: When the store can't be reached.
+    """
+    after = require_version(model_name, version, tracking_uri).version
+    old = find_version(model_name, CHAMPION, tracking_uri)
+    before = old.version if old else None
+    if before != after:
+        if before is not None:
+            set_alias(model_name, PREVIOUS, before, tracking_uri)
+        set_alias(model_name, CHAMPION, after, tracking_uri)
+    return ChampionChange(before, after)
+
+
+def rollback(model_name: str, tracking_uri: str) -> ChampionChange:
+    """Make the previous champion champion again.
+
+    Raises:
+        ArtifactError: When there is no other version to go back to.
+        ServiceError: When the store can't be reached.
+    """
+    old = require_version(model_name, PREVIOUS, tracking_uri)
+    if CHAMPION in old.aliases:
+        message = f"Expected another champion of {model_name!r} to go back to, found only version {old.version}."
+        raise ArtifactError(message)
+    return set_champion(model_name, old.version, tracking_uri)
+
+
+def _all_pages(client: MlflowClient, model_name: str) -> list[Any]:
+    page = client.search_model_versions(f"name = '{model_name}'", max_results=PAGE_SIZE)
+    versions = list(page)
+    while page.token:
+        page = client.search_model_versions(f"name = '{model_name}'", max_results=PAGE_SIZE, page_token=page.token)
+        versions += page
+    return versions
+
+
+def _registered(model_name: str, version: Any, by_alias: Mapping[str, object]) -> RegisteredVersion:
+    tags = dict(version.tags)
+    created = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
+    return RegisteredVersion(
+        model_name=model_name,
+        version=str(version.version),
+        aliases=tuple(sorted(alias for alias, number in by_alias.items() if str(number) == str(version.version))),
+        run_id=version.run_id or "",
+        bundle_digest=tags.get(DIGEST_TAG, ""),
+        created_at=created.isoformat(timespec="seconds"),
+        source=version.source,
+        tags=tags,
+    )

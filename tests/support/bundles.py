@@ -1,0 +1,50 @@
+"""Small bundles with real plans, for rooms that store and move bundles but run none."""
+
+import numpy as np
+
+from lesionflow.data.bundle import Bundle, Card
+from lesionflow.data.dataset import Dataset
+from lesionflow.data.plan import ArchitecturePlan, ChannelPlan, InferencePlan, Plan
+
+DATASET = Dataset(name="knees", channels={"CT": "ct"}, labels={"tumor": 1}, regions={})
+
+
+def small_plan() -> Plan:
+    """A 2D plan of one CT channel."""
+    return Plan(
+        dataset=DATASET,
+        dimensions=2,
+        spacing_mm=(None, 0.8, 0.5),
+        patch_size=(3, 32, 48),
+        batch_size=2,
+        context_slices=3,
+        channels=(ChannelPlan(name="CT", kind="ct", lower=-200.0, upper=300.0, mean=40.0, std=60.0),),
+        denoising="none",
+        bias_field_correction=False,
+        architecture=ArchitecturePlan(name="unet", options={"base_channels": 4, "depth": 2}),
+        inference=InferencePlan(
+            overlap_fraction=0.25, flip_axes=(), probability_threshold=0.5, min_lesion_ml=0.1, fill_holes=True
+        ),
+        decisions=(),
+    )
+
+
+def small_bundle(seed: int = 5, run_id: str = "") -> Bundle:
+    """A bundle whose weights, and so its digest, follow from the seed."""
+    rng = np.random.default_rng(seed)
+    plan = small_plan()
+    card = Card(
+        lesionflow_version="0.1.0",
+        code_revision="abc123",
+        data_revision="d" * 64,
+        run_id=run_id,
+        tracking_experiment="knees",
+        plan_sha256=plan.digest(),
+        trained_cases=("c-000001", "c-000002"),
+        validation_cases=("c-000003",),
+        validation_dice=0.5,
+        epochs=3,
+        train_params={"seed": seed},
+    )
+    weights = {"head.weight": rng.normal(size=(1, 3, 5, 7)).astype(np.float32), "head.bias": np.zeros(1, np.float32)}
+    return Bundle(plan, weights, card)

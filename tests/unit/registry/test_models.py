@@ -1,0 +1,191 @@
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow.exceptions import MlflowException
+
+from lesionflow.errors import ArtifactError, ServiceError
+from lesionflow.io.bundles import write_bundle
+from lesionflow.registry import models
+from lesionflow.registry.tracking import Tracker
+from support.bundles import small_bundle
+from support.stores import empty_store
+
+NAME = "lesionflow-knees"
+
+
+@pytest.fixture
+def tracker(tmp_path):
+    return Tracker(empty_store(tmp_path / "store"), "knees")
+
+
+@pytest.fixture
+def register(tracker, tmp_path):
+    def make(seed, **tags):
+        run_id = tracker.start_run(f"train {seed}")
+        write_bundle(tmp_path / "models" / "candidate", small_bundle(seed, run_id))
+        return models.register_bundle(tracker, run_id, tmp_path / "models" / "candidate", NAME, tags=tags)
+
+    return make
+
+
+def _files(version):
+    return Path(version.source.removeprefix("file://")) / "artifacts" / "bundle"
+
+
+def test_what_is_registered_comes_back_the_same(tracker, register):
+    version = register(1, test_dice="0.81")
+    assert (version.version, version.aliases) == ("1", ("challenger",))
+    assert version.tags["test_dice"] == "0.81"
+    for name in ("challenger", "1"):
+        bundle = models.fetch_bundle(NAME, name, tracker.tracking_uri)
+        assert bundle.digest == version.bundle_digest
+        assert bundle.card.run_id == version.run_id
+        np.testing.assert_array_equal(bundle.weights["head.weight"], small_bundle(1).weights["head.weight"])
+
+
+def test_mlflow_itself_sees_the_version_its_run_and_no_pickle(tracker, register):
+    version = register(1)
+    client = mlflow.MlflowClient(tracker.tracking_uri)
+    seen = client.get_model_version_by_alias(NAME, "challenger")
+    assert (str(seen.version), seen.run_id, seen.tags["bundle_digest"]) == ("1", version.run_id, version.bundle_digest)
+    (output,) = client.get_run(version.run_id).outputs.model_outputs
+    assert client.get_logged_model(output.model_id).status == "READY"
+    stored = _files(version).parents[1]
+    assert (stored / "served_model.py").exists()
+    assert "lesionflow" not in (stored / "requirements.txt").read_text()
+    assert not [p for p in stored.rglob("*") if p.suffix in (".pkl", ".pickle", ".pt", ".pth")]
+
+
+def test_registering_again_makes_no_second_version(tracker, register, tmp_path):
+    first = register(1)
+    models.set_champion(NAME, "1", tracker.tracking_uri)
+    again = models.register_bundle(tracker, first.run_id, tmp_path / "models" / "candidate", NAME, tags={})
+    assert again.version == "1"
+    assert again.aliases == ("challenger", "champion")
+    assert len(models.list_versions(NAME, tracker.tracking_uri)) == 1
+
+
+def test_a_registering_killed_before_the_version_is_finished_by_the_next(tracker, register, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(tracker.client, "create_model_version", _kill)
+        with pytest.raises(KeyboardInterrupt):
+            register(1)
+    assert models.list_versions(NAME, tracker.tracking_uri) == ()
+    run_id = tracker.client.search_runs([tracker.experiment_id])[0].info.run_id
+    candidate = Path(tracker.tracking_uri.removeprefix("sqlite:///")).parents[1] / "models" / "candidate"
+    version = models.register_bundle(tracker, run_id, candidate, NAME, tags={})
+    assert version.version == "1"
+    assert len(tracker.client.search_logged_models([tracker.experiment_id])) == 1
+
+
+def _kill(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("harm", ["dropped", "altered", "exchanged"])
+def test_a_harmed_version_is_refused_and_replaced(tracker, register, tmp_path, harm):
+    version = register(1)
+    weights = _files(version) / "weights.safetensors"
+    if harm == "dropped":
+        weights.unlink()
+    elif harm == "altered":
+        weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    else:
+        write_bundle(_files(version), small_bundle(2))
+    with pytest.raises((ArtifactError, ServiceError)):
+        models.fetch_bundle(NAME, "1", tracker.tracking_uri)
+    write_bundle(tmp_path / "models" / "candidate", small_bundle(1, version.run_id))
+    again = models.register_bundle(tracker, version.run_id, tmp_path / "models" / "candidate", NAME, tags={})
+    assert models.fetch_bundle(NAME, "challenger", tracker.tracking_uri).digest == again.bundle_digest
+
+
+def test_a_store_that_drops_artifacts_is_a_service_error_and_no_challenger(tracker, register, monkeypatch):
+    upload = tracker.client.log_model_artifacts
+
+    def drop(model_id, folder):
+        (Path(folder) / "artifacts" / "bundle" / "card.json").unlink()
+        upload(model_id, folder)
+
+    monkeypatch.setattr(tracker.client, "log_model_artifacts", drop)
+    with pytest.raises(ServiceError, match="give back the bundle"):
+        register(1)
+    assert models.find_version(NAME, "challenger", tracker.tracking_uri) is None
+
+
+def test_a_broken_bundle_is_not_registered(tracker, tmp_path):
+    write_bundle(tmp_path / "candidate", small_bundle(1))
+    (tmp_path / "candidate" / "plan.json").unlink()
+    with pytest.raises(ArtifactError):
+        models.register_bundle(tracker, tracker.start_run("x"), tmp_path / "candidate", NAME, tags={})
+    assert models.list_models(tracker.tracking_uri) == ()
+
+
+def test_champions_succeed_and_roll_back(tracker, register):
+    uri = tracker.tracking_uri
+    assert models.list_versions(NAME, uri) == ()
+    for seed in (1, 2):
+        register(seed)
+    assert models.set_champion(NAME, "1", uri) == (None, "1")
+    assert models.find_version(NAME, "previous", uri) is None
+    with pytest.raises(ArtifactError, match="previous"):
+        models.rollback(NAME, uri)
+    assert models.set_champion(NAME, "challenger", uri) == ("1", "2")
+    assert models.set_champion(NAME, "2", uri) == ("2", "2")
+    aliases = {v.version: v.aliases for v in models.list_versions(NAME, uri)}
+    assert aliases == {"2": ("challenger", "champion"), "1": ("previous",)}
+    assert models.rollback(NAME, uri) == ("2", "1")
+    aliases = {v.version: v.aliases for v in models.list_versions(NAME, uri)}
+    assert aliases == {"2": ("challenger", "previous"), "1": ("champion",)}
+    assert models.list_models(uri) == (NAME,)
+
+
+def test_a_succession_killed_halfway_keeps_the_old_champion_and_can_be_finished(tracker, register, monkeypatch):
+    uri = tracker.tracking_uri
+    for seed in (1, 2):
+        register(seed)
+    models.set_champion(NAME, "1", uri)
+    original = mlflow.MlflowClient.set_registered_model_alias
+
+    def killed(self, name, alias, version):
+        if alias == "champion":
+            raise KeyboardInterrupt
+        original(self, name, alias, version)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.MlflowClient, "set_registered_model_alias", killed)
+        with pytest.raises(KeyboardInterrupt):
+            models.set_champion(NAME, "2", uri)
+    assert models.require_version(NAME, "champion", uri).version == "1"
+    with pytest.raises(ArtifactError, match="go back to"):
+        models.rollback(NAME, uri)
+    assert models.set_champion(NAME, "2", uri) == ("1", "2")
+
+
+def test_what_is_not_there_is_named(tracker, register):
+    with pytest.raises(ArtifactError, match="'champion' of the registered model 'nobody'"):
+        models.fetch_bundle("nobody", "champion", tracker.tracking_uri)
+    register(1)
+    with pytest.raises(ArtifactError, match="'7'"):
+        models.set_champion(NAME, "7", tracker.tracking_uri)
+    with pytest.raises(ServiceError):
+        models.set_alias(NAME, "champion", "7", tracker.tracking_uri)
+
+
+def test_all_pages_are_listed(tracker, register, monkeypatch):
+    version = register(1)
+    for _ in range(4):
+        tracker.client.create_model_version(NAME, version.source, run_id=version.run_id)
+    monkeypatch.setattr("lesionflow.registry.versions.PAGE_SIZE", 2)
+    versions = models.list_versions(NAME, tracker.tracking_uri)
+    assert [v.version for v in versions] == ["5", "4", "3", "2", "1"]
+
+
+def test_an_unusable_model_name_is_a_service_error(tracker, register, monkeypatch):
+    def refuse(name):
+        raise MlflowException("no")
+
+    monkeypatch.setattr(tracker.client, "create_registered_model", refuse)
+    with pytest.raises(ServiceError):
+        register(1)
