@@ -13,7 +13,6 @@
 import contextlib
 import shutil
 import tempfile
-import time
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -29,7 +28,7 @@ from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from lesionflow.config import Settings
-from lesionflow.errors import InputError, LesionFlowError
+from lesionflow.errors import LesionFlowError
 from lesionflow.serving import problems
 from lesionflow.serving.engine import Engine, not_ready
 from lesionflow.serving.formats import ANSWERS, choose
@@ -37,9 +36,9 @@ from lesionflow.serving.metrics import ServiceMetrics
 from lesionflow.serving.middleware import GuardMiddleware
 from lesionflow.serving.problems import RequestRefusedError
 from lesionflow.serving.results import ResultStore
+from lesionflow.serving.segmentation import segment_parts
 from lesionflow.serving.settings import ServiceSettings
-from lesionflow.serving.sources import study_source
-from lesionflow.serving.uploads import Part, receive_parts
+from lesionflow.serving.uploads import receive_parts
 from lesionflow.serving.work_queue import WorkQueue
 
 STATIC = Path(__file__).parent / "static"
@@ -111,7 +110,7 @@ async def segment(request: Request) -> Response:
     except BaseException:
         cleanup()
         raise
-    work = partial(_segment_parts, state, parts, folder, channels, name)
+    work = partial(segment_parts, state, parts, folder, channels, name)
     return _answer(state.results, await state.queue.run(work, cleanup), name)
 
 
@@ -166,46 +165,6 @@ async def unknown(request: Request) -> Response:
     *known, _ = request.app.routes
     fits = any(route.matches(request.scope)[0] is Match.PARTIAL for route in known)
     raise HTTPException(405 if fits else 404)
-
-
-def _segment_parts(state: Any, parts: list[Part], folder: Path, channels: tuple[str, ...], name: str) -> dict[str, Any]:
-    """Turn received parts into a kept result; runs in a worker thread."""
-    metrics: ServiceMetrics = state.metrics
-    metrics.received_bytes.inc(sum(part.path.stat().st_size for part in parts))
-    unpacked = folder / "study"
-    unpacked.mkdir()
-    began = time.perf_counter()
-    try:
-        source = study_source(parts, unpacked, channels, state.service)
-        formats = (name,) if ANSWERS[name].file_name else _all_formats(is_dicom=isinstance(source, Path))
-        report = state.results.put(lambda result_id, path: _fill(state.engine, source, result_id, path, formats))
-    except InputError as error:
-        metrics.studies.labels(error.reason).inc()
-        # Where the upload lay on the server is nobody's business.
-        raise type(error)(str(error).replace(str(folder), "(upload)"), reason=error.reason) from error
-    except RequestRefusedError as error:
-        metrics.studies.labels(error.code).inc()
-        raise
-    except Exception:
-        metrics.studies.labels("internal_error").inc()
-        raise
-    metrics.studies.labels("segmented").inc()
-    metrics.empty_masks.inc(all(target["volume_ml"] == 0 for target in report["targets"]))
-    metrics.seconds.observe(time.perf_counter() - began)
-    return report
-
-
-def _all_formats(*, is_dicom: bool) -> tuple[str, ...]:
-    return tuple(
-        name for name, answer in ANSWERS.items() if answer.file_name is not None and (is_dicom or name != "dicom-seg")
-    )
-
-
-def _fill(engine: Engine, source: Any, result_id: str, folder: Path, formats: tuple[str, ...]) -> dict[str, Any]:
-    report = engine.segment(source, folder, formats)
-    base = f"/v1/results/{result_id}"
-    links = {"report": f"{base}/report", "masks": {name: f"{base}/mask?format={name}" for name in formats}}
-    return {"id": result_id, "links": links, **report}
 
 
 def _answer(results: ResultStore, report: dict[str, Any], name: str) -> Response:
