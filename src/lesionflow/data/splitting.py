@@ -6,12 +6,12 @@ pseudonyms are.
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from lesionflow.data.split import Fold, Split
-from lesionflow.errors import ConfigError, InputError
+from lesionflow.errors import ArtifactError, ConfigError, InputError
 
 
 class SplitCase(NamedTuple):
@@ -186,3 +186,24 @@ def _require_common_patients(patients: Sequence[_Patient], previous: Split | Non
             "the key, or remove the split's file to start a new test set."
         )
         raise ConfigError(message)
+
+
+def digest_of_test_set(split: Split, hashes: Mapping[str, tuple[str, str]]) -> str:
+    """Return the sha256 that names a test set: its cases, their images and their outlines.
+
+    Two scores are comparable only when they were taken on test sets of one digest.
+
+    Args:
+        split: Whose test cases.
+        hashes: By case id, `image_sha256` and `mask_sha256` of the case table.
+
+    Raises:
+        ArtifactError: When a test case is not in the case table.
+    """
+    missing = [case_id for case_id in split.test if case_id not in hashes]
+    if missing:
+        raise ArtifactError(
+            f"Expected the test cases {', '.join(missing[:5])} in the case table, found none. Run split."
+        )
+    lines = sorted(f"{case_id} {hashes[case_id][0]} {hashes[case_id][1]}" for case_id in split.test)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

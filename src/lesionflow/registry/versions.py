@@ -106,6 +106,18 @@ def set_alias(model_name: str, alias: str, version: str, tracking_uri: str) -> N
         client.set_registered_model_alias(model_name, alias, version)
 
 
+def tag_version(model_name: str, version: str, tags: Mapping[str, str], tracking_uri: str) -> None:
+    """Set tags of a version, replacing those of the same name.
+
+    Raises:
+        ServiceError: When the store can't be reached or there is no such version.
+    """
+    client = connect(tracking_uri)
+    with reaching(tracking_uri):
+        for key, value in tags.items():
+            client.set_model_version_tag(model_name, version, key, value)
+
+
 def set_champion(model_name: str, version: str, tracking_uri: str) -> ChampionChange:
     """Make a version champion; the old champion becomes `previous`.
 

@@ -7,8 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lesionflow.data.split import Split
-from lesionflow.data.splitting import SplitCase, SplitRules, make_split
-from lesionflow.errors import ConfigError, InputError
+from lesionflow.data.splitting import SplitCase, SplitRules, digest_of_test_set, make_split
+from lesionflow.errors import ArtifactError, ConfigError, InputError
 
 RULES = SplitRules(seed=13, test_fraction=0.25, n_folds=4, fold=1, n_volume_strata=3)
 
@@ -171,3 +171,16 @@ def test_a_hundred_thousand_patients_take_seconds():
     started = time.monotonic()
     assert len(make_split(cases, RULES).test) == 25_000
     assert time.monotonic() - started < MAX_SECONDS
+
+
+def test_the_digest_of_a_test_set_sees_its_cases_images_and_outlines_alone():
+    split = make_split(_cases(range(9)), RULES)
+    one, other = split.test[0], split.train[0]
+    hashes = {case_id: (f"i-{case_id}", f"m-{case_id}") for case_id in (*split.train, *split.validation, *split.test)}
+    digest = digest_of_test_set(split, hashes)
+    assert digest_of_test_set(split, {**hashes, other: ("new", "new")}) == digest
+    assert digest_of_test_set(split, {**hashes, one: ("new", f"m-{one}")}) != digest
+    assert digest_of_test_set(split, {**hashes, one: (f"i-{one}", "new")}) != digest
+    assert digest_of_test_set(split.model_copy(update={"test": split.test[1:]}), hashes) != digest
+    with pytest.raises(ArtifactError, match=one):
+        digest_of_test_set(split, {name: value for name, value in hashes.items() if name != one})

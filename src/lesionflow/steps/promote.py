@@ -1,0 +1,165 @@
+"""The step `promote`: the challenger becomes champion if it is provably better on the locked test set."""
+
+import json
+import logging
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lesionflow.config import PromoteConfig, Settings
+from lesionflow.data.case import Case
+from lesionflow.data.split import Split
+from lesionflow.data.splitting import digest_of_test_set
+from lesionflow.errors import ArtifactError, ConfigError
+from lesionflow.io.cases import read_case, read_dataset, read_table
+from lesionflow.io.storage import write_text
+from lesionflow.metrics import METRICS
+from lesionflow.registry.models import CHAMPION, PREVIOUS, fetch_bundle, find_version, set_champion
+from lesionflow.registry.promotion import PromotionDecision, PromotionRules, Reason, decide
+from lesionflow.registry.tracking import Tracker
+from lesionflow.registry.versions import RegisteredVersion, tag_version
+from lesionflow.steps.register import Registration, read_evaluation, read_registration
+from lesionflow.steps.split import read_split
+
+SCORES = "cases.parquet"
+logger = logging.getLogger(__name__)
+
+
+def run(
+    config: PromoteConfig, inputs: Mapping[str, Path], outputs: Mapping[str, Path], settings: Settings
+) -> dict[str, float]:
+    """Decide, and move the alias `champion` if the challenger won.
+
+    The champion is scored anew on the present test set by the code that scored the challenger.
+
+    Args:
+        config: The rules.
+        inputs: `cases`, `splits`, `evaluation` and `registration`.
+        outputs: `promotion`, a JSON file.
+        settings: Tracking URI and device.
+
+    Returns:
+        `promoted` (0 or 1), and the figures of the rules.
+
+    Raises:
+        ConfigError: When the metric is unknown, or the registration is of another model.
+        ArtifactError: When the evaluation is not of the registered bundle, or the champion can't be fetched.
+        ServiceError: When MLflow can't be reached.
+    """
+    rules = _rules(config)
+    registration = read_registration(inputs["registration"])
+    if registration.model_name != config.model_name:
+        message = (
+            f"Expected promote.model_name to be the registered {registration.model_name}, found {config.model_name}."
+        )
+        raise ConfigError(message)
+    champion = find_version(config.model_name, CHAMPION, settings.tracking_uri)
+    before = champion.version if champion else None
+    if before == registration.version:
+        # A step that was killed after it moved the alias, or is run again: the decision stands.
+        previous = find_version(config.model_name, PREVIOUS, settings.tracking_uri)
+        before = previous.version if previous else None
+        detail = f"Version {registration.version} is the champion already."
+        decision = PromotionDecision(
+            promote=True, reasons=(Reason("already_champion", held=True, detail=detail, figures={}),)
+        )
+    else:
+        decision = _decide(rules, registration, champion, inputs, settings)
+    if decision.promote:
+        set_champion(config.model_name, registration.version, settings.tracking_uri)
+    _record(decision, registration, inputs["cases"], settings)
+    write_text(outputs["promotion"], _promotion_json(decision, registration, before))
+    return _figures(decision)
+
+
+def _decide(
+    rules: PromotionRules,
+    registration: Registration,
+    champion: RegisteredVersion | None,
+    inputs: Mapping[str, Path],
+    settings: Settings,
+) -> PromotionDecision:
+    split = read_split(inputs["splits"])
+    evaluation = read_evaluation(inputs["evaluation"], registration.bundle_digest)
+    scores = _read_scores(inputs["evaluation"] / SCORES, rules.metric)
+    theirs = None if champion is None else _score_champion(champion, inputs["cases"], split, settings)
+    same = _is_same_test_set(evaluation, scores, inputs["cases"], split)
+    return decide(scores, theirs, rules, same_test_set=same)
+
+
+def _rules(config: PromoteConfig) -> PromotionRules:
+    metric = METRICS.get(config.metric)
+    if metric is None or metric.direction == 0:
+        ordered = ", ".join(name for name, entry in METRICS.items() if entry.direction)
+        raise ConfigError(f"Expected promote.metric to be one of {ordered}, found {config.metric}.")
+    return PromotionRules(direction=metric.direction, **config.model_dump(exclude={"model_name"}))
+
+
+def _read_scores(path: Path, metric: str) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path, columns=["case_id", "patient_id", "target", metric])
+    except (OSError, ValueError) as error:
+        message = f"Expected scores with the column {metric} in {path.name}, found: {error}. Run evaluate again."
+        raise ArtifactError(message) from error
+
+
+def _score_champion(champion: RegisteredVersion, cases: Path, split: Split, settings: Settings) -> pd.DataFrame:
+    from lesionflow.evaluation.scoring import score_bundle
+
+    logger.info("scoring the champion, version %s, on %d cases", champion.version, len(split.test))
+    bundle = fetch_bundle(champion.model_name, champion.version, settings.tracking_uri)
+    table = read_table(cases)
+    patients = dict(zip(table["case_id"], table["patient_id"], strict=True))
+
+    def read(case_id: str) -> Case:
+        return read_case(cases, case_id, patients[case_id])
+
+    return score_bundle(bundle, read, split.test, device=settings.device)
+
+
+def _is_same_test_set(evaluation: Mapping[str, Any], scores: pd.DataFrame, cases: Path, split: Split) -> bool:
+    table = read_table(cases)
+    hashes = {
+        str(row.case_id): (str(row.image_sha256), str(row.mask_sha256))
+        for row in table[["case_id", "image_sha256", "mask_sha256"]].itertuples(index=False)
+    }
+    digest = digest_of_test_set(split, hashes)
+    return evaluation.get("test_set_sha256") == digest and set(scores["case_id"]) == set(split.test)
+
+
+def _record(decision: PromotionDecision, registration: Registration, cases: Path, settings: Settings) -> None:
+    """Say the decision where reviewers look: at the version and at the run."""
+    broken = [reason.rule for reason in decision.reasons if not reason.held]
+    tags = {"promotion": "promoted" if decision.promote else f"refused: {', '.join(broken)}"}
+    for reason in decision.reasons:
+        logger.info("%s %s: %s", "held" if reason.held else "NOT HELD", reason.rule, reason.detail)
+        tags[f"promotion.{reason.rule}"] = f"{'held' if reason.held else 'not held'}: {reason.detail}"
+    tag_version(registration.model_name, registration.version, tags, settings.tracking_uri)
+    tracker = Tracker(settings.tracking_uri, read_dataset(cases).name)
+    if tracker.has_run(registration.run_id):
+        tracker.set_tags(registration.run_id, tags)
+
+
+def _promotion_json(decision: PromotionDecision, registration: Registration, before: str | None) -> str:
+    content = {
+        "promote": decision.promote,
+        "reasons": [{**r._asdict(), "figures": _finite(r.figures)} for r in decision.reasons],
+        "model_name": registration.model_name,
+        "challenger_version": registration.version,
+        "champion_version_before": before,
+        "champion_version_after": registration.version if decision.promote else before,
+    }
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def _finite(figures: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON has no NaN."""
+    return {name: value if math.isfinite(value) else None for name, value in figures.items()}
+
+
+def _figures(decision: PromotionDecision) -> dict[str, float]:
+    figures = {name: value for reason in decision.reasons for name, value in reason.figures.items()}
+    return {"promoted": float(decision.promote), **figures}
