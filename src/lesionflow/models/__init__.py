@@ -1,1 +1,94 @@
-"""Networks of the papers."""
+"""Networks of the papers, by name. Each maps (batch, channel, [slice,] row, column) to logits of the targets."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from lesionflow.data.plan import ArchitecturePlan
+from lesionflow.errors import ConfigError
+from lesionflow.models.inception_unet import InceptionUNet
+from lesionflow.models.table_unet import TableUNet
+from lesionflow.models.unet import UNet
+from lesionflow.models.unetpp import UNetPlusPlus
+
+
+class Architecture(NamedTuple):
+    """A network: how it is built, in how many dimensions it exists, and options that a quick test may use."""
+
+    build: Callable[..., nn.Module]
+    dimensions: tuple[int, ...]
+    small_options: Mapping[str, Any]
+
+
+_SMALL: Mapping[str, Any] = {
+    "base_channels": 4,
+    "depth": 2,
+    "normalization": "instance",
+    "activation": "leaky_relu",
+    "residual": False,
+    "dropout_fraction": 0.0,
+}
+
+
+def _attention_unet(in_channels: int, out_channels: int, dimensions: Any, **options: Any) -> nn.Module:
+    return UNet(in_channels, out_channels, dimensions, attention=True, **options)
+
+
+def _inception_unet(in_channels: int, out_channels: int, dimensions: int, **options: Any) -> nn.Module:  # noqa: ARG001
+    return InceptionUNet(in_channels, out_channels, **options)
+
+
+def _table_unet(in_channels: int, out_channels: int, dimensions: int) -> nn.Module:  # noqa: ARG001
+    return TableUNet(in_channels, out_channels)
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "unet": Architecture(UNet, (2, 3), _SMALL),
+    "attention_unet": Architecture(_attention_unet, (2, 3), _SMALL),
+    "unetpp": Architecture(UNetPlusPlus, (2, 3), _SMALL),
+    "inception_unet": Architecture(_inception_unet, (3,), {"base_channels": 4, "depth": 2, "dropout_fraction": 0.0}),
+    "table_unet": Architecture(_table_unet, (3,), {}),
+}
+
+#: Halvings of a network that has no `depth` option.
+FIXED_DEPTH = {"table_unet": 3}
+
+
+def build_model(plan: ArchitecturePlan, *, in_channels: int, out_channels: int, dimensions: int) -> nn.Module:
+    """Build a network with fresh weights.
+
+    Args:
+        plan: A key of `ARCHITECTURES` and that architecture's own options.
+        in_channels: Input channels.
+        out_channels: Targets.
+        dimensions: 2 or 3.
+
+    Returns:
+        The network; its logits have the size of its input.
+
+    Raises:
+        ConfigError: When the name, an option or the number of dimensions does not exist; the message offers the nearest.
+    """
+    name, options = plan.name, plan.options
+    architecture = ARCHITECTURES.get(name)
+    if architecture is None:
+        near = difflib.get_close_matches(name, ARCHITECTURES, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"Expected an architecture of {', '.join(ARCHITECTURES)}, found {name!r}.{hint}")
+    if dimensions not in architecture.dimensions:
+        raise ConfigError(
+            f"Expected {name} in {architecture.dimensions} dimensions, found {dimensions}. Set plan.dimensions."
+        )
+    try:
+        return architecture.build(in_channels, out_channels, dimensions, **options)
+    except TypeError as error:
+        known = ", ".join(inspect.signature(architecture.build).parameters)
+        raise ConfigError(f"Expected options that {name} knows ({known}), found {dict(options)}: {error}.") from error
+
+
+def size_multiple(plan: ArchitecturePlan) -> int:
+    """Return the number that each patch axis must be a multiple of: two to the power of the network's halvings."""
+    return 2 ** int(FIXED_DEPTH.get(plan.name, plan.options.get("depth", 0)))

@@ -1,0 +1,94 @@
+"""U-Net++: nested dense skip connections with deep supervision, optionally with attention gates.
+
+The heads of all nested depths are averaged, in training and at inference: the ensemble mode of the paper, which supervises
+each depth through its own head.
+
+References:
+    Zhou et al. 2018, DOI 10.1007/978-3-030-00889-5_1.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from lesionflow.models.blocks import (
+    CONVOLUTIONS,
+    POOLINGS,
+    TRANSPOSED,
+    Activation,
+    ConvolutionBlock,
+    Dimensions,
+    Normalization,
+    initialize,
+)
+
+
+class UNetPlusPlus(nn.Module):
+    """U-Net++.
+
+    Args:
+        in_channels: Input channels.
+        out_channels: Targets.
+        dimensions: 2 or 3.
+        base_channels: Channels at full resolution; doubles with each depth.
+        depth: Number of max poolings; sizes must be multiples of 2**depth.
+        normalization: `instance`, `batch` or `none`.
+        activation: `leaky_relu` or `relu`.
+        residual: Residual blocks.
+        dropout_fraction: Spatial dropout inside each block.
+        deep_supervision: Average the heads of all nested depths; otherwise the deepest head alone speaks.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        dimensions: Dimensions,
+        *,
+        base_channels: int,
+        depth: int,
+        normalization: Normalization,
+        activation: Activation,
+        residual: bool,
+        dropout_fraction: float,
+        deep_supervision: bool = True,
+    ) -> None:
+        super().__init__()
+        widths = [base_channels * 2**level for level in range(depth + 1)]
+        self.depth = depth
+        self.pool = POOLINGS[dimensions](2)
+        self.blocks = nn.ModuleDict()
+        self.up = nn.ModuleDict()
+        for level in range(depth + 1):
+            for step in range(depth + 1 - level):
+                first = in_channels if level == 0 else widths[level - 1]
+                source = first if step == 0 else (step + 1) * widths[level]
+                self.blocks[f"{level}_{step}"] = ConvolutionBlock(
+                    source,
+                    widths[level],
+                    dimensions,
+                    normalization,
+                    activation,
+                    residual=residual,
+                    dropout_fraction=dropout_fraction,
+                )
+                if step:
+                    self.up[f"{level}_{step}"] = TRANSPOSED[dimensions](widths[level + 1], widths[level], 2, stride=2)
+        heads = range(1, depth + 1) if deep_supervision else range(depth, depth + 1)
+        self.heads = nn.ModuleDict({str(step): CONVOLUTIONS[dimensions](widths[0], out_channels, 1) for step in heads})
+        initialize(self)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map (batch, channel, [slice,] row, column) to logits (batch, target, [slice,] row, column)."""
+        nodes: dict[tuple[int, int], Tensor] = {}
+        for level in range(self.depth + 1):
+            source = image if level == 0 else self.pool(nodes[level - 1, 0])
+            nodes[level, 0] = self.blocks[f"{level}_0"](source)
+        for step in range(1, self.depth + 1):
+            for level in range(self.depth + 1 - step):
+                key = f"{level}_{step}"
+                before = [nodes[level, earlier] for earlier in range(step)]
+                nodes[level, step] = self.blocks[key](
+                    torch.cat([*before, self.up[key](nodes[level + 1, step - 1])], dim=1)
+                )
+        logits = torch.stack([head(nodes[0, int(step)]) for step, head in self.heads.items()])
+        return logits.mean(dim=0)
