@@ -1,4 +1,4 @@
-"""The bundle on disk: `plan.json`, `weights.safetensors`, `card.json` and `SHA256SUMS` over the three. Never a pickle."""
+"""The bundle on disk: `plan.json`, `weights.safetensors`, `card.json`, `SHA256SUMS`. Never a pickle."""
 
 import hashlib
 from pathlib import Path

@@ -1,0 +1,199 @@
+"""From facts to decisions. Every decision says why; any can be pinned in params."""
+
+from typing import Any, Literal
+
+import numpy as np
+
+from lesionflow.data.dataset import Dataset, Kind
+from lesionflow.data.fingerprint import Fingerprint
+from lesionflow.data.plan import ArchitecturePlan, ChannelPlan, Decision, InferencePlan, Plan
+from lesionflow.errors import ConfigError
+
+#: CT is never clipped tighter than this: muscle, fat and contrast around a tumor are what tells it apart.
+WIDEST_NEEDED_HU = (-150.0, 250.0)
+#: PET is never clipped below this uptake, so that organs of high uptake stay apart from tumors.
+LEAST_UPPER_SUV = 10.0
+#: Beyond this ratio of slice to in-plane spacing the slice axis keeps the finer data's spacing (nnU-Net's rule).
+ANISOTROPIC = 3.0
+#: Bytes that training holds per voxel and base channel: about 40 float32 feature maps of full-resolution size, counting
+#: forward, backward and optimizer; measured for the U-Net of depth 4 and kept for the others.
+FEATURE_MAPS = 40
+BATCH_LIMITS = {2: (2, 32), 3: (1, 4)}
+PATCH_LIMITS = {2: 512, 3: 160}
+
+Triple = tuple[float | None, float | None, float | None]
+
+
+def make_plan(
+    fingerprint: Fingerprint,
+    dataset: Dataset,
+    *,
+    dimensions: Literal[2, 3],
+    spacing_mm: Triple,
+    patch_size: tuple[int, int, int] | None,
+    batch_size: int | None,
+    context_slices: int,
+    memory_budget_mb: int,
+    ct_window_hu: tuple[float, float] | None,
+    denoising: Literal["none", "median", "curvature"],
+    bias_field_correction: bool,
+    architecture: ArchitecturePlan,
+    size_multiple: int,
+    inference: InferencePlan,
+) -> Plan:
+    """Decide how to train on data of this kind.
+
+    Args:
+        fingerprint: Facts of the training cases.
+        dataset: Channels and labels.
+        dimensions: 2 or 3.
+        spacing_mm: Pinned (slice, row, column) spacing; null lets the data decide.
+        patch_size: Pinned patch, or None.
+        batch_size: Pinned batch, or None.
+        context_slices: Neighboring slices that a 2D network sees.
+        memory_budget_mb: Memory that training may hold.
+        ct_window_hu: Pinned CT window, or None.
+        denoising: Filter of every channel.
+        bias_field_correction: N4 on MR channels.
+        architecture: The network.
+        size_multiple: Number that each network axis must be a multiple of.
+        inference: How patches become a mask.
+
+    Returns:
+        The plan, with a sentence for each decision.
+
+    Raises:
+        ConfigError: When the memory budget does not hold one sample; the message says which number to raise.
+    """
+    decisions: list[Decision] = []
+    spacing = _spacing(fingerprint, dimensions, spacing_mm, decisions)
+    patch = patch_size or _patch(fingerprint, dimensions, spacing, context_slices, size_multiple)
+    _require_multiple(patch, dimensions, size_multiple)
+    decisions.append(
+        _decide("patch_size", patch, "pinned in params" if patch_size else _why_patch(fingerprint, dimensions))
+    )
+    sample_mb = _sample_mb(patch, dimensions, architecture)
+    batch = batch_size or _batch(sample_mb, memory_budget_mb, dimensions)
+    why = (
+        "pinned in params"
+        if batch_size
+        else f"a sample takes about {sample_mb:.0f} MB of the {memory_budget_mb} MB budget"
+    )
+    decisions.append(_decide("batch_size", batch, why))
+    channels = tuple(
+        _channel(fingerprint, index, name, kind, ct_window_hu, decisions)
+        for index, (name, kind) in enumerate(dataset.channels.items())
+    )
+    outputs = ", ".join(target.name for target in dataset.targets)
+    decisions.append(_decide("outputs", outputs, "one sigmoid output a region, or a label where no region is declared"))
+    return Plan(
+        dataset=dataset,
+        dimensions=dimensions,
+        spacing_mm=spacing,
+        patch_size=patch,
+        batch_size=batch,
+        context_slices=context_slices if dimensions == 2 else 1,
+        channels=channels,
+        denoising=denoising,
+        bias_field_correction=bias_field_correction,
+        architecture=architecture,
+        inference=inference,
+        decisions=tuple(decisions),
+    )
+
+
+def _decide(what: str, value: object, why: str) -> Decision:
+    return Decision(what=what, value=str(value), why=why)
+
+
+def _spacing(fingerprint: Fingerprint, dimensions: int, pinned: Triple, decisions: list[Decision]) -> Triple:
+    slices, rows, columns = fingerprint.median_spacing_mm
+    in_plane = round(float(np.sqrt(rows * columns)), 3)
+    through: float | None = None
+    why_through = "a 2D network works on each study's own slices"
+    if dimensions == 3:
+        coarse = slices > ANISOTROPIC * in_plane
+        through = round(fingerprint.fine_slice_spacing_mm if coarse else slices, 3)
+        why_through = "10th percentile, as slices are much coarser than pixels" if coarse else "median of the cases"
+    why_plane = "median of the cases, equal along rows and columns so that turning a patch shears nothing"
+    chosen: list[float | None] = []
+    for axis, pin, own, why in zip(
+        ("slice", "row", "column"),
+        pinned,
+        (through, in_plane, in_plane),
+        (why_through, why_plane, why_plane),
+        strict=True,
+    ):
+        value = own if pin is None else pin
+        chosen.append(value)
+        shown = "each study's own" if value is None else f"{value:g} mm"
+        decisions.append(_decide(f"spacing of {axis}s", shown, why if pin is None else "pinned in params"))
+    return (chosen[0], chosen[1], chosen[2])
+
+
+def _patch(
+    fingerprint: Fingerprint, dimensions: int, spacing: Triple, context_slices: int, multiple: int
+) -> tuple[int, int, int]:
+    sizes = []
+    for body, step in zip(fingerprint.median_body_mm, spacing, strict=True):
+        voxels = body / step if step else 1.0
+        rounded = int(np.ceil(voxels / multiple)) * multiple
+        sizes.append(min(rounded, PATCH_LIMITS[dimensions] // multiple * multiple))
+    return (context_slices if dimensions == 2 else sizes[0], sizes[1], sizes[2])
+
+
+def _why_patch(fingerprint: Fingerprint, dimensions: int) -> str:
+    _, rows, columns = fingerprint.median_body_mm
+    limit = PATCH_LIMITS[dimensions]
+    return f"covers the median body of {rows:.0f} x {columns:.0f} mm in plane, at most {limit} voxels an axis"
+
+
+def _require_multiple(patch: tuple[int, int, int], dimensions: int, multiple: int) -> None:
+    axes = patch if dimensions == 3 else patch[1:]
+    if any(size % multiple for size in axes):
+        raise ConfigError(f"Expected plan.patch_size in multiples of {multiple} for this network, found {patch}.")
+
+
+def _sample_mb(patch: tuple[int, int, int], dimensions: int, architecture: ArchitecturePlan) -> float:
+    voxels = float(np.prod(patch if dimensions == 3 else patch[1:]))
+    options: dict[str, Any] = architecture.options
+    return voxels * float(options.get("base_channels", 32)) * 4 * FEATURE_MAPS / 1e6
+
+
+def _batch(sample_mb: float, budget_mb: int, dimensions: int) -> int:
+    least, most = BATCH_LIMITS[dimensions]
+    fits = int(budget_mb // sample_mb)
+    if fits < least:
+        raise ConfigError(
+            f"Expected plan.memory_budget_mb to hold {least} samples of about {sample_mb:.0f} MB, found {budget_mb} MB. "
+            f"Raise it to {int(np.ceil(least * sample_mb))}, or pin a smaller plan.patch_size."
+        )
+    return min(fits, most)
+
+
+def _channel(
+    fingerprint: Fingerprint,
+    index: int,
+    name: str,
+    kind: Kind,
+    ct_window_hu: tuple[float, float] | None,
+    decisions: list[Decision],
+) -> ChannelPlan:
+    if kind in {"mr", "picture"}:
+        why = "its values have no physical unit, so each study is scaled by its own non-zero voxels"
+        decisions.append(_decide(f"intensities of {name}", "z-score a study", why))
+        return ChannelPlan(name=name, kind=kind, lower=None, upper=None, mean=None, std=None)
+    low, high = fingerprint.tumor_bounds(index)
+    if kind == "pet":
+        lower, upper = 0.0, max(high, LEAST_UPPER_SUV)
+        why = f"99.5 % of tumor voxels lie below SUV {high:.1f}; never below {LEAST_UPPER_SUV:g}"
+    elif ct_window_hu is not None:
+        (lower, upper), why = ct_window_hu, "window pinned in params"
+    else:
+        lower, upper = min(low, WIDEST_NEEDED_HU[0]), max(high, WIDEST_NEEDED_HU[1])
+        why = f"99 % of tumor voxels lie in {low:.0f}..{high:.0f} HU; widened to soft tissue around them"
+    clipped = np.clip(fingerprint.body[index], lower, upper).astype(np.float64)
+    mean, std = round(float(clipped.mean()), 4), round(max(float(clipped.std()), 1e-3), 4)
+    value = f"clip to {lower:.1f}..{upper:.1f}, minus {mean:.1f}, by {std:.1f}"
+    decisions.append(_decide(f"intensities of {name}", value, why + "; mean and deviation of the body"))
+    return ChannelPlan(name=name, kind=kind, lower=round(lower, 4), upper=round(upper, 4), mean=mean, std=std)

@@ -1,0 +1,62 @@
+"""Work on many cases at once: all cores, progress, and a failure that names its case."""
+
+import logging
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import track
+
+from lesionflow.errors import InputError, LesionFlowError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
+
+
+def map_cases(
+    function: Callable[[Item], Result], items: Sequence[Item], *, name: Callable[[Item], str], workers: int, what: str
+) -> Iterator[tuple[Item, Result | InputError]]:
+    """Call a function for each case in worker processes; yield as each is done.
+
+    Args:
+        function: Picklable; an `InputError` that it raises is yielded in place of a result, others stop the step.
+        items: One a case.
+        name: The case id of an item.
+        workers: Processes; with one, or one case, all runs in this process.
+        what: A word for the progress line.
+
+    Yields:
+        The item and its result or `InputError`.
+
+    Raises:
+        LesionFlowError: When a worker dies, with the cases that it may have been working on.
+    """
+    console = Console(stderr=True)
+    if workers == 1 or len(items) < 2:
+        for item in track(items, what, console=console, disable=not items):
+            yield item, _attempt(function, item)
+        return
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(min(workers, len(items)), mp_context=context) as pool:
+        futures = {pool.submit(_attempt, function, item): item for item in items}
+        for future in track(as_completed(futures), what, total=len(items), console=console):
+            try:
+                yield futures[future], future.result()
+            except BrokenProcessPool as error:
+                unfinished = sorted(name(item) for f, item in futures.items() if not f.done() or f.exception())
+                raise LesionFlowError(
+                    f"A worker process died (out of memory?) while it worked on one of {', '.join(unfinished[:8])}. "
+                    "Set LESIONFLOW_WORKERS=1 and run again: finished cases are kept."
+                ) from error
+
+
+def _attempt(function: Callable[[Item], Result], item: Item) -> Result | InputError:
+    try:
+        return function(item)
+    except InputError as error:
+        return error

@@ -1,0 +1,110 @@
+"""Bring every case to model space; a case is made once."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionflow.config import PreprocessConfig, Settings
+from lesionflow.data.plan import Plan
+from lesionflow.errors import DataQualityError, InputError
+from lesionflow.io import preprocessed
+from lesionflow.io.cases import read_case, read_table
+from lesionflow.io.preprocessed import IndexEntry
+from lesionflow.preprocessing import PREPROCESSING_VERSION, mask_to_model_space, to_model_space
+from lesionflow.steps.parallel import map_cases
+
+#: Labelled voxels whose places are kept for each label: enough to draw patches from, small beside the arrays.
+FOREGROUND_VOXELS = 5_000
+
+logger = logging.getLogger(__name__)
+
+
+def run(
+    config: PreprocessConfig, inputs: Mapping[str, Path], outputs: Mapping[str, Path], settings: Settings
+) -> dict[str, float]:
+    """Make what is not there yet, remove what no case needs, and write the index.
+
+    Raises:
+        DataQualityError: When more than the allowed fraction of cases can't be preprocessed.
+    """
+    folder = outputs["preprocessed"]
+    folder.mkdir(parents=True, exist_ok=True)
+    plan = Plan.model_validate_json(inputs["plan"].read_text(encoding="utf-8"))
+    keys = _keys(inputs["cases"], plan)
+    before = preprocessed.read_index(folder)
+    kept = {c: e for c, e in before.items() if keys.get(c) == e.key and preprocessed.is_intact(folder, c, e)}
+    index = dict(kept)
+    todo = [case_id for case_id in keys if case_id not in kept]
+    logger.info("Preprocessing %d cases; %d are made already.", len(todo), len(kept))
+    make = partial(_make, inputs["cases"], folder, plan)
+    for case_id, result in map_cases(make, todo, name=str, workers=settings.workers, what="Preprocessing"):
+        if isinstance(result, InputError):
+            logger.warning("Case %s is left out (%s): %s", case_id, result.reason, result)
+            index[case_id] = IndexEntry(key=keys[case_id], sha256="", reason=result.reason)
+        else:
+            index[case_id] = IndexEntry(key=keys[case_id], sha256=result)
+        # The index names only finished files: after a kill, finished cases are kept.
+        preprocessed.write_index(folder, index)
+    _remove_stale(folder, index)
+    preprocessed.write_index(folder, index)
+    _require_enough(config, index, folder)
+    lost = sum(1 for entry in index.values() if entry.reason)
+    return {
+        "n_cases": float(len(index) - lost),
+        "n_made": float(len(todo)),
+        "n_kept": float(len(kept)),
+        "n_lost": float(lost),
+    }
+
+
+def _keys(cases: Path, plan: Plan) -> dict[str, str]:
+    table = read_table(cases)
+    keys = {}
+    for row in table.itertuples():
+        facts = [row.image_sha256, row.mask_sha256, plan.preprocessing_digest(), PREPROCESSING_VERSION]
+        keys[str(row.case_id)] = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return keys
+
+
+def _make(cases: Path, folder: Path, plan: Plan, case_id: str) -> str:
+    case = read_case(cases, case_id)
+    if case.reference_mask is None:
+        message = f"Case {case_id}: expected a reference mask to train on, found none. Outline it or leave it out."
+        raise InputError(message, reason="no_outline")
+    model_space = to_model_space(case.volume, plan, case_id=case_id)
+    mask = mask_to_model_space(case.reference_mask, model_space)
+    path = preprocessed.case_file(folder, case_id)
+    return preprocessed.write_case(path, model_space.volume.array, mask.labels, _foreground(mask.labels))
+
+
+def _foreground(labels: NDArray[np.uint8]) -> dict[int, NDArray[np.int32]]:
+    places = {}
+    for label in (int(value) for value in np.unique(labels) if value):
+        voxels = np.argwhere(labels == label).astype(np.int32)
+        places[label] = voxels[:: max(len(voxels) // FOREGROUND_VOXELS, 1)]
+    return places
+
+
+def _remove_stale(folder: Path, index: Mapping[str, IndexEntry]) -> None:
+    wanted = {preprocessed.case_file(folder, case_id).name for case_id, entry in index.items() if entry.sha256}
+    for path in folder.glob(f"*{preprocessed.SUFFIX}"):
+        if path.name not in wanted:
+            path.unlink()
+    for path in folder.glob(".partial-*"):
+        path.unlink()
+
+
+def _require_enough(config: PreprocessConfig, index: Mapping[str, IndexEntry], folder: Path) -> None:
+    lost = {case_id: entry.reason for case_id, entry in index.items() if entry.reason}
+    if lost and len(lost) > config.max_failed_fraction * len(index):
+        raise DataQualityError(
+            f"Expected at most {config.max_failed_fraction:.0%} of {len(index)} cases lost in preprocessing, found "
+            f"{len(lost)}: {lost}. Mend them, or raise preprocess.max_failed_fraction.",
+            report=str(folder / preprocessed.INDEX),
+        )
