@@ -95,12 +95,20 @@ def _make_sqlite(database: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if database.exists():
             return
-        with replacing_file(database) as partial, _quiet("mlflow.store.db.utils", "alembic"):
+        with replacing_file(database) as partial, quiet("mlflow.store.db.utils", "alembic"):
             MlflowClient(f"{SQLITE}{partial}").search_experiments(max_results=1)
 
 
 @contextmanager
-def _quiet(*loggers: str) -> Iterator[None]:
+def quiet(*loggers: str) -> Iterator[None]:
+    """Let loggers pass only warnings within the block: mlflow tells of each table it makes.
+
+    Args:
+        loggers: Their names.
+
+    Yields:
+        Nothing.
+    """
     before = [(logging.getLogger(name), logging.getLogger(name).level) for name in loggers]
     for logger, _ in before:
         logger.setLevel(logging.WARNING)
