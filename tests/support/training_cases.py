@@ -49,5 +49,5 @@ def tiny_network():
 def blob_data(n_workers=0, batches_per_epoch=8):
     train, validation = [blob_case(0), blob_case(1)], [blob_case(2), blob_case(3)]
     patches = TrainingPatches(train, TARGETS, PATCH, foreground_fraction=0.5, augmentation=None, seed=RECIPE.seed)
-    slabs = ValidationSlabs(validation, TARGETS, PATCH, 6)
+    slabs = ValidationSlabs(validation, TARGETS, PATCH, max_slices=6, multiple=8)
     return CaseDataModule(patches, slabs, batch_size=4, batches_per_epoch=batches_per_epoch, n_workers=n_workers)

@@ -14,8 +14,6 @@ from lesionflow.training.sampling import PatchShape
 
 #: Slabs of one case that go through the network at once: enough to keep it busy, few enough for large slices.
 SLABS_AT_ONCE = 4
-#: A network that halves its input more often than six times does not fit patches of tumors.
-MAX_DIVISOR = 64
 
 
 class SlabBatch(NamedTuple):
@@ -40,14 +38,22 @@ class ValidationSlabs(Dataset[SlabBatch]):
         targets: The labels that each target unites.
         patch: What the network sees.
         max_slices: Slices looked at in a case, at most.
+        multiple: The network takes sizes that are multiples of this.
     """
 
     def __init__(
-        self, cases: Sequence[CaseArrays], targets: tuple[tuple[int, ...], ...], patch: PatchShape, max_slices: int
+        self,
+        cases: Sequence[CaseArrays],
+        targets: tuple[tuple[int, ...], ...],
+        patch: PatchShape,
+        *,
+        max_slices: int,
+        multiple: int,
     ) -> None:
         self.cases = tuple(cases)
         self.targets = targets
         self.patch = patch
+        self.multiple = multiple
         self.chunks = tuple(
             _Chunk(number, tuple(starts[i : i + SLABS_AT_ONCE]))
             for number, case in enumerate(self.cases)
@@ -65,18 +71,12 @@ class ValidationSlabs(Dataset[SlabBatch]):
         case = self.cases[chunk.case]
         pairs = [self._read(case, start) for start in chunk.starts]
         image, mask = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
-        return SlabBatch(chunk.case, torch.from_numpy(_pad(image, self._divisor)), torch.from_numpy(mask))
-
-    @property
-    def _divisor(self) -> int:
-        """The largest power of two that every padded axis must hold, as in the patch that the plan chose."""
-        axes = self.patch.size[1:] if self.patch.dimensions == 2 else self.patch.size
-        return min(MAX_DIVISOR, *(size & -size for size in axes))
+        return SlabBatch(chunk.case, torch.from_numpy(_pad(image, self.multiple)), torch.from_numpy(mask))
 
     def _starts(self, case: CaseArrays, max_slices: int) -> list[int]:
         """First predicted slice of each slab."""
         n_slices, thick = case.mask.shape[0], self.patch.n_mask_slices
-        with_tumor = {int(s) // thick for voxels in case.foreground.values() for s in voxels[:, 0]}
+        with_tumor = {int(s) // thick for s in np.flatnonzero(np.asarray(case.mask[:]).any(axis=(1, 2)))}
         n_slabs = -(-n_slices // thick)
         chosen = choose_slabs(n_slabs, with_tumor, max(1, max_slices // thick))
         # The last slab is moved up to end with the volume.
@@ -114,7 +114,7 @@ def _spread(numbers: list[int], most: int) -> list[int]:
     return [numbers[int((i + 0.5) * len(numbers) / most)] for i in range(most)]
 
 
-def _pad(image: NDArray[np.float32], divisor: int) -> NDArray[np.float32]:
+def _pad(image: NDArray[np.float32], multiple: int) -> NDArray[np.float32]:
     n_space = 3 if image.ndim == 5 else 2
-    ends = [(0, -size % divisor) for size in image.shape[-n_space:]]
+    ends = [(0, -size % multiple) for size in image.shape[-n_space:]]
     return np.pad(image, [(0, 0)] * (image.ndim - n_space) + ends, mode="edge")

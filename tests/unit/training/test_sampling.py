@@ -112,7 +112,7 @@ def test_an_epoch_goes_on_where_the_last_process_stopped():
 def test_batches_are_the_same_with_and_without_workers():
     def batches(n_workers):
         data = CaseDataModule(
-            patches([blob_case(0)]), ValidationSlabs([blob_case(2)], TARGETS, PATCH, 4),
+            patches([blob_case(0)]), ValidationSlabs([blob_case(2)], TARGETS, PATCH, max_slices=4, multiple=8),
             batch_size=2, batches_per_epoch=3, n_workers=n_workers,
         )  # fmt: skip
         data.first_epoch = 5
@@ -142,17 +142,17 @@ def test_validation_slices_are_half_tumor_and_evenly_spread(n_slabs, tumor, most
     assert chosen == expected
 
 
-def test_validation_slices_are_whole_and_padded_to_what_the_patch_can_halve():
-    slabs = ValidationSlabs([blob_case(0), empty_case(1)], TARGETS, PATCH, 6)
+def test_validation_slices_are_whole_and_padded_to_what_the_network_takes():
+    slabs = ValidationSlabs([blob_case(0), empty_case(1)], TARGETS, PATCH, max_slices=6, multiple=8)
     first = slabs[0]
-    assert first.image.shape == (4, 3, 56, 72)  # 51 x 67 to multiples of 8, as often as 40 x 48 can be halved
+    assert first.image.shape == (4, 3, 56, 72)  # 51 x 67 to multiples of 8
     assert first.mask.shape == (4, 1, 51, 67)
     assert [slabs[i].case for i in range(len(slabs))] == [0, 0, 1, 1]
 
 
 def test_three_dimensional_slabs_cover_the_whole_volume_once():
     case = coordinate_case(shape=(8, 16, 24), labels=((2, 9, 21), (4, 0, 12)))
-    slabs = ValidationSlabs([case], ((1,), (2,)), PatchShape((4, 16, 8), 3), 99)
+    slabs = ValidationSlabs([case], ((1,), (2,)), PatchShape((4, 16, 8), 3), max_slices=99, multiple=4)
     batch = slabs[0]
     assert batch.image.shape == (2, 3, 4, 16, 24)
     np.testing.assert_array_equal(batch.image[:, 0, :, 0, 0], [[0, 1, 2, 3], [4, 5, 6, 7]])

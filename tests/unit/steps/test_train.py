@@ -1,0 +1,207 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lesionflow.config import load_section
+from lesionflow.errors import ArtifactError
+from lesionflow.io.bundles import read_bundle
+from lesionflow.io.preprocessed import IndexEntry, case_file, read_index, write_index
+from lesionflow.models import build_model
+from lesionflow.registry.tracking import Tracker
+from lesionflow.steps import STEPS, run_step
+from lesionflow.steps.revision import code_revision
+from lesionflow.steps.training_work import WorkFolder
+from support.training_workspace import TRAIN, VALIDATION, make_inputs, make_plan, train_params
+
+REPO = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("LESIONFLOW_WORKERS", "1")
+    monkeypatch.setenv("LESIONFLOW_DEVICE", "cpu")
+    return uri
+
+
+def train(inputs, bundle, **changes):
+    return run_step("train", train_params(REPO, **changes), inputs, {"bundle": bundle})
+
+
+def runs_of(store):
+    tracker = Tracker(store, "blobs")
+    return tracker.client, tracker.client.search_runs([tracker.experiment_id])
+
+
+def test_a_training_leaves_a_bundle_and_a_run(store, tmp_path):
+    inputs, bundle_folder = make_inputs(tmp_path), tmp_path / "models" / "candidate"
+    counts = train(inputs, bundle_folder)
+    bundle = read_bundle(bundle_folder)
+    card = bundle.card
+    assert counts["epochs"] == card.epochs == 3
+    assert counts["validation_dice"] == card.validation_dice
+    assert 0 < counts["minutes"] < 2
+    assert (card.trained_cases, card.validation_cases) == (TRAIN, VALIDATION)
+    assert card.train_params["max_epochs"] == 3
+    assert bundle.plan == make_plan()
+    network = build_model(bundle.plan.architecture, in_channels=3, out_channels=1, dimensions=2)
+    assert {k: tuple(v.shape) for k, v in network.state_dict().items()} == {
+        k: v.shape for k, v in bundle.weights.items()
+    }
+    assert sorted(p.name for p in bundle_folder.parent.iterdir()) == ["candidate"]
+
+    client, (run,) = runs_of(store)
+    assert run.info.run_id == card.run_id
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name.startswith("unet-")
+    assert run.data.params["train.learning_rate"] == "0.005"
+    assert run.data.params["train.augmentation.noise_std"] == "0.1"
+    assert run.data.params["plan.batch_size"] == "4"
+    assert run.data.params["n_cases.train"] == "2"
+    assert run.data.tags["data_revision"] == card.data_revision
+    assert run.data.tags["stopped_by"] == "max_epochs"
+    assert run.data.metrics["best/val_dice"] == pytest.approx(card.validation_dice)
+    assert [m.step for m in client.get_metric_history(run.info.run_id, "val/dice")] == [1, 2, 3]
+    assert {"train/loss", "val/loss", "lr", "epoch_s"} <= set(run.data.metrics)
+    assert {a.path for a in client.list_artifacts(run.info.run_id, "training")} == {
+        "training/history.csv", "training/curves.png",
+    }  # fmt: skip
+
+
+def test_the_same_params_and_data_give_the_same_weights_and_other_params_others(store, tmp_path):
+    inputs = make_inputs(tmp_path)
+    for name, changes in (("one", {}), ("two", {}), ("three", {"seed": 99})):
+        train(inputs, tmp_path / name, max_epochs=1, **changes)
+    one, two, three = (read_bundle(tmp_path / name) for name in ("one", "two", "three"))
+    assert all(np.array_equal(one.weights[k], two.weights[k]) for k in one.weights)
+    assert one.card.data_revision == two.card.data_revision
+    assert not all(np.array_equal(one.weights[k], three.weights[k]) for k in one.weights)
+
+
+def test_killed_and_started_again_it_ends_like_an_undisturbed_one_in_one_run(store, tmp_path, caplog):
+    inputs = make_inputs(tmp_path)
+    epochs = {"max_epochs": 6, "batches_per_epoch": 20}
+    train(inputs, tmp_path / "undisturbed", **epochs)
+    bundle = tmp_path / "killed"
+    script = textwrap.dedent(f"""
+        import sys
+        sys.path[:0] = [{str(REPO / "tests")!r}]
+        from pathlib import Path
+        from lesionflow.steps import run_step
+        from support.training_workspace import train_params
+        inputs = { ({k: str(v) for k, v in inputs.items()})!r}
+        run_step("train", train_params(Path({str(REPO)!r}), **{epochs!r}), {{k: Path(v) for k, v in inputs.items()}},
+                 {{"bundle": Path({str(bundle)!r})}})
+    """)
+    process = subprocess.Popen([sys.executable, "-c", script])
+    checkpoint, deadline = tmp_path / "killed.work" / "last.ckpt", time.monotonic() + 120
+    while not checkpoint.exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not bundle.exists()
+    with caplog.at_level("INFO", logger="lesionflow"):
+        counts = train(inputs, bundle, **epochs)
+    assert "going on after epoch" in caplog.text
+    assert counts["epochs"] == 6
+    one, two = read_bundle(tmp_path / "undisturbed"), read_bundle(bundle)
+    assert all(np.array_equal(one.weights[k], two.weights[k]) for k in one.weights)
+    _, runs = runs_of(store)
+    assert {run.info.run_id for run in runs} == {one.card.run_id, two.card.run_id}
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert not (tmp_path / "killed.work").exists()
+
+
+def test_other_params_do_not_go_on_with_an_old_checkpoint(tmp_path):
+    first = WorkFolder.beside(tmp_path / "candidate", "key one")
+    first.keep_run_id("r-1")
+    assert WorkFolder.beside(tmp_path / "candidate", "key one").run_id == "r-1"
+    other = WorkFolder.beside(tmp_path / "candidate", "key two")
+    assert (other.run_id, other.load()) == ("", None)
+
+
+def test_three_dimensions_train_too(store, tmp_path):
+    inputs = make_inputs(tmp_path, make_plan(dimensions=3, patch_size=(8, 24, 32)))
+    train(inputs, tmp_path / "candidate", max_epochs=1, batches_per_epoch=2)
+    assert next(iter(read_bundle(tmp_path / "candidate").weights.values())).ndim == 5
+
+
+def test_large_data_stay_compressed_and_give_the_same_weights(store, tmp_path, monkeypatch):
+    inputs = make_inputs(tmp_path)
+    train(inputs, tmp_path / "memory", max_epochs=1)
+    monkeypatch.setattr("lesionflow.steps.train.IN_MEMORY_BYTES", 1)
+    train(inputs, tmp_path / "disk", max_epochs=1)
+    one, two = read_bundle(tmp_path / "memory"), read_bundle(tmp_path / "disk")
+    assert all(np.array_equal(one.weights[k], two.weights[k]) for k in one.weights)
+
+
+def test_an_altered_case_is_refused(store, tmp_path):
+    inputs = make_inputs(tmp_path)
+    path = case_file(inputs["preprocessed"], "c-2")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"c-2.*altered.*preprocess"):
+        train(inputs, tmp_path / "candidate")
+
+
+def test_cases_that_could_not_be_preprocessed_are_left_out_and_named(store, tmp_path, caplog):
+    inputs = make_inputs(tmp_path)
+    index = read_index(inputs["preprocessed"])
+    index["c-1"] = IndexEntry(key="key-1", sha256="", reason="no_outline")
+    write_index(inputs["preprocessed"], index)
+    train(inputs, tmp_path / "candidate", max_epochs=1)
+    assert read_bundle(tmp_path / "candidate").card.trained_cases == ("c-0",)
+    assert "c-1" in caplog.text
+
+
+@pytest.mark.parametrize(("lost", "verb"), [(TRAIN, "train"), (VALIDATION, "validate")])
+def test_no_case_left_is_refused(store, tmp_path, lost, verb):
+    inputs = make_inputs(tmp_path)
+    index = {k: v for k, v in read_index(inputs["preprocessed"]).items() if k not in lost}
+    write_index(inputs["preprocessed"], index)
+    with pytest.raises(ArtifactError, match=f"to {verb} on"):
+        train(inputs, tmp_path / "candidate")
+
+
+def test_a_broken_plan_is_refused(store, tmp_path):
+    inputs = make_inputs(tmp_path)
+    inputs["plan"].write_text("{}")
+    with pytest.raises(ArtifactError, match="Run plan again"):
+        train(inputs, tmp_path / "candidate")
+
+
+def test_a_failed_training_fails_its_run(store, tmp_path):
+    inputs = make_inputs(tmp_path)
+    with pytest.raises(Exception, match="first epoch"):
+        train(inputs, tmp_path / "candidate", learning_rate=1e30)
+    _, (run,) = runs_of(store)
+    assert run.info.status == "FAILED"
+    assert not (tmp_path / "candidate").exists()
+
+
+def test_the_code_revision_is_a_commit_or_said_to_be_unknown(tmp_path, monkeypatch):
+    monkeypatch.delenv("LESIONFLOW_CODE_REVISION", raising=False)
+    assert code_revision(tmp_path) == "unknown"
+    assert code_revision(tmp_path / "site-packages") == "unknown"
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for arguments in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
+        subprocess.run([*git, *arguments], cwd=tmp_path, check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert code_revision(tmp_path) == commit.stdout.strip()
+    monkeypatch.setenv("LESIONFLOW_CODE_REVISION", "abc")
+    assert code_revision(tmp_path) == "abc"
+
+
+def test_the_params_of_the_test_are_those_of_the_step():
+    load_section(STEPS["train"].section, train_params(REPO), "train")
