@@ -1,1 +1,17 @@
 """Synthetic patients as real DICOM, with analytic truth."""
+
+from lesionflow.phantoms.patient import Modality
+from lesionflow.phantoms.study import PhantomStudy, make_study
+from lesionflow.phantoms.truth import PhantomTruth, TumorTruth
+from lesionflow.phantoms.writing import FileFormat, Outlines, write_phantoms
+
+__all__ = [
+    "FileFormat",
+    "Modality",
+    "Outlines",
+    "PhantomStudy",
+    "PhantomTruth",
+    "TumorTruth",
+    "make_study",
+    "write_phantoms",
+]

@@ -1,0 +1,85 @@
+"""Sets of phantoms on disk: images and outlines in one tree, the truth in another.
+
+::
+
+    dicom/<PatientID>/<study>/...       or  nifti/{imagesTr,labelsTr,dataset.json}  or  png/{images,masks}
+    truth/<PatientID>.nii.gz            labels on the reference channel's grid
+    truth/truth.json                    `PhantomTruth` of every patient
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from pydicom.uid import CTImageStorage, MRImageStorage
+
+from lesionflow.phantoms.dicom_images import write_images
+from lesionflow.phantoms.patient import Modality
+from lesionflow.phantoms.rtstruct import write_rtstruct
+from lesionflow.phantoms.study import PhantomStudy, make_study
+from lesionflow.phantoms.truth import TABLE, PhantomTruth, describe, update_table, write_image
+
+FileFormat = Literal["dicom", "nifti", "png"]
+Outlines = Literal["rtstruct", "seg", "both"]
+Progress = Callable[[int, int], None]
+
+
+def write_phantoms(
+    out: Path,
+    *,
+    n_cases: int,
+    seed: int,
+    file_format: FileFormat = "dicom",
+    modality: Modality = "ct",
+    outlines: Outlines = "both",
+    first: int = 0,
+    progress: Progress | None = None,
+) -> list[PhantomTruth]:
+    """Write synthetic patients with their truth.
+
+    Patient number i depends on `seed` and i alone: more can be added later with `first`. The same arguments give the
+    same bytes of every file.
+
+    Args:
+        out: The set's folder; `dicom` (or `nifti`, `png`) and `truth` are made in it.
+        n_cases: How many patients.
+        seed: Any whole number.
+        file_format: `dicom` series, `nifti` in nnU-Net's raw layout, or `png` slices.
+        modality: `ct`, `petct` (CT and PET) or `mr4` (T1, T1c, T2, FLAIR of a head).
+        outlines: Of DICOM: RT structure set, segmentation, or `both`: one in even patients, the other in odd ones.
+        first: Number of the first patient.
+        progress: Called with how many patients are done and how many there will be.
+
+    Returns:
+        The truth of each patient written.
+    """
+    truths = []
+    for done, index in enumerate(range(first, first + n_cases), 1):
+        study = make_study(seed, index, modality)
+        truths.append(_write_dicom(out, study, outlines))
+        write_image(out / truths[-1].mask, study.truth.labels, study.truth.geometry)
+        if progress is not None:
+            progress(done, n_cases)
+    update_table(out / "truth" / TABLE, truths)
+    return truths
+
+
+def _write_dicom(out: Path, study: PhantomStudy, outlines: Outlines) -> PhantomTruth:
+    patient = study.patient
+    channel = next(iter(study.channels))
+    sop_class = CTImageStorage if channel == "CT" else MRImageStorage
+    kind = ("rtstruct", "seg")[patient.index % 2] if outlines == "both" else outlines
+    place = f"dicom/{patient.patient_id}"
+    partial = out / f".partial-{os.getpid()}-{patient.patient_id}"
+    shutil.rmtree(partial, ignore_errors=True)
+    study_folder = partial / f"study_{patient.study_date}"
+    write_images(study_folder, study)
+    kind = "rtstruct"
+    write_rtstruct(study_folder / "90_RTSTRUCT" / "RS.dcm", study, sop_class, channel)
+    final = out / place
+    final.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(final, ignore_errors=True)
+    partial.rename(final)
+    return describe(study, place=place, outlines=kind)
