@@ -1,10 +1,11 @@
-"""Small bundles with real plans, for rooms that store and move bundles but run none."""
+"""Small bundles: with any weights, for rooms that only store and move them; or with a network of one answer."""
 
 import numpy as np
 
 from lesionflow.data.bundle import Bundle, Card
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.plan import ArchitecturePlan, ChannelPlan, InferencePlan, Plan
+from lesionflow.models import ARCHITECTURES, build_model
 
 DATASET = Dataset(name="knees", channels={"CT": "ct"}, labels={"tumor": 1}, regions={})
 
@@ -21,7 +22,7 @@ def small_plan() -> Plan:
         channels=(ChannelPlan(name="CT", kind="ct", lower=-200.0, upper=300.0, mean=40.0, std=60.0),),
         denoising="none",
         bias_field_correction=False,
-        architecture=ArchitecturePlan(name="unet", options={"base_channels": 4, "depth": 2}),
+        architecture=ArchitecturePlan(name="unet", options=dict(ARCHITECTURES["unet"].small_options)),
         inference=InferencePlan(
             overlap_fraction=0.25, flip_axes=(), probability_threshold=0.5, min_lesion_ml=0.1, fill_holes=True
         ),
@@ -48,3 +49,15 @@ def small_bundle(seed: int = 5, run_id: str = "") -> Bundle:
     )
     weights = {"head.weight": rng.normal(size=(1, 3, 5, 7)).astype(np.float32), "head.bias": np.zeros(1, np.float32)}
     return Bundle(plan, weights, card)
+
+
+def constant_bundle(logit: float, run_id: str = "") -> Bundle:
+    """A bundle whose network answers every voxel with one logit: all tumor above 0, none below."""
+    bundle = small_bundle(0, run_id)
+    plan = bundle.plan
+    network = build_model(plan.architecture, in_channels=plan.in_channels, out_channels=1, dimensions=2)
+    weights = {name: np.zeros_like(value.numpy()) for name, value in network.state_dict().items()}
+    # The last bias of one output is the head's.
+    head = [name for name, value in weights.items() if name.endswith("bias") and value.shape == (1,)][-1]
+    weights[head] = np.full(1, logit, np.float32)
+    return Bundle(plan, weights, bundle.card)
