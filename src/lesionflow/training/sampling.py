@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 from lesionflow.augmentation import Augmentation
+from lesionflow.data.context import stack_context
 from lesionflow.training.cases import CaseArrays, read_block, stack_targets
 
 #: Of the patch: how far from its middle the chosen tumor voxel may lie, in plane.
@@ -48,7 +49,8 @@ class PatchShape:
         """
         if self.dimensions == 3:
             return image, mask
-        return image.reshape(-1, *image.shape[2:]), mask[:, 0]
+        n_context = image.shape[1]
+        return stack_context(image, n_context // 2, n_context), mask[:, 0]
 
 
 class TrainingPatches(Dataset[Sample]):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from lesionflow.augmentation import build_augmentation
+from lesionflow.data.context import stack_context
 from lesionflow.training import CaseArrays, CaseDataModule, PatchShape
 from lesionflow.training.sampling import EpochSampler, TrainingPatches, is_foreground
 from lesionflow.training.slabs import ValidationSlabs, choose_slabs
@@ -157,3 +158,11 @@ def test_three_dimensional_slabs_cover_the_whole_volume_once():
     assert batch.image.shape == (2, 3, 4, 16, 24)
     np.testing.assert_array_equal(batch.image[:, 0, :, 0, 0], [[0, 1, 2, 3], [4, 5, 6, 7]])
     assert batch.mask.sum() == 2
+
+
+def test_validation_sees_each_slice_as_inference_does():
+    case = coordinate_case()
+    batch = ValidationSlabs([case], TARGETS, PatchShape((5, 16, 24), 2), max_slices=99, multiple=1)[0]
+    for position, center in enumerate(range(4)):
+        np.testing.assert_array_equal(batch.image[position], stack_context(case.image, center, 5))
+        np.testing.assert_array_equal(batch.mask[position, 0], case.mask[center] == 1)
