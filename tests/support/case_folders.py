@@ -17,7 +17,7 @@ SHAPE = (5, 40, 56)
 
 
 def write_cases(folder: Path, n_cases: int = 8, seed: int = 11) -> pd.DataFrame:
-    """Write noisy CT cases, one a patient, each with a bright box of 3 x 24 x 30 voxels for a tumor; return their table."""
+    """Write noisy CT cases, one a patient, each with a bright box of 3 x 24 x 30 voxels; return their table."""
     rng = np.random.default_rng(seed)
     table = case_table(n_cases, DATASET)
     geometry = Geometry.from_parts(SHAPE, (3.0, 0.8, 0.5), (10.0, -20.0, 5.0))
