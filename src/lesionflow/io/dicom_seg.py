@@ -1,0 +1,201 @@
+"""DICOM segmentations: read onto a series' grid, and written so that viewers take them (PS3.3 A.51)."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, NoReturn
+
+import highdicom as hd
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.sr.codedict import codes
+from pydicom.uid import generate_uid
+
+from lesionflow.data.dataset import Target
+from lesionflow.data.geometry import Geometry
+from lesionflow.data.volume import Mask, require_same_grid
+from lesionflow.errors import DicomError, LesionFlowError
+from lesionflow.io.dicom_files import READ_FAULTS, read_dataset
+from lesionflow.io.dicom_series import read_series
+from lesionflow.io.rules import ReadingRules
+from lesionflow.io.storage import replacing_file
+
+#: How far a segmentation's pixels may lie from the series', in pixels.
+OFF_GRID_PIXELS = 0.05
+FAMILY = codes.DCM.ArtificialIntelligence
+MAKER = "lesionflow"
+
+
+def read_segments(data: Any, geometry: Geometry, frame_of_reference: str, rules: ReadingRules, *, name: str) -> Mask:
+    """Read the segments that the rules name.
+
+    Args:
+        data: The SEG data set, binary or fractional (a voxel belongs from half of the maximum on).
+        geometry: Grid of the series that was segmented.
+        frame_of_reference: That series' frame of reference UID.
+        rules: Which segment is which label, by the segment's label.
+        name: What to call the study in messages.
+
+    Returns:
+        The mask on `geometry`.
+
+    Raises:
+        DicomError: `no_matching_outline`, `outline_of_another_study`, `outline_off_grid` or `unreadable_outline`.
+    """
+    try:
+        if frame_of_reference and str(data.get("FrameOfReferenceUID") or "") != frame_of_reference:
+            _refuse(
+                "outline_of_another_study",
+                f"Expected a segmentation in the frame of reference of the images of {name}, found another.",
+            )
+        numbers = {int(s.SegmentNumber): rules.label_of(str(s.SegmentLabel)) for s in data.SegmentSequence}
+        if not any(label is not None for label in numbers.values()):
+            names = ", ".join(sorted(str(s.SegmentLabel) for s in data.SegmentSequence))
+            _refuse(
+                "no_matching_outline",
+                f"Expected a segment that ingest.outlines names in {name}, found {names}. Add a rule.",
+            )
+        return Mask(_paint(data, geometry, numbers, name), geometry)
+    except DicomError:
+        raise
+    except READ_FAULTS as error:
+        raise DicomError(
+            f"Expected a readable segmentation in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
+            reason="unreadable_outline",
+        ) from error
+
+
+def write_seg(
+    path: Path, mask: Mask, reference_files: tuple[str, ...], targets: tuple[Target, ...], *, version: str, name: str
+) -> None:
+    """Write a mask as a binary DICOM SEG, read it back, and let it go only when every voxel lies where it should.
+
+    Args:
+        path: The file to write.
+        mask: Labels on the grid of the reference series.
+        reference_files: The series' files, in slice order.
+        targets: One segment each, named by the target.
+        version: Model version, for the algorithm identification.
+        name: What to call the study in messages.
+
+    Raises:
+        DicomError: When the reference series can't be read.
+        GeometryMismatchError: When the mask does not lie on its grid.
+        LesionFlowError: When what was written is not the mask.
+    """
+    series = read_series(reference_files, name=name)
+    require_same_grid(series.volume.geometry, mask.geometry, f"Mask and series of {name}")
+    sources = [read_dataset(file, name=name) for file in series.files]
+    frames = np.stack([mask.region(target.labels) for target in targets], axis=-1).astype(np.uint8)
+    digest = hashlib.sha256(
+        frames.tobytes() + "".join(str(s.SOPInstanceUID) for s in sources).encode() + version.encode()
+    )
+    seg = hd.seg.Segmentation(
+        source_images=sources,
+        pixel_array=frames,
+        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=[_describe(number, target, version) for number, target in enumerate(targets, start=1)],
+        series_instance_uid=generate_uid(entropy_srcs=[digest.hexdigest(), "series"]),
+        series_number=9000,
+        sop_instance_uid=generate_uid(entropy_srcs=[digest.hexdigest(), "instance"]),
+        instance_number=1,
+        manufacturer=MAKER,
+        manufacturer_model_name="lesionflow segmentation",
+        software_versions=version[:64],
+        device_serial_number="0",
+        content_label="TUMOR",
+        content_description="Tumor segmentation by a trained model",
+        series_description="Tumor segmentation (research use only)",
+        omit_empty_frames=bool(frames.any()),
+    )
+    with replacing_file(path) as partial:
+        seg.save_as(partial, enforce_file_format=True)
+        _require_equal(partial, mask, series.frame_of_reference, targets, name)
+
+
+def _describe(number: int, target: Target, version: str) -> hd.seg.SegmentDescription:
+    return hd.seg.SegmentDescription(
+        segment_number=number,
+        segment_label=target.name,
+        segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+        segmented_property_type=codes.SCT.Neoplasm,
+        algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=hd.AlgorithmIdentificationSequence(name=MAKER, family=FAMILY, version=version[:64]),
+        tracking_uid=generate_uid(entropy_srcs=[target.name, version]),
+        tracking_id=f"{MAKER} {target.name}"[:64],
+    )
+
+
+def _require_equal(path: Path, mask: Mask, frame_of_reference: str, targets: tuple[Target, ...], name: str) -> None:
+    data = read_dataset(str(path), name=name)
+    for target in targets:
+        rules = ReadingRules({}, "", {target.name: 1}, ((_literal(target.name), target.name),))
+        back = read_segments(data, mask.geometry, frame_of_reference, rules, name=name)
+        if not np.array_equal(back.labels == 1, mask.region(target.labels)):
+            raise LesionFlowError(
+                f"Expected the DICOM SEG of {name} to hold the mask of {target.name} voxel for voxel, found another. It was "
+                "not let go; please report this."
+            )
+
+
+def _literal(text: str) -> str:
+    return "".join(c if c.isalnum() else f"\\{c}" for c in text)
+
+
+def _paint(data: Any, geometry: Geometry, numbers: dict[int, int | None], name: str) -> NDArray[np.uint8]:
+    pixels = np.asarray(data.pixel_array)
+    frames = pixels[None] if pixels.ndim == 2 else pixels
+    threshold = 1.0
+    if str(data.get("SegmentationType", "")) == "FRACTIONAL":
+        threshold = float(data.MaximumFractionalValue) / 2.0
+    shared = data.SharedFunctionalGroupsSequence[0]
+    labels = np.zeros(geometry.shape, dtype=np.uint8)
+    for frame, groups in zip(frames, data.PerFrameFunctionalGroupsSequence, strict=True):
+        number = int(_group(groups, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber)
+        label = numbers[number]
+        if label is None or not frame.any():
+            continue
+        corner, steps = _frame_index(groups, shared, geometry, name)
+        rows = np.argwhere(frame >= threshold)
+        places = corner + rows @ steps
+        if (places < 0).any() or (places >= np.asarray(geometry.shape)).any():
+            _refuse(
+                "outline_off_grid", f"Expected the segmentation inside the images of {name}, found voxels beyond them."
+            )
+        labels[tuple(places.T)] = label
+    return labels
+
+
+def _frame_index(groups: Any, shared: Any, geometry: Geometry, name: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    position = [float(v) for v in _group(groups, shared, "PlanePositionSequence").ImagePositionPatient]
+    cosines = np.array([float(v) for v in _group(groups, shared, "PlaneOrientationSequence").ImageOrientationPatient])
+    row_mm, column_mm = (float(v) for v in _group(groups, shared, "PixelMeasuresSequence").PixelSpacing)
+    along_row, along_column = cosines.reshape(2, 3)
+    origin = np.asarray(position)
+    corner = geometry.to_index(origin)
+    steps = np.stack(
+        [
+            geometry.to_index(origin + along_column * row_mm) - corner,
+            geometry.to_index(origin + along_row * column_mm) - corner,
+        ]
+    )
+    whole = np.rint(corner), np.rint(steps)
+    reach = max(geometry.shape)
+    if (
+        np.abs(corner - whole[0]).max() > OFF_GRID_PIXELS
+        or np.abs(steps - whole[1]).max() * reach > OFF_GRID_PIXELS * reach
+    ):
+        _refuse(
+            "outline_off_grid",
+            f"Expected the segmentation on the pixels of the images of {name}, found it between them. Segment this series.",
+        )
+    if np.abs(whole[1]).sum() != 2 or np.abs(whole[1]).sum(axis=0).max() != 1:
+        _refuse("outline_off_grid", f"Expected pixels of the same size as the images of {name}, found others.")
+    return whole[0].astype(np.intp), whole[1].astype(np.intp)
+
+
+def _group(groups: Any, shared: Any, keyword: str) -> Any:
+    return (groups.get(keyword) or shared.get(keyword))[0]
+
+
+def _refuse(reason: str, message: str) -> NoReturn:
+    raise DicomError(message, reason=reason)

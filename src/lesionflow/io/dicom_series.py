@@ -1,0 +1,215 @@
+"""Stack the files of one series into a volume, or say by name why that can't be done right."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionflow.data.geometry import Geometry
+from lesionflow.data.volume import Volume
+from lesionflow.errors import DicomError
+from lesionflow.io.dicom_files import READ_FAULTS, read_dataset
+from lesionflow.io.pet_suv import suv_factor
+
+#: Cosines are written with about 6 digits.
+COSINE_TOLERANCE = 1e-3
+#: How far a slice may lie off the line through the first and last, as a share of a pixel.
+LATERAL_TOLERANCE_PIXELS = 0.05
+#: Two slices nearer than this share of the median distance lie at one position.
+SAME_POSITION_FRACTION = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A series as a volume: one channel, slices along the normal of the image plane.
+
+    Args:
+        volume: HU for CT, SUVbw for PET, the stored scale for MR.
+        files: The files, in slice order.
+        frame_of_reference: Its UID.
+        series_uid: Its UID.
+        attributes: `manufacturer` and `sex`, where given.
+    """
+
+    volume: Volume
+    files: tuple[str, ...]
+    frame_of_reference: str
+    series_uid: str
+    attributes: dict[str, str]
+
+
+def read_series(paths: tuple[str, ...], *, name: str, spacing_tolerance_fraction: float = 0.01) -> Series:
+    """Read the files of one CT, MR or PET series.
+
+    Args:
+        paths: The files, in any order.
+        name: What to call the study in messages.
+        spacing_tolerance_fraction: How far slice distances may differ from their median.
+
+    Returns:
+        The series; array axes are (slice, row, column), slices ascending along the normal (row direction x column
+        direction, DICOM PS3.3 C.7.6.2.1.1).
+
+    Raises:
+        DicomError: With a reason of its own for every fault.
+    """
+    slices = [read_dataset(path, name=name) for path in paths]
+    for data in slices:
+        _require_plain_slice(data, name)
+    _require_equal(slices, name)
+    order, geometry = _stack_geometry(slices, name, spacing_tolerance_fraction)
+    ordered = [slices[i] for i in order]
+    factor = suv_factor(ordered[0], name=name) if str(ordered[0].Modality) == "PT" else 1.0
+    array = np.stack([_pixels(data, name) for data in ordered])
+    if factor != 1.0:
+        array *= np.float32(factor)
+    if not np.isfinite(array).all():
+        _refuse(
+            "non_finite_voxels", f"Expected finite voxels in {name}, found NaN or infinity. Export the series again."
+        )
+    first = ordered[0]
+    attributes = {"manufacturer": str(first.get("Manufacturer") or ""), "sex": str(first.get("PatientSex") or "")}
+    return Series(
+        volume=Volume(array[None], geometry),
+        files=tuple(paths[i] for i in order),
+        frame_of_reference=str(first.get("FrameOfReferenceUID") or ""),
+        series_uid=str(first.SeriesInstanceUID),
+        attributes=attributes,
+    )
+
+
+def _require_plain_slice(data: Any, name: str) -> None:
+    if int(data.get("NumberOfFrames") or 1) > 1:
+        _refuse(
+            "multiframe_not_supported", f"Expected one slice a file in {name}, found a multi-frame file. Convert it."
+        )
+    if int(data.get("SamplesPerPixel") or 1) != 1 or "MONOCHROME" not in str(data.get("PhotometricInterpretation", "")):
+        _refuse("not_grayscale", f"Expected gray values in {name}, found {data.get('PhotometricInterpretation')}.")
+    if "LOCALIZER" in str(data.get("ImageType", "")):
+        _refuse("localizer", f"Expected a stack of slices in {name}, found a localizer among them. Take it out.")
+    missing = [t for t in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing") if not data.get(t)]
+    if missing:
+        _refuse(
+            "missing_geometry", f"Expected {', '.join(missing)} in every slice of {name}, found none. Export it again."
+        )
+    if "PixelData" not in data:
+        _refuse("missing_pixels", f"Expected pixel data in every file of {name}, found none in one. Export it again.")
+
+
+def _require_equal(slices: list[Any], name: str) -> None:
+    rules = (
+        ("mixed_patients", "PatientID", "patients"),
+        ("mixed_series", "SeriesInstanceUID", "series"),
+        ("mixed_frame_of_reference", "FrameOfReferenceUID", "frames of reference"),
+        ("mixed_modality", "Modality", "modalities"),
+        ("mixed_size", "Rows", "numbers of rows"),
+        ("mixed_size", "Columns", "numbers of columns"),
+    )
+    for reason, tag, words in rules:
+        values = {str(data.get(tag, "")) for data in slices}
+        if len(values) > 1:
+            _refuse(reason, f"Expected one series in {name}, found {len(values)} {words}. Separate them.")
+    for reason, tag, words in (
+        ("mixed_orientation", "ImageOrientationPatient", "orientations"),
+        ("mixed_pixel_spacing", "PixelSpacing", "pixel spacings"),
+    ):
+        values_of = np.array([[float(v) for v in data[tag].value] for data in slices])
+        if np.abs(values_of - values_of[0]).max() > COSINE_TOLERANCE:
+            _refuse(reason, f"Expected parallel slices of one kind in {name}, found several {words}. Separate them.")
+    repeated = [n for n in Counter(str(data.SOPInstanceUID) for data in slices).values() if n > 1]
+    if repeated:
+        _refuse(
+            "duplicate_instance",
+            f"Expected each instance of {name} once, found {len(repeated)} repeated. Remove copies.",
+        )
+
+
+def _stack_geometry(slices: list[Any], name: str, tolerance: float) -> tuple[list[int], Geometry]:
+    first = slices[0]
+    cosines = np.array([float(v) for v in first.ImageOrientationPatient]).reshape(2, 3)
+    if np.abs(cosines @ cosines.T - np.eye(2)).max() > COSINE_TOLERANCE:
+        _refuse("invalid_orientation", f"Expected perpendicular unit directions in {name}, found {cosines.tolist()}.")
+    # Along a row the column index grows (first triple), along a column the row index grows (second triple).
+    along_row, along_column = cosines
+    row_spacing, column_spacing = (float(v) for v in first.PixelSpacing)
+    if min(row_spacing, column_spacing) <= 0:
+        _refuse(
+            "missing_geometry", f"Expected pixel spacings > 0 in {name}, found {row_spacing} and {column_spacing} mm."
+        )
+    normal = np.cross(along_row, along_column)
+    positions = np.array([[float(v) for v in data.ImagePositionPatient] for data in slices])
+    heights = positions @ normal
+    order = [int(i) for i in np.argsort(heights, kind="stable")]
+    step = _slice_step(heights[order], slices, name, tolerance)
+    _require_straight(positions[order], normal, min(row_spacing, column_spacing), name)
+    shape = (len(slices), int(first.Rows), int(first.Columns))
+    direction = np.stack([normal, along_column, along_row], axis=1)
+    geometry = Geometry.from_parts(shape, (step, row_spacing, column_spacing), positions[order[0]], direction)
+    return order, geometry
+
+
+def _slice_step(heights: NDArray[np.float64], slices: list[Any], name: str, tolerance: float) -> float:
+    if len(heights) == 1:
+        thickness = slices[0].get("SpacingBetweenSlices") or slices[0].get("SliceThickness")
+        if not thickness or float(thickness) <= 0:
+            _refuse("missing_geometry", f"Expected a slice thickness in the single slice of {name}, found none.")
+        return float(thickness)
+    steps = np.diff(heights)
+    step = float(np.median(steps))
+    if step <= 0 or steps.min() < SAME_POSITION_FRACTION * step:
+        _refuse(
+            "duplicate_slice_position",
+            f"Expected each slice of {name} at a position of its own, found several at one (two phases or copies?). "
+            "Separate the series.",
+        )
+    worst = int(np.argmax(np.abs(steps - step)))
+    if abs(steps[worst] - step) > tolerance * step:
+        ratio = steps[worst] / step
+        missing = round(ratio) >= 2 and abs(ratio - round(ratio)) <= tolerance * ratio
+        _refuse(
+            "missing_slice" if missing else "irregular_spacing",
+            f"Expected slices {step:.3f} mm apart within {tolerance:.0%}, found {steps[worst]:.3f} mm between slices "
+            f"{worst} and {worst + 1} of {name}"
+            + (": a slice is missing. Export the series again." if missing else ". Resample the series evenly."),
+        )
+    return float((heights[-1] - heights[0]) / (len(heights) - 1))
+
+
+def _require_straight(positions: NDArray[np.float64], normal: NDArray[np.float64], pixel_mm: float, name: str) -> None:
+    lateral = positions - positions[0]
+    lateral -= np.outer(lateral @ normal, normal)
+    worst = float(np.linalg.norm(lateral, axis=1).max())
+    if worst > LATERAL_TOLERANCE_PIXELS * pixel_mm:
+        _refuse(
+            "gantry_tilt",
+            f"Expected slices stacked along their normal in {name}, found them shifted sideways by up to {worst:.2f} mm "
+            "(a tilted gantry?). Resample the series to a straight grid.",
+        )
+
+
+def _pixels(data: Any, name: str) -> NDArray[np.float32]:
+    try:
+        stored = data.pixel_array
+    except READ_FAULTS as error:
+        raise DicomError(
+            f"Expected whole pixel data in every slice of {name}, found {type(error).__name__}: {error!s:.150}. "
+            "The file is truncated or its compression is unknown: export it again.",
+            reason="unreadable_pixels",
+        ) from error
+    slope, intercept = data.get("RescaleSlope"), data.get("RescaleIntercept")
+    if slope is None or intercept is None:
+        if str(data.Modality) != "MR":
+            _refuse(
+                "missing_rescale", f"Expected rescale slope and intercept in {name}, found none: its unit is unknown."
+            )
+        slope, intercept = 1.0, 0.0
+    if float(slope) == 0.0:
+        _refuse("missing_rescale", f"Expected a rescale slope other than 0 in {name}.")
+    # MONOCHROME1 says how to show values, not what they are (PS3.3 C.7.6.3.1.2): they are taken as stored.
+    return np.asarray(stored.astype(np.float64) * float(slope) + float(intercept), dtype=np.float32)
+
+
+def _refuse(reason: str, message: str) -> NoReturn:
+    raise DicomError(message, reason=reason)

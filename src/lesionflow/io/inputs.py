@@ -1,0 +1,105 @@
+"""A study to predict on: the one way in, for the command line and for the service."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lesionflow.data.dataset import Dataset
+from lesionflow.data.volume import Volume
+from lesionflow.errors import InputError
+from lesionflow.io import nifti
+from lesionflow.io.dicom import read_study
+from lesionflow.io.dicom_files import find_files, is_dicom
+from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
+from lesionflow.io.storage import sha256_file
+
+#: The DICOM modality of each kind of channel.
+MODALITIES = {"ct": "CT", "pet": "PT", "mr": "MR", "picture": "OT"}
+
+
+@dataclass(frozen=True, eq=False)
+class StudyInput:
+    """A study as a client gave it.
+
+    Args:
+        case_id: A name made of its content, `s-<hash>`.
+        volumes: One volume of one channel by channel name, each on its own grid.
+        reference_files: DICOM files of the first channel's series, in slice order; empty for NIfTI.
+        sha256: Hash over the content of all files.
+        warnings: What the client should know.
+    """
+
+    case_id: str
+    volumes: dict[str, Volume]
+    reference_files: tuple[str, ...]
+    sha256: str
+    warnings: tuple[str, ...] = ()
+
+
+def read_input(source: Path | Mapping[str, Path], dataset: Dataset) -> StudyInput:
+    """Read a study for a model of this dataset.
+
+    Args:
+        source: A folder with one DICOM study, one NIfTI file for a model of one channel, or a NIfTI file by channel.
+        dataset: The model's channels.
+
+    Returns:
+        The study.
+
+    Raises:
+        InputError: `missing_channel`, `unknown_channel`, `empty_folder`, `unknown_layout`, and all reasons of the readers.
+    """
+    if isinstance(source, Path):
+        if source.is_dir():
+            return _read_folder(source, dataset)
+        if source.suffix == ".zip":
+            raise InputError("Expected a folder or NIfTI file, found a zip. Unpack it first.", reason="unknown_layout")
+        if is_dicom(source):
+            return _read_folder(source.parent, dataset)
+        source = {next(iter(dataset.channels)): source}
+    return _read_nifti(source, dataset)
+
+
+def _read_nifti(files: Mapping[str, Path], dataset: Dataset) -> StudyInput:
+    unknown = [name for name in files if name not in dataset.channels]
+    if unknown:
+        raise InputError(
+            f"Expected parts named by the channels {', '.join(dataset.channels)}, found {', '.join(unknown)}.",
+            reason="unknown_channel",
+        )
+    missing = [name for name in dataset.channels if name not in files]
+    if missing:
+        raise InputError(
+            f"Expected a NIfTI file for each channel, found none for {', '.join(missing)}.", reason="missing_channel"
+        )
+    digest = _digest(list(files.values()))
+    name = f"s-{digest[:10]}"
+    volumes = {channel: nifti.read_volume(files[channel], name=name) for channel in dataset.channels}
+    return StudyInput(name, volumes, (), digest)
+
+
+def _read_folder(folder: Path, dataset: Dataset) -> StudyInput:
+    files = [path for path in find_files(folder) if is_dicom(path)]
+    if not files:
+        found = find_files(folder)
+        reason = "unknown_layout" if found else "empty_folder"
+        raise InputError(f"Expected the DICOM files of one study, found none among {len(found)} files.", reason=reason)
+    digest = _digest(files)
+    name = f"s-{digest[:10]}"
+    n_of_kind = {kind: list(dataset.channels.values()).count(kind) for kind in dataset.channels.values()}
+    rules = ReadingRules(
+        # Channels of one kind are told apart by their name in the series description.
+        channels={
+            channel: SeriesRule(MODALITIES[kind], channel if n_of_kind[kind] > 1 else None)
+            for channel, kind in dataset.channels.items()
+        },
+        reference=next(iter(dataset.channels)),
+    )
+    study = read_study(SourceStudy(name, "", tuple(map(str, files))), rules, name=name, outlines=False)
+    return StudyInput(name, study.volumes, study.reference_files, digest)
+
+
+def _digest(paths: list[Path]) -> str:
+    """Hash contents alone, in an order that names and folders do not change."""
+    return hashlib.sha256("".join(sorted(sha256_file(path) for path in paths)).encode()).hexdigest()

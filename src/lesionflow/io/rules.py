@@ -1,0 +1,81 @@
+"""What a reader must know: which series is which channel, which outline which label."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lesionflow.data.volume import Mask, Volume
+
+
+@dataclass(frozen=True)
+class SeriesRule:
+    """A series by its DICOM modality and a regular expression searched in its description, or None for any."""
+
+    modality: str
+    description: str | None = None
+
+    def fits(self, modality: str, description: str) -> bool:
+        """Tell whether a series is meant."""
+        if modality != self.modality:
+            return False
+        return self.description is None or re.search(self.description, description, re.IGNORECASE) is not None
+
+
+@dataclass(frozen=True)
+class ReadingRules:
+    """How a study becomes a case.
+
+    Args:
+        channels: A rule for each channel, in order.
+        reference: The channel whose grid is kept.
+        labels: Label values by name.
+        outlines: (regular expression that must match a whole structure name, label name), first match wins.
+        spacing_tolerance_fraction: How far slice distances may differ from their median.
+    """
+
+    channels: Mapping[str, SeriesRule]
+    reference: str
+    labels: Mapping[str, int] = field(default_factory=dict)
+    outlines: tuple[tuple[str, str], ...] = ()
+    spacing_tolerance_fraction: float = 0.01
+
+    def label_of(self, structure: str) -> int | None:
+        """Return the label of a structure by its name, None when no rule fits."""
+        for pattern, label in self.outlines:
+            if re.fullmatch(pattern, structure.strip()):
+                return self.labels[label]
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class SourceStudy:
+    """A study found in a folder, not yet read.
+
+    Args:
+        key: What names it for ever: the Study Instance UID or the file's case name. Never written as it is.
+        patient_key: What names its patient. Never written as it is.
+        files: All its files.
+        fault: A refusal that was found while looking, as (reason, message).
+    """
+
+    key: str
+    patient_key: str
+    files: tuple[str, ...]
+    fault: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ReadStudy:
+    """A study as read: each channel on its own grid, the mask on the reference channel's.
+
+    Args:
+        volumes: One volume of one channel by channel name.
+        mask: Outlines as labels; None when the study has none.
+        reference_files: DICOM files of the reference series, in slice order; empty for other formats.
+        attributes: What identifies nobody: `manufacturer`, `sex`.
+    """
+
+    volumes: dict[str, Volume]
+    mask: Mask | None
+    reference_files: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)
