@@ -40,9 +40,13 @@ class SegmentationModel(mlflow.pyfunc.PythonModel):
     def _segment(self, record: dict[str, Any]) -> list[dict[str, Any]]:
         from lesionflow.io.inputs import read_input
         from lesionflow.io.nifti import write_mask
+        from lesionflow.preprocessing import align_channels
 
-        study = read_input(Path(record["path"]), self._bundle.plan.dataset)
-        found = self._segmenter.segment(study.volume, case_id=study.case_id)
+        dataset = self._bundle.plan.dataset
+        channels = tuple(dataset.channels)
+        study = read_input(Path(record["path"]), dataset)
+        volume = align_channels(study.volumes, channels, channels[0], case_id=study.case_id)
+        found = self._segmenter.segment(volume, case_id=study.case_id)
         if record.get("output"):
             write_mask(Path(record["output"]), found.mask)
         return [{"path": record["path"], "target": name, "volume_ml": ml} for name, ml in found.volumes_ml.items()]
