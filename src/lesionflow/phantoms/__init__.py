@@ -1,9 +1,10 @@
 """Synthetic patients as real DICOM, with analytic truth."""
 
 from lesionflow.phantoms.patient import Modality
+from lesionflow.phantoms.plain_files import Outlines
 from lesionflow.phantoms.study import PhantomStudy, make_study
 from lesionflow.phantoms.truth import PhantomTruth, TumorTruth
-from lesionflow.phantoms.writing import FileFormat, Outlines, write_phantoms
+from lesionflow.phantoms.writing import FileFormat, write_phantoms
 
 __all__ = [
     "FileFormat",

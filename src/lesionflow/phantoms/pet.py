@@ -72,6 +72,11 @@ def add_pet_series(dataset: Dataset, patient: Patient, scan: PetScan, n_slices: 
     dataset.RandomsCorrectionMethod = "DLYD"
     dataset.ReconstructionMethod = "OSEM"
     dataset.PatientWeight = f"{patient.weight_kg:.1f}"
+    recumbent = _code("102538003", "SCT", "recumbent")
+    recumbent.PatientOrientationModifierCodeSequence = Sequence([_code("40199007", "SCT", "supine")])
+    dataset.PatientOrientationCodeSequence = Sequence([recumbent])
+    del dataset.PatientPosition  # the coded orientation takes its place (PS3.3 C.7.3.1.1.2)
+    dataset.PatientGantryRelationshipCodeSequence = Sequence([_code("102540008", "SCT", "headfirst")])
     injection = Dataset()
     injection.Radiopharmaceutical = "Fluorodeoxyglucose"
     injection.RadiopharmaceuticalStartTime = scan.injected.strftime("%H%M%S.00")

@@ -144,6 +144,28 @@ class Common:
 
 
 @dataclass(frozen=True)
+class Folded:
+    """A body with a wavy surface, as the cortex: waves of `strength_mm`, each given by wave vector and phase."""
+
+    body: Shape
+    waves: tuple[tuple[Point, float], ...]
+    strength_mm: float
+
+    def distance_mm(self, x: Array, y: Array, z: Array) -> Array:
+        """See `Shape`."""
+        wave: Array = np.zeros((), dtype=np.float32)
+        for (a, b, c), phase in self.waves:
+            wave = wave + np.cos(np.float32(a) * x + np.float32(b) * y + np.float32(c) * z + np.float32(phase))
+        strength = np.float32(self.strength_mm / max(len(self.waves), 1) ** 0.5)
+        return np.asarray(self.body.distance_mm(x, y, z) + strength * wave, dtype=np.float32)
+
+    def bounds_mm(self) -> tuple[Point, float] | None:
+        """See `Shape`."""
+        bounds = self.body.bounds_mm()
+        return None if bounds is None else (bounds[0], bounds[1] + 3 * self.strength_mm)
+
+
+@dataclass(frozen=True)
 class Ribs:
     """Ribs: bars along a trunk's surface, one every `pitch_mm`, falling towards the front."""
 

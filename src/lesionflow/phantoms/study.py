@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
+from lesionflow.phantoms import head
 from lesionflow.phantoms.patient import Modality, Patient, draw_patient
 from lesionflow.phantoms.randomness import stream
-from lesionflow.phantoms.scanning import scan_ct, scan_pet
+from lesionflow.phantoms.scanning import scan_ct, scan_mr, scan_pet
 from lesionflow.phantoms.scene import Part, Scene, inside
-from lesionflow.phantoms.shapes import Shape
+from lesionflow.phantoms.shapes import Blob, Shape
 from lesionflow.phantoms.torso import Torso, draw_palette, draw_torso
 from lesionflow.phantoms.tumors import GAP_MM, Tumor, draw_tumor
 
@@ -74,7 +75,30 @@ def make_study(seed: int, index: int, modality: Modality) -> PhantomStudy:
         The study; the same arguments give the same voxels.
     """
     patient = draw_patient(seed, index, modality)
-    return _torso_study(patient, modality)
+    return _head_study(patient) if modality == "mr4" else _torso_study(patient, modality)
+
+
+def _head_study(patient: Patient) -> PhantomStudy:
+    seed, index, geometry = patient.seed, patient.index, patient.geometry
+    parts = head.draw_head(stream(seed, index, "head"))
+    bodies: tuple[Blob, ...] = () if patient.healthy else head.draw_glioma(stream(seed, index, "glioma"))
+    palette = head.draw_head_palette(stream(seed, index, "palette"))
+    scene = Scene((*parts, *head.glioma_parts(bodies)), palette, patient.pose)
+    channels = {
+        name: Volume(scan_mr(scene, name, geometry, stream(seed, index, name))[None], geometry)
+        for name in head.SEQUENCES
+    }
+    names = ("ED", "ET", "NCR")
+    structures = tuple(
+        Structure(name, head.LABELS[name], body, bodies[k + 1 : k + 2])
+        for k, (name, body) in enumerate(zip(names, bodies or (None, None, None), strict=True))
+    )
+    truth = np.zeros(geometry.shape, dtype=np.uint8)
+    for name, body in zip(names, bodies, strict=False):
+        truth[inside(scene, body, geometry)] = head.LABELS[name]
+    outer = [b.volume_ml() for b in bodies] or [0.0, 0.0, 0.0]
+    volumes = dict(zip(names, (outer[0] - outer[1], outer[1] - outer[2], outer[2]), strict=True))
+    return PhantomStudy(patient, channels, Mask(truth, geometry), scene, (), structures, head.LABELS, volumes)
 
 
 def _torso_study(patient: Patient, modality: Modality) -> PhantomStudy:
@@ -121,7 +145,10 @@ def _grow(patient: Patient, torso: Torso, healthy: Scene) -> tuple[Tumor, ...]:
     for _ in range(40):
         if len(tumors) == wanted:
             break
-        site = torso.sites[int(rng.integers(0, len(torso.sites)))]
+        organs = sorted({site.organ for site in torso.sites})
+        organ = organs[int(rng.integers(0, len(organs)))]
+        sites = [site for site in torso.sites if site.organ == organ]
+        site = sites[int(rng.integers(0, len(sites)))]
         keep_out = (*torso.keep_out, *((t.body, GAP_MM) for t in tumors))
         tumor = draw_tumor(rng, site, healthy, patient.geometry, keep_out)
         if tumor is not None:
@@ -140,7 +167,7 @@ def _pet_grid(ct: Geometry) -> Geometry:
     return Geometry.from_parts((shape[0], shape[1], shape[2]), spacing, origin)
 
 
-def label_masks(study: PhantomStudy, structure: Structure) -> NDArray[np.bool_]:
+def structure_mask(study: PhantomStudy, structure: Structure) -> NDArray[np.bool_]:
     """Return the voxel centers inside a structure and outside of its holes, (slice, row, column)."""
     if structure.shape is None:
         return np.zeros(study.truth.geometry.shape, dtype=bool)

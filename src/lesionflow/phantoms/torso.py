@@ -32,7 +32,7 @@ TISSUES = {
     "stomach_wall": (70.0, 8.0, 0.0, 2.0),
     "fluid": (14.0, 4.0, 2.0, 0.4),
     "gas": (-940.0, 8.0, 0.0, 0.2),
-    "bowel": (42.0, 9.0, 6.0, 2.2),
+    "bowel": (60.0, 9.0, 6.0, 2.2),
     "node": (50.0, 7.0, 0.0, 1.8),
     "cortical": (640.0, 60.0, 0.0, 0.8),
     "marrow": (210.0, 40.0, 20.0, 1.4),
@@ -214,12 +214,14 @@ def _lung_vessels(rng: np.random.Generator, side: int, lung: Ellipsoid) -> Itera
     while heads:
         start, direction, length, radius = heads.pop()
         end = start + direction / np.linalg.norm(direction) * length
-        if radius < 1.3 or float(np.linalg.norm((end - lung.center) / lung.semi_axes_mm)) > 0.95:
+        if radius < 1.4 or float(np.linalg.norm((end - lung.center) / lung.semi_axes_mm)) > 0.95:
             continue
         yield Part(Tube(_point(start), _point(end), float(radius)), "lung_vessel", 3.5)
         for _ in range(2):
             turned = direction / np.linalg.norm(direction) + rng.normal(0, 0.5, 3)
-            heads.append((end, turned, length * float(rng.uniform(0.7, 0.95)), radius * float(rng.uniform(0.66, 0.84))))
+            heads.append(
+                (end, turned, length * float(rng.uniform(0.62, 0.85)), radius * float(rng.uniform(0.72, 0.86)))
+            )
 
 
 def _spine(place: _Places, spine: Tube) -> Iterator[Part]:
@@ -258,9 +260,9 @@ def _sites(place: _Places, lungs: list[Ellipsoid], liver: Ellipsoid, muscle: Tru
     belly = place.ellipsoid((-6, -30, -120), (80, 34, 40))
     return (
         *lung_sites,
-        Site("liver", "liver", in_liver, liver, 0.9, (MIN_VOLUME_ML, 160.0), (-58, -34)),
-        *(Site("muscle", "muscle", s, muscle, 1.0, (8.0, MAX_VOLUME_ML), (-30, -16)) for s in backs),
-        Site("retroperitoneum", "fat", belly, muscle, 1.0, (8.0, MAX_VOLUME_ML), (24, 52), absolute=True),
+        Site("liver", "liver", in_liver, liver, 0.9, (MIN_VOLUME_ML, MAX_VOLUME_ML), (-65, -42)),
+        *(Site("muscle", "muscle", s, muscle, 1.0, (8.0, MAX_VOLUME_ML), (-40, -24)) for s in backs),
+        Site("retroperitoneum", "fat", belly, muscle, 1.0, (8.0, MAX_VOLUME_ML), (16, 46), absolute=True),
     )
 
 

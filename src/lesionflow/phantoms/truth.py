@@ -11,6 +11,7 @@ import SimpleITK
 from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
+from lesionflow.phantoms.shapes import Blob
 from lesionflow.phantoms.study import PhantomStudy
 
 TABLE = "truth.json"
@@ -88,7 +89,7 @@ def describe(study: PhantomStudy, *, place: str, outlines: str) -> PhantomTruth:
 
 def _tumors(study: PhantomStudy) -> list[TumorTruth]:
     pose = study.scene.pose
-    found = []
+    found = _glioma(study)
     for tumor in study.tumors:
         x, y, z = (float(v) for v in pose[:3, :3] @ np.asarray(tumor.body.center) + pose[:3, 3])
         contrast = tumor.hu - study.scene.palette[tumor.site.tissue]["CT"]
@@ -97,22 +98,45 @@ def _tumors(study: PhantomStudy) -> list[TumorTruth]:
     return found
 
 
-def write_image(path: Path, array: NDArray[np.generic], geometry: Geometry) -> None:
-    """Write an array (slice, row, column) in the format of the file name; the same array gives the same bytes."""
+def _glioma(study: PhantomStudy) -> list[TumorTruth]:
+    """Return the labels of a glioma: each as the body without the holes that other labels fill."""
+    if study.tumors:
+        return []
+    pose = study.scene.pose
+    bodies = [(s.name, s.shape) for s in study.structures if s.label and isinstance(s.shape, Blob)]
+    centers = [(name, pose[:3, :3] @ np.asarray(body.center) + pose[:3, 3]) for name, body in bodies]
+    return [
+        TumorTruth("brain", name, (float(c[0]), float(c[1]), float(c[2])), study.label_ml[name], None, None)
+        for name, c in centers
+    ]
+
+
+def to_simpleitk(array: NDArray[np.generic], geometry: Geometry) -> SimpleITK.Image:
+    """Return an array (slice, row, column) as an image of SimpleITK, which is LPS as we are."""
     image = SimpleITK.GetImageFromArray(np.ascontiguousarray(array))
     slice_mm, row_mm, column_mm = geometry.spacing_mm
     image.SetSpacing((column_mm, row_mm, slice_mm))
     image.SetOrigin([float(v) for v in geometry.origin_mm])
     image.SetDirection([float(v) for v in geometry.direction[:, ::-1].ravel()])
+    return image
+
+
+def write_image(path: Path, array: NDArray[np.generic], geometry: Geometry) -> None:
+    """Write an array (slice, row, column) in the format of the file name; the same array gives the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    SimpleITK.WriteImage(image, str(path), useCompression=True)
+    SimpleITK.WriteImage(to_simpleitk(array, geometry), str(path), useCompression=True)
 
 
 def update_table(path: Path, truths: Sequence[PhantomTruth]) -> None:
     """Add patients to `truth.json`, in the order of their ids; a patient of the same id is replaced."""
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     rows = {row["patient_id"]: row for row in known} | {t.patient_id: asdict(t) for t in truths}
+    replace_text(path, json.dumps([rows[key] for key in sorted(rows)], indent=1) + "\n")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    partial.write_text(json.dumps([rows[key] for key in sorted(rows)], indent=1) + "\n", encoding="utf-8")
+    partial.write_text(text, encoding="utf-8")
     partial.replace(path)

@@ -18,6 +18,8 @@ BORDER_VOXELS = (1.5, 3.0, 3.0)
 #: Free space between two tumors, so that they stay two.
 GAP_MM = 12.0
 N_ATTEMPTS = 60
+#: Below 1, large tumors are drawn more often than evenly on a logarithmic scale.
+VOLUME_SKEW = 0.5
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def draw_tumor(
         keep_out: Bodies with the distance, mm, that its surface keeps from each.
     """
     low, high = np.log(site.volume_ml)
-    volume_ml = float(np.exp(low + (high - low) * rng.random() ** 0.8))
+    volume_ml = float(np.exp(low + (high - low) * rng.random() ** VOLUME_SKEW))
     for _ in range(N_ATTEMPTS):
         body = draw_blob(rng, volume_ml, _point_inside(rng, site.centers))
         if _fits(body, site, scene, geometry, keep_out):
@@ -144,7 +146,7 @@ def _dress(rng: np.random.Generator, body: Blob, site: Site, scene: Scene) -> Tu
         hu=hu,
         core_hu=hu - float(rng.uniform(12, 28)),
         core_fraction=float(rng.uniform(0.35, 0.6)),
-        edge_mm=float(rng.uniform(3.0, 6.0)),
+        edge_mm=float(rng.uniform(2.0, 4.5)),
         suv=float(np.exp(rng.uniform(np.log(2.5), np.log(14.0)))),
     )
 

@@ -17,12 +17,13 @@ from pydicom.uid import CTImageStorage, MRImageStorage
 
 from lesionflow.phantoms.dicom_images import write_images
 from lesionflow.phantoms.patient import Modality
+from lesionflow.phantoms.plain_files import Outlines, write_nifti, write_png
 from lesionflow.phantoms.rtstruct import write_rtstruct
+from lesionflow.phantoms.segmentation import write_segmentation
 from lesionflow.phantoms.study import PhantomStudy, make_study
 from lesionflow.phantoms.truth import TABLE, PhantomTruth, describe, update_table, write_image
 
 FileFormat = Literal["dicom", "nifti", "png"]
-Outlines = Literal["rtstruct", "seg", "both"]
 Progress = Callable[[int, int], None]
 
 
@@ -55,10 +56,12 @@ def write_phantoms(
     Returns:
         The truth of each patient written.
     """
+    write = {"dicom": _write_dicom, "nifti": write_nifti, "png": write_png}[file_format]
     truths = []
     for done, index in enumerate(range(first, first + n_cases), 1):
         study = make_study(seed, index, modality)
-        truths.append(_write_dicom(out, study, outlines))
+        place, kind = write(out, study, outlines)
+        truths.append(describe(study, place=place, outlines=kind))
         write_image(out / truths[-1].mask, study.truth.labels, study.truth.geometry)
         if progress is not None:
             progress(done, n_cases)
@@ -66,7 +69,7 @@ def write_phantoms(
     return truths
 
 
-def _write_dicom(out: Path, study: PhantomStudy, outlines: Outlines) -> PhantomTruth:
+def _write_dicom(out: Path, study: PhantomStudy, outlines: Outlines) -> tuple[str, str]:
     patient = study.patient
     channel = next(iter(study.channels))
     sop_class = CTImageStorage if channel == "CT" else MRImageStorage
@@ -76,10 +79,12 @@ def _write_dicom(out: Path, study: PhantomStudy, outlines: Outlines) -> PhantomT
     shutil.rmtree(partial, ignore_errors=True)
     study_folder = partial / f"study_{patient.study_date}"
     write_images(study_folder, study)
-    kind = "rtstruct"
-    write_rtstruct(study_folder / "90_RTSTRUCT" / "RS.dcm", study, sop_class, channel)
+    if kind == "seg":
+        write_segmentation(study_folder / "91_SEG" / "SEG.dcm", study)
+    else:
+        write_rtstruct(study_folder / "90_RTSTRUCT" / "RS.dcm", study, sop_class, channel)
     final = out / place
     final.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(final, ignore_errors=True)
     partial.rename(final)
-    return describe(study, place=place, outlines=kind)
+    return place, kind
