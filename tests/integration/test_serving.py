@@ -1,0 +1,174 @@
+"""The real server: started as a user starts it, on a registered champion, asked over HTTP, stopped by a signal."""
+
+import io
+import signal
+import socket
+import subprocess
+import threading
+import time
+import zipfile
+
+import httpx
+import numpy as np
+import pydicom
+import pytest
+
+from lesionflow.inference import Segmenter
+from lesionflow.phantoms import write_phantoms
+from lesionflow.registry import models
+from lesionflow.registry.tracking import Tracker
+from lesionflow.serving.launch import serve_command, serve_environment
+from lesionflow.steps.predict import load_model, predict_study
+from support.served_models import write_untrained_bundle
+from support.stores import empty_store
+
+NAME = "lesionflow-served"
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def tracking_uri(tmp_path_factory):
+    """A store with version 1 as champion and version 2, another model, as challenger."""
+    folder = tmp_path_factory.mktemp("store")
+    tracker = Tracker(empty_store(folder), "phantoms")
+    for seed in (7, 8):
+        bundle = write_untrained_bundle(folder / f"bundle-{seed}", {"CT": "ct"}, seed)
+        version = models.register_bundle(tracker, tracker.start_run(f"train {seed}"), bundle, NAME, tags={})
+        if seed == 7:
+            models.set_champion(NAME, version.version, tracker.tracking_uri)
+    return tracker.tracking_uri
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    root = tmp_path_factory.mktemp("phantoms")
+    return root / write_phantoms(root, n_cases=1, seed=21, modality="ct")[0].study
+
+
+@pytest.fixture(scope="module")
+def study_zip(study):
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(study.rglob("*")):
+            archive.write(path, path.relative_to(study))
+    return made.getvalue()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def server(tracking_uri, tmp_path_factory):
+    """The service's process and address, ready; a test that stops it says so."""
+    folder, port = tmp_path_factory.mktemp("server"), free_port()
+    environment = serve_environment(model="champion", model_name=NAME, tracking_uri=tracking_uri)
+    environment |= {"OMP_NUM_THREADS": "1", "BENTOML_HOME": str(folder / "bentoml"), "TMPDIR": str(folder)}
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            serve_command(port=port), env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        statuses = wait_until_ready(process, address)
+        yield process, address, statuses, folder
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(30)
+
+
+def wait_until_ready(process, address):
+    """Return every status that `/readyz` gave on the way."""
+    statuses, end = [], time.monotonic() + 120
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            statuses.append(httpx.get(f"{address}/readyz").status_code)
+        except httpx.TransportError:
+            statuses.append(0)
+        if statuses[-1] == 200:
+            return statuses
+        time.sleep(0.1)
+    raise TimeoutError(statuses[-3:])
+
+
+def post(address, content, query):
+    return httpx.post(f"{address}/v1/segment{query}", files={"study": ("s.zip", content)}, timeout=120)
+
+
+def test_it_says_not_ready_until_the_champion_is_loaded(server):
+    _, address, statuses, _ = server
+    assert set(statuses) == {0, 503, 200}
+    model = httpx.get(f"{address}/v1/model").json()
+    assert (model["model_name"], model["model_version"]) == (NAME, "1")
+
+
+def test_the_served_seg_equals_the_one_of_predict(server, tracking_uri, study, study_zip, tmp_path):
+    _, address, _, _ = server
+    response = post(address, study_zip, "?format=dicom-seg")
+    assert response.status_code == 200, response.text
+    model = load_model("champion", NAME, tracking_uri)
+    assert model.version == "1"
+    predict_study(model, Segmenter(model.bundle, device="cpu"), study, tmp_path / "mask.dcm", output_format="dicom-seg")
+    served, written = pydicom.dcmread(io.BytesIO(response.content)), pydicom.dcmread(tmp_path / "mask.dcm")
+    np.testing.assert_array_equal(served.pixel_array, written.pixel_array)
+    assert 0 < served.pixel_array.mean() < 1
+    assert response.headers["x-lesionflow-model"] == f"{NAME}/1"
+
+
+def test_it_answers_while_it_segments(server, study_zip):
+    _, address, _, _ = server
+    waits, done = [], threading.Event()
+
+    def work():
+        post(address, study_zip, "?format=json")
+        done.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    with httpx.Client() as client:
+        while not done.is_set():
+            began = time.perf_counter()
+            assert client.get(f"{address}/livez").status_code == 200
+            waits.append(time.perf_counter() - began)
+            time.sleep(0.02)
+    thread.join()
+    assert len(waits) > 5
+    assert np.median(waits) < 0.2
+
+
+def test_bad_uploads_and_unknown_paths_are_problems(server):
+    _, address, _, _ = server
+    for response, status, code in (
+        (post(address, b"garbage", ""), 422, "not_a_zip"),
+        (httpx.get(f"{address}/docs.json"), 404, "not_found"),
+        (httpx.get(f"{address}/v1/segment"), 405, "method_not_allowed"),
+    ):
+        assert (response.status_code, response.json()["code"]) == (status, code)
+        assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_figures_are_exposed_once(server):
+    _, address, _, _ = server
+    text = httpx.get(f"{address}/metrics").text
+    assert 'lesionflow_studies_total{outcome="segmented"} 2' in text
+    assert 'lesionflow_model{bundle_digest="' in text
+    assert "bentoml_" not in text
+
+
+def test_a_signal_stops_it_cleanly_and_nothing_of_a_study_is_left(server):
+    process, address, _, folder = server
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{address}/livez")
+    assert [p.name for p in folder.iterdir() if p.name.startswith("lesionflow-")] == []
+    assert "Traceback" not in (folder / "log").read_text()
+
+
+def test_a_challenger_or_a_number_can_be_served_too(tracking_uri):
+    champion, challenger, second = (load_model(name, NAME, tracking_uri) for name in ("champion", "challenger", "2"))
+    assert (challenger.version, second.version) == ("2", "2")
+    assert challenger.bundle.digest == second.bundle.digest != champion.bundle.digest
