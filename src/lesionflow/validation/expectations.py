@@ -1,15 +1,11 @@
 """The only great_expectations: it judges the case table and writes Data Docs."""
 
-import os
 import re
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
-
-# Read when great_expectations is imported.
-os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
 import great_expectations as gx
 import great_expectations.expectations as gxe

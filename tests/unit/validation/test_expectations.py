@@ -1,4 +1,7 @@
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +12,7 @@ from lesionflow.validation.checks import CHECKS, Limits, make_rules, with_derive
 from lesionflow.validation.expectations import judge
 from support.case_tables import CT_PET, case_table
 
+TESTS = Path(__file__).parents[2]
 LIMITS = Limits(5, (0.2, 10.0), (3, 32, 32), (-2048.0, 32767.0), 200.0, (0.0, 3000.0), 0.5)
 #: Seconds for 100,000 cases; it takes about 1.5 on two cores of 2020.
 MAX_SECONDS = 10.0
@@ -108,3 +112,15 @@ def test_a_hundred_thousand_cases_take_seconds(tmp_path):
     (violation,) = _judge(table, tmp_path / "docs")
     assert time.monotonic() - started < MAX_SECONDS
     assert len(violation.case_ids) == 10_000
+
+
+def test_great_expectations_is_silent_at_info():
+    code = (
+        "import logging; logging.basicConfig(level='INFO'); import tempfile; from pathlib import Path;"
+        "from support.case_tables import CT_PET, case_table;"
+        "from lesionflow.validation.checks import Rule;"
+        "from lesionflow.validation.expectations import judge;"
+        "judge(case_table(), [Rule('spacing', 'not_null', 'spacing_row_mm')], Path(tempfile.mkdtemp()) / 'docs')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=TESTS)
+    assert (done.stdout, done.stderr) == ("", "")
