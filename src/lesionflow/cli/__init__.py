@@ -1,0 +1,76 @@
+"""The command line: one sub-command a step, and what people do around them."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lesionflow import __version__
+from lesionflow.cli import machine, model_commands, project
+from lesionflow.cli.presets import find_params
+from lesionflow.config import load_params
+from lesionflow.errors import LesionFlowError
+from lesionflow.steps import STEPS, run_step
+
+#: Ctrl-C, as shells count it.
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: Without the program's name; the process's own, if not given.
+
+    Returns:
+        The exit code: 0, or that of the error (see `lesionflow.errors`).
+    """
+    parsed = _parser().parse_args(arguments)
+    logging.basicConfig(level=os.environ.get("LESIONFLOW_LOG", "INFO"), format="%(message)s", stream=sys.stderr)
+    for noisy in ("numexpr", "great_expectations", "alembic", "mlflow", "httpx", "matplotlib", "highdicom"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        return int(parsed.run(parsed) or 0)
+    except LesionFlowError as error:
+        if os.environ.get("LESIONFLOW_DEBUG"):
+            raise
+        reason = f" ({error.reason})" if hasattr(error, "reason") else ""
+        sys.stderr.write(f"lesionflow: {type(error).__name__}{reason}: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("lesionflow: stopped. Give the same command again to go on.\n")
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lesionflow", description="Versioned, outlined studies in; a served tumor-segmentation model out."
+    )
+    parser.add_argument("--version", action="version", version=f"lesionflow {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    project.add_commands(commands)
+    model_commands.add_commands(commands)
+    machine.add_commands(commands)
+    for name, step in STEPS.items():
+        command = commands.add_parser(name, help=f"step: {step.summary}", description=step.summary)
+        command.add_argument("--params", required=True, help="a params file, or the name of a preset")
+        for key in (*step.inputs, *step.outputs):
+            command.add_argument(f"--{key}", required=True, type=Path, metavar="PATH")
+        command.set_defaults(run=_run_step, step=name)
+    return parser
+
+
+def _run_step(parsed: argparse.Namespace) -> int:
+    name: str = parsed.step
+    step = STEPS[name]
+    params = load_params(find_params(parsed.params))[name]
+    counts = run_step(
+        name,
+        params,
+        {key: getattr(parsed, key) for key in step.inputs},
+        {key: getattr(parsed, key) for key in step.outputs},
+    )
+    sys.stdout.write(f"{name}: " + ", ".join(f"{key} {value:g}" for key, value in counts.items()) + "\n")
+    return 0

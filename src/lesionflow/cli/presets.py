@@ -1,0 +1,30 @@
+"""Find a params file by path or by the name of a preset."""
+
+import difflib
+from pathlib import Path
+
+from lesionflow.errors import ConfigError
+
+#: `presets/` of the checkout or image that the package runs from.
+PRESETS = Path(__file__).resolve().parents[3] / "presets"
+
+
+def find_params(name: str) -> Path:
+    """Return the params file that a user means.
+
+    Args:
+        name: A path, or the name of a preset with or without `.yaml`.
+
+    Raises:
+        ConfigError: When there is neither; the message offers the nearest preset.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path.absolute()
+    preset = PRESETS / f"{path.name.removesuffix('.yaml')}.yaml"
+    if preset.is_file():
+        return preset
+    known = sorted(p.stem for p in PRESETS.glob("*.yaml"))
+    near = difflib.get_close_matches(path.stem, known, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise ConfigError(f"Expected a params file or one of the presets {', '.join(known)}, found {name!r}.{hint}")

@@ -1,0 +1,14 @@
+"""`python -m lesionflow.serving`: what `lesionflow serve` starts."""
+
+import argparse
+
+from lesionflow.serving.launch import DEFAULT_PORT, LOOPBACK, main
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m lesionflow.serving")
+    parser.add_argument("--host", default=LOOPBACK)
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--model-name")
+    parser.add_argument("--tracking-uri", required=True)
+    main(**vars(parser.parse_args()))

@@ -1,0 +1,56 @@
+"""Where everything lies in a workspace, and the DVC stages made from `STEPS`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lesionflow.steps import STEPS
+
+#: Inputs and outputs of the steps by name, relative to the workspace.
+PATHS: Mapping[str, str] = {
+    "raw": "data/raw",
+    "cases": "data/cases",
+    "validation": "reports/validation",
+    "splits": "data/splits.json",
+    "plan": "data/plan.json",
+    "preprocessed": "data/preprocessed",
+    "bundle": "models/candidate",
+    "evaluation": "reports/evaluation",
+    "registration": "reports/registration.json",
+    "promotion": "reports/promotion.json",
+}
+#: Outputs that a step reads before it writes them: cases done already, and the locked test set.
+KEPT_BETWEEN_RUNS = ("cases", "splits", "preprocessed")
+HEADER = "# Made from lesionflow.steps.STEPS by `lesionflow init`; a test checks that it is current.\n"
+
+
+def step_command(name: str) -> str:
+    """Return the command line of a step in a workspace."""
+    step = STEPS[name]
+    options = " ".join(f"--{key} {PATHS[key]}" for key in (*step.inputs, *step.outputs))
+    return f"lesionflow {name} --params params.yaml {options}"
+
+
+def dvc_yaml() -> str:
+    """Return the text of a workspace's `dvc.yaml`: one stage a step."""
+    stages: dict[str, Any] = {}
+    for name, step in STEPS.items():
+        outs: list[Any] = []
+        for key in step.outputs:
+            outs.append({PATHS[key]: {"persist": True}} if key in KEPT_BETWEEN_RUNS else PATHS[key])
+        stages[name] = {
+            "cmd": step_command(name),
+            "desc": step.summary,
+            "deps": [PATHS[key] for key in step.inputs],
+            "params": [name],
+            "outs": outs,
+        }
+    return HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, width=160)
+
+
+def step_paths(name: str, root: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Return a step's input and output paths in a workspace."""
+    step = STEPS[name]
+    return {key: root / PATHS[key] for key in step.inputs}, {key: root / PATHS[key] for key in step.outputs}
