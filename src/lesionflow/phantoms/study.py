@@ -131,8 +131,8 @@ def add_tumors(scene: Scene, tumors: tuple[Tumor, ...]) -> Scene:
     """Return a scene with tumors painted on top."""
     parts, palette = list(scene.parts), dict(scene.palette)
     for k, tumor in enumerate(tumors):
-        palette[f"tumor {k}"] = {"CT": tumor.hu, "fine": 8.0, "coarse": 13.0, "PET": tumor.suv}
-        palette[f"core {k}"] = {"CT": tumor.core_hu, "fine": 8.0, "coarse": 13.0, "PET": 0.4 * tumor.suv}
+        palette[f"tumor {k}"] = {"CT": tumor.hu, "fine": 8.0, "coarse": 17.0, "PET": tumor.suv}
+        palette[f"core {k}"] = {"CT": tumor.core_hu, "fine": 8.0, "coarse": 17.0, "PET": 0.4 * tumor.suv}
         parts.append(Part(tumor.body, f"tumor {k}", tumor.edge_mm))
         parts.append(Part(tumor.body.scaled(tumor.core_fraction), f"core {k}", 3 * tumor.edge_mm))
     return Scene(tuple(parts), palette, scene.pose)

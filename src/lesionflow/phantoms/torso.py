@@ -180,8 +180,8 @@ def _kidneys(kidneys: list[Ellipsoid]) -> Iterator[Part]:
 
 
 def _bowel(rng: np.random.Generator, place: _Places) -> Iterator[Part]:
-    for _ in range(16):
-        start = place.point((rng.uniform(-95, 95), rng.uniform(-70, -8), rng.uniform(-210, -108)))
+    for _ in range(30):
+        start = place.point((rng.uniform(-95, 95), rng.uniform(-74, 4), rng.uniform(-210, -82)))
         end = np.asarray(start) + rng.normal(0, 1, 3) * (26, 14, 10)
         radius = float(rng.uniform(9, 14))
         yield Part(Tube(start, _point(end), radius), "bowel", 3.0)
@@ -256,8 +256,8 @@ def _sites(place: _Places, lungs: list[Ellipsoid], liver: Ellipsoid, muscle: Tru
         )
         for s in lungs
     )
-    backs = tuple(place.ellipsoid((side * 58, 70, -10), (26, 14, 90)) for side in (-1, 1))
-    belly = place.ellipsoid((-6, -30, -120), (80, 34, 40))
+    backs = tuple(place.ellipsoid((side * 68, 62, -20), (34, 16, 90)) for side in (-1, 1))
+    belly = place.ellipsoid((-6, -24, -100), (80, 34, 45))
     return (
         *lung_sites,
         Site("liver", "liver", in_liver, liver, 0.9, (MIN_VOLUME_ML, MAX_VOLUME_ML), (-65, -42)),

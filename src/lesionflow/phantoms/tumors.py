@@ -19,7 +19,7 @@ BORDER_VOXELS = (1.5, 3.0, 3.0)
 GAP_MM = 12.0
 N_ATTEMPTS = 60
 #: Below 1, large tumors are drawn more often than evenly on a logarithmic scale.
-VOLUME_SKEW = 0.5
+VOLUME_SKEW = 0.4
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def draw_tumor(
         body = draw_blob(rng, volume_ml, _point_inside(rng, site.centers))
         if _fits(body, site, scene, geometry, keep_out):
             return _dress(rng, body, site, scene)
-        volume_ml = max(volume_ml * 0.95, site.volume_ml[0])
+        volume_ml = max(volume_ml * 0.97, site.volume_ml[0])
     return None
 
 
