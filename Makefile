@@ -1,0 +1,56 @@
+# make help says what there is.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.made-from-lock
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/lesionflow/__init__.py)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test check serve ui bench image
+
+help:
+	@echo "make setup   the environment in .venv, from requirements.lock"
+	@echo "make demo    synthetic patients -> pipeline -> champion -> service -> a scored answer"
+	@echo "make test    what CI runs: linters, types, import contracts, all tests"
+	@echo "make check   linters, types and import contracts alone"
+	@echo "make serve   the demonstration's champion over HTTP"
+	@echo "make ui      the demonstration's runs in the MLflow UI"
+	@echo "make bench   speed and memory beside the peers"
+	@echo "make image   the container image (needs Docker)"
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; name it with make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Making .venv (some minutes, once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "venv is missing (Debian: apt-get install python3.11-venv)"; exit 1; }
+	@$(BIN)/pip install -q -r requirements.lock
+	@$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@cp requirements.lock $(STAMP)
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+demo: setup
+	$(BIN)/python -m lesionflow demo --workdir demo
+
+serve: setup
+	cd demo && MLFLOW_TRACKING_URI=sqlite:///$(CURDIR)/demo/mlflow.db ../$(BIN)/lesionflow serve
+
+ui: setup
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/demo/mlflow.db
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+image:
+	docker build -f containers/Dockerfile --target cpu -t lesionflow:$(VERSION)-cpu .
+	docker build -f containers/Dockerfile --target gpu -t lesionflow:$(VERSION)-gpu .

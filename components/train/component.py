@@ -1,0 +1,27 @@
+"""The step `train` as a Kubeflow component: a declaration only."""
+
+from kfp import dsl
+
+from components.image import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def train_step(
+    preprocessed: dsl.Input[dsl.Dataset],
+    splits: dsl.Input[dsl.Artifact],
+    plan: dsl.Input[dsl.Artifact],
+    params: dict,
+    bundle: dsl.Output[dsl.Model],
+) -> None:
+    """Train the network; write the bundle."""
+    from pathlib import Path
+
+    from lesionflow.steps import run_step
+
+    counts = run_step(
+        "train",
+        params,
+        {"preprocessed": Path(preprocessed.path), "splits": Path(splits.path), "plan": Path(plan.path)},
+        {"bundle": Path(bundle.path)},
+    )
+    bundle.metadata.update(counts)
