@@ -20,7 +20,8 @@ class Dataset(BaseModel):
     """Channels and labels that all cases of a dataset share.
 
     `channels` maps name to kind, in the order of a volume's first axis; `labels` maps name to integer; `regions` maps
-    name to the labels it unites (empty: each label is its own target).
+    name to the labels it unites (empty: each label is its own target); `series_descriptions` maps those channels whose
+    DICOM series must be told from others of its modality to a regular expression searched in the series description.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,6 +30,7 @@ class Dataset(BaseModel):
     channels: Annotated[dict[str, Kind], Field(min_length=1)]
     labels: Annotated[dict[str, int], Field(min_length=1)]
     regions: dict[str, tuple[int, ...]]
+    series_descriptions: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _regions_unite_known_labels(self) -> "Dataset":

@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from lesionflow.data.volume import Mask
-from lesionflow.errors import DicomError, InputError
-from lesionflow.io.dicom_files import DicomStudy, find_files, is_dicom, read_dataset, scan
+from lesionflow.errors import DicomError
+from lesionflow.io.dicom_files import DicomStudy, Header, find_files, is_dicom, read_dataset, scan
 from lesionflow.io.dicom_seg import read_segments
-from lesionflow.io.dicom_series import Series, read_series
+from lesionflow.io.dicom_series import MODALITIES, Series, read_series
 from lesionflow.io.rtstruct import read_structures, referenced_series
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
 
-#: Modalities of objects that hold outlines.
-OUTLINE_MODALITIES = ("RTSTRUCT", "SEG")
+#: What stands for a case id in a fault that was found before the case had one.
+CASE = "@"
 
 
 def detect(folder: Path) -> bool:
@@ -24,8 +24,10 @@ def detect(folder: Path) -> bool:
 def find_studies(folder: Path) -> Iterator[SourceStudy]:
     """Yield the studies below a folder; one that can't be right whatever its pixels say carries its fault."""
     for study in scan(find_files(folder)):
-        files = study.files + study.unreadable
-        yield SourceStudy(study.study_uid or "unreadable", study.patient_ids[0], files, _fault(study))
+        key = study.study_uid or "unreadable"
+        # Without a patient ID nothing says that two studies are of one patient.
+        patient = study.patient_ids[0] or key
+        yield SourceStudy(key, patient, study.files + study.unreadable, _fault(study), study)
 
 
 def read_study(source: SourceStudy, rules: ReadingRules, *, name: str, outlines: bool = True) -> ReadStudy:
@@ -41,93 +43,96 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str, outlines:
         The channels, each on its own grid, and the mask on the reference channel's.
 
     Raises:
-        DicomError: `missing_channel`, `ambiguous_series`, `no_outline`, `ambiguous_outlines`, and all reasons of series,
+        DicomError: `several_studies`, `unreadable_file`, `mixed_patients`, `missing_channel`, `unsupported_modality`,
+            `ambiguous_series`, `no_outline`, `outline_of_another_study`, `ambiguous_outlines`, and all reasons of series,
             structure sets and segmentations.
     """
-    if source.fault is not None:
-        raise DicomError(source.fault[1].replace("@", name), reason=source.fault[0])
-    studies = scan(Path(path) for path in source.files)
-    if len(studies) != 1:
-        raise DicomError(
-            f"Expected the files of one study in {name}, found {len(studies)} studies. Send one at a time.",
-            reason="several_studies",
-        )
-    study = studies[0]
-    series = {
-        channel: read_series(
-            _choose_series(study, rules, channel, name),
-            name=name,
-            spacing_tolerance_fraction=rules.spacing_tolerance_fraction,
-        )
-        for channel in rules.channels
-    }
+    study = source.found if isinstance(source.found, DicomStudy) else _only_study(source.files, name)
+    fault = source.fault or _fault(study)
+    if fault is not None:
+        raise DicomError(fault[1].replace(CASE, name), reason=fault[0])
+    series = {channel: _read_channel(study, rules, channel, name) for channel in rules.channels}
     reference = series[rules.reference]
     mask = _read_outlines(study, reference, rules, name) if outlines else None
     volumes = {channel: entry.volume for channel, entry in series.items()}
     return ReadStudy(volumes, mask, reference.files, reference.attributes)
 
 
+def _only_study(files: tuple[str, ...], name: str) -> DicomStudy:
+    studies = scan(Path(path) for path in files)
+    if len(studies) != 1:
+        _refuse(
+            "several_studies" if studies else "unreadable_file",
+            f"Expected the files of one study in {name}, found {len(studies)} studies. Send one at a time.",
+        )
+    return studies[0]
+
+
 def _fault(study: DicomStudy) -> tuple[str, str] | None:
     if study.unreadable:
         message = (
-            f"Expected readable DICOM files in the folders of @, found {len(study.unreadable)} broken or truncated: what is "
-            "missing can't be known. Export the study again."
+            f"Expected readable DICOM files in the folders of {CASE}, found {len(study.unreadable)} broken or truncated: "
+            "what is missing can't be known. Export the study again."
         )
         return "unreadable_file", message
-    if len(study.patient_ids) > 1:
-        return "mixed_patients", f"Expected one patient in study @, found {len(study.patient_ids)}. Separate them."
-    if all(headers[0].modality in OUTLINE_MODALITIES for headers in study.series.values()):
-        message = "Expected the images that the outlines of @ were drawn on, found none: they belong to another study."
+    if not study.images:
+        message = (
+            f"Expected the images that the outlines of {CASE} were drawn on, found none: they belong to another study, or "
+            "the images are missing. Add the images or take the outlines out."
+        )
         return "outline_of_another_study", message
+    if len(study.patient_ids) > 1:
+        return "mixed_patients", (
+            f"Expected the images of one patient in study {CASE}, found {len(study.patient_ids)} patients. Separate them."
+        )
     return None
 
 
-def _choose_series(study: DicomStudy, rules: ReadingRules, channel: str, name: str) -> tuple[str, ...]:
+def _read_channel(study: DicomStudy, rules: ReadingRules, channel: str, name: str) -> Series:
+    paths = tuple(header.path for header in _choose_series(study, rules, channel, name))
+    return read_series(paths, name=name, spacing_tolerance_fraction=rules.spacing_tolerance_fraction)
+
+
+def _choose_series(study: DicomStudy, rules: ReadingRules, channel: str, name: str) -> tuple[Header, ...]:
     rule = rules.channels[channel]
-    fitting = {
-        uid: headers
-        for uid, headers in study.series.items()
-        if rule.fits(headers[0].modality, headers[0].description)
-        and not all("LOCALIZER" in header.image_type for header in headers)
-    }
-    if len(fitting) == 1:
-        return tuple(header.path for header in next(iter(fitting.values())))
     what = f"modality {rule.modality}" + (f", description {rule.description!r}" if rule.description else "")
-    if not fitting:
-        found = ", ".join(sorted({headers[0].modality for headers in study.series.values()}))
-        raise DicomError(
-            f"Expected a series for channel {channel} ({what}) in {name}, found only {found}. Add it, or change the channel's "
-            "rule.",
-            reason="missing_channel",
+    by_rule = [h for h in study.images.values() if rule.fits(h[0].modality, h[0].description)]
+    fitting = [h for h in by_rule if not all("LOCALIZER" in header.image_type for header in h)]
+    if len(fitting) > 1:
+        _refuse(
+            "ambiguous_series",
+            f"Expected one series for channel {channel} ({what}) in {name}, found {len(fitting)}. Take out what is not "
+            "meant, or tell them apart by series_description.",
         )
-    raise DicomError(
-        f"Expected one series for channel {channel} ({what}) in {name}, found {len(fitting)}. Tell them apart by "
-        "series_description.",
-        reason="ambiguous_series",
-    )
+    if by_rule and not fitting:
+        _refuse(
+            "localizer",
+            f"Expected a stack of slices for channel {channel} ({what}) in {name}, found only a localizer. Add the series.",
+        )
+    if not fitting:
+        found = sorted({headers[0].modality or "none" for headers in study.images.values()})
+        _refuse(
+            "missing_channel" if set(found) & set(MODALITIES) else "unsupported_modality",
+            f"Expected a series for channel {channel} ({what}) in {name}, found {len(study.images)} of modality "
+            f"{', '.join(found)}. Add the series, or change the channel's rule.",
+        )
+    return fitting[0]
 
 
 def _read_outlines(study: DicomStudy, reference: Series, rules: ReadingRules, name: str) -> Mask:
-    candidates = [
-        read_dataset(header.path, name=name)
-        for headers in study.series.values()
-        for header in headers
-        if header.modality in OUTLINE_MODALITIES
-    ]
-    fitting = [data for data in candidates if _belongs(data, reference)]
-    if not candidates:
-        raise DicomError(
-            f"Expected an RTSTRUCT or DICOM SEG in {name}, found none. Outline the study or leave it out.",
-            reason="no_outline",
+    if not study.outlines:
+        _refuse(
+            "no_outline", f"Expected an RTSTRUCT or DICOM SEG in {name}, found none. Outline the study or leave it out."
         )
+    candidates = [read_dataset(header.path, name=name) for header in study.outlines]
+    fitting = [data for data in candidates if _belongs(data, study, reference)]
     if not fitting:
-        raise DicomError(
-            f"Expected outlines drawn on the reference series of {name}, found only some of other series or another study. "
-            "Export those that belong to it.",
-            reason="outline_of_another_study",
+        _refuse(
+            "outline_of_another_study",
+            f"Expected outlines drawn on the reference series of {name}, found only {len(candidates)} of another series, "
+            "study or patient. Export those that belong to it.",
         )
-    masks = []
-    refusal: InputError | None = None
+    masks, refusal = [], None
     for data in fitting:
         read = read_structures if str(data.Modality) == "RTSTRUCT" else read_segments
         try:
@@ -137,22 +142,30 @@ def _read_outlines(study: DicomStudy, reference: Series, rules: ReadingRules, na
                 raise
             refusal = error
     if len(masks) > 1:
-        raise DicomError(
+        _refuse(
+            "ambiguous_outlines",
             f"Expected one structure set or segmentation with the wanted outlines in {name}, found {len(masks)}. Keep the "
             "final one.",
-            reason="ambiguous_outlines",
         )
-    if not masks and refusal is not None:
+    if refusal is not None and not masks:
         raise refusal
     return masks[0]
 
 
-def _belongs(data: Any, reference: Series) -> bool:
+def _belongs(data: Any, study: DicomStudy, reference: Series) -> bool:
     """Tell whether outlines were drawn on the reference series: by the series they name, else by frame of reference."""
+    if str(data.get("PatientID") or "") not in study.patient_ids:
+        return False
     if str(data.Modality) == "RTSTRUCT":
         named = referenced_series(data)
     else:
         named = {str(item.SeriesInstanceUID) for item in data.get("ReferencedSeriesSequence") or ()}
-    if named:
+    if named & set(study.images):
         return reference.series_uid in named
-    return str(data.get("FrameOfReferenceUID") or "") == reference.frame_of_reference
+    # Series that are not here say nothing (UIDs get lost in de-identification); the readers compare the frames of
+    # reference, and every contour must lie on a slice.
+    return True
+
+
+def _refuse(reason: str, message: str) -> NoReturn:
+    raise DicomError(message, reason=reason)

@@ -1,26 +1,32 @@
-"""Find DICOM files in any nesting and under any name, and sort them into studies and series."""
+"""Find DICOM files in any nesting and under any name, read them without trusting them, sort them into studies."""
 
 import os
+import warnings
+import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pydicom
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from lesionflow.errors import DicomError
 
 PREAMBLE_BYTES = 132
 MAGIC = b"DICM"
+#: How files without a preamble begin: group 0002 or 0008, little endian, or big endian.
+BARE_STARTS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 #: What pydicom is known to raise on broken files; InvalidDicomError is the rarest of them.
 READ_FAULTS = (
     AttributeError,
+    BytesLengthException,
     EOFError,
-    IndexError,
     InvalidDicomError,
-    KeyError,
+    LookupError,
     MemoryError,
     NotImplementedError,
     OSError,
@@ -29,6 +35,7 @@ READ_FAULTS = (
     RuntimeError,
     TypeError,
     ValueError,
+    zlib.error,
 )
 HEADER_TAGS = [
     "SOPClassUID",
@@ -39,9 +46,15 @@ HEADER_TAGS = [
     "Modality",
     "SeriesDescription",
     "ImageType",
-    "FrameOfReferenceUID",
 ]
 DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
+DEFLATED_SYNTAX = b"1.2.840.10008.1.2.1.99"
+#: Where the transfer syntax stands, at most.
+META_BYTES = 2048
+#: A deflated file of 400 kB may hold 400 MB: none that a study needs is larger than this.
+MAX_INFLATED_BYTES = 128 << 20
+#: Modalities of objects that hold outlines.
+OUTLINE_MODALITIES = ("RTSTRUCT", "SEG")
 
 
 @dataclass(frozen=True)
@@ -52,9 +65,15 @@ class Header:
     patient_id: str
     study_uid: str
     series_uid: str
+    instance_uid: str
     modality: str
     description: str
     image_type: tuple[str, ...]
+
+    @property
+    def is_outline(self) -> bool:
+        """Tell whether the file holds outlines, not an image."""
+        return self.modality in OUTLINE_MODALITIES
 
 
 @dataclass(frozen=True)
@@ -68,28 +87,42 @@ class DicomStudy:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """All files of the study, sorted."""
+        """All readable files of the study, sorted."""
         return tuple(sorted(header.path for headers in self.series.values() for header in headers))
+
+    @property
+    def images(self) -> dict[str, tuple[Header, ...]]:
+        """The series that hold images."""
+        return {uid: headers for uid, headers in self.series.items() if not headers[0].is_outline}
+
+    @property
+    def outlines(self) -> tuple[Header, ...]:
+        """The files that hold outlines, each object once, sorted by path."""
+        found = sorted((h for headers in self.series.values() for h in headers if h.is_outline), key=lambda h: h.path)
+        return tuple({header.instance_uid: header for header in reversed(found)}.values())[::-1]
 
 
 def is_dicom(path: Path) -> bool:
     """Tell by its content whether a file is a DICOM file (PS3.10, section 7.1)."""
-    try:
-        with path.open("rb") as source:
-            return source.read(PREAMBLE_BYTES)[-4:] == MAGIC
-    except OSError:
-        return False
+    return _kind(path) == "dicom"
+
+
+def may_be_dicom(path: Path) -> bool:
+    """Tell whether `scan` looks into a file: also without a preamble, or when it is broken."""
+    return _kind(path) != "other" or path.suffix.lower() == ".dcm"
 
 
 def find_files(folder: Path) -> list[Path]:
-    """Return all regular files below a folder, sorted; links inside it are not followed and hidden files are passed over."""
-    found = []
-    for base, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(base) / name
-            if not name.startswith(".") and not path.is_symlink() and path.is_file():
-                found.append(path)
+    """Return all files below a folder, sorted; hidden ones are passed over, links are followed, each folder once."""
+    found, seen = [], set()
+    for base, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = sorted(n for n in folders if not n.startswith(".") and n != "__MACOSX")
+        if (real := os.path.realpath(base)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        paths = (Path(base) / name for name in sorted(names) if not name.startswith("."))
+        found += [path for path in paths if path.is_file()]
     return found
 
 
@@ -100,23 +133,23 @@ def scan(paths: Iterable[Path]) -> list[DicomStudy]:
         paths: Any files; those that are no DICOM are passed over.
 
     Returns:
-        Studies in order of their UIDs. A file with DICOM's magic that can't be read belongs to every study that has files
-        in the same folder: which it was part of can't be known, so none of them may be taken for whole.
+        Studies in order of their UIDs. A file that should be DICOM and can't be read belongs to every study that has files
+        in the same folder: which it was part of can't be known, so none of them may be taken for whole. Outlines that lie
+        among the images of one other study are given to that study, which tells whether they fit it.
     """
-    headers: dict[str, list[Header]] = defaultdict(list)
+    headers: list[Header] = []
     broken: dict[Path, list[str]] = defaultdict(list)
     for path in paths:
-        if not is_dicom(path):
-            continue
-        header = _read_header(path)
-        if header is None:
+        kind = _kind(path)
+        header = _read_header(path, bare=kind == "bare") if kind in {"dicom", "bare"} else None
+        if header is not None and header.study_uid:
+            headers.append(header)
+        elif header is None and (kind in {"dicom", "broken"} or path.suffix.lower() == ".dcm"):
             broken[path.parent].append(str(path))
-        elif header.study_uid:
-            headers[header.study_uid].append(header)
-    studies = [_study(uid, headers[uid], broken) for uid in sorted(headers)]
+    studies = [_study(uid, own, broken) for uid, own in sorted(_by_study(headers).items())]
     claimed = {path for study in studies for path in study.unreadable}
     orphans = sorted(path for paths in broken.values() for path in paths if path not in claimed)
-    if orphans:
+    if orphans and (headers or any(is_dicom(Path(path)) for path in orphans)):
         studies.append(DicomStudy("", ("",), {}, tuple(orphans)))
     return studies
 
@@ -128,7 +161,8 @@ def read_dataset(path: str, *, name: str) -> Any:
         DicomError: `unreadable_file`.
     """
     try:
-        return pydicom.dcmread(path)
+        with quiet():
+            return pydicom.dcmread(_checked(Path(path)), force=_kind(Path(path)) == "bare")
     except READ_FAULTS as error:
         raise DicomError(
             f"Expected a readable DICOM file in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
@@ -136,23 +170,98 @@ def read_dataset(path: str, *, name: str) -> Any:
         ) from error
 
 
-def _read_header(path: Path) -> Header | None:
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence pydicom's warnings on values longer or other than the standard allows: real files are full of them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"pydicom\.")
+        yield
+
+
+def _kind(path: Path) -> str:
+    """Return `dicom`, `bare` (may be DICOM without a preamble), `broken` (nothing in it) or `other`."""
     try:
-        data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=HEADER_TAGS)
-        if str(data.file_meta.get("MediaStorageSOPClassUID", "")) == DICOMDIR_CLASS:
-            return Header(str(path), "", "", "", "", "", ())
-        image_type = data.get("ImageType") or ()
-        return Header(
-            path=str(path),
-            patient_id=str(data.get("PatientID") or ""),
-            study_uid=str(data["StudyInstanceUID"].value),
-            series_uid=str(data["SeriesInstanceUID"].value),
-            modality=str(data.get("Modality") or ""),
-            description=str(data.get("SeriesDescription") or ""),
-            image_type=(image_type,) if isinstance(image_type, str) else tuple(str(part) for part in image_type),
-        )
+        with path.open("rb") as source:
+            start = source.read(PREAMBLE_BYTES)
+    except OSError:
+        return "broken"
+    if start[-4:] == MAGIC and len(start) == PREAMBLE_BYTES:
+        return "dicom"
+    if not start:
+        return "broken"
+    return "bare" if start[:2] in BARE_STARTS else "other"
+
+
+def _checked(path: Path) -> BytesIO:
+    """Read a file's bytes; refuse a deflated one that would fill the memory (PS3.5 A.5)."""
+    content = path.read_bytes()
+    if (at := content.find(DEFLATED_SYNTAX, 0, META_BYTES)) >= 0:
+        meta = pydicom.filereader.read_file_meta_info(path)
+        # Preamble and magic, then (0002,0000) with its 4-byte value, which says how long the rest of the group is.
+        start = PREAMBLE_BYTES + 12 + int(meta.get("FileMetaInformationGroupLength", at))
+        _refuse_bomb(content[start:])
+    return BytesIO(content)
+
+
+def _refuse_bomb(deflated: bytes) -> None:
+    inflating = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflating.decompress(deflated, MAX_INFLATED_BYTES)
+    if inflating.unconsumed_tail:
+        message = f"more than {MAX_INFLATED_BYTES >> 20} MB in a deflated file"
+        raise ValueError(message)
+
+
+def _read_header(path: Path, *, bare: bool) -> Header | None:
+    try:
+        with quiet():
+            source = _checked(path) if _is_deflated(path) else path
+            data = pydicom.dcmread(source, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=bare)
+            if str(data.file_meta.get("MediaStorageSOPClassUID", "")) == DICOMDIR_CLASS:
+                return Header(str(path), "", "", "", "", "", "", ())
+            return _header(path, data)
     except READ_FAULTS:
         return None
+
+
+def _is_deflated(path: Path) -> bool:
+    with path.open("rb") as source:
+        return DEFLATED_SYNTAX in source.read(META_BYTES)
+
+
+def _header(path: Path, data: Any) -> Header:
+    image_type = data.get("ImageType") or ()
+    return Header(
+        path=str(path),
+        patient_id=str(data.get("PatientID") or ""),
+        study_uid=str(data["StudyInstanceUID"].value),
+        series_uid=str(data["SeriesInstanceUID"].value),
+        instance_uid=str(data["SOPInstanceUID"].value),
+        modality=str(data.get("Modality") or ""),
+        description=str(data.get("SeriesDescription") or ""),
+        image_type=(image_type,) if isinstance(image_type, str) else tuple(str(part) for part in image_type),
+    )
+
+
+def _by_study(headers: list[Header]) -> dict[str, list[Header]]:
+    """Sort by study; outlines that lie among the images of one study alone go to that study, whatever they name."""
+    image_folders: dict[str, set[Path]] = defaultdict(set)
+    for header in headers:
+        if not header.is_outline:
+            image_folders[header.study_uid].add(Path(header.path).parent)
+    roots = {uid: Path(os.path.commonpath(folders)) for uid, folders in image_folders.items()}
+    below: dict[Path, set[str]] = defaultdict(set)
+    for uid, folders in image_folders.items():
+        for folder in folders:
+            for ancestor in (folder, *folder.parents):
+                below[ancestor].add(uid)
+    studies: dict[str, list[Header]] = defaultdict(list)
+    for header in headers:
+        near = next((f for f in Path(header.path).parents if f in below), None) if header.is_outline else None
+        owner = next(iter(below[near])) if near is not None and len(below[near]) == 1 else None
+        # One level above a study's images is still its folder; further up is everybody's.
+        fits = owner is not None and near is not None and roots[owner].parent in (near, *near.parents)
+        studies[owner if owner is not None and fits else header.study_uid].append(header)
+    return studies
 
 
 def _study(uid: str, headers: list[Header], broken: Mapping[Path, list[str]]) -> DicomStudy:
@@ -161,9 +270,11 @@ def _study(uid: str, headers: list[Header], broken: Mapping[Path, list[str]]) ->
         series[header.series_uid].append(header)
     folders = {Path(header.path).parent for header in headers}
     unreadable = sorted(path for folder in folders for path in broken.get(folder, ()))
+    # Outlines of another patient are refused where they are matched with the images.
+    deciding = [header for header in headers if not header.is_outline] or headers
     return DicomStudy(
         uid,
-        tuple(sorted({header.patient_id for header in headers})),
+        tuple(sorted({header.patient_id for header in deciding})),
         {key: tuple(sorted(series[key], key=lambda header: header.path)) for key in sorted(series)},
         tuple(unreadable),
     )

@@ -1,6 +1,7 @@
 """DICOM segmentations: read onto a series' grid, and written so that viewers take them (PS3.3 A.51)."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,13 +15,13 @@ from lesionflow.data.dataset import Target
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import DicomError, LesionFlowError
-from lesionflow.io.dicom_files import READ_FAULTS, read_dataset
+from lesionflow.io.dicom_files import READ_FAULTS, quiet, read_dataset
 from lesionflow.io.dicom_series import read_series
 from lesionflow.io.rules import ReadingRules
 from lesionflow.io.storage import replacing_file
 
 #: How far a segmentation's pixels may lie from the series', in pixels.
-OFF_GRID_PIXELS = 0.05
+OFF_GRID_PIXELS = 0.1
 FAMILY = codes.DCM.ArtificialIntelligence
 MAKER = "lesionflow"
 
@@ -42,7 +43,19 @@ def read_segments(data: Any, geometry: Geometry, frame_of_reference: str, rules:
         DicomError: `no_matching_outline`, `outline_of_another_study`, `outline_off_grid` or `unreadable_outline`.
     """
     try:
-        if frame_of_reference and str(data.get("FrameOfReferenceUID") or "") != frame_of_reference:
+        return _read(data, geometry, frame_of_reference, rules, name)
+    except DicomError:
+        raise
+    except READ_FAULTS as error:
+        raise DicomError(
+            f"Expected a readable segmentation in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
+            reason="unreadable_outline",
+        ) from error
+
+
+def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: ReadingRules, name: str) -> Mask:
+    with quiet():
+        if str(data.get("FrameOfReferenceUID") or "") != frame_of_reference:
             _refuse(
                 "outline_of_another_study",
                 f"Expected a segmentation in the frame of reference of the images of {name}, found another.",
@@ -55,13 +68,6 @@ def read_segments(data: Any, geometry: Geometry, frame_of_reference: str, rules:
                 f"Expected a segment that ingest.outlines names in {name}, found {names}. Add a rule.",
             )
         return Mask(_paint(data, geometry, numbers, name), geometry)
-    except DicomError:
-        raise
-    except READ_FAULTS as error:
-        raise DicomError(
-            f"Expected a readable segmentation in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
-            reason="unreadable_outline",
-        ) from error
 
 
 def write_seg(
@@ -144,53 +150,59 @@ def _literal(text: str) -> str:
 def _paint(data: Any, geometry: Geometry, numbers: dict[int, int | None], name: str) -> NDArray[np.uint8]:
     pixels = np.asarray(data.pixel_array)
     frames = pixels[None] if pixels.ndim == 2 else pixels
-    threshold = 1.0
-    if str(data.get("SegmentationType", "")) == "FRACTIONAL":
-        threshold = float(data.MaximumFractionalValue) / 2.0
     shared = data.SharedFunctionalGroupsSequence[0]
     labels = np.zeros(geometry.shape, dtype=np.uint8)
     for frame, groups in zip(frames, data.PerFrameFunctionalGroupsSequence, strict=True):
-        number = int(_group(groups, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber)
-        label = numbers[number]
-        if label is None or not frame.any():
-            continue
-        corner, steps = _frame_index(groups, shared, geometry, name)
-        rows = np.argwhere(frame >= threshold)
-        places = corner + rows @ steps
-        if (places < 0).any() or (places >= np.asarray(geometry.shape)).any():
-            _refuse(
-                "outline_off_grid", f"Expected the segmentation inside the images of {name}, found voxels beyond them."
-            )
-        labels[tuple(places.T)] = label
+        for label, inside in _labelled(data, frame, groups, shared, numbers):
+            if inside.any():
+                corner, steps = _frame_index(groups, shared, geometry, frame.shape, name)
+                places = corner + np.argwhere(inside) @ steps
+                if (places < 0).any() or (places >= np.asarray(geometry.shape)).any():
+                    _refuse(
+                        "outline_off_grid",
+                        f"Expected the segmentation inside the images of {name}, found voxels beyond them.",
+                    )
+                labels[tuple(places.T)] = label
     return labels
 
 
-def _frame_index(groups: Any, shared: Any, geometry: Geometry, name: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    position = [float(v) for v in _group(groups, shared, "PlanePositionSequence").ImagePositionPatient]
+def _labelled(
+    data: Any, frame: NDArray[Any], groups: Any, shared: Any, numbers: dict[int, int | None]
+) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """Yield label and pixels of what a frame holds: one segment, or, of type LABELMAP, any."""
+    kind = str(data.get("SegmentationType") or "BINARY")
+    if kind == "LABELMAP":
+        for number, label in numbers.items():
+            if label is not None:
+                yield label, frame == number
+        return
+    label = numbers[int(_group(groups, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber)]
+    threshold = float(data.MaximumFractionalValue) / 2.0 if kind == "FRACTIONAL" else 1.0
+    if label is not None:
+        yield label, frame >= threshold
+
+
+def _frame_index(
+    groups: Any, shared: Any, geometry: Geometry, shape: tuple[int, ...], name: str
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the grid index of a frame's first pixel, and the index steps (2, 3) along its rows and columns."""
+    position = np.array([float(v) for v in _group(groups, shared, "PlanePositionSequence").ImagePositionPatient])
     cosines = np.array([float(v) for v in _group(groups, shared, "PlaneOrientationSequence").ImageOrientationPatient])
     row_mm, column_mm = (float(v) for v in _group(groups, shared, "PixelMeasuresSequence").PixelSpacing)
     along_row, along_column = cosines.reshape(2, 3)
-    origin = np.asarray(position)
-    corner = geometry.to_index(origin)
-    steps = np.stack(
-        [
-            geometry.to_index(origin + along_column * row_mm) - corner,
-            geometry.to_index(origin + along_row * column_mm) - corner,
-        ]
-    )
-    whole = np.rint(corner), np.rint(steps)
-    reach = max(geometry.shape)
-    if (
-        np.abs(corner - whole[0]).max() > OFF_GRID_PIXELS
-        or np.abs(steps - whole[1]).max() * reach > OFF_GRID_PIXELS * reach
-    ):
+    corner = geometry.to_index(position)
+    steps = geometry.to_index(position + np.stack([along_column * row_mm, along_row * column_mm])) - corner
+    first, whole = np.rint(corner), np.rint(steps)
+    if np.abs(whole).sum() != 2 or np.abs(whole).sum(axis=0).max() != 1:
+        _refuse("outline_off_grid", f"Expected pixels of the same size as the images of {name}, found others.")
+    # An error of the steps grows over the frame: it is what the pixel furthest from the first is off by.
+    drift = np.abs((steps - whole).T @ (np.asarray(shape) - 1.0)).max()
+    if max(np.abs(corner - first).max(), drift) > OFF_GRID_PIXELS:
         _refuse(
             "outline_off_grid",
             f"Expected the segmentation on the pixels of the images of {name}, found it between them. Segment this series.",
         )
-    if np.abs(whole[1]).sum() != 2 or np.abs(whole[1]).sum(axis=0).max() != 1:
-        _refuse("outline_off_grid", f"Expected pixels of the same size as the images of {name}, found others.")
-    return whole[0].astype(np.intp), whole[1].astype(np.intp)
+    return first.astype(np.intp), whole.astype(np.intp)
 
 
 def _group(groups: Any, shared: Any, keyword: str) -> Any:

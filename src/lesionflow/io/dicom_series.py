@@ -10,9 +10,25 @@ from numpy.typing import NDArray
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
 from lesionflow.errors import DicomError
-from lesionflow.io.dicom_files import READ_FAULTS, read_dataset
+from lesionflow.io.dicom_files import READ_FAULTS, quiet, read_dataset
 from lesionflow.io.pet_suv import suv_factor
 
+#: Modalities whose values this module knows how to take.
+MODALITIES = ("CT", "MR", "PT")
+#: Enhanced CT, MR, color MR and PET, and what older writers made of them: one file, many frames.
+ENHANCED_CLASSES = (
+    "1.2.840.10008.5.1.4.1.1.2.1",
+    "1.2.840.10008.5.1.4.1.1.2.2",
+    "1.2.840.10008.5.1.4.1.1.4.1",
+    "1.2.840.10008.5.1.4.1.1.4.3",
+    "1.2.840.10008.5.1.4.1.1.4.4",
+    "1.2.840.10008.5.1.4.1.1.130",
+    "1.2.840.10008.5.1.4.1.1.128.1",
+)
+#: No detector has a wider slice; a forged header would ask for gigabytes.
+MAX_SLICE_PIXELS = 1 << 26
+#: Numbers in each attribute of a slice's plane.
+PLANE_TAGS = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 #: Cosines are written with about 6 digits.
 COSINE_TOLERANCE = 1e-3
 #: How far a slice may lie off the line through the first and last, as a share of a pixel.
@@ -55,13 +71,28 @@ def read_series(paths: tuple[str, ...], *, name: str, spacing_tolerance_fraction
     Raises:
         DicomError: With a reason of its own for every fault.
     """
+    try:
+        with quiet():
+            return _read_series(paths, name, spacing_tolerance_fraction)
+    except DicomError:
+        raise
+    except READ_FAULTS as error:
+        raise DicomError(
+            f"Expected readable attributes in every slice of {name}, found {type(error).__name__}: {error!s:.150}. Export "
+            "the series again.",
+            reason="unreadable_file",
+        ) from error
+
+
+def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
     slices = [read_dataset(path, name=name) for path in paths]
     for data in slices:
         _require_plain_slice(data, name)
     _require_equal(slices, name)
-    order, geometry = _stack_geometry(slices, name, spacing_tolerance_fraction)
+    order, geometry = _stack_geometry(slices, name, tolerance)
     ordered = [slices[i] for i in order]
-    factor = suv_factor(ordered[0], name=name) if str(ordered[0].Modality) == "PT" else 1.0
+    first = ordered[0]
+    factor = suv_factor(ordered, name=name) if str(first.Modality) == "PT" else 1.0
     array = np.stack([_pixels(data, name) for data in ordered])
     if factor != 1.0:
         array *= np.float32(factor)
@@ -69,7 +100,6 @@ def read_series(paths: tuple[str, ...], *, name: str, spacing_tolerance_fraction
         _refuse(
             "non_finite_voxels", f"Expected finite voxels in {name}, found NaN or infinity. Export the series again."
         )
-    first = ordered[0]
     attributes = {"manufacturer": str(first.get("Manufacturer") or ""), "sex": str(first.get("PatientSex") or "")}
     return Series(
         volume=Volume(array[None], geometry),
@@ -81,21 +111,36 @@ def read_series(paths: tuple[str, ...], *, name: str, spacing_tolerance_fraction
 
 
 def _require_plain_slice(data: Any, name: str) -> None:
-    if int(data.get("NumberOfFrames") or 1) > 1:
+    if not any(keyword in data for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+        _refuse(
+            "unreadable_file",
+            f"Expected pixel data in every file of {name}, found none in one: is it cut off? Export the series again.",
+        )
+    modality = str(data.get("Modality") or "")
+    if modality not in MODALITIES:
+        _refuse("unsupported_modality", f"Expected one of {', '.join(MODALITIES)} in {name}, found {modality!r:.20}.")
+    if int(data.get("NumberOfFrames") or 1) > 1 or str(data.get("SOPClassUID") or "") in ENHANCED_CLASSES:
         _refuse(
             "multiframe_not_supported", f"Expected one slice a file in {name}, found a multi-frame file. Convert it."
         )
-    if int(data.get("SamplesPerPixel") or 1) != 1 or "MONOCHROME" not in str(data.get("PhotometricInterpretation", "")):
-        _refuse("not_grayscale", f"Expected gray values in {name}, found {data.get('PhotometricInterpretation')}.")
     if "LOCALIZER" in str(data.get("ImageType", "")):
         _refuse("localizer", f"Expected a stack of slices in {name}, found a localizer among them. Take it out.")
-    missing = [t for t in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing") if not data.get(t)]
-    if missing:
+    if int(data.get("SamplesPerPixel") or 1) != 1 or "MONOCHROME" not in str(data.get("PhotometricInterpretation", "")):
+        _refuse("not_grayscale", f"Expected gray values in {name}, found {data.get('PhotometricInterpretation')}.")
+    wrong = [tag for tag, count in PLANE_TAGS.items() if not _is_plane_value(data.get(tag), count)]
+    wrong += [tag for tag in ("Rows", "Columns") if not int(data.get(tag) or 0)]
+    if wrong:
         _refuse(
-            "missing_geometry", f"Expected {', '.join(missing)} in every slice of {name}, found none. Export it again."
+            "missing_geometry", f"Expected {', '.join(wrong)} in every slice of {name}, found none. Export it again."
         )
-    if "PixelData" not in data:
-        _refuse("missing_pixels", f"Expected pixel data in every file of {name}, found none in one. Export it again.")
+    if int(data.Rows) * int(data.Columns) > MAX_SLICE_PIXELS:
+        _refuse("oversized_image", f"Expected at most {MAX_SLICE_PIXELS} pixels a slice in {name}, found more.")
+
+
+def _is_plane_value(value: Any, count: int) -> bool:
+    if value is None or isinstance(value, str) or len(value) != count:
+        return False
+    return bool(np.isfinite([float(v) for v in value]).all())
 
 
 def _require_equal(slices: list[Any], name: str) -> None:
@@ -198,6 +243,11 @@ def _pixels(data: Any, name: str) -> NDArray[np.float32]:
             "The file is truncated or its compression is unknown: export it again.",
             reason="unreadable_pixels",
         ) from error
+    if data.get("ModalityLUTSequence"):
+        _refuse(
+            "modality_lut_not_supported",
+            f"Expected rescale slope and intercept in {name}, found a lookup table. Export it with a linear rescale.",
+        )
     slope, intercept = data.get("RescaleSlope"), data.get("RescaleIntercept")
     if slope is None or intercept is None:
         if str(data.Modality) != "MR":
@@ -208,7 +258,8 @@ def _pixels(data: Any, name: str) -> NDArray[np.float32]:
     if float(slope) == 0.0:
         _refuse("missing_rescale", f"Expected a rescale slope other than 0 in {name}.")
     # MONOCHROME1 says how to show values, not what they are (PS3.3 C.7.6.3.1.2): they are taken as stored.
-    return np.asarray(stored.astype(np.float64) * float(slope) + float(intercept), dtype=np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused by name afterwards
+        return np.asarray(stored.astype(np.float64) * float(slope) + float(intercept), dtype=np.float32)
 
 
 def _refuse(reason: str, message: str) -> NoReturn:

@@ -1,6 +1,7 @@
 """A study to predict on: the one way in, for the command line and for the service."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError
 from lesionflow.io import nifti
 from lesionflow.io.dicom import read_study
-from lesionflow.io.dicom_files import find_files, is_dicom
+from lesionflow.io.dicom_files import find_files, is_dicom, may_be_dicom
 from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
 from lesionflow.io.storage import sha256_file
 
@@ -80,24 +81,28 @@ def _read_nifti(files: Mapping[str, Path], dataset: Dataset) -> StudyInput:
 
 
 def _read_folder(folder: Path, dataset: Dataset) -> StudyInput:
-    files = [path for path in find_files(folder) if is_dicom(path)]
-    if not files:
-        found = find_files(folder)
-        reason = "unknown_layout" if found else "empty_folder"
-        raise InputError(f"Expected the DICOM files of one study, found none among {len(found)} files.", reason=reason)
+    files = find_files(folder)
+    if not any(map(is_dicom, files)):
+        reason = "unknown_layout" if files else "empty_folder"
+        raise InputError(f"Expected the DICOM files of one study, found none among {len(files)} files.", reason=reason)
+    files = [path for path in files if may_be_dicom(path)]
     digest = _digest(files)
     name = f"s-{digest[:10]}"
-    n_of_kind = {kind: list(dataset.channels.values()).count(kind) for kind in dataset.channels.values()}
     rules = ReadingRules(
-        # Channels of one kind are told apart by their name in the series description.
-        channels={
-            channel: SeriesRule(MODALITIES[kind], channel if n_of_kind[kind] > 1 else None)
-            for channel, kind in dataset.channels.items()
-        },
+        channels={channel: _series_rule(dataset, channel) for channel in dataset.channels},
         reference=next(iter(dataset.channels)),
     )
     study = read_study(SourceStudy(name, "", tuple(map(str, files))), rules, name=name, outlines=False)
     return StudyInput(name, study.volumes, study.reference_files, digest)
+
+
+def _series_rule(dataset: Dataset, channel: str) -> SeriesRule:
+    """Return the rule that the model was trained by; without one, channels of one kind are told apart by their names."""
+    kind = dataset.channels[channel]
+    description = dataset.series_descriptions.get(channel)
+    if description is None and list(dataset.channels.values()).count(kind) > 1:
+        description = rf"(?<![A-Za-z0-9]){re.escape(channel)}(?![A-Za-z0-9])"
+    return SeriesRule(MODALITIES[kind], description)
 
 
 def _digest(paths: list[Path]) -> str:

@@ -5,17 +5,18 @@ by exclusive or, so that holes and keyholes come out right (DICOM PS3.3 C.8.8.6.
 position, never by the instance UIDs they name: those are wrong in real collections.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import grid_points_in_poly
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError
-from lesionflow.io.dicom_files import READ_FAULTS
+from lesionflow.io.contours import fill_contours
+from lesionflow.io.dicom_files import READ_FAULTS, quiet
 from lesionflow.io.rules import ReadingRules
 
 #: How far a contour may lie from the nearest slice, as a share of the slice distance.
@@ -56,7 +57,8 @@ def read_structures(data: Any, geometry: Geometry, frame_of_reference: str, rule
             `open_contour`, `degenerate_contour` or `unreadable_outline`.
     """
     try:
-        return _read(data, geometry, frame_of_reference, rules, name)
+        with quiet():
+            return _read(data, geometry, frame_of_reference, rules, name)
     except DicomError:
         raise
     except READ_FAULTS as error:
@@ -101,31 +103,34 @@ def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: Reading
 
 
 def _fill(item: Any, geometry: Geometry, name: str) -> NDArray[np.bool_]:
-    inside = np.zeros(geometry.shape, dtype=bool)
+    contours: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
     for points in _contours(item, name):
         index = geometry.to_index(points)
-        height = float(index[:, 0].mean())
-        plane = round(height)
-        if np.abs(index[:, 0] - plane).max() > OFF_PLANE_FRACTION:
-            _refuse(
-                "contour_off_plane",
-                f"Expected each contour of {name} within {OFF_PLANE_FRACTION:g} slices of a slice, found one at slice index "
-                f"{index[:, 0].min():.2f} to {index[:, 0].max():.2f}. Was it drawn on another series?",
-            )
-        in_plane = index[:, 1:]
-        limit = np.asarray(geometry.shape[1:]) - 1 + OUTSIDE_PIXELS
-        if not 0 <= plane < geometry.shape[0] or (in_plane < -OUTSIDE_PIXELS).any() or (in_plane > limit).any():
-            _refuse(
-                "contour_outside_image",
-                f"Expected all contours inside the images of {name}, found one beyond them. Is a slice missing, or was it "
-                "drawn on another series?",
-            )
-        low = np.maximum(np.floor(in_plane.min(axis=0)).astype(int), 0)
-        high = np.minimum(np.ceil(in_plane.max(axis=0)).astype(int) + 1, geometry.shape[1:])
-        if (high > low).all():
-            box = (plane, slice(low[0], high[0]), slice(low[1], high[1]))
-            inside[box] ^= grid_points_in_poly((high[0] - low[0], high[1] - low[1]), in_plane - low)
+        contours[_plane(index, geometry, name)].append(index[:, 1:])
+    inside = np.zeros(geometry.shape, dtype=bool)
+    for plane, corners in contours.items():
+        inside[plane] = fill_contours(corners, geometry.shape[1:])
     return inside
+
+
+def _plane(index: NDArray[np.float64], geometry: Geometry, name: str) -> int:
+    """Return the slice that a contour (n, 3) in fractional index lies on."""
+    plane = round(float(index[:, 0].mean()))
+    if np.abs(index[:, 0] - plane).max() > OFF_PLANE_FRACTION:
+        _refuse(
+            "contour_off_plane",
+            f"Expected each contour of {name} within {OFF_PLANE_FRACTION:g} slices of a slice, found one at slice index "
+            f"{index[:, 0].min():.2f} to {index[:, 0].max():.2f}. Was it drawn on another series?",
+        )
+    limit = np.asarray(geometry.shape[1:]) - 1 + OUTSIDE_PIXELS
+    outside = (index[:, 1:] < -OUTSIDE_PIXELS) | (index[:, 1:] > limit)
+    if not 0 <= plane < geometry.shape[0] or outside.any():
+        _refuse(
+            "contour_outside_image",
+            f"Expected all contours inside the images of {name}, found one beyond them. Is a slice missing, or was it "
+            "drawn on another series?",
+        )
+    return plane
 
 
 def _contours(item: Any, name: str) -> Iterator[NDArray[np.float64]]:
@@ -133,14 +138,22 @@ def _contours(item: Any, name: str) -> Iterator[NDArray[np.float64]]:
         kind = str(contour.get("ContourGeometricType") or "")
         if kind not in {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}:
             _refuse("open_contour", f"Expected closed planar contours in {name}, found {kind or 'none'}. Close them.")
-        values = np.asarray([float(v) for v in contour.ContourData], dtype=np.float64)
-        if values.size < 9 or values.size % 3 or not np.isfinite(values).all():
+        values = _numbers(contour)
+        points = values.reshape(-1, 3) if values.size and not values.size % 3 else np.zeros((0, 3))
+        if len(np.unique(points, axis=0)) < 3 or not np.isfinite(points).all():
             _refuse(
                 "degenerate_contour",
                 f"Expected at least three points of three finite numbers in each contour of {name}, found {values.size} "
                 "numbers. Remove stray points from the outline.",
             )
-        yield values.reshape(-1, 3)
+        yield points
+
+
+def _numbers(contour: Any) -> NDArray[np.float64]:
+    """Return the contour's numbers, from their bytes: as pydicom's decimal strings they take ten times as long."""
+    raw = contour.get_item("ContourData").value
+    texts = raw.split(b"\\") if isinstance(raw, bytes) else raw or []
+    return np.array([float(text) for text in texts if text], dtype=np.float64)
 
 
 def _refuse(reason: str, message: str) -> NoReturn:

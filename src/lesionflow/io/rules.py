@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from lesionflow.data.volume import Mask, Volume
 
@@ -56,12 +57,14 @@ class SourceStudy:
         patient_key: What names its patient. Never written as it is.
         files: All its files.
         fault: A refusal that was found while looking, as (reason, message).
+        found: What the reader saw while looking, so that it need not look twice.
     """
 
     key: str
     patient_key: str
     files: tuple[str, ...]
     fault: tuple[str, str] | None = None
+    found: Any = None
 
 
 @dataclass(frozen=True, eq=False)

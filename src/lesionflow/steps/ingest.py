@@ -26,7 +26,7 @@ from lesionflow.preprocessing.crop import body_mask
 from lesionflow.steps.parallel import map_cases
 
 #: Change this when reading gives other cases from the same bytes: every case is then read again.
-READER_VERSION = 1
+READER_VERSION = 2
 INDEX = "index.json"
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def run(
     """Read what is new or changed, keep what is not, remove what is gone.
 
     Raises:
-        InputError: When the folder is empty or of no known layout.
+        InputError: `empty_folder` or `unknown_layout`.
         ConfigError: When the params contradict themselves.
         DataQualityError: When more than the allowed fraction of studies is refused.
     """
@@ -65,6 +65,9 @@ def run(
     layout = recognize(inputs["raw"])
     logger.info("The studies have the layout `%s`.", layout)
     tasks = _tasks(inputs["raw"], layout, config, settings)
+    if not tasks:
+        message = f"Expected studies in {inputs['raw'].name} of layout `{layout}`, found none. Add studies."
+        raise InputError(message, reason="empty_folder")
     for name in ("imagesTr", "labelsTr"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     before = _read_index(folder)
@@ -102,13 +105,26 @@ def _dataset(config: IngestConfig) -> Dataset:
     unknown = [rule.label for rule in config.outlines if rule.label not in config.labels]
     if unknown:
         raise ConfigError(f"Expected labels of ingest.labels in ingest.outlines, found {', '.join(unknown)}.")
-    channels = {name: rule.kind for name, rule in config.channels.items()}
-    return Dataset(name=config.dataset_name, channels=channels, labels=config.labels, regions=config.regions)
+    return Dataset(
+        name=config.dataset_name,
+        channels={name: config.channels[name].kind for name in _channel_order(config)},
+        labels=config.labels,
+        regions=config.regions,
+        series_descriptions={
+            n: rule.series_description for n, rule in config.channels.items() if rule.series_description
+        },
+    )
+
+
+def _channel_order(config: IngestConfig) -> list[str]:
+    """Put the reference channel first: prediction takes the first channel's grid."""
+    return sorted(config.channels, key=lambda name: name != config.reference_channel)
 
 
 def _rules(config: IngestConfig) -> ReadingRules:
+    series = {name: SeriesRule(rule.modality, rule.series_description) for name, rule in config.channels.items()}
     return ReadingRules(
-        channels={name: SeriesRule(rule.modality, rule.series_description) for name, rule in config.channels.items()},
+        channels={name: series[name] for name in _channel_order(config)},
         reference=config.reference_channel,
         labels=config.labels,
         outlines=tuple((rule.pattern, rule.label) for rule in config.outlines),
@@ -178,6 +194,8 @@ def _write_index(folder: Path, index: Mapping[str, Entry]) -> None:
 
 
 def _finish(folder: Path, dataset: Dataset, index: Mapping[str, Entry]) -> None:
+    for left_by_a_kill in folder.glob(".partial-*"):
+        left_by_a_kill.unlink()
     wanted = {file for entry in index.values() for file in entry.files}
     for name in ("imagesTr", "labelsTr"):
         for path in (folder / name).iterdir():
