@@ -84,10 +84,10 @@ class Plan(_Frozen):
         return len(self.channels) * (self.context_slices if self.dimensions == 2 else 1)
 
     def digest(self) -> str:
-        """Return the sha256 of the plan's content."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """Return the sha256 of the plan's content; a field added later, at its default, does not change it."""
+        return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()
 
     def preprocessing_digest(self) -> str:
         """Return the sha256 of those decisions alone that change a preprocessed array."""
         keys = {"format", "dataset", "spacing_mm", "channels", "denoising", "bias_field_correction"}
-        return hashlib.sha256(self.model_dump_json(include=keys).encode()).hexdigest()
+        return hashlib.sha256(self.model_dump_json(include=keys, exclude_defaults=True).encode()).hexdigest()

@@ -31,7 +31,7 @@ def denoise(channel: NDArray[np.float32], method: Denoising, spacing_mm: Spacing
         return channel
     if method == "median":
         return np.asarray(ndimage.median_filter(channel, size=(1, 3, 3)), dtype=np.float32)
-    import SimpleITK as sitk  # noqa: N813 (the name that its own documentation uses)
+    import SimpleITK as sitk
 
     image = _image(channel, spacing_mm)
     # The largest stable step of the scheme is spacing / 2 ** (dimensions + 1).
@@ -50,7 +50,7 @@ def correct_bias_field(channel: NDArray[np.float32], spacing_mm: SpacingMm) -> N
     Returns:
         An array of the same shape; background stays 0.
     """
-    import SimpleITK as sitk  # noqa: N813 (the name that its own documentation uses)
+    import SimpleITK as sitk
 
     image = _image(channel, spacing_mm)
     inside = sitk.Cast(image != 0, sitk.sitkUInt8)
@@ -62,7 +62,7 @@ def correct_bias_field(channel: NDArray[np.float32], spacing_mm: SpacingMm) -> N
 
 
 def _image(channel: NDArray[np.float32], spacing_mm: SpacingMm) -> Any:
-    import SimpleITK as sitk  # noqa: N813 (the name that its own documentation uses)
+    import SimpleITK as sitk
 
     image = sitk.GetImageFromArray(np.ascontiguousarray(channel))
     image.SetSpacing(tuple(reversed(spacing_mm)))

@@ -1,0 +1,86 @@
+"""The command line as a user meets it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lesionflow.cli import main
+from lesionflow.cli.presets import find_params
+from lesionflow.cli.project import init_workspace, link_raw
+from lesionflow.errors import ConfigError
+
+HEAVY = ("torch", "mlflow", "numpy", "pandas", "pydicom", "bentoml", "great_expectations", "rich", "dvc", "kfp")
+
+
+def test_help_loads_no_heavy_library() -> None:
+    code = f"import sys, lesionflow.cli; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_wrong_params_key_is_named_and_exits_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    params = tmp_path / "params.yaml"
+    text = find_params("phantom_ct").read_text(encoding="utf-8")
+    params.write_text(text.replace("  n_folds: 4", "  n_foldes: 4"), encoding="utf-8")
+    code = main(
+        ["split", "--params", str(params), "--cases", "a", "--validation", "b", "--splits", str(tmp_path / "c")]
+    )
+    said = capsys.readouterr().err
+    assert code == 2
+    assert "split.n_folds" in said
+    assert "split.n_foldes" in said
+    assert "Traceback" not in said
+
+
+def test_a_missing_input_is_named_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--params", "phantom_ct", "--cases", str(tmp_path / "no"), "--validation", str(tmp_path / "out")]
+    assert main(["validate", *arguments]) == 2
+    assert "Run the step that makes it" in capsys.readouterr().err
+
+
+def test_an_unknown_preset_offers_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="Did you mean phantom_ct"):
+        find_params("fantom_ct")
+
+
+def test_an_empty_folder_exits_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "raw").mkdir()
+    arguments = ["--params", "phantom_ct", "--raw", str(tmp_path / "raw"), "--cases", str(tmp_path / "cases")]
+    assert main(["ingest", *arguments]) == 3
+    assert "empty_folder" in capsys.readouterr().err
+
+
+def test_a_workspace_is_made_once_and_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    init_workspace(folder, find_params("phantom_ct"))
+    (folder / "params.yaml").write_text("mine", encoding="utf-8")
+    init_workspace(folder, find_params("phantom_ct"))
+    assert (folder / "params.yaml").read_text(encoding="utf-8") == "mine"
+    assert (folder / ".dvc" / "config").exists()
+    assert (folder / "dvc.yaml").exists()
+
+
+def test_studies_are_linked_never_copied(tmp_path: Path) -> None:
+    studies = tmp_path / "studies"
+    studies.mkdir()
+    link_raw(tmp_path / "work", studies)
+    link_raw(tmp_path / "work", studies)
+    assert (tmp_path / "work" / "data" / "raw").resolve() == studies
+    with pytest.raises(ConfigError, match="found none"):
+        link_raw(tmp_path / "work", tmp_path / "absent")
+
+
+def test_real_studies_in_the_way_are_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "work" / "data" / "raw").mkdir(parents=True)
+    (tmp_path / "studies").mkdir()
+    with pytest.raises(ConfigError, match="Move your studies"):
+        link_raw(tmp_path / "work", tmp_path / "studies")
+
+
+def test_doctor_says_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["doctor"])
+    said = capsys.readouterr().out
+    for what in ("Python", "cores", "memory", "packages", "MLflow"):
+        assert what in said

@@ -1,0 +1,135 @@
+"""Resampling against fields known in closed form and against SimpleITK."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from scipy.spatial.transform import Rotation
+
+from lesionflow.data.geometry import Geometry
+from lesionflow.data.volume import Mask, Volume
+from lesionflow.errors import InputError
+from lesionflow.preprocessing.alignment import align_channels
+from lesionflow.preprocessing.orientation import find_orientation, reorient, reorient_geometry, undo_reorient
+from lesionflow.preprocessing.resampling import (
+    resample_array,
+    resample_mask_to_grid,
+    resample_to_grid,
+    spacing_geometry,
+)
+
+#: Rounding of float32 fields of about 30.
+FLOAT32_TOLERANCE = 2e-5
+GRADIENT = np.array([0.3, -0.2, 0.7])
+OBLIQUE = Rotation.from_euler("xyz", [170, 8, 95], degrees=True).as_matrix()
+SOURCE = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), (10.0, -20.0, 30.0), OBLIQUE)
+
+
+def _field(geometry: Geometry) -> np.ndarray:
+    index = np.stack(np.meshgrid(*map(np.arange, geometry.shape), indexing="ij"), axis=-1)
+    return (geometry.to_lps(index) @ GRADIENT + 5.0)[None].astype(np.float32)
+
+
+def test_a_linear_field_stays_itself_on_a_finer_grid() -> None:
+    target = spacing_geometry(SOURCE, (1.5, 0.4, 0.25))
+    found = resample_array(_field(SOURCE), SOURCE, target, order=1, fill=0.0)
+    assert target.shape == (9, 13, 21)
+    np.testing.assert_allclose(found, _field(target), atol=FLOAT32_TOLERANCE)
+
+
+def test_a_linear_field_stays_itself_on_a_turned_grid() -> None:
+    turn = Rotation.from_euler("xyz", [150, 18, 65], degrees=True).as_matrix()
+    target = Geometry.from_parts((3, 3, 4), (1.0, 0.5, 0.4), SOURCE.to_lps([2, 3, 4]), turn)
+    found = resample_array(_field(SOURCE), SOURCE, target, order=1, fill=-99.0)
+    inside = found != -99.0
+    assert inside.mean() > 0.5
+    np.testing.assert_allclose(found[inside], _field(target)[inside], atol=FLOAT32_TOLERANCE)
+
+
+def test_equal_to_simpleitk_between_two_parallel_grids() -> None:
+    random = np.random.default_rng(0)
+    array = random.normal(size=(1, 6, 9, 8)).astype(np.float32)
+    source = Geometry.from_parts((6, 9, 8), (2.0, 1.1, 0.9), (3.0, -4.0, 5.0))
+    target = Geometry.from_parts((7, 8, 9), (1.3, 0.9, 0.7), (4.0, -3.0, 6.0))
+    image = sitk.GetImageFromArray(array[0])
+    image.SetSpacing((0.9, 1.1, 2.0))
+    image.SetOrigin((3.0, -4.0, 5.0))
+    grid = sitk.Image(9, 8, 7, sitk.sitkFloat32)
+    grid.SetSpacing((0.7, 0.9, 1.3))
+    grid.SetOrigin((4.0, -3.0, 6.0))
+    theirs = sitk.GetArrayFromImage(sitk.Resample(image, grid, sitk.Transform(), sitk.sitkLinear, -7.0))
+    ours = resample_array(array, source, target, order=1, fill=-7.0)[0]
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_the_same_grid_gives_the_same_array() -> None:
+    array = _field(SOURCE)
+    assert resample_array(array, SOURCE, SOURCE, order=1, fill=0.0) is array
+
+
+def test_outside_stands_the_fill_and_half_a_voxel_is_inside() -> None:
+    source = Geometry.from_parts((1, 1, 4), (1.0, 1.0, 1.0))
+    target = Geometry.from_parts((1, 1, 6), (1.0, 1.0, 1.0), (-1.6, 0.0, 0.0))
+    found = resample_array(np.array([[[[1.0, 2, 3, 4]]]], np.float32), source, target, order=1, fill=9.0)[0, 0, 0]
+    np.testing.assert_allclose(found, [9, 9, 1.4, 2.4, 3.4, 4.0], atol=1e-6)
+
+
+def test_coarser_is_smoothed_so_that_fine_stripes_do_not_alias() -> None:
+    stripes = np.tile(np.array([0.0, 1.0], np.float32), 32)[None, None, None]
+    source = Geometry.from_parts((1, 1, 64), (1.0, 1.0, 1.0))
+    target = spacing_geometry(source, (1.0, 1.0, 4.0))
+    middle = resample_array(stripes, source, target, order=1, fill=0.0)[0, 0, 0, 2:-2]
+    np.testing.assert_allclose(middle, 0.5, atol=0.02)
+
+
+@pytest.mark.parametrize("angles", [(0, 0, 0), (170, 8, 95), (90, 0, 0), (5, 80, -100)])
+def test_reordering_axes_moves_no_voxel_and_is_undone_exactly(angles: tuple[int, int, int]) -> None:
+    turn = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
+    geometry = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), (1.0, 2.0, 3.0), turn)
+    orientation = find_orientation(geometry)
+    moved = reorient_geometry(geometry, orientation)
+    np.testing.assert_allclose(reorient(_field(geometry), orientation), _field(moved), atol=FLOAT32_TOLERANCE)
+    assert np.array_equal(undo_reorient(reorient(_field(geometry), orientation), orientation), _field(geometry))
+    # Slices grow towards the head, rows to the back, columns to the left, as nearly as the grid allows.
+    assert all(moved.direction[lps, axis] > 0 for axis, lps in enumerate((2, 1, 0)))
+
+
+def test_a_mask_keeps_a_one_voxel_thin_line_on_a_finer_grid_and_all_labels() -> None:
+    labels = np.zeros((3, 5, 7), np.uint8)
+    labels[1, 2, :] = 3
+    labels[0, 4, 6] = 1
+    geometry = Geometry.from_parts((3, 5, 7), (3.0, 0.8, 0.5))
+    fine = spacing_geometry(geometry, (1.0, 0.4, 0.25))
+    found = resample_mask_to_grid(Mask(labels, geometry), fine)
+    assert set(np.unique(found.labels)) == {0, 1, 3}
+    ml = np.count_nonzero(found.labels == 3) * fine.voxel_volume_ml
+    assert ml == pytest.approx(7 * geometry.voxel_volume_ml, rel=0.35)
+
+
+def test_channels_are_aligned_in_patient_space_not_by_index() -> None:
+    coarse = Geometry.from_parts((4, 5, 6), (4.0, 2.0, 2.0), SOURCE.to_lps([-1, -2, -3]), OBLIQUE)
+    volumes = {"CT": Volume(_field(SOURCE), SOURCE), "PET": Volume(_field(coarse), coarse)}
+    found = align_channels(volumes, ("CT", "PET"), "CT", case_id="c-1")
+    assert found.geometry.same_grid(SOURCE)
+    index = SOURCE.to_index(coarse.corners_mm())
+    inside = tuple(slice(0, min(n, int(top))) for n, top in zip(SOURCE.shape, index.max(axis=0), strict=True))
+    np.testing.assert_allclose(found.array[(1, *inside)], _field(SOURCE)[(0, *inside)], atol=1e-4)
+
+
+def test_series_of_two_places_are_refused() -> None:
+    far = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), (500.0, 0.0, 0.0), OBLIQUE)
+    volumes = {"CT": Volume(_field(SOURCE), SOURCE), "PET": Volume(_field(far), far)}
+    with pytest.raises(InputError, match="c-1") as refusal:
+        align_channels(volumes, ("CT", "PET"), "CT", case_id="c-1")
+    assert refusal.value.reason == "channels_do_not_overlap"
+
+
+def test_a_missing_channel_is_refused() -> None:
+    with pytest.raises(InputError) as refusal:
+        align_channels({"CT": Volume(_field(SOURCE), SOURCE)}, ("CT", "PET"), "CT", case_id="c-1")
+    assert refusal.value.reason == "missing_channel"
+
+
+def test_nearest_keeps_values() -> None:
+    fine = spacing_geometry(SOURCE, (1.0, 0.3, 0.2))
+    volume = Volume(np.rint(_field(SOURCE)), SOURCE)
+    assert set(np.unique(resample_to_grid(volume, fine, order=0).array)) <= set(np.unique(volume.array))
