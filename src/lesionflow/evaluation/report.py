@@ -19,6 +19,10 @@ CASE_COLUMNS = (
     "volume_error_ml", "lesion_recall", "n_false_positive_lesions", "seconds",
 )  # fmt: skip
 
+NOTE = (
+    "Research use only. Whole volumes, in each study's own space, on the locked test patients. Intervals: bootstrap by "
+    "patient."
+)
 STYLE = """
 :root{color-scheme:light}body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:76rem;padding:1rem;color:#1a1a1a}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid #bbb}table{border-collapse:collapse;font-size:13px}
@@ -66,8 +70,7 @@ def render_report(
     """
     parts = [
         f"<h1>{html.escape(title)}</h1>",
-        "<p class='note'>Research use only. Whole volumes, in each study's own space, on the locked test patients. "
-        "Intervals: bootstrap by patient.</p>",
+        f"<p class='note'>{NOTE}</p>",
         *(_headline(target, found) for target, found in estimates.items()),
         "<h2>Figures</h2>",
         *(_figure(picture) for picture in figures),

@@ -72,8 +72,7 @@ def write_case(
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
             for name, content in members.items():
                 archive.writestr(zipfile.ZipInfo(name, NO_TIME), content)
-        digest = sha256_file(partial)
-    return digest
+    return sha256_file(path)
 
 
 def open_case(path: Path) -> StoredCase:

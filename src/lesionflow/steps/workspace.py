@@ -37,9 +37,7 @@ def dvc_yaml() -> str:
     """Return the text of a workspace's `dvc.yaml`: one stage a step."""
     stages: dict[str, Any] = {}
     for name, step in STEPS.items():
-        outs: list[Any] = []
-        for key in step.outputs:
-            outs.append({PATHS[key]: {"persist": True}} if key in KEPT_BETWEEN_RUNS else PATHS[key])
+        outs = [{PATHS[key]: {"persist": True}} if key in KEPT_BETWEEN_RUNS else PATHS[key] for key in step.outputs]
         stages[name] = {
             "cmd": step_command(name),
             "desc": step.summary,

@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pydicom
 import pytest
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 
 from lesionflow.config import Settings
 from lesionflow.inference import Segmenter
@@ -212,12 +212,11 @@ def figures(client):
     return {name: float(value) for name, value in lines}
 
 
-def test_nothing_is_left_of_an_upload(client, study_zip, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_nothing_is_left_of_an_upload(client, study_zip):
     assert post(client, study_zip).status_code == 200
     assert post(client, b"garbage").status_code == 422
     assert client.post("/v1/segment", content=b"{}").status_code == 415
-    assert [p for p in tmp_path.iterdir() if p.name.startswith("lesionflow-upload-")] == []
+    assert list(client.app.state.uploads.iterdir()) == []
 
 
 def test_without_a_model_it_lives_but_is_not_ready(tmp_path):

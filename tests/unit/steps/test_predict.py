@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pydicom
 import pytest
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK as sitk
 
 from lesionflow import __version__
 from lesionflow.data.volume import Mask

@@ -1,0 +1,157 @@
+"""The whole way, as a team runs it: DVC, Kubeflow without Docker, kills, and a second run that does nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from lesionflow.io.nifti import read_mask
+from lesionflow.phantoms import write_phantoms
+
+ROOT = Path(__file__).resolve().parents[2]
+N_PATIENTS = 12
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("pipeline")
+
+
+@pytest.fixture(scope="module")
+def studies(folder: Path) -> Path:
+    write_phantoms(folder / "phantoms", n_cases=N_PATIENTS, seed=11, file_format="dicom", modality="ct")
+    return folder / "phantoms" / "dicom"
+
+
+@pytest.fixture(scope="module")
+def params(folder: Path) -> Path:
+    """The phantom preset, made small: what is tested is the way, not the score."""
+    content = yaml.safe_load((ROOT / "presets" / "phantom_ct.yaml").read_text(encoding="utf-8"))
+    content["plan"] |= {"patch_size": [3, 64, 64], "batch_size": 4}
+    content["plan"]["architecture"]["options"] |= {"base_channels": 4, "depth": 2}
+    content["train"] |= {"max_epochs": 2, "batches_per_epoch": 4, "max_minutes": 20.0}
+    content["promote"] |= {"min_score": 0.0, "min_test_patients": 2}
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def environment(folder: Path) -> dict[str, str]:
+    own = {"LESIONFLOW_PRIVATE_DIR": str(folder / "private"), "OMP_NUM_THREADS": "1"}
+    kept = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    return {**kept, **own, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def _run(work: Path, environment: dict[str, str], *options: str) -> str:
+    command = [sys.executable, "-m", "lesionflow", "run", "--workdir", str(work), *options]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def work(folder: Path, studies: Path, params: Path, environment: dict[str, str]) -> Path:
+    """A workspace that ran once; its ingest was killed in the middle and given again."""
+    work = folder / "work"
+    options = ("--params", str(params), "--data", str(studies))
+    command = [sys.executable, "-m", "lesionflow", "run", "--workdir", str(work), *options]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as first:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not list((work / "data" / "cases" / "imagesTr").glob("c-*")):
+            time.sleep(0.05)
+        os.killpg(first.pid, signal.SIGKILL)
+    (work / ".dvc" / "tmp" / "rwlock").unlink(missing_ok=True)
+    _run(work, environment, *options)
+    return work
+
+
+def test_every_step_leaves_its_output(work: Path) -> None:
+    for path in yaml.safe_load((work / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values():
+        for out in path["outs"]:
+            assert (work / (next(iter(out)) if isinstance(out, dict) else out)).exists()
+
+
+def test_after_a_kill_every_case_is_whole(work: Path) -> None:
+    table = pd.read_parquet(work / "data" / "cases" / "cases.parquet")
+    assert len(table) == N_PATIENTS
+    for case_id in table["case_id"]:
+        read_mask(work / "data" / "cases" / "labelsTr" / f"{case_id}.nii.gz", name=case_id)
+    assert not list((work / "data" / "cases").rglob(".partial-*"))
+
+
+def test_the_tumor_volumes_are_those_of_the_truth(work: Path, studies: Path) -> None:
+    table = pd.read_parquet(work / "data" / "cases" / "cases.parquet")
+    truth = sorted((studies.parent / "truth").glob("*.nii.gz"))
+    expected = []
+    for path in truth:
+        mask = read_mask(path, name=path.stem)
+        expected.append(float((mask.labels > 0).sum()) * mask.geometry.voxel_volume_ml)
+    assert sorted(table["tumor_ml"]) == pytest.approx(sorted(expected), rel=0.02, abs=0.2)
+
+
+def test_the_first_model_is_champion_and_reviewers_see_why(work: Path) -> None:
+    promotion = json.loads((work / "reports" / "promotion.json").read_text(encoding="utf-8"))
+    assert promotion["promote"] is True
+    client = MlflowClient(f"sqlite:///{work / 'mlflow.db'}")
+    champion = client.get_model_version_by_alias(promotion["model_name"], "champion")
+    assert champion.version == promotion["champion_version_after"]
+    run = client.get_run(champion.run_id)
+    assert "test/dice" in run.data.metrics
+    assert client.get_metric_history(champion.run_id, "val/loss")
+    artifacts = {entry.path for entry in client.list_artifacts(champion.run_id)}
+    assert {"test_cases.json", "evaluation", "images"} <= artifacts
+
+
+def test_no_identifier_of_a_patient_is_in_anything_written(work: Path, studies: Path) -> None:
+    names = [path.name.encode() for path in studies.iterdir()] + [b"Phantom^"]
+    files = [p for p in work.rglob("*") if p.is_file() and ".git/" not in str(p) and "data/raw" not in str(p)]
+    assert len(files) > 50
+    leaks = [path for path in files if any(name in path.read_bytes() for name in names)]
+    assert leaks == []
+
+
+def test_the_second_run_runs_nothing(work: Path, environment: dict[str, str]) -> None:
+    said = _run(work, environment)
+    assert "Running stage" not in said
+    assert said.count("didn't change, skipping") == 9
+
+
+def test_kubeflow_without_docker_gives_the_same_figures(
+    work: Path, studies: Path, params: Path, folder: Path, environment: dict[str, str]
+) -> None:
+    root = folder / "kfp"
+    command = [sys.executable, "-m", "pipelines.retrain", "--local", "--params", str(params)]
+    done = subprocess.run(
+        [*command, "--data", str(studies), "--root", str(root)],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    ours = json.loads((work / "reports" / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
+    found = list((root / "outputs").rglob("metrics.json"))
+    assert len(found) == 1
+    theirs = json.loads(found[0].read_text(encoding="utf-8"))
+    assert set(ours) == set(theirs)
+    for name in set(ours) - {"targets"}:
+        assert theirs[name] == pytest.approx(ours[name], abs=1e-6, nan_ok=True)
+
+
+def test_touching_train_runs_train_and_what_follows(work: Path, environment: dict[str, str]) -> None:
+    path = work / "params.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["train"]["seed"] += 1
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    said = _run(work, environment)
+    ran = [line.split("'")[1] for line in said.splitlines() if "Running stage '" in line]
+    assert ran == ["train", "evaluate", "register", "promote"]
