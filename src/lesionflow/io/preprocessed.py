@@ -68,10 +68,9 @@ def write_case(
         "mask": _frame(mask, (1, *mask.shape[1:])),
         "foreground.npy": _table(foreground),
     }
-    with replacing_file(path) as partial:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
-            for name, content in members.items():
-                archive.writestr(zipfile.ZipInfo(name, NO_TIME), content)
+    with replacing_file(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name, NO_TIME), content)
     return sha256_file(path)
 
 
