@@ -34,7 +34,7 @@ def scan_ct(scene: Scene, geometry: Geometry, skin: Shape, rng: np.random.Genera
     hu += coarse * noise(rng, geometry, 6.0)
     hu = ndimage.gaussian_filter(hu, CT_BLUR_VOXELS, mode="nearest", truncate=3.0)
     deep = np.clip(-distance_mm(scene, skin, geometry) / 100.0, 0.0, 1.0)
-    level = float(rng.uniform(4.0, 8.0))
+    level = float(rng.uniform(6.0, 11.0))
     hu += level * (0.5 + deep) * noise(rng, geometry, 1.6)
     hu += deep * _bias(rng, geometry, 5.0)
     return np.asarray(np.clip(hu, *CT_RANGE_HU), dtype=np.float32)

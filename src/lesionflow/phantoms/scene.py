@@ -65,7 +65,8 @@ def render(scene: Scene, properties: Sequence[str], geometry: Geometry) -> NDArr
 def distance_mm(scene: Scene, shape: Shape, geometry: Geometry) -> Array:
     """Return the signed distance from one body on a whole grid, (slice, row, column), mm, negative inside."""
     whole = tuple(slice(0, n) for n in geometry.shape)
-    return shape.distance_mm(*patient_coordinates(scene, geometry, whole))
+    distance = shape.distance_mm(*patient_coordinates(scene, geometry, whole))
+    return np.asarray(np.broadcast_to(distance, geometry.shape))
 
 
 def inside(scene: Scene, shape: Shape, geometry: Geometry) -> NDArray[np.bool_]:
@@ -80,7 +81,7 @@ def inside(scene: Scene, shape: Shape, geometry: Geometry) -> NDArray[np.bool_]:
 def patient_coordinates(
     scene: Scene, geometry: Geometry, block: tuple[slice, ...], step: float = 1.0
 ) -> tuple[Array, Array, Array]:
-    """Return x, y, z of the voxel centers of a block in the patient's own frame, mm.
+    """Return x, y, z of the voxel centers of a block in the patient's own frame, mm, to be broadcast.
 
     Args:
         scene: Whose frame.
@@ -88,14 +89,20 @@ def patient_coordinates(
         block: Index range along (slice, row, column).
         step: Of the row and column index: 0.5 puts one more point between two voxels.
     """
-    matrix = (np.linalg.inv(scene.pose) @ geometry.affine).astype(np.float64)
+    matrix = (np.linalg.inv(scene.pose) @ geometry.affine)[:3]
     steps = (1.0, step, step)
     s, r, c = (
         np.arange(b.start, b.stop - 1 + 1e-9, k).reshape([-1 if a == i else 1 for a in range(3)])
         for i, (b, k) in enumerate(zip(block, steps, strict=True))
     )
-    x, y, z = ((m[0] * s + m[1] * r + m[2] * c + m[3]).astype(np.float32) for m in matrix[:3])
+    x, y, z = (_along(row, (s, r, c)) for row in matrix)
     return x, y, z
+
+
+def _along(row: NDArray[np.float64], indices: tuple[NDArray[np.float64], ...]) -> Array:
+    """Return one coordinate; an index that does not change it is left out, so that straight grids stay cheap."""
+    terms = (factor * index for factor, index in zip(row[:3], indices, strict=True) if abs(factor) > 1e-12)
+    return np.asarray(sum(terms, start=np.full((1, 1, 1), row[3])), dtype=np.float32)
 
 
 def block_around(scene: Scene, shape: Shape, margin_mm: float, geometry: Geometry) -> tuple[slice, ...] | None:

@@ -12,6 +12,9 @@ from lesionflow.phantoms.scene import Part
 from lesionflow.phantoms.shapes import Common, Ellipsoid, Point, Ribs, Shape, Slab, Trunk, Tube
 from lesionflow.phantoms.tumors import MAX_VOLUME_ML, MIN_VOLUME_ML, Site
 
+#: Tumors take up less contrast agent than what surrounds them, more than fat and lung; water is within their range, and
+#: so are nodes, cysts and every border between something darker and something brighter.
+TUMOR_HU = (4.0, 32.0)
 #: HU, strength of fine and of coarse texture in HU, and SUV of each tissue.
 TISSUES = {
     "background": (-1000.0, 0.0, 0.0, 0.0),
@@ -19,24 +22,25 @@ TISSUES = {
     "table_shell": (90.0, 10.0, 0.0, 0.0),
     "skin": (10.0, 6.0, 0.0, 0.5),
     "fat": (-104.0, 7.0, 4.0, 0.3),
-    "muscle": (58.0, 9.0, 3.0, 0.7),
+    "muscle": (64.0, 8.0, 2.0, 0.7),
     "lung": (-830.0, 30.0, 25.0, 0.5),
     "vessel": (150.0, 4.0, 0.0, 1.6),
-    "lung_vessel": (60.0, 8.0, 0.0, 1.2),
-    "heart": (52.0, 6.0, 2.0, 3.5),
+    "lung_vessel": (64.0, 8.0, 0.0, 1.2),
+    "heart": (66.0, 6.0, 2.0, 3.5),
     "myocardium": (88.0, 7.0, 2.0, 5.0),
-    "liver": (106.0, 7.0, 3.0, 2.3),
+    "liver": (110.0, 7.0, 2.0, 2.3),
     "spleen": (120.0, 6.0, 2.0, 1.9),
     "kidney": (172.0, 8.0, 2.0, 3.5),
     "pelvis": (15.0, 5.0, 0.0, 16.0),
-    "stomach_wall": (70.0, 8.0, 0.0, 2.0),
+    "stomach_wall": (96.0, 8.0, 0.0, 2.0),
+    "food": (68.0, 6.0, 6.0, 0.5),
     "fluid": (14.0, 4.0, 2.0, 0.4),
     "gas": (-940.0, 8.0, 0.0, 0.2),
-    "bowel": (60.0, 9.0, 6.0, 2.2),
-    "node": (50.0, 7.0, 0.0, 1.8),
+    "bowel": (68.0, 8.0, 3.0, 2.2),
+    "node": (34.0, 7.0, 0.0, 1.8),
     "cortical": (640.0, 60.0, 0.0, 0.8),
     "marrow": (210.0, 40.0, 20.0, 1.4),
-    "disc": (88.0, 8.0, 0.0, 0.8),
+    "disc": (92.0, 8.0, 0.0, 0.8),
     "canal": (22.0, 5.0, 0.0, 0.9),
 }
 
@@ -165,7 +169,7 @@ def _upper_left(place: _Places, wall: Trunk) -> Iterator[Part]:
     yield Part(stomach, "stomach_wall", 4.0)
     x, y, z = stomach.center
     a, b, c = (s - 5.0 for s in stomach.semi_axes_mm)
-    yield Part(Ellipsoid(stomach.center, (a, b, c), stomach.turn_degrees), "fluid", 3.0)
+    yield Part(Ellipsoid(stomach.center, (a, b, c), stomach.turn_degrees), "food", 3.0)
     yield Part(Ellipsoid((x, y - 0.6 * b, z), (a * 0.7, b * 0.35, c * 0.7)), "gas", 3.0)
 
 
@@ -195,10 +199,10 @@ def _distractors(
     """Cysts and nodes: round, even, sharp, with HU that tumors have too."""
     for _ in range(rng.integers(0, 3)):
         center = np.asarray(liver.center) + rng.uniform(-0.6, 0.6, 3) * liver.semi_axes_mm
-        yield Part(Ellipsoid(_point(center), (float(rng.uniform(5, 11)),) * 3), "fluid", 2.0)
+        yield Part(Ellipsoid(_point(center), (float(rng.uniform(4, 8)),) * 3), "fluid", 2.0)
     kidney = kidneys[int(rng.integers(0, 2))]
     x, y, z = kidney.center
-    radius = float(rng.uniform(7, 15))
+    radius = float(rng.uniform(6, 10))
     yield Part(Ellipsoid((x + np.sign(x) * 18, y, z + 20), (radius,) * 3), "fluid", 2.0)
     for _ in range(12):
         near = (rng.uniform(-34, 34), rng.uniform(10, 34), rng.uniform(-150, 150))
@@ -249,10 +253,9 @@ def _sites(place: _Places, lungs: list[Ellipsoid], liver: Ellipsoid, muscle: Tru
             "lung",
             Ellipsoid(s.center, _shrunk(s, 0.7)),
             s,
-            0.7,
-            (MIN_VOLUME_ML, 110.0),
-            (20, 55),
-            absolute=True,
+            0.6,
+            (MIN_VOLUME_ML, 150.0),
+            TUMOR_HU,
         )
         for s in lungs
     )
@@ -260,9 +263,9 @@ def _sites(place: _Places, lungs: list[Ellipsoid], liver: Ellipsoid, muscle: Tru
     belly = place.ellipsoid((-6, -24, -100), (80, 34, 45))
     return (
         *lung_sites,
-        Site("liver", "liver", in_liver, liver, 0.9, (MIN_VOLUME_ML, MAX_VOLUME_ML), (-65, -42)),
-        *(Site("muscle", "muscle", s, muscle, 1.0, (8.0, MAX_VOLUME_ML), (-40, -24)) for s in backs),
-        Site("retroperitoneum", "fat", belly, muscle, 1.0, (8.0, MAX_VOLUME_ML), (16, 46), absolute=True),
+        Site("liver", "liver", in_liver, liver, 0.9, (MIN_VOLUME_ML, MAX_VOLUME_ML), TUMOR_HU),
+        *(Site("muscle", "muscle", s, muscle, 1.0, (8.0, MAX_VOLUME_ML), TUMOR_HU) for s in backs),
+        Site("retroperitoneum", "fat", belly, muscle, 1.0, (8.0, MAX_VOLUME_ML), TUMOR_HU),
     )
 
 

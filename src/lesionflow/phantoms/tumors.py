@@ -33,8 +33,7 @@ class Site:
         host: At least `min_hosted_fraction` of their surface lies in here.
         min_hosted_fraction: See `host`.
         volume_ml: Smallest and largest.
-        contrast_hu: Tumor minus tissue, smallest and largest; in lung and fat, the tumor's own HU.
-        absolute: Whether `contrast_hu` is the tumor's own HU.
+        hu: Of the tumors, smallest and largest.
     """
 
     organ: str
@@ -43,8 +42,7 @@ class Site:
     host: Shape
     min_hosted_fraction: float
     volume_ml: tuple[float, float]
-    contrast_hu: tuple[float, float]
-    absolute: bool = False
+    hu: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def draw_tumor(
     for _ in range(N_ATTEMPTS):
         body = draw_blob(rng, volume_ml, _point_inside(rng, site.centers))
         if _fits(body, site, scene, geometry, keep_out):
-            return _dress(rng, body, site, scene)
+            return _dress(rng, body, site)
         volume_ml = max(volume_ml * 0.97, site.volume_ml[0])
     return None
 
@@ -137,14 +135,13 @@ def _fits(body: Blob, site: Site, scene: Scene, geometry: Geometry, keep_out: Se
     return all(bool((_distance(shape, surface) > gap).all()) for shape, gap in keep_out)
 
 
-def _dress(rng: np.random.Generator, body: Blob, site: Site, scene: Scene) -> Tumor:
-    drawn = float(rng.uniform(*site.contrast_hu))
-    hu = drawn if site.absolute else scene.palette[site.tissue]["CT"] + drawn
+def _dress(rng: np.random.Generator, body: Blob, site: Site) -> Tumor:
+    hu = float(rng.uniform(*site.hu))
     return Tumor(
         body=body,
         site=site,
         hu=hu,
-        core_hu=hu - float(rng.uniform(12, 28)),
+        core_hu=hu - float(rng.uniform(8, 20)),
         core_fraction=float(rng.uniform(0.35, 0.6)),
         edge_mm=float(rng.uniform(2.0, 4.5)),
         suv=float(np.exp(rng.uniform(np.log(2.5), np.log(14.0)))),
