@@ -1,0 +1,108 @@
+"""Decisions follow from facts, and each can be pinned."""
+
+import numpy as np
+import pytest
+
+from lesionflow.data.dataset import Dataset
+from lesionflow.data.fingerprint import CaseFacts, Fingerprint, summarize_facts
+from lesionflow.data.plan import ArchitecturePlan, InferencePlan, Plan
+from lesionflow.data.planning import make_plan
+from lesionflow.errors import ConfigError
+
+PETCT = Dataset(name="d", channels={"CT": "ct", "PET": "pet"}, labels={"tumor": 1}, regions={})
+UNET = ArchitecturePlan(name="unet", options={"base_channels": 16, "depth": 4})
+RULES = InferencePlan(
+    overlap_fraction=0.5, flip_axes=(), probability_threshold=0.5, min_lesion_ml=0.0, fill_holes=False
+)
+
+
+def _facts(number: int, spacing: tuple[float, float, float], tumor: tuple[float, float] = (30.0, 5.0)) -> CaseFacts:
+    random = np.random.default_rng(number)
+    body = np.stack([random.normal(0, 100, 2000), random.gamma(1.0, 1.0, 2000)]).astype(np.float32)
+    inside = np.stack([random.normal(tumor[0], 10, 500), np.full(500, tumor[1])]).astype(np.float32)
+    return CaseFacts(f"c-{number}", spacing, (40, 200, 300), 20.0 + number, body, inside)
+
+
+def _plan(fingerprint: Fingerprint, dataset: Dataset = PETCT, **changes: object) -> Plan:
+    given: dict = {
+        "dimensions": 2, "spacing_mm": (None, None, None), "patch_size": None, "batch_size": None, "context_slices": 3,
+        "memory_budget_mb": 2000, "ct_window_hu": None, "denoising": "none", "bias_field_correction": False,
+        "architecture": UNET, "size_multiple": 16, "inference": RULES, **changes,
+    }  # fmt: skip
+    return make_plan(fingerprint, dataset, **given)
+
+
+FINGERPRINT = summarize_facts([_facts(i, (3.0, s, s)) for i, s in enumerate((0.8, 1.0, 1.2))])
+
+
+def test_facts_are_medians_whatever_their_order() -> None:
+    facts = [_facts(i, (3.0 + i, 0.8, 0.9)) for i in range(3)]
+    one, other = summarize_facts(facts), summarize_facts(facts[::-1])
+    assert one.median_spacing_mm == other.median_spacing_mm == (4.0, 0.8, 0.9)
+    assert np.array_equal(one.body, other.body)
+    assert one.median_tumor_ml == 21.0
+    assert one.anisotropy == pytest.approx(5.0)
+
+
+def test_in_2d_slices_stay_and_pixels_take_the_median() -> None:
+    plan = _plan(FINGERPRINT)
+    assert plan.spacing_mm == (None, 1.0, 1.0)
+    assert plan.patch_size == (3, 208, 304)
+    assert plan.in_channels == 6
+
+
+def test_in_3d_coarse_slices_take_the_finer_of_the_data() -> None:
+    coarse = summarize_facts([_facts(i, (s, 0.8, 0.8)) for i, s in enumerate((2.5, 5.0, 5.0, 5.0, 5.0))])
+    assert _plan(coarse, dimensions=3, memory_budget_mb=64000).spacing_mm[0] == pytest.approx(3.5)
+    fine = summarize_facts([_facts(i, (1.5, 0.8, 0.8)) for i in range(3)])
+    assert _plan(fine, dimensions=3, memory_budget_mb=64000).spacing_mm == (1.5, 0.8, 0.8)
+
+
+def test_the_batch_fills_the_budget_and_no_more() -> None:
+    small, large = (_plan(FINGERPRINT, memory_budget_mb=mb).batch_size for mb in (1000, 4000))
+    assert 2 <= small < large <= 32
+
+
+def test_a_budget_that_holds_nothing_says_which_number_to_raise() -> None:
+    with pytest.raises(ConfigError, match="memory_budget_mb"):
+        _plan(FINGERPRINT, memory_budget_mb=100)
+
+
+def test_ct_is_clipped_at_the_tumors_but_never_tighter_than_soft_tissue() -> None:
+    plan = _plan(FINGERPRINT)
+    assert (plan.channels[0].lower, plan.channels[0].upper) == (-150.0, 250.0)
+    bright = summarize_facts([_facts(0, (3.0, 1.0, 1.0), tumor=(900.0, 5.0))])
+    assert _plan(bright).channels[0].upper == pytest.approx(900 + 25.8, abs=6)
+
+
+def test_pet_is_never_clipped_below_the_uptake_of_organs() -> None:
+    assert _plan(FINGERPRINT).channels[1].upper == 10.0
+    hot = summarize_facts([_facts(0, (3.0, 1.0, 1.0), tumor=(30.0, 22.0))])
+    assert (_plan(hot).channels[1].lower, _plan(hot).channels[1].upper) == (0.0, 22.0)
+
+
+def test_magnetic_resonance_has_no_constants() -> None:
+    mr = Dataset(name="d", channels={"T1": "mr", "T2": "mr"}, labels={"tumor": 1}, regions={})
+    assert all(channel.mean is None for channel in _plan(FINGERPRINT, mr).channels)
+
+
+def test_pinned_values_stand_and_say_so() -> None:
+    plan = _plan(
+        FINGERPRINT, spacing_mm=(None, 2.0, 2.0), patch_size=(3, 96, 96), batch_size=7, ct_window_hu=(-100.0, 300.0)
+    )
+    assert (plan.spacing_mm[1:], plan.patch_size, plan.batch_size) == ((2.0, 2.0), (3, 96, 96), 7)
+    assert (plan.channels[0].lower, plan.channels[0].upper) == (-100.0, 300.0)
+    assert sum("pinned" in decision.why for decision in plan.decisions) == 5
+
+
+def test_a_patch_that_the_network_can_not_halve_is_refused() -> None:
+    with pytest.raises(ConfigError, match="multiples of 16"):
+        _plan(FINGERPRINT, patch_size=(3, 90, 96))
+
+
+def test_only_what_changes_an_array_changes_the_preprocessing_digest() -> None:
+    plan = _plan(FINGERPRINT)
+    assert _plan(FINGERPRINT, batch_size=2).preprocessing_digest() == plan.preprocessing_digest()
+    assert _plan(FINGERPRINT, batch_size=2).digest() != plan.digest()
+    for change in ({"spacing_mm": (None, 2.0, 2.0)}, {"denoising": "median"}, {"ct_window_hu": (0.0, 80.0)}):
+        assert _plan(FINGERPRINT, **change).preprocessing_digest() != plan.preprocessing_digest()

@@ -1,0 +1,50 @@
+"""Intervals against closed forms and a plain loop."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lesionflow.evaluation.statistics import estimate_means
+
+
+def test_the_interval_is_that_of_the_normal_distribution_for_many_patients() -> None:
+    values = np.random.default_rng(0).normal(0.7, 0.1, size=400)
+    table = pd.DataFrame({"patient_id": [f"p-{i}" for i in range(400)], "dice": values})
+    found = estimate_means(table, ["dice"], n_bootstrap=4000, confidence_level=0.95, seed=1)["dice"]
+    half = 1.959964 * values.std() / 20
+    assert found.mean == pytest.approx(values.mean())
+    assert found.low == pytest.approx(values.mean() - half, abs=0.1 * half)
+    assert found.high == pytest.approx(values.mean() + half, abs=0.1 * half)
+    assert (found.n, found.n_undefined) == (400, 0)
+
+
+def test_a_patient_counts_once_however_many_cases_he_has() -> None:
+    table = pd.DataFrame({"patient_id": ["a", "a", "a", "b"], "dice": [0.0, 0.0, 0.0, 1.0]})
+    found = estimate_means(table, ["dice"], n_bootstrap=2000, confidence_level=0.95, seed=1)["dice"]
+    assert found.mean == 0.5
+    assert found.n == 2
+
+
+def test_undefined_values_are_counted_and_never_averaged() -> None:
+    table = pd.DataFrame({"patient_id": list("abcd"), "hd95_mm": [2.0, np.nan, 4.0, np.nan], "assd_mm": [np.nan] * 4})
+    found = estimate_means(table, ["hd95_mm", "assd_mm"], n_bootstrap=500, confidence_level=0.9, seed=1)
+    assert found["hd95_mm"].mean == 3.0
+    assert (found["hd95_mm"].n, found["hd95_mm"].n_undefined) == (2, 2)
+    assert found["hd95_mm"].low >= 2.0
+    assert np.isnan(found["assd_mm"].mean)
+    assert (found["assd_mm"].n, found["assd_mm"].n_undefined) == (0, 4)
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_another() -> None:
+    table = pd.DataFrame({"patient_id": list("abcdefgh"), "dice": np.linspace(0, 1, 8)})
+    one, same, other = (
+        estimate_means(table, ["dice"], n_bootstrap=300, confidence_level=0.9, seed=seed)["dice"] for seed in (1, 1, 2)
+    )
+    assert one == same
+    assert one != other
+
+
+def test_one_patient_gives_no_width() -> None:
+    table = pd.DataFrame({"patient_id": ["a"], "dice": [0.4]})
+    found = estimate_means(table, ["dice"], n_bootstrap=100, confidence_level=0.95, seed=1)["dice"]
+    assert (found.low, found.mean, found.high) == (0.4, 0.4, 0.4)
