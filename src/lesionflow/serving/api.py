@@ -36,6 +36,7 @@ from lesionflow.serving.metrics import ServiceMetrics
 from lesionflow.serving.middleware import GuardMiddleware
 from lesionflow.serving.problems import RequestRefusedError
 from lesionflow.serving.results import ResultStore
+from lesionflow.serving.scratch import scratch_folder
 from lesionflow.serving.segmentation import segment_parts
 from lesionflow.serving.settings import ServiceSettings
 from lesionflow.serving.uploads import receive_parts
@@ -82,9 +83,10 @@ def create_app(service: ServiceSettings, settings: Settings | None = None) -> St
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state, service = app.state, app.state.service
-    with tempfile.TemporaryDirectory(prefix="lesionflow-results-", ignore_cleanup_errors=True) as temporary:
+    with scratch_folder() as scratch:
+        state.uploads = scratch / "uploads"
         state.results = ResultStore(
-            service.results_dir or Path(temporary),
+            service.results_dir or scratch / "results",
             max_results=service.max_results,
             max_age_s=service.max_result_age_s,
         )
@@ -101,7 +103,7 @@ async def segment(request: Request) -> Response:
     name = choose(request.query_params.get("format"), request.headers.get("accept"))
     state.queue.refuse_when_full()
     channels = tuple(state.engine.model.bundle.plan.dataset.channels)
-    folder = Path(tempfile.mkdtemp(prefix="lesionflow-upload-"))
+    folder = Path(tempfile.mkdtemp(dir=state.uploads))
     cleanup = partial(shutil.rmtree, folder, ignore_errors=True)
     try:
         parts = await receive_parts(

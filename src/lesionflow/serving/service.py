@@ -1,5 +1,7 @@
 """The BentoML service: our own routes mounted in it, so that uploads are streamed and limited. The only bentoml."""
 
+import logging
+
 import bentoml
 
 from lesionflow.serving.api import create_app
@@ -7,6 +9,9 @@ from lesionflow.serving.settings import load_service_settings
 
 #: BentoML answers 504 beyond this; the work runs on, so it must be longer than the longest study takes.
 TIMEOUT_S = 3600.0
+
+# BentoML shows warnings alone of loggers that are not its own.
+logging.getLogger("lesionflow").setLevel(logging.INFO)
 
 APP = create_app(load_service_settings())
 

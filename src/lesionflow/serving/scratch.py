@@ -1,0 +1,41 @@
+"""The service's temporary folder: gone when the service stops, and when it was killed, gone when the next one starts."""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+NAME = re.compile(r"lesionflow-service-(\d+)-.*")
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Give a folder that only this user can read; studies and results of killed services are removed first.
+
+    Yields:
+        The folder, with an empty folder `uploads` in it.
+    """
+    root = Path(tempfile.gettempdir())
+    for folder in root.glob("lesionflow-service-*"):
+        match = NAME.fullmatch(folder.name)
+        if match and not _is_running(int(match[1])):
+            shutil.rmtree(folder, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"lesionflow-service-{os.getpid()}-"))
+    (folder / "uploads").mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
