@@ -161,7 +161,7 @@ def test_a_study_with_a_missing_slice_is_named(client, study):
     assert_problem(post(client, zip_of(entries([*ct[:12], *ct[13:], *pet]))), 422, "missing_slice")
 
 
-@pytest.mark.parametrize(("n_bytes", "code"), [(5000, "unreadable_pixels")])
+@pytest.mark.parametrize(("n_bytes", "code"), [(5000, "unreadable_pixels"), (300, "unreadable_file")])
 def test_a_truncated_file_is_named_even_at_the_end_of_a_series(client, study, n_bytes, code):
     *whole, (name, content) = entries([*files_of(study, "PT"), *files_of(study, "CT")])
     assert_problem(post(client, zip_of([*whole, (name, content[:n_bytes])])), 422, code)
