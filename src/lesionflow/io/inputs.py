@@ -49,7 +49,7 @@ def read_input(source: Path | Mapping[str, Path], dataset: Dataset) -> StudyInpu
         The study.
 
     Raises:
-        InputError: `missing_channel`, `unknown_channel`, `empty_folder`, `unknown_layout`, and all reasons of the readers.
+        InputError: `missing_file`, `missing_channel`, `unknown_channel`, `empty_folder`, `unknown_layout`, and all reasons of the readers.
     """
     if isinstance(source, Path):
         if source.is_dir():
@@ -73,6 +73,12 @@ def _read_nifti(files: Mapping[str, Path], dataset: Dataset) -> StudyInput:
     if missing:
         raise InputError(
             f"Expected a NIfTI file for each channel, found none for {', '.join(missing)}.", reason="missing_channel"
+        )
+    absent = [name for name, path in files.items() if not path.is_file()]
+    if absent:
+        raise InputError(
+            f"Expected a file for {', '.join(absent)}, found none at {files[absent[0]]}. Check the path.",
+            reason="missing_file",
         )
     digest = _digest(list(files.values()))
     name = f"s-{digest[:10]}"

@@ -99,8 +99,10 @@ def _read(path: Path, name: str) -> tuple[NDArray[Any], Geometry]:
         affine = np.asarray(image.affine, dtype=float)
         known = _has_geometry(image)
     except READ_FAULTS as error:
+        # A path may name the patient.
+        found = str(error).replace(str(path), "it")
         raise NiftiError(
-            f"Expected a readable NIfTI file for {name}, found {type(error).__name__}: {error!s:.200}. Copy or export it again.",
+            f"Expected a readable NIfTI file for {name}, found {type(error).__name__}: {found:.200}. Copy or export it again.",
             reason="unreadable_nifti",
         ) from error
     while data.ndim > 3 and data.shape[-1] == 1:

@@ -58,8 +58,8 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
                 "ingest.channels as the dataset does.",
                 reason="unknown_channel",
             )
-        ending = f"_{numbers[channel]:04d}.nii"
-        files = [file for file in source.files if file.removesuffix(".gz").endswith(ending)]
+        wanted = f"{source.key}_{numbers[channel]:04d}.nii"
+        files = [file for file in source.files if Path(file).name.removesuffix(".gz") == wanted]
         if len(files) != 1:
             raise NiftiError(
                 f"Expected one file for channel {channel} of {name}, found {len(files)}.", reason="missing_channel"

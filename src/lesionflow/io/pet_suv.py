@@ -123,5 +123,8 @@ def _scan_time(slices: Sequence[Any]) -> datetime:
 
 def _time(date: str, time: str) -> datetime:
     whole, _, fraction = time.partition(".")
+    if len(whole) < 2 or not whole[:6].isdigit():
+        message = f"time {time!r}"
+        raise ValueError(message)
     parsed = datetime.strptime(f"{date}{whole[:6]:0<6}", "%Y%m%d%H%M%S")  # noqa: DTZ007 scanners write local time
     return parsed + timedelta(seconds=float(f"0.{fraction[:6]}") if fraction[:6].isdigit() else 0.0)

@@ -1,6 +1,7 @@
 from functools import partial
 
 import pytest
+
 from support import dicom_factory as factory
 
 

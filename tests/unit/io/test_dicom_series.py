@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import SimpleITK
 from pydicom.dataset import Dataset
-from pydicom.uid import EnhancedCTImageStorage
-from support.dicom_factory import AXIAL, CORONAL, OBLIQUE, ORIGIN_MM, SHAPE, SPACING_MM, stored_values
+from pydicom.uid import EnhancedCTImageStorage, RLELossless
 
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom_series import read_series
+from support.dicom_factory import AXIAL, CORONAL, OBLIQUE, ORIGIN_MM, SHAPE, SPACING_MM, stored_values
 
 
 def read(series, **values):
@@ -235,8 +235,6 @@ def test_a_truncated_file_is_refused_by_name(dicom_factory, length):
 
 def test_a_compressed_series_has_the_voxels_of_the_plain_one(dicom_factory):
     def pack(data, k):
-        from pydicom.uid import RLELossless
-
         data.compress(RLELossless, generate_instance_uid=False)
 
     series = dicom_factory(stored=stored_values(seed=8), change=pack)

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from lesionflow.data.case import Case
+from lesionflow.data.case_table import case_row, content_sha256
+from lesionflow.data.dataset import CASE_COLUMNS, CHANNEL_COLUMNS
+from lesionflow.data.geometry import Geometry
+from lesionflow.data.pseudonym import pseudonym
+from lesionflow.data.volume import Mask, Volume
+
+GRID = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5))
+
+
+def make_case(**changes):
+    array = np.arange(2 * 5 * 7 * 11, dtype=np.float32).reshape(2, 5, 7, 11)
+    labels = np.zeros((5, 7, 11), dtype=np.uint8)
+    labels[0, 0, :2] = 1
+    labels[1, 1, 2] = 2  # touches the first by a corner: one lesion
+    labels[4, 6, 10] = 1
+    values = {"mask": Mask(labels, GRID), "attributes": {"manufacturer": "Kneebone", "sex": "F"}, **changes}
+    return Case("c-1", "p-1", ("CT", "PET"), Volume(array, GRID), values["mask"], values["attributes"])
+
+
+def test_a_row_has_every_declared_column_and_no_other():
+    row = case_row(make_case(), source_format="dicom", inside_body_fraction=1.0)
+    channels = {f"{column}__{name}" for column in CHANNEL_COLUMNS for name in ("CT", "PET")}
+    assert set(row) == set(CASE_COLUMNS) | channels
+
+
+def test_the_figures_are_those_of_a_hand_count():
+    row = case_row(make_case(), source_format="dicom", inside_body_fraction=0.75)
+    assert (row["n_slices"], row["n_rows"], row["n_columns"]) == (5, 7, 11)
+    assert (row["spacing_slice_mm"], row["spacing_row_mm"], row["spacing_column_mm"]) == (3.0, 0.8, 0.5)
+    assert row["labels_present"] == "1,2"
+    assert row["n_lesions"] == 2
+    assert row["tumor_ml"] == pytest.approx(4 * 3.0 * 0.8 * 0.5 / 1000)
+    assert row["has_mask"] is True
+    assert (row["min__CT"], row["max__CT"], row["mean__CT"]) == (0.0, 384.0, 192.0)
+    assert (row["min__PET"], row["max__PET"]) == (385.0, 769.0)
+    assert row["n_nan__PET"] == 0
+    assert row["p01__CT"] == pytest.approx(np.percentile(np.arange(385), 1), abs=7)
+    assert (row["manufacturer"], row["sex"]) == ("Kneebone", "F")
+
+
+def test_a_case_without_mask_says_so():
+    row = case_row(make_case(mask=None, attributes={}), source_format="nnunet", inside_body_fraction=1.0)
+    assert row["has_mask"] is False
+    assert (row["tumor_ml"], row["n_lesions"], row["labels_present"], row["sex"]) == (0.0, 0, "", "")
+
+
+def test_the_content_hash_looks_at_values_type_shape_and_place():
+    array = np.arange(385, dtype=np.float32).reshape(5, 7, 11)
+    hashes = {
+        content_sha256(array, GRID),
+        content_sha256(array + 1, GRID),
+        content_sha256(array, Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.6))),
+        content_sha256(array.reshape(11, 5, 7), Geometry.from_parts((11, 5, 7), (3.0, 0.8, 0.5))),
+    }
+    assert len(hashes) == 4
+    assert content_sha256(np.asfortranarray(array), GRID) == content_sha256(array, GRID)
+
+
+def test_a_pseudonym_depends_on_key_kind_and_identifier_and_shows_none():
+    names = {
+        pseudonym("k", "c", "1.2"),
+        pseudonym("l", "c", "1.2"),
+        pseudonym("k", "p", "1.2"),
+        pseudonym("k", "c", "1.3"),
+    }
+    assert len(names) == 4
+    assert pseudonym("k", "c", "1.2") == pseudonym("k", "c", "1.2")
+    # By another program: printf 'c\0001.2' | openssl dgst -sha256 -hmac k
+    assert pseudonym("k", "c", "1.2") == "c-63cd61c89a67"

@@ -1,0 +1,85 @@
+import json
+
+import numpy as np
+import pytest
+
+from lesionflow.errors import ArtifactError
+from lesionflow.io.bundles import CARD, PLAN, SUMS, WEIGHTS, read_bundle, write_bundle
+from lesionflow.io.storage import sha256_file
+from support.bundles import small_bundle
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_bundle(tmp_path / "bundle", small_bundle())
+    return tmp_path / "bundle"
+
+
+def test_a_bundle_comes_back_whole(tmp_path):
+    bundle = small_bundle()
+    digest = write_bundle(tmp_path / "bundle", bundle)
+    back = read_bundle(tmp_path / "bundle")
+    assert (back.plan, back.card, back.digest) == (bundle.plan, bundle.card, digest)
+    assert set(back.weights) == set(bundle.weights)
+    for name, values in bundle.weights.items():
+        np.testing.assert_array_equal(back.weights[name], values)
+
+
+def test_the_digest_follows_from_the_content(tmp_path):
+    digests = [write_bundle(tmp_path / str(n), small_bundle(seed)) for n, seed in enumerate((5, 5, 6))]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_an_old_bundle_is_replaced(folder):
+    write_bundle(folder, small_bundle(6))
+    assert read_bundle(folder).card.train_params == {"seed": 6}
+
+
+@pytest.mark.parametrize("name", [PLAN, CARD, WEIGHTS])
+def test_one_byte_of_any_file_counts(folder, name):
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(ArtifactError, match=name):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize("name", [PLAN, CARD, WEIGHTS, SUMS])
+def test_a_missing_file_is_refused(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(ArtifactError):
+        read_bundle(folder)
+
+
+def resum(folder, *, names=(CARD, PLAN, WEIGHTS)):
+    (folder / SUMS).write_text("".join(f"{sha256_file(folder / name)}  {name}\n" for name in names))
+
+
+def test_a_plan_that_the_card_does_not_name_is_refused(folder):
+    plan = json.loads((folder / PLAN).read_text())
+    plan["batch_size"] += 1
+    (folder / PLAN).write_text(json.dumps(plan))
+    resum(folder)
+    with pytest.raises(ArtifactError, match="card"):
+        read_bundle(folder)
+
+
+def test_sums_that_leave_a_file_out_are_refused(folder):
+    resum(folder, names=(CARD, PLAN))
+    with pytest.raises(ArtifactError, match=WEIGHTS):
+        read_bundle(folder)
+
+
+def test_sums_that_name_another_file_are_refused(folder, tmp_path):
+    (tmp_path / "secret").write_text("x")
+    with (folder / SUMS).open("a") as sums:
+        sums.write(f"{sha256_file(tmp_path / 'secret')}  ../secret\n")
+    with pytest.raises(ArtifactError):
+        read_bundle(folder)
+
+
+def test_weights_of_another_format_are_refused(folder):
+    (folder / WEIGHTS).write_bytes(b"\x80\x04 a pickle")
+    resum(folder)
+    with pytest.raises(ArtifactError):
+        read_bundle(folder)

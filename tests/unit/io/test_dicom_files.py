@@ -1,0 +1,159 @@
+import contextlib
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from lesionflow.errors import DicomError
+from lesionflow.io import dicom_files
+from lesionflow.io.dicom_files import find_files, is_dicom, may_be_dicom, read_dataset, scan
+from support.dicom_factory import ROOT, write_rtstruct, write_series
+
+SQUARE = {"GTV": [(1, [(1, 1), (1, 4), (4, 4), (4, 1)])]}
+
+
+@pytest.fixture
+def patients(tmp_path):
+    """Two patients with a series each, in nested folders."""
+    return [
+        write_series(
+            tmp_path / "raw" / name / "CT", patient_id=name, study_uid=f"{ROOT}.{n}", frame_uid=f"{ROOT}.{n}.9"
+        )
+        for n, name in enumerate(("ANN", "BEN"), 1)
+    ]
+
+
+def scan_all(tmp_path):
+    return scan(find_files(tmp_path / "raw"))
+
+
+def test_files_are_found_by_content_whatever_their_names(tmp_path, patients):
+    for number, path in enumerate(patients[0].paths):
+        path.rename(path.parent / ["IM0", "a.b.c", "scan.img", "x.txt", "README"][number])
+    (tmp_path / "raw" / "notes.txt").write_text("not DICOM")
+    studies = scan_all(tmp_path)
+    assert [study.patient_ids for study in studies] == [("ANN",), ("BEN",)]
+    assert [len(study.files) for study in studies] == [5, 5]
+    assert not any(study.unreadable for study in studies)
+
+
+def test_studies_are_told_apart_in_one_flat_folder(tmp_path, patients):
+    for n, series in enumerate(patients):
+        for path in series.paths:
+            path.rename(tmp_path / "raw" / f"{n}{path.name}")
+    assert [len(study.files) for study in scan_all(tmp_path)] == [5, 5]
+
+
+def test_hidden_files_and_a_dicomdir_are_passed_over(tmp_path, patients):
+    (tmp_path / "raw" / ".partial-1").mkdir()
+    (tmp_path / "raw" / ".partial-1" / "0.dcm").write_bytes(patients[0].paths[0].read_bytes())
+    directory = pydicom.dcmread(patients[0].paths[0], stop_before_pixels=True)
+    directory.file_meta.MediaStorageSOPClassUID = directory.SOPClassUID = dicom_files.DICOMDIR_CLASS
+    directory.save_as(tmp_path / "raw" / "DICOMDIR")
+    assert [len(study.files) for study in scan_all(tmp_path)] == [5, 5]
+
+
+def test_links_are_followed_and_a_loop_of_links_ends(tmp_path, patients):
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "ann").symlink_to(tmp_path / "raw" / "ANN")
+    (tmp_path / "linked" / "loop").symlink_to(tmp_path / "linked")
+    (tmp_path / "linked" / "one.dcm").symlink_to(patients[1].paths[0])
+    assert len(find_files(tmp_path / "linked")) == 6
+
+
+def test_a_file_without_preamble_is_dicom_all_the_same(tmp_path, patients):
+    path = patients[0].paths[0]
+    path.write_bytes(path.read_bytes()[132:])
+    assert not is_dicom(path)
+    assert may_be_dicom(path)
+    assert len(scan_all(tmp_path)[0].files) == 5
+    assert read_dataset(str(path), name="c-1").PatientID == "ANN"
+
+
+@pytest.mark.parametrize("length", [0, 131, 140, 300])
+def test_a_broken_file_makes_the_studies_of_its_folder_unreadable_and_no_other(tmp_path, patients, length):
+    patients[0].paths[3].write_bytes(patients[0].paths[3].read_bytes()[:length])
+    ann, ben = scan_all(tmp_path)
+    assert ann.unreadable == (str(patients[0].paths[3]),)
+    assert ben.unreadable == ()
+
+
+def test_a_broken_file_in_a_folder_of_its_own_is_reported_as_a_study(tmp_path, patients):
+    (tmp_path / "raw" / "CARL").mkdir()
+    (tmp_path / "raw" / "CARL" / "0.dcm").write_bytes(patients[0].paths[0].read_bytes()[:200])
+    orphan = scan_all(tmp_path)[-1]
+    assert (orphan.study_uid, orphan.series) == ("", {})
+    assert len(orphan.unreadable) == 1
+
+
+def test_outlines_among_the_images_of_one_study_belong_to_it_whatever_they_name(tmp_path, patients):
+    write_rtstruct(tmp_path / "raw" / "ANN" / "RS.dcm", patients[1], SQUARE)
+    ann, ben = scan_all(tmp_path)
+    assert len(ann.outlines) == 1
+    assert ann.patient_ids == ("ANN",)
+    assert ben.outlines == ()
+
+
+def test_outlines_in_a_folder_of_all_patients_belong_to_the_study_that_they_name(tmp_path, patients):
+    write_rtstruct(tmp_path / "raw" / "RS.dcm", patients[1], SQUARE)
+    ann, ben = scan_all(tmp_path)
+    assert (len(ann.outlines), len(ben.outlines)) == (0, 1)
+
+
+def test_an_outline_that_was_copied_counts_once(tmp_path, patients):
+    first = write_rtstruct(tmp_path / "raw" / "ANN" / "RS.dcm", patients[0], SQUARE)
+    (first.parent / "copy.dcm").write_bytes(first.read_bytes())
+    assert len(scan_all(tmp_path)[0].outlines) == 1
+
+
+def test_a_deflated_file_is_read(patients):
+    path = patients[0].paths[0]
+    data = pydicom.dcmread(path)
+    data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    data.save_as(path)
+    assert scan([path])[0].patient_ids == ("ANN",)
+    np.testing.assert_array_equal(read_dataset(str(path), name="c-1").pixel_array, patients[0].stored[0])
+
+
+def test_a_deflated_file_that_would_fill_the_memory_is_refused(patients, monkeypatch):
+    path = patients[0].paths[0]
+    data = pydicom.dcmread(path)
+    data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    data.save_as(path)
+    monkeypatch.setattr(dicom_files, "MAX_INFLATED_BYTES", 500)
+    with pytest.raises(DicomError, match="deflated") as caught:
+        read_dataset(str(path), name="c-1")
+    assert caught.value.reason == "unreadable_file"
+    assert scan([path])[0].unreadable == (str(path),)
+
+
+def test_nested_beyond_all_measure_is_refused(tmp_path, patients):
+    path = patients[0].paths[0]
+    item = b"\x08\x00\x40\x11SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    head = path.read_bytes()
+    meta_end = 132 + 12 + int(pydicom.dcmread(path).file_meta.FileMetaInformationGroupLength)
+    path.write_bytes(head[:meta_end] + item * 3000)
+    with pytest.raises(DicomError) as caught:
+        read_dataset(str(path), name="c-1")
+    assert caught.value.reason == "unreadable_file"
+
+
+def test_every_prefix_of_a_file_is_read_or_refused_by_name(patients):
+    path = Path(patients[0].paths[0])
+    content = path.read_bytes()
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        broken = bytearray(content[: rng.integers(1, len(content))])
+        for at in rng.integers(0, len(broken), 4):
+            broken[at] = rng.integers(0, 256)
+        path.write_bytes(bytes(broken))
+        scan([path])
+        with contextlib.suppress(DicomError):  # any other exception fails the test
+            read_dataset(str(path), name="c-1")
+
+
+def test_zlib_faults_are_faults_of_reading():
+    assert zlib.error in dicom_files.READ_FAULTS
