@@ -106,7 +106,7 @@ def test_the_first_model_is_champion_and_reviewers_see_why(work: Path) -> None:
     assert promotion["promote"] is True
     client = MlflowClient(f"sqlite:///{work / 'mlflow.db'}")
     champion = client.get_model_version_by_alias(promotion["model_name"], "champion")
-    assert champion.version == promotion["champion_version_after"]
+    assert str(champion.version) == promotion["champion_version_after"]
     run = client.get_run(champion.run_id)
     assert "test/dice" in run.data.metrics
     assert client.get_metric_history(champion.run_id, "val/loss")
