@@ -202,7 +202,8 @@ def _slice_step(heights: NDArray[np.float64], slices: list[Any], name: str, tole
             _refuse("missing_geometry", f"Expected a slice thickness in the single slice of {name}, found none.")
         return float(thickness)
     steps = np.diff(heights)
-    step = float(np.median(steps))
+    # The lower median is a distance that occurs: in a short series a gap must not move it.
+    step = float(np.sort(steps)[(len(steps) - 1) // 2])
     if step <= 0 or steps.min() < SAME_POSITION_FRACTION * step:
         _refuse(
             "duplicate_slice_position",

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ import pandas as pd
 from lesionflow.config import IngestConfig, Settings
 from lesionflow.data.case import Case
 from lesionflow.data.case_table import case_row
-from lesionflow.data.dataset import Dataset
+from lesionflow.data.dataset import CASE_COLUMNS, CHANNEL_COLUMNS, Dataset
 from lesionflow.data.pseudonym import pseudonym
 from lesionflow.errors import ConfigError, DataQualityError, InputError
 from lesionflow.io import READERS, cases, nifti, recognize
@@ -105,6 +106,7 @@ def _dataset(config: IngestConfig) -> Dataset:
     unknown = [rule.label for rule in config.outlines if rule.label not in config.labels]
     if unknown:
         raise ConfigError(f"Expected labels of ingest.labels in ingest.outlines, found {', '.join(unknown)}.")
+    _require_patterns(config)
     return Dataset(
         name=config.dataset_name,
         channels={name: config.channels[name].kind for name in _channel_order(config)},
@@ -114,6 +116,19 @@ def _dataset(config: IngestConfig) -> Dataset:
             n: rule.series_description for n, rule in config.channels.items() if rule.series_description
         },
     )
+
+
+def _require_patterns(config: IngestConfig) -> None:
+    patterns = [rule.pattern for rule in config.outlines]
+    patterns += [rule.series_description for rule in config.channels.values() if rule.series_description]
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            message = (
+                f"Expected a regular expression in ingest.outlines or ingest.channels, found {pattern!r}: {error}."
+            )
+            raise ConfigError(message) from error
 
 
 def _channel_order(config: IngestConfig) -> list[str]:
@@ -205,7 +220,9 @@ def _finish(folder: Path, dataset: Dataset, index: Mapping[str, Entry]) -> None:
     refused = [index[case_id].refusal for case_id in sorted(index) if index[case_id].refusal]
     write_text(folder / cases.REJECTED, json.dumps(refused, indent=1) + "\n")
     if rows:
-        cases.write_table(folder, pd.DataFrame(rows))
+        # Rows that were kept come from JSON, sorted by key: the columns must not tell which these are.
+        columns = [*CASE_COLUMNS, *(f"{column}__{name}" for name in dataset.channels for column in CHANNEL_COLUMNS)]
+        cases.write_table(folder, pd.DataFrame(rows, columns=columns))
     cases.write_dataset(folder, dataset, len(rows))
     _write_index(folder, index)
 

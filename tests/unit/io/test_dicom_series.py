@@ -102,7 +102,7 @@ def test_a_single_slice_takes_its_thickness(dicom_factory):
 
 
 def test_spacing_comes_from_all_slices(dicom_factory):
-    rounding = (0.0, 0.012, 0.0, -0.012, 0.008)
+    rounding = (0.0, 0.006, 0.0, -0.006, 0.008)
 
     def jitter(data, k):
         position = np.array(ORIGIN_MM) + (k * 3.0 + rounding[k]) * np.array(OBLIQUE[2])
