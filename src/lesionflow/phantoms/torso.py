@@ -14,7 +14,7 @@ from lesionflow.phantoms.tumors import MAX_VOLUME_ML, MIN_VOLUME_ML, Site
 
 #: Tumors take up less contrast agent than what surrounds them, more than fat and lung; water is within their range, and
 #: so are nodes, cysts and every border between something darker and something brighter.
-TUMOR_HU = (4.0, 32.0)
+TUMOR_HU = (0.0, 26.0)
 #: HU, strength of fine and of coarse texture in HU, and SUV of each tissue.
 TISSUES = {
     "background": (-1000.0, 0.0, 0.0, 0.0),
@@ -99,7 +99,7 @@ def draw_torso(rng: np.random.Generator) -> Torso:
         *_liver_vessels(rng, liver[0]),
         *_upper_left(place, trunk(fat + 15)),
         *_kidneys(kidneys),
-        *_bowel(rng, place),
+        *_bowel(rng, place, trunk(fat + 16)),
         *_distractors(rng, place, liver[0], kidneys),
         *(p for side, lung in zip((-1, 1), lungs, strict=True) for p in _lung_vessels(rng, side, lung)),
         *_spine(place, spine),
@@ -183,14 +183,14 @@ def _kidneys(kidneys: list[Ellipsoid]) -> Iterator[Part]:
         yield Part(Ellipsoid((inwards, y - 3, z), (a * 0.25, b * 0.22, c * 0.35)), "pelvis", 3.0)
 
 
-def _bowel(rng: np.random.Generator, place: _Places) -> Iterator[Part]:
+def _bowel(rng: np.random.Generator, place: _Places, wall: Trunk) -> Iterator[Part]:
     for _ in range(30):
         start = place.point((rng.uniform(-95, 95), rng.uniform(-74, 4), rng.uniform(-210, -82)))
         end = np.asarray(start) + rng.normal(0, 1, 3) * (26, 14, 10)
         radius = float(rng.uniform(9, 14))
-        yield Part(Tube(start, _point(end), radius), "bowel", 3.0)
+        yield Part(Common(Tube(start, _point(end), radius), wall), "bowel", 3.0)
         if rng.random() < 0.35:
-            yield Part(Tube(start, _point(end), radius * 0.55), "gas", 3.0)
+            yield Part(Common(Tube(start, _point(end), radius * 0.55), wall), "gas", 3.0)
 
 
 def _distractors(
@@ -213,7 +213,7 @@ def _distractors(
 def _lung_vessels(rng: np.random.Generator, side: int, lung: Ellipsoid) -> Iterator[Part]:
     hilum = np.array((side * 30.0, 10.0, 48.0))
     heads = [
-        (hilum, np.array((side * 0.8, 0.5 * dy, dz)), 30.0, 5.2) for dy, dz in ((0.6, 0.7), (-0.8, 0.2), (0.7, -0.8))
+        (hilum, np.array((side * 0.8, 0.5 * dy, dz)), 30.0, 4.6) for dy, dz in ((0.6, 0.7), (-0.8, 0.2), (0.7, -0.8))
     ]
     while heads:
         start, direction, length, radius = heads.pop()
@@ -259,7 +259,7 @@ def _sites(place: _Places, lungs: list[Ellipsoid], liver: Ellipsoid, muscle: Tru
         )
         for s in lungs
     )
-    backs = tuple(place.ellipsoid((side * 68, 62, -20), (34, 16, 90)) for side in (-1, 1))
+    backs = tuple(place.ellipsoid((side * 68, 62, -62), (34, 16, 50)) for side in (-1, 1))
     belly = place.ellipsoid((-6, -24, -100), (80, 34, 45))
     return (
         *lung_sites,
