@@ -55,10 +55,9 @@ class ValidationSlabs(Dataset[SlabBatch]):
         self.patch = patch
         self.multiple = multiple
         self.chunks = tuple(
-            _Chunk(number, tuple(starts[i : i + SLABS_AT_ONCE]))
+            _Chunk(number, starts)
             for number, case in enumerate(self.cases)
-            for starts in [self._starts(case, max_slices)]
-            for i in range(0, len(starts), SLABS_AT_ONCE)
+            for starts in deal(self._starts(case, max_slices), SLABS_AT_ONCE)
         )
 
     def __len__(self) -> int:
@@ -105,6 +104,15 @@ def choose_slabs(n_slabs: int, with_tumor: set[int], most: int) -> list[int]:
     absent = sorted(set(range(n_slabs)) - with_tumor)
     n_present = min(len(present), max(most - len(absent), (most + 1) // 2))
     return sorted(_spread(present, n_present) + _spread(absent, most - n_present))
+
+
+def deal(numbers: list[int], at_once: int) -> list[tuple[int, ...]]:
+    """Deal numbers out like cards into hands of at most `at_once`: each hand is spread over all of them.
+
+    A loss over the slices of a hand is then one over slices with and without tumor, as in training.
+    """
+    n_hands = -(-len(numbers) // at_once)
+    return [tuple(numbers[first::n_hands]) for first in range(n_hands)]
 
 
 def _spread(numbers: list[int], most: int) -> list[int]:

@@ -5,7 +5,7 @@ from lesionflow.augmentation import build_augmentation
 from lesionflow.data.context import stack_context
 from lesionflow.training import CaseArrays, CaseDataModule, PatchShape
 from lesionflow.training.sampling import EpochSampler, TrainingPatches, is_foreground
-from lesionflow.training.slabs import ValidationSlabs, choose_slabs
+from lesionflow.training.slabs import ValidationSlabs, choose_slabs, deal
 from support.training_cases import CHANGES, PATCH, TARGETS, blob_case, empty_case
 
 
@@ -146,9 +146,14 @@ def test_validation_slices_are_half_tumor_and_evenly_spread(n_slabs, tumor, most
 def test_validation_slices_are_whole_and_padded_to_what_the_network_takes():
     slabs = ValidationSlabs([blob_case(0), empty_case(1)], TARGETS, PATCH, max_slices=6, multiple=8)
     first = slabs[0]
-    assert first.image.shape == (4, 3, 56, 72)  # 51 x 67 to multiples of 8
-    assert first.mask.shape == (4, 1, 51, 67)
+    assert first.image.shape == (3, 3, 56, 72)  # 51 x 67 to multiples of 8
+    assert first.mask.shape == (3, 1, 51, 67)
     assert [slabs[i].case for i in range(len(slabs))] == [0, 0, 1, 1]
+
+
+def test_slices_are_dealt_so_that_each_batch_is_spread_over_the_case():
+    assert deal([0, 1, 2, 5, 6, 7, 8, 9, 12], 4) == [(0, 5, 8), (1, 6, 9), (2, 7, 12)]
+    assert deal([3], 4) == [(3,)]
 
 
 def test_three_dimensional_slabs_cover_the_whole_volume_once():
@@ -163,6 +168,6 @@ def test_three_dimensional_slabs_cover_the_whole_volume_once():
 def test_validation_sees_each_slice_as_inference_does():
     case = coordinate_case()
     batch = ValidationSlabs([case], TARGETS, PatchShape((5, 16, 24), 2), max_slices=99, multiple=1)[0]
-    for position, center in enumerate(range(4)):
+    for position, center in enumerate((0, 2, 4, 6)):
         np.testing.assert_array_equal(batch.image[position], stack_context(case.image, center, 5))
         np.testing.assert_array_equal(batch.mask[position, 0], case.mask[center] == 1)
