@@ -21,6 +21,7 @@ Count = Annotated[int, Field(ge=1)]
 Label = Annotated[int, Field(ge=1, le=255)]
 Triple = tuple[Positive, Positive, Positive]
 ChannelKind = Literal["ct", "pet", "mr", "picture"]
+Auto = Literal["auto"]
 Severity = Literal["fail", "quarantine", "warn", "off"]
 SectionT = TypeVar("SectionT", bound="Section")
 
@@ -35,12 +36,12 @@ class ChannelRule(Section):
     """Which series becomes a channel.
 
     `modality` is DICOM's (0008,0060) value; `series_description` a regular expression searched, ignoring case, in
-    (0008,103E), or null for any.
+    (0008,103E); an empty one fits any.
     """
 
     kind: ChannelKind
     modality: str
-    series_description: str | None
+    series_description: str
 
 
 class OutlineRule(Section):
@@ -105,15 +106,15 @@ class InferenceConfig(Section):
 
 
 class PlanConfig(Section):
-    """Params of `plan`; null lets the data decide."""
+    """Params of `plan`; `auto` lets the data decide. (Not null: a Kubeflow parameter can't hold one.)"""
 
     dimensions: Literal[2, 3]
-    spacing_mm: tuple[Positive | None, Positive | None, Positive | None]
-    patch_size: tuple[Count, Count, Count] | None
-    batch_size: Count | None
+    spacing_mm: tuple[Positive | Auto, Positive | Auto, Positive | Auto]
+    patch_size: tuple[Count, Count, Count] | Auto
+    batch_size: Count | Auto
     context_slices: Literal[1, 3, 5]
     memory_budget_mb: Count
-    ct_window_hu: tuple[float, float] | None
+    ct_window_hu: tuple[float, float] | Auto
     denoising: Literal["none", "median", "curvature"]
     bias_field_correction: bool
     architecture: ArchitectureConfig

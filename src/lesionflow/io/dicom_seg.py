@@ -22,6 +22,8 @@ from lesionflow.io.storage import replacing_file
 
 #: How far a segmentation's pixels may lie from the series', in pixels.
 OFF_GRID_PIXELS = 0.1
+#: Longest value of the DICOM type SH.
+MAX_SH_LENGTH = 16
 FAMILY = codes.DCM.ArtificialIntelligence
 MAKER = "lesionflow"
 
@@ -113,6 +115,8 @@ def write_seg(
         series_description="Tumor segmentation (research use only)",
         omit_empty_frames=bool(frames.any()),
     )
+    # Copied from the source; longer ones than SH allows (PS3.5 6.2) are seen in real studies.
+    seg.StudyID = str(seg.get("StudyID") or "")[:MAX_SH_LENGTH]
     with replacing_file(path) as partial:
         seg.save_as(partial, enforce_file_format=True)
         _require_equal(partial, mask, series.frame_of_reference, targets, name)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ def run(
     plan = make_plan(
         summarize_facts(facts),
         dataset,
-        **config.model_dump(exclude={"architecture", "inference"}),
+        **_decided(config.model_dump(exclude={"architecture", "inference"})),
         architecture=architecture,
         size_multiple=size_multiple(architecture),
         inference=InferencePlan.model_validate(config.inference.model_dump()),
@@ -55,6 +56,12 @@ def run(
     write_text(outputs["plan"], plan.model_dump_json(indent=2) + "\n")
     _show(plan)
     return {"n_cases": float(len(facts)), "batch_size": float(plan.batch_size)}
+
+
+def _decided(values: dict[str, Any]) -> dict[str, Any]:
+    """Put None, the planner's word, where params say `auto`."""
+    spacing = tuple(None if value == "auto" else value for value in values["spacing_mm"])
+    return {**{key: None if value == "auto" else value for key, value in values.items()}, "spacing_mm": spacing}
 
 
 def _measure(folder: Path, dataset: Dataset, case_id: str) -> CaseFacts:
