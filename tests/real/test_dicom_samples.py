@@ -1,0 +1,106 @@
+"""Odd and broken files that others collected: each is read right or refused by name."""
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK
+
+from lesionflow.data.geometry import Geometry
+from lesionflow.errors import DicomError
+from lesionflow.io import dicom, nifti
+from lesionflow.io.dicom_files import find_files, is_dicom, read_dataset, scan
+from lesionflow.io.dicom_seg import read_segments
+from lesionflow.io.dicom_series import read_series
+from lesionflow.io.rtstruct import read_structures
+from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
+
+DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "dicom"
+FILES = [path for path in find_files(DATA) if path.suffix not in {".nii", ".gz", ".nrrd", ".json", ".md", ".txt"}]
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(not DATA.exists(), reason="needs the sample files of ../shared/data/dicom"),
+]
+
+
+#: Mean difference in HU that lossy compression of the sample image makes, by transfer syntax.
+LOSSY_HU = {
+    "1.2.840.10008.1.2.4.50": 30.0,
+    "1.2.840.10008.1.2.4.51": 4.0,
+    "1.2.840.10008.1.2.4.81": 1.0,
+    "1.2.840.10008.1.2.4.91": 1.0,
+}
+#: Kinds of JPEG that the standard has retired and no decoder here knows.
+RETIRED = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")
+
+
+def name_of(path):
+    return str(path.relative_to(DATA))
+
+
+def test_the_ibsi_phantoms_outline_is_its_voxel_mask():
+    (source,) = dicom.find_studies(DATA / "ibsi_ct_phantom" / "dicom")
+    rules = ReadingRules({"CT": SeriesRule("CT")}, "CT", {"tumor": 1}, (("(?i)gtv.*", "tumor"),))
+    study = dicom.read_study(source, rules, name="phantom")
+    truth = nifti.read_mask(DATA / "ibsi_ct_phantom" / "nifti" / "mask" / "mask.nii.gz", name="phantom")
+    assert study.mask.geometry.same_grid(truth.geometry)
+    ours, theirs = study.mask.labels > 0, truth.labels > 0
+    assert 2.0 * np.count_nonzero(ours & theirs) / (ours.sum() + theirs.sum()) >= 0.999
+    image = nifti.read_volume(DATA / "ibsi_ct_phantom" / "nifti" / "image" / "phantom.nii.gz", name="phantom")
+    np.testing.assert_allclose(study.volumes["CT"].array, image.array)
+
+
+def test_dcmqis_segmentation_of_the_liver_is_its_nrrd():
+    """Another program's segmentation, cut to its box, and what a third program makes of it."""
+    folder = DATA / "dcmqi" / "data" / "segmentations"
+    images = tuple(map(str, sorted((folder / "ct-3slice").iterdir())))
+    series = read_series(images, name="liver")
+    data = read_dataset(str(folder / "liver.dcm"), name="liver")
+    label = str(data.SegmentSequence[0].SegmentLabel)
+    rules = ReadingRules({}, "", {"liver": 1}, ((".*", "liver"),))
+    mask = read_segments(data, series.volume.geometry, series.frame_of_reference, rules, name="liver")
+    truth = SimpleITK.ReadImage(str(folder / "liver_seg.nrrd"))
+    array = SimpleITK.GetArrayFromImage(truth)
+    assert mask.labels.sum() == np.count_nonzero(array), label
+    for index in np.argwhere(mask.labels)[::97]:
+        point = [float(v) for v in mask.geometry.to_lps(index)]
+        assert array[truth.TransformPhysicalPointToIndex(point)[::-1]]
+
+
+def test_transfer_syntaxes_of_one_image_agree():
+    folder = DATA / "cornerstone" / "examples" / "test-images"
+    plain = read_series((str(folder / "CTImage.dcm"),), name="plain").volume.array
+    differences, refused = {}, {}
+    for path in sorted(folder.glob("CTImage.dcm_*.dcm")):
+        syntax = path.stem.rsplit("_", 1)[-1]
+        try:
+            array = read_series((str(path),), name=syntax).volume.array
+            differences[syntax] = float(np.abs(array - plain).mean())
+        except DicomError as error:
+            refused[syntax] = error.reason
+    assert refused == dict.fromkeys(RETIRED, "unreadable_pixels")
+    assert {syntax for syntax, difference in differences.items() if difference} == set(LOSSY_HU)
+    assert {syntax: LOSSY_HU[syntax] for syntax in LOSSY_HU if differences[syntax] > LOSSY_HU[syntax]} == {}
+    assert len(differences) == 13
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_every_file_is_read_or_refused_by_name(path):
+    scan([path])
+    rules = ReadingRules({"CT": SeriesRule("CT")}, "CT", {"t": 1}, ((".*", "t"),))
+    grid = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5))
+    for read in (
+        lambda: read_series((str(path),), name="sample"),
+        lambda: dicom.read_study(SourceStudy("k", "p", (str(path),)), rules, name="sample"),
+        lambda: read_structures(read_dataset(str(path), name="sample"), grid, "1.2", rules, name="sample"),
+        lambda: read_segments(read_dataset(str(path), name="sample"), grid, "1.2", rules, name="sample"),
+    ):
+        # What is refused names the case; any other exception fails the test.
+        with contextlib.suppress(DicomError):
+            read()
+
+
+def test_there_are_samples():
+    assert sum(map(is_dicom, FILES)) > 100
