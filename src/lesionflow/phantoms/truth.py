@@ -1,7 +1,6 @@
 """The analytic truth of a phantom, and the files that keep it."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -137,6 +136,6 @@ def update_table(path: Path, truths: Sequence[PhantomTruth]) -> None:
 def replace_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    partial = path.with_name(f".partial-{path.name}")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)

@@ -7,7 +7,6 @@
     truth/truth.json                    `PhantomTruth` of every patient
 """
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Literal
 
 from pydicom.uid import CTImageStorage, MRImageStorage
 
+from lesionflow.errors import ConfigError
 from lesionflow.phantoms.dicom_images import write_images
 from lesionflow.phantoms.patient import Modality
 from lesionflow.phantoms.plain_files import Outlines, write_nifti, write_png
@@ -55,7 +55,12 @@ def write_phantoms(
 
     Returns:
         The truth of each patient written.
+
+    Raises:
+        ConfigError: When there is nobody to make.
     """
+    if n_cases < 1 or first < 0:
+        raise ConfigError(f"Expected at least one patient, numbered from 0, found {n_cases} from number {first}.")
     write = {"dicom": _write_dicom, "nifti": write_nifti, "png": write_png}[file_format]
     truths = []
     for done, index in enumerate(range(first, first + n_cases), 1):
@@ -75,7 +80,7 @@ def _write_dicom(out: Path, study: PhantomStudy, outlines: Outlines) -> tuple[st
     sop_class = CTImageStorage if channel == "CT" else MRImageStorage
     kind = ("rtstruct", "seg")[patient.index % 2] if outlines == "both" else outlines
     place = f"dicom/{patient.patient_id}"
-    partial = out / f".partial-{os.getpid()}-{patient.patient_id}"
+    partial = out / f".partial-{patient.patient_id}"
     shutil.rmtree(partial, ignore_errors=True)
     study_folder = partial / f"study_{patient.study_date}"
     write_images(study_folder, study)

@@ -22,7 +22,7 @@ VOXEL_VOLUME_TOLERANCE = 0.12
 
 @pytest.fixture(scope="module")
 def studies() -> list[PhantomStudy]:
-    return [make_study(SEED, index, "ct") for index in range(14)]
+    return [make_study(SEED, index, "ct") for index in range(12)]
 
 
 def test_volume_of_a_ball_and_of_an_ellipsoid() -> None:
@@ -69,7 +69,7 @@ def test_a_soft_edge_is_half_at_the_surface() -> None:
 
 def test_tumors_are_of_2_to_200_ml_and_whole_in_the_image(studies: list[PhantomStudy]) -> None:
     volumes = [t.body.volume_ml() for s in studies for t in s.tumors]
-    assert len(volumes) >= 13
+    assert len(volumes) >= 11
     assert all(1.999 <= v <= 200.001 for v in volumes)
     assert max(volumes) / min(volumes) > 4
     for study in studies:
@@ -114,7 +114,7 @@ def test_no_threshold_finds_the_tumors(studies: list[PhantomStudy]) -> None:
     assert np.mean(scores) < 0.25
 
 
-@pytest.mark.parametrize("index", [0, 1, 3, 4])
+@pytest.mark.parametrize("index", [1, 2])
 def test_suv_computed_by_hand_from_the_stored_values(tmp_path: Path, index: int) -> None:
     write_phantoms(tmp_path, n_cases=1, first=index, seed=SEED, modality="petct")
     study = make_study(SEED, index, "petct")
@@ -149,7 +149,7 @@ def test_pet_comes_in_both_units() -> None:
 
 def test_healthy_organs_take_up_as_much_as_tumors() -> None:
     scores = []
-    for index in range(6):
+    for index in range(3):
         study = make_study(SEED, index, "petct")
         (tumors,) = (study.truth.labels > 0,)
         if not tumors.any():

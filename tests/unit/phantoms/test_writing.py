@@ -10,6 +10,7 @@ import pytest
 import SimpleITK
 from numpy.typing import NDArray
 
+from lesionflow.errors import ConfigError
 from lesionflow.phantoms import make_study, write_phantoms
 from lesionflow.phantoms.patient import draw_patient
 
@@ -147,6 +148,21 @@ def test_writing_again_replaces_and_leaves_nothing_half_written(tmp_path: Path) 
     assert calls == [(1, 1), (1, 1)]
     assert not list(tmp_path.rglob(".partial*"))
     assert len(series_files(tmp_path / "dicom", "CT")) == make_study(SEED, 0, "ct").truth.geometry.shape[0]
+
+
+@pytest.mark.parametrize(("n_cases", "first"), [(0, 0), (1, -1)])
+def test_nobody_to_make_is_refused(tmp_path: Path, n_cases: int, first: int) -> None:
+    with pytest.raises(ConfigError, match="at least one patient"):
+        write_phantoms(tmp_path, n_cases=n_cases, first=first, seed=SEED)
+
+
+def test_what_a_killed_run_left_is_cleared_away(tmp_path: Path) -> None:
+    left = tmp_path / ".partial-PHANTOM-0000/study/half.dcm"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    write_phantoms(tmp_path, n_cases=1, seed=SEED)
+    assert not list(tmp_path.rglob("*half*"))
+    assert {p.name for p in tmp_path.iterdir()} == {"dicom", "truth"}
 
 
 @pytest.mark.parametrize("kind", ["rtstruct", "seg"])
