@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lesionflow.errors import ConfigError
@@ -93,6 +93,12 @@ class ArchitectureConfig(Section):
 
     name: str
     options: dict[str, Any]
+
+    @field_validator("options")
+    @classmethod
+    def _whole_numbers_are_whole(cls, options: dict[str, Any]) -> dict[str, Any]:
+        # A Kubeflow dict parameter gives every number back as a float; the same params must give the same plan.
+        return {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in options.items()}
 
 
 class InferenceConfig(Section):
