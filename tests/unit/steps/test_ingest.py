@@ -26,8 +26,8 @@ def config(**changes):
     values = {
         "dataset_name": "knees",
         "channels": {
-            "PET": {"kind": "pet", "modality": "PT", "series_description": None},
-            "CT": {"kind": "ct", "modality": "CT", "series_description": None},
+            "PET": {"kind": "pet", "modality": "PT", "series_description": ""},
+            "CT": {"kind": "ct", "modality": "CT", "series_description": ""},
         },
         "reference_channel": "CT",
         "labels": {"tumor": 1},
