@@ -123,4 +123,6 @@ def test_great_expectations_is_silent_at_info():
         "judge(case_table(), [Rule('spacing', 'not_null', 'spacing_row_mm')], Path(tempfile.mkdtemp()) / 'docs')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=TESTS)
-    assert (done.stdout, done.stderr) == ("", "")
+    # numexpr, which pandas loads, greets where it has not been told how many threads to take.
+    said = [line for line in done.stderr.splitlines() if "numexpr" not in line]
+    assert (done.stdout, said) == ("", [])
