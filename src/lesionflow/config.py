@@ -112,7 +112,7 @@ class InferenceConfig(Section):
 
 
 class PlanConfig(Section):
-    """Params of `plan`; `auto` lets the data decide. (Not null: a Kubeflow parameter can't hold one.)"""
+    """Params of `plan`; `auto` lets the data decide (not null, which a Kubeflow parameter can't hold)."""
 
     dimensions: Literal[2, 3]
     spacing_mm: tuple[Positive | Auto, Positive | Auto, Positive | Auto]
