@@ -12,7 +12,6 @@ from lesionflow.errors import ArtifactError, ConfigError, InputError
 RULES = SplitRules(seed=13, test_fraction=0.25, n_folds=4, fold=1, n_volume_strata=3)
 
 
-
 def _sha(text):
     return hashlib.sha256(str(text).encode()).hexdigest()
 
