@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-
 from lesionflow.data.geometry import SpacingMm
 from lesionflow.metrics import lesion, overlap
 from lesionflow.metrics.surface import measure_surfaces
@@ -69,10 +67,11 @@ def score_pair(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], spaci
     """
     if reference.shape != predicted.shape:
         raise ValueError(f"Expected two masks of one shape, found {reference.shape} and {predicted.shape}.")
-    counts = overlap.count(reference, predicted)
-    # All that follows looks only at voxels of either mask: air around them costs nothing.
+    # All that follows looks only at the box around both masks: air around them costs nothing.
     box = _union_box(reference, predicted)
     near_reference, near_predicted = reference[box], predicted[box]
+    near = overlap.count(near_reference, near_predicted)
+    counts = near._replace(tn=near.tn + reference.size - near_reference.size)
     surfaces = measure_surfaces(near_reference, near_predicted, spacing_mm)
     lesions = lesion.count_lesions(near_reference, near_predicted)
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
@@ -102,5 +101,13 @@ def score_pair(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], spaci
 
 
 def _union_box(reference: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> tuple[slice, ...]:
-    found = ndimage.find_objects((reference | predicted).astype(np.uint8))
-    return tuple(found[0]) if found else tuple(slice(0, 1) for _ in range(reference.ndim))
+    """Return the box around both masks; one voxel when both are empty. Each axis looks only at what the last one left."""
+    box = [slice(0, n) for n in reference.shape]
+    for axis in range(reference.ndim):
+        others = tuple(i for i in range(reference.ndim) if i != axis)
+        present = reference[tuple(box)].any(axis=others) | predicted[tuple(box)].any(axis=others)
+        places = np.flatnonzero(present)
+        if not places.size:
+            return tuple(slice(0, 1) for _ in reference.shape)
+        box[axis] = slice(int(places[0]), int(places[-1]) + 1)
+    return tuple(box)

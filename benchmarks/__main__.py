@@ -1,0 +1,15 @@
+"""Run all benchmarks, or those named: `python -m benchmarks metrics ingest inference`."""
+
+import os
+import platform
+import sys
+from importlib import import_module
+
+NAMES = ("metrics", "ingest", "inference")
+
+if __name__ == "__main__":
+    print(
+        f"{platform.processor() or platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
+    )
+    for name in sys.argv[1:] or NAMES:
+        import_module(f"benchmarks.{name}").run()
