@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
 from lesionflow.data.geometry import SpacingMm
 from lesionflow.metrics import lesion, overlap
 from lesionflow.metrics.surface import measure_surfaces
