@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def pseudonym_key(folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / KEY
     if not path.exists():
-        fresh = folder / f".{KEY}-{os.getpid()}"
+        fresh = folder / f".{KEY}-{os.getpid()}-{threading.get_ident()}"
         fresh.touch(PRIVATE_MODE)
         fresh.write_text(secrets.token_hex(32), encoding="utf-8")
         try:
