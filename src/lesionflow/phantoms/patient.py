@@ -111,7 +111,7 @@ def draw_torso_grid(rng: np.random.Generator) -> Geometry:
     column_mm = float(rng.choice([2.8, 3.0, 3.1, 3.2]))
     row_mm = float(rng.choice([2.7, 2.9])) if rng.random() < 0.3 else column_mm
     shape = (n_slices, int(rng.choice([112, 120])) if row_mm >= 2.8 else 120, 128)
-    return _centered_grid(rng, shape, (thickness, row_mm, column_mm), float(rng.uniform(-55, 5)))
+    return _centered_grid(rng, shape, (thickness, row_mm, column_mm), float(rng.uniform(-42, 12)))
 
 
 def draw_head_grid(rng: np.random.Generator) -> Geometry:

@@ -18,7 +18,9 @@ from lesionflow.phantoms.torso import Torso, draw_palette, draw_torso
 from lesionflow.phantoms.tumors import GAP_MM, Tumor, draw_tumor
 
 #: Part of the patients with a tumor who have two.
-TWO_TUMORS_FRACTION = 0.3
+TWO_TUMORS_FRACTION = 0.45
+#: How often tumors grow in an organ, when they fit.
+ORGAN_WEIGHTS = {"liver": 0.28, "lung": 0.34, "muscle": 0.18, "retroperitoneum": 0.2}
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,8 +147,7 @@ def _grow(patient: Patient, torso: Torso, healthy: Scene) -> tuple[Tumor, ...]:
     for _ in range(40):
         if len(tumors) == wanted:
             break
-        organs = sorted({site.organ for site in torso.sites})
-        organ = organs[int(rng.integers(0, len(organs)))]
+        organ = str(rng.choice(list(ORGAN_WEIGHTS), p=list(ORGAN_WEIGHTS.values())))
         sites = [site for site in torso.sites if site.organ == organ]
         site = sites[int(rng.integers(0, len(sites)))]
         keep_out = (*torso.keep_out, *((t.body, GAP_MM) for t in tumors))

@@ -19,7 +19,7 @@ BORDER_VOXELS = (1.5, 3.0, 3.0)
 GAP_MM = 12.0
 N_ATTEMPTS = 60
 #: Below 1, large tumors are drawn more often than evenly on a logarithmic scale.
-VOLUME_SKEW = 0.4
+VOLUME_SKEW = 0.33
 
 
 @dataclass(frozen=True)
