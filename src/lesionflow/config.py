@@ -172,6 +172,7 @@ class TrainConfig(Section):
     gradient_clip_norm: Positive
     max_validation_slices_per_case: Count
     deterministic: bool
+    precision: Literal["auto", "float32", "bfloat16"]
     augmentation: AugmentationConfig
 
 

@@ -37,6 +37,7 @@ from lesionflow.training import (
     TrainingState,
     fit,
     resolve_device,
+    resolve_precision,
 )
 from lesionflow.training.curves import draw_curves
 from lesionflow.training.sampling import TrainingPatches
@@ -237,6 +238,7 @@ def _start_run(tracker: Tracker, task: _Task, device: str) -> str:
         "lesionflow_version": __version__,
         "python_version": platform.python_version(),
         "torch_version": torch.__version__,
+        "precision": resolve_precision(task.config.precision, device),
         "device": torch.cuda.get_device_name() if device == "cuda" else platform.machine(),
     }
     run_id = tracker.start_run(f"{plan.architecture.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}", tags)

@@ -6,7 +6,7 @@ from lesionflow.training.losses import LOSSES
 from lesionflow.training.recipe import Recipe
 from lesionflow.training.sampling import PatchShape
 from lesionflow.training.state import TrainingState
-from lesionflow.training.trainer import TrainingResult, fit, resolve_device
+from lesionflow.training.trainer import TrainingResult, fit, resolve_device, resolve_precision
 
 __all__ = [
     "LOSSES",
@@ -18,4 +18,5 @@ __all__ = [
     "TrainingState",
     "fit",
     "resolve_device",
+    "resolve_precision",
 ]

@@ -22,6 +22,7 @@ class Recipe:
         gradient_clip_norm: Longest gradient.
         probability_threshold: From which probability on a voxel belongs, in validation.
         deterministic: Refuse operations whose result varies between runs.
+        precision: `float32`, `bfloat16` (of convolutions; weights stay float32), or `auto`: what the device is built for.
     """
 
     seed: int
@@ -38,3 +39,4 @@ class Recipe:
     gradient_clip_norm: float
     probability_threshold: float
     deterministic: bool
+    precision: str

@@ -26,6 +26,9 @@ from lesionflow.training.state import Row, TrainingState
 
 _log = logging.getLogger(__name__)
 
+#: Lightning's name of each precision; weights stay float32 in all of them.
+PRECISIONS: dict[str, Any] = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
@@ -146,12 +149,30 @@ def resolve_device(wanted: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def resolve_precision(wanted: str, device: str) -> str:
+    """Turn `auto` into what the device multiplies in hardware; emulated, bfloat16 is slower than float32.
+
+    Args:
+        wanted: `auto`, `float32` or `bfloat16`.
+        device: `cpu` or `cuda`.
+
+    Returns:
+        `float32`, `bfloat16` or, on older GPUs, `float16`.
+    """
+    if wanted != "auto":
+        return wanted
+    if device == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+    found = torch.cpu.get_capabilities()
+    return "bfloat16" if any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")) else "float32"
+
+
 def _train(run: _Run, data: CaseDataModule, device: str) -> str:
     recipe = run.module.recipe
     trainer = Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=1,
-        precision=_precision(device),
+        precision=PRECISIONS[resolve_precision(recipe.precision, device)],
         max_epochs=recipe.max_epochs - run.epochs_done,
         gradient_clip_val=recipe.gradient_clip_norm,
         callbacks=run.callbacks,
@@ -178,12 +199,6 @@ def _after_non_finite_loss(run: _Run, error: NonFiniteLossError) -> str:
         state.epochs + 1, error, state.best_dice, advice,
     )  # fmt: skip
     return "non_finite_loss"
-
-
-def _precision(device: str) -> Any:
-    if device == "cpu":
-        return "32-true"
-    return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
 
 
 @contextmanager

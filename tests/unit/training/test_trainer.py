@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 
 from lesionflow.errors import ArtifactError, LesionFlowError
-from lesionflow.training import TrainingState, fit, resolve_device
+from lesionflow.training import TrainingState, fit, resolve_device, resolve_precision
 from support.training_cases import RECIPE, blob_case, blob_data, tiny_network
 
 TESTS = Path(__file__).resolve().parents[2]
@@ -254,6 +254,27 @@ def test_device_auto_is_cuda_only_where_there_is_one(monkeypatch):
     assert resolve_device("auto") == "cuda"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert resolve_device("auto") == "cpu"
+
+
+def test_precision_auto_is_what_the_device_is_built_for(monkeypatch):
+    def capable(**found):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
+        return resolve_precision("auto", "cpu")
+
+    assert capable(avx512_bf16=False, avx512_f=True) == "float32"
+    assert capable(avx512_bf16=True) == "bfloat16"
+    assert capable(amx_bf16=True) == "bfloat16"
+    for wanted in ("float32", "bfloat16"):
+        assert resolve_precision(wanted, "cpu") == wanted
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
+    assert resolve_precision("auto", "cuda") == "float16"
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_it_learns_in_each_precision_with_weights_of_32_bits(precision):
+    result = train(replace(RECIPE, max_epochs=12, precision=precision))
+    assert result.validation_dice > 0.8
+    assert {w.dtype for w in result.weights.values()} == {np.dtype("float32")}
 
 
 def test_an_epoch_is_told_in_a_line_and_on_a_terminal_by_a_bar(caplog, monkeypatch):
