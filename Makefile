@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
+N_PACKAGES := $(shell grep -c "==" requirements.lock)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/lesionflow/__init__.py)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -25,7 +26,12 @@ $(STAMP): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed; name it with make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Making .venv (some minutes, once) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "venv is missing (Debian: apt-get install python3.11-venv)"; exit 1; }
-	@$(BIN)/pip install -q -r requirements.lock
+	@set -o pipefail; $(BIN)/pip install --progress-bar off -r requirements.lock | awk \
+		-v total=$(N_PACKAGES) -v terminal=$$(test -t 1 && echo 1) '\
+		/^Collecting/ { n++ } \
+		/^Collecting/ && (terminal || n % 25 == 0) { \
+			printf (terminal ? "\r" : "") "%d of %d packages: %-50.50s" (terminal ? "" : "\n"), n, total, $$2; fflush() } \
+		/^Installing/ { print "\nUnpacking them ..."; fflush() }'
 	@$(BIN)/pip install -q --no-deps --no-build-isolation -e .
 	@cp requirements.lock $(STAMP)
 
