@@ -1,5 +1,6 @@
 """Pieces that the networks share, in 2D and 3D."""
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -25,6 +26,8 @@ NORMALIZATIONS: dict[tuple[str, int], Callable[[int], nn.Module]] = {
 POOLINGS: dict[int, type[nn.MaxPool2d] | type[nn.MaxPool3d]] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 DROPOUTS: dict[int, type[nn.Dropout2d] | type[nn.Dropout3d]] = {2: nn.Dropout2d, 3: nn.Dropout3d}
 LEAK = 0.01
+#: Chance of a voxel to be tumor, before anything is learned.
+PRIOR = 0.01
 
 
 def activate(activation: Activation) -> nn.Module:
@@ -91,3 +94,12 @@ def initialize(network: nn.Module) -> None:
             nn.init.kaiming_normal_(module.weight, a=LEAK)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+def expect_rare(head: nn.Module) -> None:
+    """Let a head of logits begin with "hardly any voxel is tumor", which otherwise takes the first hundreds of steps.
+
+    References:
+        Lin et al. 2017, DOI 10.1109/ICCV.2017.324, section 3.3.
+    """
+    nn.init.constant_(head.get_parameter("bias"), math.log(PRIOR / (1 - PRIOR)))

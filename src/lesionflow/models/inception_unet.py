@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lesionflow.models.blocks import expect_rare
+
 KERNELS = (1, 3, 5)
 
 
@@ -74,6 +76,8 @@ class InceptionUNet(nn.Module):
             nn.Sequential(nn.Dropout3d(dropout_fraction), nn.Conv3d(widths[level], out_channels, 1))
             for level in range(n_heads)
         )
+        # The heads are summed: one alone says how rare tumor is.
+        expect_rare(self.heads[0][1])
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (batch, channel, slice, row, column), sizes multiples of 2**depth, to logits of the same size."""

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lesionflow.models.blocks import expect_rare
+
 WIDTHS = (32, 64, 128, 256)
 
 
@@ -32,6 +34,7 @@ class TableUNet(nn.Module):
         self.up = nn.ModuleList([nn.ConvTranspose3d(256, 128, 2, stride=2), nn.ConvTranspose3d(128, 64, 2, stride=2)])
         self.merge = nn.ModuleList([_pair(256, 128), _pair(128, 64)])
         self.output = nn.Conv3d(64, out_channels, 1)
+        expect_rare(self.output)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (batch, channel, slice, row, column), sizes multiples of 8, to logits of the same size."""

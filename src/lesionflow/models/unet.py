@@ -16,6 +16,7 @@ from lesionflow.models.blocks import (
     ConvolutionBlock,
     Dimensions,
     Normalization,
+    expect_rare,
     initialize,
 )
 
@@ -97,6 +98,7 @@ class UNet(nn.Module):
         self.merge = nn.ModuleList(block(2 * widths[level], widths[level]) for level in range(depth))
         self.output = CONVOLUTIONS[dimensions](widths[0], out_channels, 1)
         initialize(self)
+        expect_rare(self.output)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (batch, channel, [slice,] row, column) to logits (batch, target, [slice,] row, column)."""

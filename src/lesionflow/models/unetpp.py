@@ -18,6 +18,7 @@ from lesionflow.models.blocks import (
     ConvolutionBlock,
     Dimensions,
     Normalization,
+    expect_rare,
     initialize,
 )
 
@@ -76,6 +77,8 @@ class UNetPlusPlus(nn.Module):
         heads = range(1, depth + 1) if deep_supervision else range(depth, depth + 1)
         self.heads = nn.ModuleDict({str(step): CONVOLUTIONS[dimensions](widths[0], out_channels, 1) for step in heads})
         initialize(self)
+        for head in self.heads.values():
+            expect_rare(head)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (batch, channel, [slice,] row, column) to logits (batch, target, [slice,] row, column)."""

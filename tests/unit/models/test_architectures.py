@@ -91,3 +91,11 @@ def test_table_one_has_its_own_counts_of_weights() -> None:
 def test_a_wrong_architecture_is_refused_with_a_hint(name: str, options: dict, dimensions: int, words: str) -> None:
     with pytest.raises(ConfigError, match=words.replace("?", r"\?")):
         build_model(ArchitecturePlan(name=name, options=options), in_channels=1, out_channels=1, dimensions=dimensions)
+
+
+@pytest.mark.parametrize(("name", "dimensions"), ALL)
+def test_a_fresh_network_takes_tumor_for_rare(name: str, dimensions: int) -> None:
+    torch.manual_seed(3)
+    network = build_model(_plan(name), in_channels=1, out_channels=2, dimensions=dimensions)
+    probability = torch.sigmoid(network(torch.randn(4, 1, *([16] * (dimensions - 2)), 16, 32)))
+    assert 0.002 < probability.median() < 0.05
