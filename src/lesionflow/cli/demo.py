@@ -18,9 +18,10 @@ from typing import Any
 
 from lesionflow.cli.presets import find_params
 from lesionflow.cli.project import init_workspace, link_raw, run_workspace
+from lesionflow.config import Settings
 from lesionflow.errors import LesionFlowError, ServiceError
 
-N_CASES, SEED = 28, 7
+N_CASES, SEED = 96, 7
 #: Number of the patient that no step sees.
 UNSEEN = 1000
 #: The service loads torch, mlflow and the model.
@@ -71,13 +72,14 @@ def _draw(folder: Path) -> tuple[Path, Path]:
     from lesionflow.phantoms import write_phantoms
 
     def show(done: int, total: int) -> None:
-        if done % 7 == 0 or done == total:
+        if done % 12 == 0 or done == total:
             _say(f"{done} of {total} patients drawn")
 
     if not (folder / "phantoms" / "truth" / "truth.json").exists():
         write_phantoms(
-            folder / "phantoms", n_cases=N_CASES, seed=SEED, file_format="dicom", modality="ct", progress=show
-        )
+            folder / "phantoms", n_cases=N_CASES, seed=SEED, file_format="dicom", modality="ct",
+            workers=Settings().workers, progress=show,
+        )  # fmt: skip
     unseen = folder / "unseen"
     shutil.rmtree(unseen, ignore_errors=True)
     write_phantoms(unseen, n_cases=1, seed=SEED, first=UNSEEN, file_format="dicom", modality="ct")

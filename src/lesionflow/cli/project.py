@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.cli.presets import find_params
-from lesionflow.config import load_params
+from lesionflow.config import Settings, load_params
 from lesionflow.errors import ConfigError, LesionFlowError
 from lesionflow.steps import STEPS
 from lesionflow.steps.workspace import PATHS, dvc_yaml
@@ -163,6 +163,7 @@ def _phantom(parsed: argparse.Namespace) -> int:
             first=parsed.first,
             file_format=parsed.format,
             modality=parsed.modality,
+            workers=Settings().workers,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     sys.stdout.write(f"{len(truths)} patients in {parsed.out / parsed.format}, their truth in {parsed.out / 'truth'}\n")

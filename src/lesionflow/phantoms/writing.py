@@ -8,7 +8,10 @@
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +39,7 @@ def write_phantoms(
     modality: Modality = "ct",
     outlines: Outlines = "both",
     first: int = 0,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> list[PhantomTruth]:
     """Write synthetic patients with their truth.
@@ -51,6 +55,7 @@ def write_phantoms(
         modality: `ct`, `petct` (CT and PET) or `mr4` (T1, T1c, T2, FLAIR of a head).
         outlines: Of DICOM: RT structure set, segmentation, or `both`: one in even patients, the other in odd ones.
         first: Number of the first patient.
+        workers: Processes to draw with.
         progress: Called with how many patients are done and how many there will be.
 
     Returns:
@@ -61,17 +66,35 @@ def write_phantoms(
     """
     if n_cases < 1 or first < 0:
         raise ConfigError(f"Expected at least one patient, numbered from 0, found {n_cases} from number {first}.")
-    write = {"dicom": _write_dicom, "nifti": write_nifti, "png": write_png}[file_format]
+    draw = partial(_write_patient, out, seed, modality, file_format, outlines)
+    # Each patient in nnU-Net's layout counts the others for dataset.json.
+    n_processes = 1 if file_format == "nifti" else workers
     truths = []
-    for done, index in enumerate(range(first, first + n_cases), 1):
-        study = make_study(seed, index, modality)
-        place, kind = write(out, study, outlines)
-        truths.append(describe(study, place=place, outlines=kind))
-        write_image(out / truths[-1].mask, study.truth.labels, study.truth.geometry)
+    for truth in _each(draw, range(first, first + n_cases), n_processes):
+        truths.append(truth)
         if progress is not None:
-            progress(done, n_cases)
+            progress(len(truths), n_cases)
     update_table(out / "truth" / TABLE, truths)
     return truths
+
+
+def _each(draw: Callable[[int], PhantomTruth], numbers: range, workers: int) -> Iterator[PhantomTruth]:
+    if workers == 1 or len(numbers) == 1:
+        yield from map(draw, numbers)
+        return
+    with ProcessPoolExecutor(min(workers, len(numbers)), mp_context=get_context("forkserver")) as pool:
+        yield from pool.map(draw, numbers)
+
+
+def _write_patient(
+    out: Path, seed: int, modality: Modality, file_format: FileFormat, outlines: Outlines, index: int
+) -> PhantomTruth:
+    study = make_study(seed, index, modality)
+    write = {"dicom": _write_dicom, "nifti": write_nifti, "png": write_png}[file_format]
+    place, kind = write(out, study, outlines)
+    truth = describe(study, place=place, outlines=kind)
+    write_image(out / truth.mask, study.truth.labels, study.truth.geometry)
+    return truth
 
 
 def _write_dicom(out: Path, study: PhantomStudy, outlines: Outlines) -> tuple[str, str]:
@@ -80,9 +103,9 @@ def _write_dicom(out: Path, study: PhantomStudy, outlines: Outlines) -> tuple[st
     sop_class = CTImageStorage if channel == "CT" else MRImageStorage
     kind = ("rtstruct", "seg")[patient.index % 2] if outlines == "both" else outlines
     place = f"dicom/{patient.patient_id}"
-    partial = out / f".partial-{patient.patient_id}"
-    shutil.rmtree(partial, ignore_errors=True)
-    study_folder = partial / f"study_{patient.study_date}"
+    unfinished = out / f".partial-{patient.patient_id}"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    study_folder = unfinished / f"study_{patient.study_date}"
     write_images(study_folder, study)
     if kind == "seg":
         write_segmentation(study_folder / "91_SEG" / "SEG.dcm", study)
@@ -91,5 +114,5 @@ def _write_dicom(out: Path, study: PhantomStudy, outlines: Outlines) -> tuple[st
     final = out / place
     final.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(final, ignore_errors=True)
-    partial.rename(final)
+    unfinished.rename(final)
     return place, kind
