@@ -1,4 +1,7 @@
-"""Networks of the papers, by name. Each maps (batch, channel, [slice,] row, column) to logits of the targets."""
+"""Networks of the papers, by name. Each maps (batch, channel, [slice,] row, column) to logits of the targets.
+
+A network with deep supervision gives a tuple of logits while it trains, the finest first; otherwise it gives one tensor.
+"""
 
 import difflib
 import inspect
@@ -10,17 +13,25 @@ from torch import nn
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ConfigError
 from lesionflow.models.inception_unet import InceptionUNet
+from lesionflow.models.residual_encoder_unet import ResidualEncoderUNet
+from lesionflow.models.resnet_unet import ResNetUNet
 from lesionflow.models.table_unet import TableUNet
 from lesionflow.models.unet import UNet
 from lesionflow.models.unetpp import UNetPlusPlus
 
 
 class Architecture(NamedTuple):
-    """A network: how it is built, in how many dimensions it exists, and options that a quick test may use."""
+    """A network: how it is built, in how many dimensions it exists, and options that a quick test may use.
+
+    `encoder` is a regular expression matched at the start of the names of the weights that bring an image down to
+    features: those that transfer learning may freeze. `halvings` is their number where no option `depth` says it.
+    """
 
     build: Callable[..., nn.Module]
     dimensions: tuple[int, ...]
     small_options: Mapping[str, Any]
+    encoder: str
+    halvings: int = 0
 
 
 _SMALL: Mapping[str, Any] = {
@@ -45,16 +56,28 @@ def _table_unet(in_channels: int, out_channels: int, dimensions: int) -> nn.Modu
     return TableUNet(in_channels, out_channels)
 
 
-ARCHITECTURES: Mapping[str, Architecture] = {
-    "unet": Architecture(UNet, (2, 3), _SMALL),
-    "attention_unet": Architecture(_attention_unet, (2, 3), _SMALL),
-    "unetpp": Architecture(UNetPlusPlus, (2, 3), _SMALL),
-    "inception_unet": Architecture(_inception_unet, (3,), {"base_channels": 4, "depth": 2, "dropout_fraction": 0.0}),
-    "table_unet": Architecture(_table_unet, (3,), {}),
+_RESIDUAL = {key: value for key, value in _SMALL.items() if key != "residual"}
+_RESNET: Mapping[str, Any] = {
+    "encoder": "resnet10",
+    "decoder_channels": 4,
+    "normalization": "instance",
+    "activation": "leaky_relu",
+    "dropout_fraction": 0.0,
 }
 
-#: Halvings of a network that has no `depth` option.
-FIXED_DEPTH = {"table_unet": 3}
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "unet": Architecture(UNet, (2, 3), _SMALL, r"down\."),
+    "attention_unet": Architecture(_attention_unet, (2, 3), _SMALL, r"down\."),
+    "unetpp": Architecture(UNetPlusPlus, (2, 3), {**_SMALL, "attention": True}, r"blocks\.\d+_0\."),
+    "residual_encoder_unet": Architecture(
+        ResidualEncoderUNet, (2, 3), {**_RESIDUAL, "n_blocks": [1, 2, 2]}, r"(stem|down)\."
+    ),
+    "resnet_unet": Architecture(ResNetUNet, (2, 3), _RESNET, r"encoder\.", halvings=5),
+    "inception_unet": Architecture(
+        _inception_unet, (3,), {"base_channels": 4, "depth": 2, "dropout_fraction": 0.0}, r"(stem|down)\."
+    ),
+    "table_unet": Architecture(_table_unet, (3,), {}, r"down\.", halvings=3),
+}
 
 
 def build_model(plan: ArchitecturePlan, *, in_channels: int, out_channels: int, dimensions: int) -> nn.Module:
@@ -91,4 +114,5 @@ def build_model(plan: ArchitecturePlan, *, in_channels: int, out_channels: int, 
 
 def size_multiple(plan: ArchitecturePlan) -> int:
     """Return the number that each patch axis must be a multiple of: two to the power of the network's halvings."""
-    return 2 ** int(FIXED_DEPTH.get(plan.name, plan.options.get("depth", 0)))
+    architecture = ARCHITECTURES.get(plan.name)
+    return 2 ** int(plan.options.get("depth", architecture.halvings if architecture else 0))

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 Dimensions = Literal[2, 3]
 Normalization = Literal["instance", "batch", "none"]
 Activation = Literal["leaky_relu", "relu"]
+#: What a network gives: logits; in training with deep supervision those of several heads, the finest first.
+Logits = Tensor | tuple[Tensor, ...]
 
 CONVOLUTIONS: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
 TRANSPOSED: dict[int, type[nn.ConvTranspose2d] | type[nn.ConvTranspose3d]] = {
@@ -24,6 +26,7 @@ NORMALIZATIONS: dict[tuple[str, int], Callable[[int], nn.Module]] = {
     ("none", 3): lambda _: nn.Identity(),
 }
 POOLINGS: dict[int, type[nn.MaxPool2d] | type[nn.MaxPool3d]] = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+AVERAGES: dict[int, type[nn.AvgPool2d] | type[nn.AvgPool3d]] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
 DROPOUTS: dict[int, type[nn.Dropout2d] | type[nn.Dropout3d]] = {2: nn.Dropout2d, 3: nn.Dropout3d}
 LEAK = 0.01
 #: Chance of a voxel to be tumor, before anything is learned.

@@ -1,7 +1,7 @@
 """What training minimizes: pure functions of logits and targets.
 
 Both are (batch, target, [slice,] row, column); targets are 0 or 1. Each target is judged by itself (sigmoid), so
-overlapping regions need nothing else.
+overlapping regions need nothing else; `dice_ce_loss` alone wants targets that exclude one another.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Logits = torch.Tensor | tuple[torch.Tensor, ...]
 
 #: Keeps a quotient of sums finite where both are empty: the loss of an empty target predicted empty is then 0.
 SMOOTH = 1.0
@@ -97,16 +98,63 @@ def dice_bce_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return dice_loss(logits, targets) + bce_loss(logits, targets)
 
 
+def dice_ce_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Sum of `dice_loss` over the batch and the cross entropy of background and targets, which exclude one another.
+
+    The background's logit is fixed at 0, so that a voxel is more likely a target than background where the target's own
+    sigmoid is above one half, as inference decides. With one target this is `dice_bce_loss`.
+
+    Args:
+        logits: (batch, target, ...).
+        targets: 0/1, of the same shape; no voxel may belong to two.
+
+    Returns:
+        Scalar >= 0.
+    """
+    padded = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1).float()
+    classes = torch.cat([torch.zeros_like(targets[:, :1]), targets], dim=1).argmax(dim=1)
+    return dice_loss(logits, targets) + functional.cross_entropy(padded, classes)
+
+
+def over_outputs(loss: Loss, outputs: Logits, targets: torch.Tensor) -> torch.Tensor:
+    """Weigh a loss over all outputs of a network with deep supervision; that of the one output of another.
+
+    Args:
+        loss: Of one output.
+        outputs: Logits (batch, target, ...), or several of them, the finest first, of the targets' size or coarser.
+        targets: 0/1 (batch, target, ...).
+
+    Returns:
+        Scalar: the weighted mean, an output of half the size having half the weight (nnU-Net's rule); its targets are
+        the nearest of the finest.
+
+    References:
+        Lee et al. 2015, arXiv:1409.5185; Isensee et al. 2021, DOI 10.1038/s41592-020-01008-z.
+    """
+    if isinstance(outputs, torch.Tensor):
+        return loss(outputs, targets)
+    weights = [output.shape[-1] / targets.shape[-1] for output in outputs]
+    values = [w * loss(output, _shrink(targets, output)) for w, output in zip(weights, outputs, strict=True)]
+    return torch.stack(values).sum() / sum(weights)
+
+
 #: Every loss by its name in params.yaml.
 LOSSES: Mapping[str, Loss] = MappingProxyType(
     {
         "dice": dice_loss,
         "bce": bce_loss,
         "dice_bce": dice_bce_loss,
+        "dice_ce": dice_ce_loss,
         "focal": focal_loss,
         "tversky": tversky_loss,
     }
 )
+
+
+def _shrink(targets: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    if targets.shape[2:] == like.shape[2:]:
+        return targets
+    return functional.interpolate(targets.float(), size=like.shape[2:], mode="nearest-exact")
 
 
 def _soft_counts(

@@ -7,7 +7,7 @@ from pytorch_lightning import LightningModule
 from torch import nn
 
 from lesionflow.training.datamodule import Batch
-from lesionflow.training.losses import LOSSES
+from lesionflow.training.losses import LOSSES, over_outputs
 from lesionflow.training.recipe import Recipe
 from lesionflow.training.slabs import SlabBatch
 
@@ -54,7 +54,7 @@ class SegmentationModule(LightningModule):
             NonFiniteLossError: When it is NaN or infinite.
         """
         image, target = batch
-        loss = self._loss(self(image), target)
+        loss = over_outputs(self._loss, self.network(image), target)
         if not torch.isfinite(loss):
             raise NonFiniteLossError(f"the loss became {loss.item()}")
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(image))
