@@ -153,6 +153,18 @@ class AugmentationConfig(Section):
     gamma_fraction: Annotated[float, Field(ge=0.0)]
 
 
+class TransferConfig(Section):
+    """Weights to start from: of `none`, a bundle's folder, `models:/name@alias`, a file of weights, or its address.
+
+    `sha256`: the first 8 to 64 digits of a file's hash, required for an address; empty otherwise.
+    """
+
+    source: Annotated[str, Field(min_length=1)]
+    sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{8,64})?$")]
+    frozen_epochs: Annotated[int, Field(ge=0)]
+    encoder_learning_rate_fraction: Annotated[float, Field(gt=0.0, le=1.0)]
+
+
 class TrainConfig(Section):
     """Params of `train`."""
 
@@ -161,7 +173,7 @@ class TrainConfig(Section):
     max_minutes: Positive
     batches_per_epoch: Count
     foreground_fraction: Fraction
-    loss: Literal["dice", "bce", "dice_bce", "focal", "tversky"]
+    loss: Literal["dice", "bce", "dice_bce", "dice_ce", "focal", "tversky"]
     optimizer: Literal["adam", "adamw", "sgd"]
     learning_rate: Positive
     weight_decay: Annotated[float, Field(ge=0.0)]
@@ -173,6 +185,7 @@ class TrainConfig(Section):
     max_validation_slices_per_case: Count
     deterministic: bool
     precision: Literal["auto", "float32", "bfloat16"]
+    transfer: TransferConfig
     augmentation: AugmentationConfig
 
 
@@ -222,7 +235,8 @@ class Settings(BaseSettings):
     """Where and how fast; from the environment, never from params.yaml.
 
     `LESIONFLOW_WORKERS`, `LESIONFLOW_DEVICE` (`auto`, `cpu`, `cuda`), `LESIONFLOW_PRIVATE_DIR` (the pseudonym key and the
-    list of sources: kept out of repo, DVC and MLflow) and `MLFLOW_TRACKING_URI`.
+    list of sources: kept out of repo, DVC and MLflow), `LESIONFLOW_CACHE_DIR` (weights fetched once) and
+    `MLFLOW_TRACKING_URI`.
     """
 
     model_config = SettingsConfigDict(env_prefix="LESIONFLOW_", frozen=True, extra="ignore")
@@ -230,6 +244,7 @@ class Settings(BaseSettings):
     workers: Count = Field(default_factory=lambda: len(os.sched_getaffinity(0)))
     device: Literal["auto", "cpu", "cuda"] = "auto"
     private_dir: Path = Field(default_factory=lambda: Path.home() / ".config" / "lesionflow")
+    cache_dir: Path = Field(default_factory=lambda: Path.home() / ".cache" / "lesionflow")
     pseudonym_key: Annotated[str | None, Field(repr=False)] = None
     tracking_uri: Annotated[str, Field(validation_alias="MLFLOW_TRACKING_URI")] = Field(
         default_factory=lambda: f"sqlite:///{Path.cwd() / 'mlflow.db'}", validation_alias="MLFLOW_TRACKING_URI"

@@ -5,13 +5,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from lesionflow.data.plan import Plan
 
 
 class Card(BaseModel):
-    """Where a bundle came from: what a passport repeats."""
+    """Where a bundle came from: what a passport repeats.
+
+    `transfer` says which weights training started from and what became of each; empty when all were drawn anew.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,6 +29,7 @@ class Card(BaseModel):
     validation_dice: float
     epochs: int
     train_params: dict[str, Any]
+    transfer: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from lesionflow.data.plan import ArchitecturePlan
@@ -99,20 +98,6 @@ def is_encoder(name: str, architecture: str) -> bool:
         architecture: A key of `ARCHITECTURES`.
     """
     return re.match(ARCHITECTURES[architecture].encoder, name) is not None
-
-
-def plain_weights(content: Mapping[str, object]) -> dict[str, Tensor]:
-    """Take the weights out of what a file of PyTorch's holds: a state, maybe under `state_dict`, maybe of a parallel module.
-
-    Args:
-        content: From `torch.load`.
-
-    Returns:
-        Weights by name, without a leading `module.`.
-    """
-    inner = content.get("state_dict", content)
-    state = inner if isinstance(inner, Mapping) else {}
-    return {str(k).removeprefix("module."): v for k, v in state.items() if isinstance(v, torch.Tensor)}
 
 
 def _differs_in_input_channels_alone(given: Tensor, own: Tensor) -> bool:

@@ -1,38 +1,28 @@
 """The step `train`: preprocessed cases in, bundle out; the run in MLflow."""
 
-import hashlib
-import json
 import logging
-import math
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 
 from lesionflow import __version__
 from lesionflow.augmentation import Changes, build_augmentation
 from lesionflow.config import Settings, TrainConfig
 from lesionflow.data.bundle import Bundle, Card
-from lesionflow.data.plan import Plan
-from lesionflow.errors import ArtifactError
-from lesionflow.io import preprocessed
 from lesionflow.io.bundles import write_bundle
-from lesionflow.io.preprocessed import IndexEntry
-from lesionflow.models import build_model, size_multiple
+from lesionflow.models import size_multiple
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps.revision import code_revision
-from lesionflow.steps.split import read_split
+from lesionflow.steps.training_task import TrainingTask, gather
 from lesionflow.steps.training_work import HISTORY, WorkFolder
 from lesionflow.training import (
     CaseArrays,
     CaseDataModule,
-    PatchShape,
-    Recipe,
     TrainingResult,
     TrainingState,
     fit,
@@ -45,48 +35,8 @@ from lesionflow.training.slabs import ValidationSlabs
 
 #: More loaders than this do not make one network faster.
 MAX_LOADERS = 12
-#: Arrays that take less stay decompressed in memory: a patch is then read a hundred times faster.
-IN_MEMORY_BYTES = 2_000_000_000
 CURVES = "curves.png"
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """What is trained on what."""
-
-    config: TrainConfig
-    plan: Plan
-    train: tuple[str, ...]
-    validation: tuple[str, ...]
-    data_revision: str
-
-    @property
-    def key(self) -> str:
-        """Digest of all that decides the result."""
-        content = [self.config.model_dump(mode="json"), self.plan.digest(), self.train, self.validation]
-        return hashlib.sha256(json.dumps([*content, self.data_revision], sort_keys=True).encode()).hexdigest()
-
-    @property
-    def patch(self) -> PatchShape:
-        """What the network sees."""
-        return PatchShape(self.plan.patch_size, self.plan.dimensions)
-
-    def build_network(self) -> torch.nn.Module:
-        """Make the plan's network."""
-        plan = self.plan
-        return build_model(
-            plan.architecture,
-            in_channels=plan.in_channels,
-            out_channels=len(plan.targets),
-            dimensions=plan.dimensions,
-        )
-
-    def recipe(self) -> Recipe:
-        """Return what the training loop is told."""
-        names = {field.name for field in fields(Recipe)}
-        values = {name: value for name, value in self.config.model_dump().items() if name in names}
-        return Recipe(**values, probability_threshold=self.plan.inference.probability_threshold)
 
 
 def run(
@@ -109,15 +59,23 @@ def run(
     Raises:
         ArtifactError: When an input is broken or holds no case to train or validate on.
         ServiceError: When MLflow can't be reached.
+        ConfigError: When the loss or the first weights do not fit the plan.
         LesionFlowError: When the loss is not finite from the start.
     """
-    task, cases = _gather(config, inputs)
+    task, cases = gather(config, inputs, settings)
     work = WorkFolder.beside(outputs["bundle"], task.key)
     resume = work.load()
     if resume is not None:
         logger.info("going on after epoch %d of a training that was broken off", resume.epochs)
     tracker = Tracker(settings.tracking_uri, task.plan.dataset.name)
     device = resolve_device(settings.device)
+    transferred: dict[str, Any] = {}
+
+    def build_network() -> torch.nn.Module:
+        network = task.build_network()
+        transferred.update(task.start(network))
+        return network
+
     with _tracked(tracker, work, task, device) as run_id:
 
         def after_epoch(state: TrainingState) -> None:
@@ -125,7 +83,7 @@ def run(
             _log_epoch(tracker, run_id, state)
 
         result = fit(
-            task.build_network,
+            build_network,
             _make_data(task, cases, device, settings.workers),
             task.recipe(),
             device=device,
@@ -134,54 +92,13 @@ def run(
             resume=resume,
         )
         _log_result(tracker, run_id, work, task, result)
-        write_bundle(outputs["bundle"], Bundle(task.plan, result.weights, _card(task, result, run_id)))
+        write_bundle(outputs["bundle"], Bundle(task.plan, result.weights, _card(task, result, run_id, transferred)))
     work.remove()
     logger.info("trained %d epochs, stopped by %s: Dice %.4f", result.epochs, result.stopped_by, result.validation_dice)
     return {"epochs": result.epochs, "validation_dice": result.validation_dice, "minutes": result.minutes}
 
 
-def _gather(config: TrainConfig, inputs: Mapping[str, Path]) -> tuple[_Task, dict[str, CaseArrays]]:
-    plan, split = read_plan(inputs["plan"]), read_split(inputs["splits"])
-    folder = inputs["preprocessed"]
-    index = preprocessed.read_index(folder)
-    train, validation = _usable(split.train, index), _usable(split.validation, index)
-    for verb, case_ids in (("train", train), ("validate", validation)):
-        if not case_ids:
-            raise ArtifactError(f"Expected at least one preprocessed case to {verb} on, found none. Add studies.")
-    used = (*train, *validation)
-    content = "".join(f"{case_id} {index[case_id].key}\n" for case_id in sorted(used))
-    task = _Task(config, plan, train, validation, hashlib.sha256(content.encode()).hexdigest())
-    return task, _open_cases(folder, {case_id: index[case_id] for case_id in used})
-
-
-def _usable(case_ids: Iterable[str], index: Mapping[str, IndexEntry]) -> tuple[str, ...]:
-    """Leave out the cases that could not be preprocessed; `preprocess` has judged how many that may be."""
-    usable = tuple(case_id for case_id in sorted(case_ids) if case_id in index and index[case_id].sha256)
-    if lost := sorted(set(case_ids) - set(usable)):
-        logger.warning("%d cases are not trained with, they could not be preprocessed: %s", len(lost), ", ".join(lost))
-    return usable
-
-
-def _open_cases(folder: Path, index: Mapping[str, IndexEntry]) -> dict[str, CaseArrays]:
-    """Open the cases; decompressed once and for all where they fit into memory together."""
-    cases = {}
-    for case_id, entry in index.items():
-        if not preprocessed.is_intact(folder, case_id, entry):
-            message = f"Expected the preprocessed case {case_id} as its index names it, found it altered or missing."
-            raise ArtifactError(f"{message} Run preprocess again.")
-        stored = preprocessed.open_case(preprocessed.case_file(folder, case_id))
-        cases[case_id] = CaseArrays(case_id, stored.image, stored.mask, stored.foreground)
-    size = sum(4 * math.prod(case.image.shape) + math.prod(case.mask.shape) for case in cases.values())
-    if size > IN_MEMORY_BYTES:
-        logger.info("%.1f GB of arrays stay compressed", size / 1e9)
-        return cases
-    return {
-        case_id: CaseArrays(case_id, np.asarray(case.image[:]), np.asarray(case.mask[:]), case.foreground)
-        for case_id, case in cases.items()
-    }
-
-
-def _make_data(task: _Task, cases: Mapping[str, CaseArrays], device: str, workers: int) -> CaseDataModule:
+def _make_data(task: TrainingTask, cases: Mapping[str, CaseArrays], device: str, workers: int) -> CaseDataModule:
     config, plan = task.config, task.plan
     targets = tuple(target.labels for target in plan.targets)
     in_plane = (plan.spacing_mm[1] or 1.0, plan.spacing_mm[2] or 1.0)
@@ -215,7 +132,7 @@ def _make_data(task: _Task, cases: Mapping[str, CaseArrays], device: str, worker
 
 
 @contextmanager
-def _tracked(tracker: Tracker, work: WorkFolder, task: _Task, device: str) -> Iterator[str]:
+def _tracked(tracker: Tracker, work: WorkFolder, task: TrainingTask, device: str) -> Iterator[str]:
     """Open the run in MLflow, or the one that a killed training had opened; close it as it ends."""
     run_id = work.run_id
     if not run_id or not tracker.has_run(run_id):
@@ -229,7 +146,7 @@ def _tracked(tracker: Tracker, work: WorkFolder, task: _Task, device: str) -> It
     tracker.finish(run_id)
 
 
-def _start_run(tracker: Tracker, task: _Task, device: str) -> str:
+def _start_run(tracker: Tracker, task: TrainingTask, device: str) -> str:
     plan = task.plan
     tags = {
         "code_revision": code_revision(),
@@ -240,6 +157,7 @@ def _start_run(tracker: Tracker, task: _Task, device: str) -> str:
         "torch_version": torch.__version__,
         "precision": resolve_precision(task.config.precision, device),
         "device": torch.cuda.get_device_name() if device == "cuda" else platform.machine(),
+        "transfer_digest": task.source.digest if task.source else "",
     }
     run_id = tracker.start_run(f"{plan.architecture.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}", tags)
     decided = plan.model_dump(mode="json", exclude={"dataset", "decisions", "format", "channels"})
@@ -257,7 +175,7 @@ def _log_epoch(tracker: Tracker, run_id: str, state: TrainingState) -> None:
     tracker.log_metrics(run_id, figures, step=int(row["epoch"]) + 1)
 
 
-def _log_result(tracker: Tracker, run_id: str, work: WorkFolder, task: _Task, result: TrainingResult) -> None:
+def _log_result(tracker: Tracker, run_id: str, work: WorkFolder, task: TrainingTask, result: TrainingResult) -> None:
     title = f"{task.plan.dataset.name}: {task.plan.architecture.name}, stopped by {result.stopped_by}"
     (work.path / CURVES).write_bytes(draw_curves(result.history, title))
     for name in (HISTORY, CURVES):
@@ -267,7 +185,7 @@ def _log_result(tracker: Tracker, run_id: str, work: WorkFolder, task: _Task, re
     tracker.set_tags(run_id, {"stopped_by": result.stopped_by})
 
 
-def _card(task: _Task, result: TrainingResult, run_id: str) -> Card:
+def _card(task: TrainingTask, result: TrainingResult, run_id: str, transferred: dict[str, Any]) -> Card:
     return Card(
         lesionflow_version=__version__,
         code_revision=code_revision(),
@@ -280,16 +198,5 @@ def _card(task: _Task, result: TrainingResult, run_id: str) -> Card:
         validation_dice=result.validation_dice,
         epochs=result.epochs,
         train_params=task.config.model_dump(mode="json"),
+        transfer=transferred,
     )
-
-
-def read_plan(path: Path) -> Plan:
-    """Read what `plan` wrote.
-
-    Raises:
-        ArtifactError: When it is not that.
-    """
-    try:
-        return Plan.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"Expected a plan in {path.name}, found: {error!s:.300}. Run plan again.") from error

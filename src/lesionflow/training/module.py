@@ -1,5 +1,6 @@
 """The Lightning module: a network, its loss, and the Dice of whole validation slices."""
 
+import re
 from typing import Any
 
 import torch
@@ -91,12 +92,24 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         The optimizer.
     """
     common: dict[str, Any] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
-    parameters = network.parameters()
+    parameters = _groups(network, recipe)
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(parameters, momentum=SGD_MOMENTUM, nesterov=True, **common)
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(parameters, **common)
     return torch.optim.Adam(parameters, **common)
+
+
+def _groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """Divide the parameters in two where the encoder learns at another rate; `Schedule` reads each group's fraction."""
+    fraction = recipe.encoder_learning_rate_fraction
+    if fraction == 1.0:
+        return [{"params": list(network.parameters())}]
+    parts: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+    for name, parameter in network.named_parameters():
+        parts[re.match(recipe.encoder, name) is not None].append(parameter)
+    encoder = {"params": parts[True], "fraction": fraction, "lr": recipe.learning_rate * fraction}
+    return [encoder, {"params": parts[False]}]
 
 
 def count_voxels(predicted: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:

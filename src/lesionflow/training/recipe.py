@@ -22,6 +22,9 @@ class Recipe:
         gradient_clip_norm: Longest gradient.
         probability_threshold: From which probability on a voxel belongs, in validation.
         deterministic: Refuse operations whose result varies between runs.
+        encoder: Regular expression at the start of the names of the encoder's weights.
+        frozen_epochs: Epochs at the start in which the encoder's weights stay as they are.
+        encoder_learning_rate_fraction: Learning rate of the encoder over that of the rest.
         precision: `float32`, `bfloat16` (of convolutions; weights stay float32), or `auto`: what the device is built for.
     """
 
@@ -40,3 +43,6 @@ class Recipe:
     probability_threshold: float
     deterministic: bool
     precision: str
+    encoder: str
+    frozen_epochs: int
+    encoder_learning_rate_fraction: float

@@ -111,7 +111,7 @@ class Schedule(Callback):
         """Set the learning rate."""
         self.learning_rate = self._now()
         for group in trainer.optimizers[0].param_groups:
-            group["lr"] = self.learning_rate
+            group["lr"] = self.learning_rate * group.get("fraction", 1.0)
 
     def on_train_epoch_end(self, trainer: Trainer, _: LightningModule) -> None:
         """Tell the plateau how good the epoch was."""

@@ -18,6 +18,7 @@ from torch import nn
 
 from lesionflow.errors import LesionFlowError
 from lesionflow.training.datamodule import CaseDataModule
+from lesionflow.training.freezing import FrozenEncoder
 from lesionflow.training.module import NonFiniteLossError, SegmentationModule
 from lesionflow.training.recipe import Recipe
 from lesionflow.training.recording import OnEpoch, ProgressBar, Recorder
@@ -77,7 +78,8 @@ class _Run:
         """In the order in which they must see the end of an epoch."""
         best = self.recorder.state.best_dice if self.recorder.state else 0.0
         bar = ProgressBar(self.module.recipe.max_epochs, self.budget, best)
-        return [self.early_stopping, self.budget, self.schedule, bar, self.recorder]
+        freezing = FrozenEncoder(self.module.recipe, self.budget)
+        return [self.early_stopping, self.budget, self.schedule, freezing, bar, self.recorder]
 
     @property
     def stopped_by(self) -> str:

@@ -1,11 +1,15 @@
 """One contract for every architecture: a new entry of ARCHITECTURES is tested without a new file."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ConfigError
 from lesionflow.models import ARCHITECTURES, build_model, size_multiple
+from lesionflow.models.resnet import ResNetEncoder
+from lesionflow.models.transfer import is_encoder
 
 ALL = [(name, d) for name, architecture in ARCHITECTURES.items() for d in architecture.dimensions]
 
@@ -14,16 +18,26 @@ def _plan(name: str) -> ArchitecturePlan:
     return ArchitecturePlan(name=name, options=dict(ARCHITECTURES[name].small_options))
 
 
+def _image(name: str, dimensions: int, batch: int, channels: int) -> torch.Tensor:
+    """Asymmetric, two of the network's coarsest voxels along an axis at least: one can't be normalized in training."""
+    multiple = size_multiple(_plan(name))
+    return torch.randn(batch, channels, *[multiple * k for k in (1, 2, 3)][-dimensions:])
+
+
 @pytest.mark.parametrize(("name", "dimensions"), ALL)
 def test_logits_have_the_size_of_the_input_and_every_weight_learns(name: str, dimensions: int) -> None:
     network = build_model(_plan(name), in_channels=2, out_channels=3, dimensions=dimensions)
-    image = torch.randn(2, 2, *([16] * (dimensions - 2)), 16, 24)
-    logits = network(image)
-    assert logits.shape == (2, 3, *image.shape[2:])
-    logits.square().sum().backward()
+    image = _image(name, dimensions, 2, 2)
+    outputs = network(image)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    assert outputs[0].shape == (2, 3, *image.shape[2:])
+    for finer, coarser in pairwise(outputs):
+        assert all(f in {c, 2 * c} for f, c in zip(finer.shape[2:], coarser.shape[2:], strict=True))
+    torch.stack([output.square().sum() for output in outputs]).sum().backward()
     idle = [key for key, weight in network.named_parameters() if weight.grad is None or not weight.grad.abs().sum() > 0]
     # A bias before a normalization has no effect by design; no other weight may be idle.
     assert idle == []
+    assert network.eval()(image).shape == (2, 3, *image.shape[2:])
 
 
 @pytest.mark.parametrize(("name", "dimensions"), ALL)
@@ -32,19 +46,90 @@ def test_reloaded_weights_predict_the_same(name: str, dimensions: int) -> None:
     one = build_model(_plan(name), in_channels=1, out_channels=2, dimensions=dimensions).eval()
     torch.manual_seed(4)
     other = build_model(_plan(name), in_channels=1, out_channels=2, dimensions=dimensions).eval()
-    image = torch.randn(1, 1, *([8] * (dimensions - 2)), 16, 8)
+    image = _image(name, dimensions, 1, 1)
     with torch.inference_mode():
         assert not torch.equal(one(image), other(image))
         other.load_state_dict(one.state_dict())
         assert torch.equal(one(image), other(image))
 
 
-@pytest.mark.parametrize(("name", "dimensions"), ALL)
-def test_sizes_at_the_stated_multiple_pass(name: str, dimensions: int) -> None:
-    multiple = size_multiple(_plan(name))
-    network = build_model(_plan(name), in_channels=1, out_channels=1, dimensions=dimensions).eval()
-    sizes = [multiple * k for k in (2, 3, 4)][-dimensions:]
-    assert network(torch.zeros(1, 1, *sizes)).shape[2:] == tuple(sizes)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_encoder_is_the_way_down_and_nothing_else(name: str) -> None:
+    """What the coarsest features depend on; a weight of the decoder has no part in them."""
+    network = build_model(_plan(name), in_channels=2, out_channels=1, dimensions=3)
+    named = {key for key, _ in network.named_parameters() if is_encoder(key, name)}
+    rest = {key for key, _ in network.named_parameters()} - named
+    assert named
+    assert rest
+    decoder = ("up.", "merge.", "gates.", "output.", "heads.")
+    outside = {key for key in rest if not key.startswith(decoder)}
+    # U-Net++ alone names the blocks of both ways alike: level and step, and step 0 is the way down.
+    assert all(name == "unetpp" and key.startswith("blocks.") and "_0." not in key for key in outside)
+
+
+def test_deep_supervision_can_be_switched_off() -> None:
+    for name in ("unetpp", "residual_encoder_unet"):
+        plan = ArchitecturePlan(name=name, options={**ARCHITECTURES[name].small_options, "deep_supervision": False})
+        assert build_model(plan, in_channels=1, out_channels=1, dimensions=2)(torch.randn(1, 1, 8, 12)).shape[1] == 1
+
+
+def test_the_mean_of_all_heads_speaks_for_unetpp_and_the_finest_for_the_residual_encoder() -> None:
+    image = torch.randn(1, 1, 8, 12)
+    for name, combine in (
+        ("unetpp", lambda outputs: torch.stack(outputs).mean(0)),
+        ("residual_encoder_unet", lambda o: o[0]),
+    ):
+        network = build_model(_plan(name), in_channels=1, out_channels=1, dimensions=2)
+        torch.testing.assert_close(combine(network.train()(image)), network.eval()(image))
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "base_channels", "depth", "channels", "targets", "expected"),
+    [(2, 32, 6, 6, 1, 105_890_726), (3, 32, 5, 4, 3, 102_339_311), (2, 8, 3, 2, 2, 547_398)],
+)
+def test_the_residual_encoder_has_nnunets_number_of_weights(
+    dimensions: int, base_channels: int, depth: int, channels: int, targets: int, expected: int
+) -> None:
+    """Counted with dynamic-network-architectures 0.4.4, `ResidualEncoderUNet` with `conv_bias=False`, nnU-Net's blocks."""
+    options = {
+        "base_channels": base_channels, "depth": depth, "normalization": "instance", "activation": "leaky_relu",
+        "dropout_fraction": 0.0,
+    }  # fmt: skip
+    with torch.device("meta"):
+        network = build_model(
+            ArchitecturePlan(name="residual_encoder_unet", options=options),
+            in_channels=channels, out_channels=targets, dimensions=dimensions,
+        )  # fmt: skip
+    assert sum(weight.numel() for weight in network.parameters()) == expected
+
+
+@pytest.mark.parametrize(
+    ("encoder", "expected"), [("resnet18", 11_176_512), ("resnet34", 21_284_672), ("resnet50", 23_508_032)]
+)
+def test_the_encoders_have_torchvisions_number_of_weights(encoder: str, expected: int) -> None:
+    """11,689,512, 21,797,672 and 25,557,032 of torchvision's documentation, less 1000 classes of 512 or 2048 features."""
+    classifier = 1000 * (2048 if encoder == "resnet50" else 512) + 1000
+    documented = {"resnet18": 11_689_512, "resnet34": 21_797_672, "resnet50": 25_557_032}[encoder]
+    assert documented - classifier == expected
+    with torch.device("meta"):
+        network = ResNetEncoder(encoder, 3, 2)
+    assert sum(weight.numel() for weight in network.parameters()) == expected
+
+
+@pytest.mark.parametrize(("name", "dimensions"), [("resnet10", 3), ("resnet18", 3), ("resnet50", 2)])
+def test_the_encoders_in_3d_are_monais(name: str, dimensions: int) -> None:
+    """MONAI's ResNets are what loads MedicalNet's weights: the same names, and the same features from the same weights."""
+    resnet = pytest.importorskip("monai.networks.nets.resnet")
+    shortcut = "A" if name in {"resnet18", "resnet34"} else "B"
+    theirs = getattr(resnet, name)(
+        spatial_dims=dimensions, n_input_channels=1, feed_forward=False, shortcut_type=shortcut, bias_downsample=False,
+        conv1_t_stride=2,
+    ).eval()  # fmt: skip
+    ours = ResNetEncoder(name, 1, dimensions).eval()
+    ours.load_state_dict({k: v for k, v in theirs.state_dict().items() if not k.startswith("fc")})
+    image = torch.randn(1, 1, *(16, 32, 24)[-dimensions:])
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(image)[-1].flatten(2).mean(2), theirs(image), atol=1e-4, rtol=1e-3)
 
 
 def test_the_unet_has_the_number_of_weights_counted_by_hand() -> None:
@@ -86,6 +171,8 @@ def test_table_one_has_its_own_counts_of_weights() -> None:
         ("unett", {}, 2, "Did you mean unet?"),
         ("inception_unet", {}, 2, "plan.dimensions"),
         ("unet", {"depht": 3}, 2, "depht"),
+        ("resnet_unet", {**ARCHITECTURES["resnet_unet"].small_options, "encoder": "resnet19"}, 2, "resnet19"),
+        ("residual_encoder_unet", {**ARCHITECTURES["residual_encoder_unet"].small_options, "depth": 5}, 2, "n_blocks"),
     ],
 )
 def test_a_wrong_architecture_is_refused_with_a_hint(name: str, options: dict, dimensions: int, words: str) -> None:

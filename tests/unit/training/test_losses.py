@@ -4,7 +4,17 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lesionflow.training.losses import LOSSES, SMOOTH, bce_loss, dice_bce_loss, dice_loss, focal_loss, tversky_loss
+from lesionflow.training.losses import (
+    LOSSES,
+    SMOOTH,
+    bce_loss,
+    dice_bce_loss,
+    dice_ce_loss,
+    dice_loss,
+    focal_loss,
+    over_outputs,
+    tversky_loss,
+)
 
 SHAPE = (2, 3, 5, 7)
 
@@ -14,6 +24,13 @@ def pair():
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(SHAPE, generator=generator, dtype=torch.float64).float()
     return logits, (torch.rand(SHAPE, generator=generator) > 0.7).to(torch.uint8)
+
+
+@pytest.fixture
+def exclusive(pair):
+    """No voxel belongs to two targets; some to none."""
+    logits, targets = pair
+    return logits, targets * (targets.cumsum(1) == 1).to(torch.uint8)
 
 
 def test_bce_is_torchs(pair):
@@ -70,9 +87,40 @@ def test_dice_bce_is_the_sum(pair):
     assert dice_bce_loss(*pair).item() == pytest.approx((dice_loss(*pair) + bce_loss(*pair)).item())
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_every_loss_falls_towards_zero_and_has_a_gradient(name, pair):
+def test_dice_ce_of_one_target_is_dice_bce(pair):
     logits, targets = pair
+    expected = dice_bce_loss(logits[:, :1], targets[:, :1]).item()
+    assert dice_ce_loss(logits[:, :1], targets[:, :1]).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_dice_ce_by_hand():
+    # Odds 1 : 3 : 2 of background and two targets; the voxels are of the first target and of the background.
+    logits = torch.tensor([[[[math.log(3)] * 2], [[math.log(2)] * 2]]])
+    targets = torch.tensor([[[[1, 0]], [[0, 0]]]])
+    cross_entropy = -(math.log(3 / 6) + math.log(1 / 6)) / 2
+    dice = dice_loss(logits, targets).item()
+    assert dice_ce_loss(logits, targets).item() == pytest.approx(dice + cross_entropy, rel=1e-5)
+
+
+def test_one_output_weighs_alone(pair):
+    assert over_outputs(dice_bce_loss, pair[0], pair[1]).item() == dice_bce_loss(*pair).item()
+
+
+def test_coarser_outputs_have_half_the_weight_and_their_nearest_targets():
+    targets = torch.zeros(1, 1, 4, 8, dtype=torch.uint8)
+    targets[..., 1, 2:] = 1
+    fine, coarse = torch.randn(1, 1, 4, 8), torch.randn(1, 1, 2, 4)
+    # Of each 2 x 2 voxels the nearest to the coarse one's center, ties to the higher index.
+    shrunk = targets[..., 1::2, 1::2]
+    expected = (bce_loss(fine, targets) + 0.5 * bce_loss(coarse, shrunk)) / 1.5
+    assert over_outputs(bce_loss, (fine, coarse), targets).item() == pytest.approx(expected.item(), rel=1e-6)
+    equal = (bce_loss(fine, targets) + bce_loss(-fine, targets)) / 2
+    assert over_outputs(bce_loss, (fine, -fine), targets).item() == pytest.approx(equal.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_falls_towards_zero_and_has_a_gradient(name, exclusive):
+    logits, targets = exclusive
     perfect = (targets.float() * 2 - 1) * 30
     assert LOSSES[name](perfect, targets).item() == pytest.approx(0, abs=1e-3)
     assert LOSSES[name](-perfect, targets) > LOSSES[name](logits, targets) > LOSSES[name](perfect, targets)

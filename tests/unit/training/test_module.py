@@ -48,3 +48,10 @@ def test_the_recipe_names_the_optimizer(name, kind):
     assert optimizer.defaults["lr"] == RECIPE.learning_rate
     assert optimizer.defaults["weight_decay"] == 0.01
     assert optimizer.defaults.get("nesterov", True)
+
+
+def test_the_encoder_may_learn_at_another_rate():
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Conv2d(2, 1, 1))
+    optimizer = make_optimizer(network, replace(RECIPE, encoder=r"0\.", encoder_learning_rate_fraction=0.25))
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert [rates[id(p)] / RECIPE.learning_rate for p in network.parameters()] == [0.25, 0.25, 1.0, 1.0]

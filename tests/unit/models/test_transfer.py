@@ -1,0 +1,77 @@
+import pytest
+import torch
+
+from lesionflow.data.plan import ArchitecturePlan
+from lesionflow.errors import ArtifactError
+from lesionflow.models import ARCHITECTURES, build_model
+from lesionflow.models.resnet import ResNetEncoder
+from lesionflow.models.transfer import adapt_channels, transfer_weights
+
+
+def plan(name, **options):
+    return ArchitecturePlan(name=name, options={**ARCHITECTURES[name].small_options, **options})
+
+
+def build(name, in_channels=2, out_channels=1, seed=0, **options):
+    torch.manual_seed(seed)
+    return build_model(plan(name, **options), in_channels=in_channels, out_channels=out_channels, dimensions=2)
+
+
+@pytest.mark.parametrize("name", [name for name, a in ARCHITECTURES.items() if 2 in a.dimensions])
+def test_the_same_network_takes_every_weight_and_predicts_the_same(name):
+    one, other = build(name, seed=1).eval(), build(name, seed=2).eval()
+    done = transfer_weights(other, one.state_dict(), plan(name))
+    assert (done.adapted, done.fresh, done.unused) == ((), (), ())
+    image = torch.randn(1, 2, 32, 64)
+    assert torch.equal(one(image), other(image))
+
+
+def test_a_head_of_other_targets_is_drawn_anew_and_named():
+    one, other = build("unet", out_channels=3, seed=1), build("unet", out_channels=2, seed=2)
+    before = other.output.weight.clone()
+    done = transfer_weights(other, one.state_dict(), plan("unet"))
+    assert done.fresh == done.unused == ("output.weight", "output.bias")
+    assert torch.equal(other.output.weight, before)
+    assert torch.equal(other.down[0].second[0].weight, one.down[0].second[0].weight)
+
+
+def test_a_deeper_network_takes_what_the_shallower_has():
+    one, other = build("unet", depth=2, seed=1), build("unet", depth=3, seed=2)
+    done = transfer_weights(other, one.state_dict(), plan("unet", depth=3))
+    assert "down.2.second.0.weight" in done.loaded
+    assert {name.split(".")[1] for name in done.fresh if name.startswith("down.")} == {"3"}
+    assert done.unused == ()
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 3, 6])
+def test_channels_that_show_the_same_give_the_same_features(n_channels):
+    weight = torch.randn(5, 3, 7, 7)
+    picture = torch.randn(1, 1, 11, 13)
+    expected = torch.nn.functional.conv2d(picture.repeat(1, 3, 1, 1), weight)
+    found = torch.nn.functional.conv2d(picture.repeat(1, n_channels, 1, 1), adapt_channels(weight, n_channels))
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_the_first_convolution_alone_is_adapted():
+    one, other = build("unet", in_channels=3, seed=1), build("unet", in_channels=6, seed=2)
+    done = transfer_weights(other, one.state_dict(), plan("unet"))
+    assert done.adapted == ("down.0.first.0.weight",)
+    assert done.fresh == ()
+    assert torch.equal(other.down[0].first[0].weight[:, 4], one.down[0].first[0].weight.mean(1) / 2)
+
+
+def test_a_bare_encoder_finds_its_place():
+    torch.manual_seed(1)
+    pictures = ResNetEncoder("resnet10", 3, 2)
+    given = {**pictures.state_dict(), "fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}
+    network = build("resnet_unet", in_channels=1, seed=2)
+    done = transfer_weights(network, given, plan("resnet_unet"))
+    assert done.adapted == ("encoder.conv1.weight",)
+    assert done.unused == ("encoder.fc.weight", "encoder.fc.bias")
+    assert not any(name.startswith("encoder.") for name in done.fresh)
+    assert torch.equal(network.encoder.layer4[0].conv2.weight, pictures.layer4[0].conv2.weight)
+
+
+def test_weights_of_another_architecture_are_refused():
+    with pytest.raises(ArtifactError, match=r"encoder of unet.*same architecture"):
+        transfer_weights(build("unet"), ResNetEncoder("resnet10", 3, 2).state_dict(), plan("unet"))
