@@ -10,7 +10,7 @@ from pathlib import Path
 from lesionflow import __version__
 from lesionflow.cli import demo, machine, model_commands, project
 from lesionflow.cli.presets import find_params
-from lesionflow.config import load_params
+from lesionflow.config import Settings, load_params
 from lesionflow.errors import LesionFlowError
 from lesionflow.steps import STEPS, run_step
 
@@ -60,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
         for key in (*step.inputs, *step.outputs):
             command.add_argument(f"--{key}", required=True, type=Path, metavar="PATH")
         command.set_defaults(run=_run_step, step=name)
+        if name == "plan":
+            words = "say whether the plan of this model (an alias, a version or a bundle's folder) still fits the data"
+            command.add_argument("--diff", metavar="MODEL", help=words)
     return parser
 
 
@@ -74,4 +77,15 @@ def _run_step(parsed: argparse.Namespace) -> int:
         {key: getattr(parsed, key) for key in step.outputs},
     )
     sys.stdout.write(f"{name}: " + ", ".join(f"{key} {value:g}" for key, value in counts.items()) + "\n")
+    if getattr(parsed, "diff", None):
+        _diff_plan(parsed)
     return 0
+
+
+def _diff_plan(parsed: argparse.Namespace) -> None:
+    from lesionflow.steps.plan import diff_with
+
+    model_name = str(load_params(find_params(parsed.params))["register"]["model_name"])
+    fits = diff_with(parsed.diff, model_name, parsed.plan, Settings().tracking_uri)
+    verdict = "still fits" if fits else "no longer fits: train anew on the new plan"
+    sys.stdout.write(f"The plan of {parsed.diff} {verdict}.\n")

@@ -1,13 +1,13 @@
 """From facts to decisions. Every decision says why; any can be pinned in params."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from lesionflow.data.dataset import Dataset, Kind
 from lesionflow.data.fingerprint import Fingerprint
+from lesionflow.data.patch_planning import BATCH_LIMITS, PINNED, Budget, MemoryMb, choose_patch, require_patch
 from lesionflow.data.plan import ArchitecturePlan, ChannelPlan, Decision, InferencePlan, Plan
-from lesionflow.errors import ConfigError
 
 #: CT is never clipped tighter than this: muscle, fat and contrast around a tumor are what tells it apart.
 WIDEST_NEEDED_HU = (-150.0, 250.0)
@@ -15,11 +15,6 @@ WIDEST_NEEDED_HU = (-150.0, 250.0)
 LEAST_UPPER_SUV = 10.0
 #: Beyond this ratio of slice to in-plane spacing the slice axis keeps the finer data's spacing (nnU-Net's rule).
 ANISOTROPIC = 3.0
-#: Bytes that training holds per voxel and base channel: about 40 float32 feature maps of full-resolution size, counting
-#: forward, backward and optimizer; measured for the U-Net of depth 4 and kept for the others.
-FEATURE_MAPS = 40
-BATCH_LIMITS = {2: (2, 32), 3: (1, 4)}
-PATCH_LIMITS = {2: 512, 3: 160}
 
 Triple = tuple[float | None, float | None, float | None]
 
@@ -39,6 +34,7 @@ def make_plan(
     bias_field_correction: bool,
     architecture: ArchitecturePlan,
     size_multiple: int,
+    memory_mb: MemoryMb,
     inference: InferencePlan,
 ) -> Plan:
     """Decide how to train on data of this kind.
@@ -57,33 +53,34 @@ def make_plan(
         bias_field_correction: N4 on MR channels.
         architecture: The network.
         size_multiple: Number that each network axis must be a multiple of.
+        memory_mb: What training holds for a (slice, row, column) patch: MB whatever the batch, and MB a sample.
         inference: How patches become a mask.
 
     Returns:
         The plan, with a sentence for each decision.
 
     Raises:
-        ConfigError: When the memory budget does not hold one sample; the message says which number to raise.
+        ConfigError: When the memory budget does not hold the smallest batch, or the pinned one; the message says which
+            number to raise.
     """
     decisions: list[Decision] = []
     spacing = _spacing(fingerprint, dimensions, spacing_mm, decisions)
-    patch = patch_size or _patch(fingerprint, dimensions, spacing, context_slices, size_multiple)
-    _require_multiple(patch, dimensions, size_multiple)
-    decisions.append(
-        _decide("patch_size", patch, "pinned in params" if patch_size else _why_patch(fingerprint, dimensions))
-    )
-    sample_mb = _sample_mb(patch, dimensions, architecture)
-    batch = batch_size or _batch(sample_mb, memory_budget_mb, dimensions)
-    why = (
-        "pinned in params"
-        if batch_size
-        else f"a sample takes about {sample_mb:.0f} MB of the {memory_budget_mb} MB budget"
-    )
-    decisions.append(_decide("batch_size", batch, why))
+    budget = Budget(memory_budget_mb, memory_mb, BATCH_LIMITS[dimensions])
+    if patch_size is not None:
+        require_patch(patch_size, dimensions, size_multiple, context_slices)
+        patch, why_patch = patch_size, PINNED
+    else:
+        patch, why_patch = choose_patch(
+            fingerprint.median_body_mm, spacing, dimensions, context_slices, size_multiple, budget
+        )
+    decisions.append(_decide("patch_size", patch, why_patch))
+    batch, why_batch = budget.batch(patch, batch_size)
+    decisions.append(_decide("batch_size", batch, why_batch))
     channels = tuple(
         _channel(fingerprint, index, name, kind, ct_window_hu, decisions)
         for index, (name, kind) in enumerate(dataset.channels.items())
     )
+    decisions += _settled(dimensions, architecture, size_multiple, context_slices)
     outputs = ", ".join(target.name for target in dataset.targets)
     decisions.append(_decide("outputs", outputs, "one sigmoid output a region, or a label where no region is declared"))
     return Plan(
@@ -127,48 +124,20 @@ def _spacing(fingerprint: Fingerprint, dimensions: int, pinned: Triple, decision
         value = own if pin is None else pin
         chosen.append(value)
         shown = "each study's own" if value is None else f"{value:g} mm"
-        decisions.append(_decide(f"spacing of {axis}s", shown, why if pin is None else "pinned in params"))
+        decisions.append(_decide(f"spacing of {axis}s", shown, why if pin is None else PINNED))
     return (chosen[0], chosen[1], chosen[2])
 
 
-def _patch(
-    fingerprint: Fingerprint, dimensions: int, spacing: Triple, context_slices: int, multiple: int
-) -> tuple[int, int, int]:
-    sizes = []
-    for body, step in zip(fingerprint.median_body_mm, spacing, strict=True):
-        voxels = body / step if step else 1.0
-        rounded = int(np.ceil(voxels / multiple)) * multiple
-        sizes.append(min(rounded, PATCH_LIMITS[dimensions] // multiple * multiple))
-    return (context_slices if dimensions == 2 else sizes[0], sizes[1], sizes[2])
-
-
-def _why_patch(fingerprint: Fingerprint, dimensions: int) -> str:
-    _, rows, columns = fingerprint.median_body_mm
-    limit = PATCH_LIMITS[dimensions]
-    return f"covers the median body of {rows:.0f} x {columns:.0f} mm in plane, at most {limit} voxels an axis"
-
-
-def _require_multiple(patch: tuple[int, int, int], dimensions: int, multiple: int) -> None:
-    axes = patch if dimensions == 3 else patch[1:]
-    if any(size % multiple for size in axes):
-        raise ConfigError(f"Expected plan.patch_size in multiples of {multiple} for this network, found {patch}.")
-
-
-def _sample_mb(patch: tuple[int, int, int], dimensions: int, architecture: ArchitecturePlan) -> float:
-    voxels = float(np.prod(patch if dimensions == 3 else patch[1:]))
-    options: dict[str, Any] = architecture.options
-    return voxels * float(options.get("base_channels", 32)) * 4 * FEATURE_MAPS / 1e6
-
-
-def _batch(sample_mb: float, budget_mb: int, dimensions: int) -> int:
-    least, most = BATCH_LIMITS[dimensions]
-    fits = int(budget_mb // sample_mb)
-    if fits < least:
-        raise ConfigError(
-            f"Expected plan.memory_budget_mb to hold {least} samples of about {sample_mb:.0f} MB, found {budget_mb} MB. "
-            f"Raise it to {int(np.ceil(least * sample_mb))}, or pin a smaller plan.patch_size."
-        )
-    return min(fits, most)
+def _settled(dimensions: int, architecture: ArchitecturePlan, multiple: int, context_slices: int) -> list[Decision]:
+    """Say what params settle, for who reads the plan alone."""
+    sees = (
+        "a volume's patches" if dimensions == 3 else f"{context_slices} neighboring slices, to predict the middle one"
+    )
+    options = ", ".join(f"{name} {value}" for name, value in architecture.options.items()) or "no options"
+    return [
+        _decide("dimensions", f"{dimensions}D", f"set in params: the network sees {sees}"),
+        _decide("network", architecture.name, f"set in params: {options}; its axes are multiples of {multiple}"),
+    ]
 
 
 def _channel(
@@ -188,7 +157,7 @@ def _channel(
         lower, upper = 0.0, max(high, LEAST_UPPER_SUV)
         why = f"99.5 % of tumor voxels lie below SUV {high:.1f}; never below {LEAST_UPPER_SUV:g}"
     elif ct_window_hu is not None:
-        (lower, upper), why = ct_window_hu, "window pinned in params"
+        (lower, upper), why = ct_window_hu, f"window {PINNED}"
     else:
         lower, upper = min(low, WIDEST_NEEDED_HU[0]), max(high, WIDEST_NEEDED_HU[1])
         why = f"99 % of tumor voxels lie in {low:.0f}..{high:.0f} HU; widened to soft tissue around them"

@@ -26,6 +26,7 @@ from lesionflow.models.blocks import (
     Logits,
     Normalization,
     activate,
+    expect_rare,
     initialize,
 )
 
@@ -147,6 +148,8 @@ class ResidualEncoderUNet(nn.Module):
         n_heads = depth if deep_supervision else 1
         self.heads = nn.ModuleList(CONVOLUTIONS[dimensions](widths[k], out_channels, 1) for k in range(n_heads))
         initialize(self)
+        for head in self.heads:
+            expect_rare(head)
 
     def forward(self, image: Tensor) -> Logits:
         """Map (batch, channel, [slice,] row, column) to logits; in training with deep supervision of all depths."""

@@ -42,8 +42,9 @@ class _PlainShortcut(nn.Module):
         self.stride = stride
 
     def forward(self, features: Tensor) -> Tensor:
-        thinned = features[(..., *([slice(None, None, self.stride)] * (features.ndim - 2)))]
-        return functional.pad(thinned, (0, 0) * (features.ndim - 2) + (0, self.new_channels))
+        for axis in range(2, features.ndim):
+            features = features[(slice(None),) * axis + (slice(None, None, self.stride),)]
+        return functional.pad(features, (0, 0) * (features.ndim - 2) + (0, self.new_channels))
 
 
 class _Block(nn.Module):

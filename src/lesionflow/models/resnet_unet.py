@@ -14,6 +14,7 @@ from lesionflow.models.blocks import (
     ConvolutionBlock,
     Dimensions,
     Normalization,
+    expect_rare,
     initialize,
 )
 from lesionflow.models.resnet import RESNETS, ResNetEncoder
@@ -65,6 +66,7 @@ class ResNetUNet(nn.Module):
         )  # fmt: skip
         self.output = CONVOLUTIONS[dimensions](widths[0], out_channels, 1)
         initialize(self)
+        expect_rare(self.output)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (batch, channel, [slice,] row, column), sizes multiples of 32, to logits of the same size."""

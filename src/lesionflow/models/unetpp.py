@@ -105,7 +105,7 @@ class UNetPlusPlus(nn.Module):
                 if key in self.gates:
                     before[-1] = self.gates[key](before[-1], below)
                 nodes[level, step] = self.blocks[key](torch.cat([*before, below], dim=1))
-        outputs = tuple(head(nodes[0, int(step)]) for step, head in reversed(self.heads.items()))
+        outputs = tuple(head(nodes[0, int(step)]) for step, head in reversed(list(self.heads.items())))
         if len(outputs) == 1:
             return outputs[0]
         return outputs if self.training else torch.stack(outputs).mean(dim=0)

@@ -14,16 +14,21 @@ from rich.table import Table
 from lesionflow.config import PlanConfig, Settings
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.fingerprint import CaseFacts, summarize_facts
+from lesionflow.data.geometry import Shape
 from lesionflow.data.plan import ArchitecturePlan, InferencePlan, Plan
+from lesionflow.data.plan_diff import compare_plans
 from lesionflow.data.planning import make_plan
 from lesionflow.data.split import Split
 from lesionflow.errors import InputError
 from lesionflow.io.cases import read_case, read_dataset
+from lesionflow.io.plans import read_plan
 from lesionflow.io.storage import write_text
-from lesionflow.models import size_multiple
+from lesionflow.models import build_model, size_multiple
+from lesionflow.models.memory import training_memory_mb
 from lesionflow.preprocessing.crop import body_mask
 from lesionflow.preprocessing.orientation import find_orientation, reorient, reorient_geometry
 from lesionflow.steps.parallel import map_cases
+from lesionflow.steps.predict import load_model
 
 #: Intensities kept of each case; percentiles of all cases together need no more.
 SAMPLES_A_CASE = 20_000
@@ -51,11 +56,26 @@ def run(
         **_decided(config.model_dump(exclude={"architecture", "inference"})),
         architecture=architecture,
         size_multiple=size_multiple(architecture),
+        memory_mb=partial(_memory_mb, architecture, dataset, config),
         inference=InferencePlan.model_validate(config.inference.model_dump()),
     )
     write_text(outputs["plan"], plan.model_dump_json(indent=2) + "\n")
     _show(plan)
     return {"n_cases": float(len(facts)), "batch_size": float(plan.batch_size)}
+
+
+def _memory_mb(
+    architecture: ArchitecturePlan, dataset: Dataset, config: PlanConfig, patch: Shape
+) -> tuple[float, float]:
+    in_channels = len(dataset.channels) * (patch[0] if config.dimensions == 2 else 1)
+    build = partial(
+        build_model,
+        architecture,
+        in_channels=in_channels,
+        out_channels=len(dataset.targets),
+        dimensions=config.dimensions,
+    )
+    return training_memory_mb(build, in_channels, patch[1:] if config.dimensions == 2 else patch)
 
 
 def _decided(values: dict[str, Any]) -> dict[str, Any]:
@@ -96,3 +116,28 @@ def _show(plan: Plan) -> None:
     for decision in plan.decisions:
         table.add_row(decision.what, decision.value, decision.why)
     Console(stderr=True).print(table)
+
+
+def diff_with(model: str, model_name: str, plan_file: Path, tracking_uri: str) -> bool:
+    """Say whether a registered model's plan still fits the data that a new plan was made for; print how they differ.
+
+    Args:
+        model: An alias, a version, or the folder of a bundle.
+        model_name: The registered model; not needed with a folder.
+        plan_file: What `plan` wrote.
+        tracking_uri: MLflow's.
+
+    Returns:
+        Whether each of the model's decisions fits.
+
+    Raises:
+        ArtifactError: When there is no such model, or the plan is broken.
+        ServiceError: When the registry can't be reached.
+    """
+    champion = load_model(model, model_name, tracking_uri)
+    differences = compare_plans(champion.bundle.plan, read_plan(plan_file))
+    table = Table("decision", f"{champion.name} {champion.version}", "now", "still fits", "why", title="Plans compared")
+    for found in differences:
+        table.add_row(found.what, found.old, found.new, "yes" if found.fits else "NO", found.why)
+    Console(stderr=True).print(table if differences else "The plans are the same.")
+    return all(found.fits for found in differences)

@@ -15,6 +15,7 @@ from lesionflow.data.plan import Plan
 from lesionflow.errors import DataQualityError, InputError
 from lesionflow.io import preprocessed
 from lesionflow.io.cases import read_case, read_table
+from lesionflow.io.plans import read_plan
 from lesionflow.io.preprocessed import IndexEntry
 from lesionflow.preprocessing import PREPROCESSING_VERSION, mask_to_model_space, to_model_space
 from lesionflow.steps.parallel import map_cases
@@ -31,11 +32,12 @@ def run(
     """Make what is not there yet, remove what no case needs, and write the index.
 
     Raises:
+        ArtifactError: When the plan is broken.
         DataQualityError: When more than the allowed fraction of cases can't be preprocessed.
     """
     folder = outputs["preprocessed"]
     folder.mkdir(parents=True, exist_ok=True)
-    plan = Plan.model_validate_json(inputs["plan"].read_text(encoding="utf-8"))
+    plan = read_plan(inputs["plan"])
     keys = _keys(inputs["cases"], plan)
     before = preprocessed.read_index(folder)
     kept = {c: e for c, e in before.items() if keys.get(c) == e.key and preprocessed.is_intact(folder, c, e)}

@@ -16,6 +16,7 @@ from lesionflow.config import Settings, TrainConfig
 from lesionflow.data.plan import Plan
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.io import preprocessed
+from lesionflow.io.plans import read_plan
 from lesionflow.io.preprocessed import IndexEntry
 from lesionflow.models import ARCHITECTURES, build_model
 from lesionflow.steps.split import read_split
@@ -143,15 +144,3 @@ def _open_cases(folder: Path, index: Mapping[str, IndexEntry]) -> dict[str, Case
         case_id: CaseArrays(case_id, np.asarray(case.image[:]), np.asarray(case.mask[:]), case.foreground)
         for case_id, case in cases.items()
     }
-
-
-def read_plan(path: Path) -> Plan:
-    """Read what `plan` wrote.
-
-    Raises:
-        ArtifactError: When it is not that.
-    """
-    try:
-        return Plan.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"Expected a plan in {path.name}, found: {error!s:.300}. Run plan again.") from error

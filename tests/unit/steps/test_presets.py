@@ -1,0 +1,60 @@
+"""Every preset is whole: it takes data of its kind through all steps to a bundle that segments a study."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lesionflow.config import load_params
+from lesionflow.data.plan import ArchitecturePlan
+from lesionflow.inference import Segmenter
+from lesionflow.io.bundles import read_bundle
+from lesionflow.io.cases import read_case, read_table
+from lesionflow.models import ARCHITECTURES, size_multiple
+from lesionflow.steps import STEPS, run_step
+from lesionflow.steps.workspace import PATHS
+from support.task_data import write_task
+
+PRESETS = sorted((Path(__file__).resolve().parents[3] / "presets").glob("*.yaml"))
+
+
+def shrunk(path):
+    """A preset's params with a network and a training of seconds; all else is the preset's."""
+    params = load_params(path)
+    plan, name = params["plan"], params["plan"]["architecture"]["name"]
+    known = plan["architecture"]["options"]
+    plan["architecture"]["options"] = {k: v for k, v in ARCHITECTURES[name].small_options.items() if k in known}
+    if name == "residual_encoder_unet":
+        plan["architecture"]["options"] |= {"n_blocks": [1, 1, 1]}
+    plan["patch_size"] = [16, 24, 32] if plan["dimensions"] == 3 else [plan["context_slices"], 32, 48]
+    plan["batch_size"] = 2
+    params["train"] |= {"max_epochs": 1, "batches_per_epoch": 2, "max_validation_slices_per_case": 2}
+    return params
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_a_preset_takes_data_of_its_kind_to_a_model(preset, tmp_path, monkeypatch):
+    monkeypatch.setenv("LESIONFLOW_WORKERS", "1")
+    monkeypatch.setenv("LESIONFLOW_DEVICE", "cpu")
+    params = shrunk(preset)
+    write_task(tmp_path / PATHS["raw"], params["ingest"])
+    for name in ("ingest", "validate", "split", "plan", "preprocess", "train"):
+        step = STEPS[name]
+        inputs, outputs = ({key: tmp_path / PATHS[key] for key in keys} for keys in (step.inputs, step.outputs))
+        run_step(name, params[name], inputs, outputs)
+    bundle = read_bundle(tmp_path / PATHS["bundle"])
+    wanted = params["ingest"]["regions"] or params["ingest"]["labels"]
+    assert {target.name for target in bundle.plan.targets} == set(wanted)
+    assert bundle.plan.architecture.name == params["plan"]["architecture"]["name"]
+    case_id = read_table(tmp_path / PATHS["cases"])["case_id"][0]
+    case = read_case(tmp_path / PATHS["cases"], case_id)
+    found = Segmenter(bundle, device="cpu").segment(case.volume, case_id=case_id)
+    assert found.mask.labels.shape == case.volume.geometry.shape
+    assert set(np.unique(found.mask.labels)) <= {0, *params["ingest"]["labels"].values()}
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_a_presets_pinned_patch_fits_its_network(preset):
+    plan = load_params(preset)["plan"]
+    multiple = size_multiple(ArchitecturePlan.model_validate(plan["architecture"]))
+    assert all(n % multiple == 0 for n in plan["patch_size"][0 if plan["dimensions"] == 3 else 1 :])
