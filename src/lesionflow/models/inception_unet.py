@@ -77,7 +77,7 @@ class InceptionUNet(nn.Module):
             for level in range(n_heads)
         )
         # The heads are summed: one alone says how rare tumor is.
-        expect_rare(self.heads[0][1])
+        expect_rare(self.heads[0].get_submodule("1"))
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (batch, channel, slice, row, column), sizes multiples of 2**depth, to logits of the same size."""
