@@ -52,9 +52,15 @@ class OutlineRule(Section):
 
 
 class IngestConfig(Section):
-    """Params of `ingest`."""
+    """Params of `ingest`.
+
+    `layout` is a key of `io.READERS`, or `auto`; `patient_pattern` a regular expression whose first group is the patient's
+    part of a case's name, for layouts that know no patients, or `auto`.
+    """
 
     dataset_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    layout: str
+    patient_pattern: str
     channels: Annotated[dict[str, ChannelRule], Field(min_length=1)]
     reference_channel: str
     labels: Annotated[dict[str, Label], Field(min_length=1)]

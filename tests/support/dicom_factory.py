@@ -8,6 +8,9 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage,
+    EnhancedCTImageStorage,
+    EnhancedMRImageStorage,
+    EnhancedPETImageStorage,
     ExplicitVRLittleEndian,
     MRImageStorage,
     PositronEmissionTomographyImageStorage,
@@ -296,3 +299,55 @@ def _item(**values: object) -> Dataset:
     for keyword, value in values.items():
         setattr(item, keyword, value)
     return item
+
+
+def write_multiframe(
+    path: Path,
+    *,
+    order: Sequence[int] = (3, 0, 4, 1, 2),
+    modality: str = "CT",
+    slopes: Sequence[float] = (2.0, 2.0, 2.0, 2.0, 2.0),
+    change: Callable[[Dataset], None] | None = None,
+) -> WrittenSeries:
+    """Write an enhanced image, its frames stored in an order of their own, rescaled each by its own slope.
+
+    Args:
+        path: The file.
+        order: The slice that each frame shows.
+        modality: `CT`, `MR` or `PT`.
+        slopes: By frame; the intercept is -1000.
+        change: Applied last.
+    """
+    stored, affine = stored_values(), affine_by_hand()
+    sop_class = {"CT": EnhancedCTImageStorage, "MR": EnhancedMRImageStorage, "PT": EnhancedPETImageStorage}[modality]
+    series_uid = f"{STUDY_UID}.66"
+    data = _new(sop_class, f"{series_uid}.1", "PATIENT^7", STUDY_UID, series_uid, modality)
+    data.FrameOfReferenceUID, data.ImageType = FRAME_UID, ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+    data.SharedFunctionalGroupsSequence = [
+        _item(
+            PlaneOrientationSequence=[_item(ImageOrientationPatient=[*OBLIQUE[0], *OBLIQUE[1]])],
+            PixelMeasuresSequence=[_item(PixelSpacing=[SPACING_MM[1], SPACING_MM[2]], SliceThickness=SPACING_MM[0])],
+        )
+    ]
+    data.PerFrameFunctionalGroupsSequence = [
+        _item(
+            PlanePositionSequence=[
+                _item(ImagePositionPatient=[f"{v:.8f}" for v in affine[:3] @ np.array([k, 0, 0, 1.0])])
+            ],
+            PixelValueTransformationSequence=[
+                _item(RescaleSlope=str(slope), RescaleIntercept="-1000", RescaleType="HU" if modality == "CT" else "US")
+            ],
+        )
+        for k, slope in zip(order, slopes, strict=True)
+    ]
+    _add_pixels(data, stored[0])
+    data.NumberOfFrames = len(order)
+    data.PixelData = stored[list(order)].astype("<i2").tobytes()
+    if change is not None:
+        change(data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data.save_as(path, enforce_file_format=True)
+    uid = str(data.SOPInstanceUID)
+    return WrittenSeries(
+        path.parent, (path,), affine, stored, series_uid, STUDY_UID, FRAME_UID, "PATIENT^7", (uid,), sop_class
+    )

@@ -151,7 +151,8 @@ def _draw_plane(
     axis.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), aspect=down / across, origin=origin)
     for mask, color in masks:
         cut = np.take(mask, number, axis=plane)
-        if cut.any():
+        # A single slice has no contour in the planes across it.
+        if cut.any() and min(cut.shape) > 1:
             axis.contour(cut, levels=[0.5], colors=[color], linewidths=1.2)
     axis.set_axis_off()
 

@@ -15,8 +15,9 @@ from lesionflow.data.dataset import Target
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import DicomError, LesionFlowError
-from lesionflow.io.dicom_files import READ_FAULTS, quiet, read_dataset
+from lesionflow.io.dicom_files import READ_FAULTS, decode, quiet, read_dataset
 from lesionflow.io.dicom_series import read_series
+from lesionflow.io.labels import unite
 from lesionflow.io.rules import ReadingRules
 from lesionflow.io.storage import replacing_file
 
@@ -69,7 +70,7 @@ def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: Reading
                 "no_matching_outline",
                 f"Expected a segment that ingest.outlines names in {name}, found {names}. Add a rule.",
             )
-        return Mask(_paint(data, geometry, numbers, name), geometry)
+        return unite(_parts(data, geometry, numbers, name), geometry, rules)
 
 
 def write_seg(
@@ -94,6 +95,7 @@ def write_seg(
     require_same_grid(series.volume.geometry, mask.geometry, f"Mask and series of {name}")
     sources = [read_dataset(file, name=name) for file in series.files]
     frames = np.stack([mask.region(target.labels) for target in targets], axis=-1).astype(np.uint8)
+    frames = frames[_slices_of(sources, mask.geometry)]
     digest = hashlib.sha256(
         frames.tobytes() + "".join(str(s.SOPInstanceUID) for s in sources).encode() + version.encode()
     )
@@ -120,6 +122,15 @@ def write_seg(
     with replacing_file(path) as partial:
         seg.save_as(partial, enforce_file_format=True)
         _require_equal(partial, mask, series.frame_of_reference, targets, name)
+
+
+def _slices_of(sources: list[Any], geometry: Geometry) -> list[int]:
+    """Return the slice that each source frame shows: highdicom takes the frames of a multi-frame image as they are stored."""
+    if "PerFrameFunctionalGroupsSequence" not in sources[0]:
+        return list(range(geometry.shape[0]))
+    groups, shared = sources[0].PerFrameFunctionalGroupsSequence, sources[0].SharedFunctionalGroupsSequence[0]
+    positions = [_group(g, shared, "PlanePositionSequence").ImagePositionPatient for g in groups]
+    return [round(float(geometry.to_index([float(v) for v in position])[0])) for position in positions]
 
 
 def _describe(number: int, target: Target, version: str) -> hd.seg.SegmentDescription:
@@ -151,11 +162,13 @@ def _literal(text: str) -> str:
     return "".join(c if c.isalnum() else f"\\{c}" for c in text)
 
 
-def _paint(data: Any, geometry: Geometry, numbers: dict[int, int | None], name: str) -> NDArray[np.uint8]:
-    pixels = np.asarray(data.pixel_array)
+def _parts(
+    data: Any, geometry: Geometry, numbers: dict[int, int | None], name: str
+) -> list[tuple[int, NDArray[np.bool_]]]:
+    pixels = decode(data)
     frames = pixels[None] if pixels.ndim == 2 else pixels
     shared = data.SharedFunctionalGroupsSequence[0]
-    labels = np.zeros(geometry.shape, dtype=np.uint8)
+    parts = {label: np.zeros(geometry.shape, dtype=bool) for label in numbers.values() if label is not None}
     for frame, groups in zip(frames, data.PerFrameFunctionalGroupsSequence, strict=True):
         for label, inside in _labelled(data, frame, groups, shared, numbers):
             if inside.any():
@@ -166,8 +179,8 @@ def _paint(data: Any, geometry: Geometry, numbers: dict[int, int | None], name: 
                         "outline_off_grid",
                         f"Expected the segmentation inside the images of {name}, found voxels beyond them.",
                     )
-                labels[tuple(places.T)] = label
-    return labels
+                parts[label][tuple(places.T)] = True
+    return list(parts.items())
 
 
 def _labelled(

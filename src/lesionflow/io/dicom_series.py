@@ -6,25 +6,19 @@ from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.pixels import apply_modality_lut
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
 from lesionflow.errors import DicomError
-from lesionflow.io.dicom_files import READ_FAULTS, quiet, read_dataset
+from lesionflow.io.dicom_files import READ_FAULTS, decode, quiet, read_dataset
+from lesionflow.io.multiframe import is_multiframe, split_frames
 from lesionflow.io.pet_suv import suv_factor
 
 #: Modalities whose values this module knows how to take.
 MODALITIES = ("CT", "MR", "PT")
-#: Enhanced CT, MR, color MR and PET, and what older writers made of them: one file, many frames.
-ENHANCED_CLASSES = (
-    "1.2.840.10008.5.1.4.1.1.2.1",
-    "1.2.840.10008.5.1.4.1.1.2.2",
-    "1.2.840.10008.5.1.4.1.1.4.1",
-    "1.2.840.10008.5.1.4.1.1.4.3",
-    "1.2.840.10008.5.1.4.1.1.4.4",
-    "1.2.840.10008.5.1.4.1.1.130",
-    "1.2.840.10008.5.1.4.1.1.128.1",
-)
+#: What CT may say of its values: HU, or nothing in particular; effective Z, iodine and others are no density.
+CT_UNITS = ("HU", "HU_MOD", "US")
 #: No detector has a wider slice; a forged header would ask for gigabytes.
 MAX_SLICE_PIXELS = 1 << 26
 #: Numbers in each attribute of a slice's plane.
@@ -43,9 +37,10 @@ class Series:
 
     Args:
         volume: HU for CT, SUVbw for PET, the stored scale for MR.
-        files: The files, in slice order.
+        files: The files, in slice order; one for all slices of a multi-frame image.
         frame_of_reference: Its UID.
         series_uid: Its UID.
+        modality: DICOM's (0008,0060).
         attributes: `manufacturer` and `sex`, where given.
     """
 
@@ -53,6 +48,7 @@ class Series:
     files: tuple[str, ...]
     frame_of_reference: str
     series_uid: str
+    modality: str
     attributes: dict[str, str]
 
 
@@ -85,9 +81,15 @@ def read_series(paths: tuple[str, ...], *, name: str, spacing_tolerance_fraction
 
 
 def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
-    slices = [read_dataset(path, name=name) for path in paths]
+    slices, sources = [], []
+    for path in paths:
+        data = read_dataset(path, name=name)
+        _require_image(data, name)
+        frames = split_frames(data, name=name) if is_multiframe(data) else [data]
+        slices += frames
+        sources += [path] * len(frames)
     for data in slices:
-        _require_plain_slice(data, name)
+        _require_plane(data, name)
     _require_equal(slices, name)
     order, geometry = _stack_geometry(slices, name, tolerance)
     ordered = [slices[i] for i in order]
@@ -103,14 +105,15 @@ def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
     attributes = {"manufacturer": str(first.get("Manufacturer") or ""), "sex": str(first.get("PatientSex") or "")}
     return Series(
         volume=Volume(array[None], geometry),
-        files=tuple(paths[i] for i in order),
+        files=tuple(dict.fromkeys(sources[i] for i in order)),
         frame_of_reference=str(first.get("FrameOfReferenceUID") or ""),
         series_uid=str(first.SeriesInstanceUID),
+        modality=str(first.Modality),
         attributes=attributes,
     )
 
 
-def _require_plain_slice(data: Any, name: str) -> None:
+def _require_image(data: Any, name: str) -> None:
     if not any(keyword in data for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         _refuse(
             "unreadable_file",
@@ -119,22 +122,21 @@ def _require_plain_slice(data: Any, name: str) -> None:
     modality = str(data.get("Modality") or "")
     if modality not in MODALITIES:
         _refuse("unsupported_modality", f"Expected one of {', '.join(MODALITIES)} in {name}, found {modality!r:.20}.")
-    if int(data.get("NumberOfFrames") or 1) > 1 or str(data.get("SOPClassUID") or "") in ENHANCED_CLASSES:
-        _refuse(
-            "multiframe_not_supported", f"Expected one slice a file in {name}, found a multi-frame file. Convert it."
-        )
-    if "LOCALIZER" in str(data.get("ImageType", "")):
-        _refuse("localizer", f"Expected a stack of slices in {name}, found a localizer among them. Take it out.")
     if int(data.get("SamplesPerPixel") or 1) != 1 or "MONOCHROME" not in str(data.get("PhotometricInterpretation", "")):
         _refuse("not_grayscale", f"Expected gray values in {name}, found {data.get('PhotometricInterpretation')}.")
+    if int(data.get("Rows") or 0) * int(data.get("Columns") or 0) > MAX_SLICE_PIXELS:
+        _refuse("oversized_image", f"Expected at most {MAX_SLICE_PIXELS} pixels a slice in {name}, found more.")
+
+
+def _require_plane(data: Any, name: str) -> None:
+    if "LOCALIZER" in str(data.get("ImageType", "")):
+        _refuse("localizer", f"Expected a stack of slices in {name}, found a localizer among them. Take it out.")
     wrong = [tag for tag, count in PLANE_TAGS.items() if not _is_plane_value(data.get(tag), count)]
     wrong += [tag for tag in ("Rows", "Columns") if not int(data.get(tag) or 0)]
     if wrong:
         _refuse(
             "missing_geometry", f"Expected {', '.join(wrong)} in every slice of {name}, found none. Export it again."
         )
-    if int(data.Rows) * int(data.Columns) > MAX_SLICE_PIXELS:
-        _refuse("oversized_image", f"Expected at most {MAX_SLICE_PIXELS} pixels a slice in {name}, found more.")
 
 
 def _is_plane_value(value: Any, count: int) -> bool:
@@ -237,7 +239,7 @@ def _require_straight(positions: NDArray[np.float64], normal: NDArray[np.float64
 
 def _pixels(data: Any, name: str) -> NDArray[np.float32]:
     try:
-        stored = data.pixel_array
+        stored = decode(data)
     except READ_FAULTS as error:
         raise DicomError(
             f"Expected whole pixel data in every slice of {name}, found {type(error).__name__}: {error!s:.150}. "
@@ -245,10 +247,7 @@ def _pixels(data: Any, name: str) -> NDArray[np.float32]:
             reason="unreadable_pixels",
         ) from error
     if data.get("ModalityLUTSequence"):
-        _refuse(
-            "modality_lut_not_supported",
-            f"Expected rescale slope and intercept in {name}, found a lookup table. Export it with a linear rescale.",
-        )
+        return _looked_up(stored, data, name)
     slope, intercept = data.get("RescaleSlope"), data.get("RescaleIntercept")
     if slope is None or intercept is None:
         if str(data.Modality) != "MR":
@@ -256,11 +255,25 @@ def _pixels(data: Any, name: str) -> NDArray[np.float32]:
                 "missing_rescale", f"Expected rescale slope and intercept in {name}, found none: its unit is unknown."
             )
         slope, intercept = 1.0, 0.0
+    units = str(data.get("RescaleType") or "HU")
+    if str(data.Modality) == "CT" and units not in CT_UNITS:
+        _refuse("unsupported_ct_units", f"Expected CT in HU in {name}, found {units:.16}. Export the series in HU.")
     if float(slope) == 0.0:
         _refuse("missing_rescale", f"Expected a rescale slope other than 0 in {name}.")
     # MONOCHROME1 says how to show values, not what they are (PS3.3 C.7.6.3.1.2): they are taken as stored.
     with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused by name afterwards
         return np.asarray(stored.astype(np.float64) * float(slope) + float(intercept), dtype=np.float32)
+
+
+def _looked_up(stored: NDArray[Any], data: Any, name: str) -> NDArray[np.float32]:
+    """Take values from the modality lookup table, which stands in place of a rescale (PS3.3 C.11.1.1)."""
+    kind = str(data.ModalityLUTSequence[0].get("ModalityLUTType") or "")
+    if (str(data.Modality), kind) != ("CT", "HU") and str(data.Modality) != "MR":
+        _refuse(
+            "missing_rescale",
+            f"Expected a modality lookup table of HU in {name}, found one of {kind or 'no type'}: its unit is unknown.",
+        )
+    return np.asarray(apply_modality_lut(stored, data), dtype=np.float32)
 
 
 def _refuse(reason: str, message: str) -> NoReturn:

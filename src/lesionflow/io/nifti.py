@@ -1,6 +1,7 @@
 """NIfTI: the only nibabel. NIfTI stores (x, y, z) in RAS mm; we hold (slice, row, column) in LPS mm."""
 
 import gzip
+import logging
 import zlib
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError, ImageDataError
 from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
@@ -15,9 +17,19 @@ from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import NiftiError
 from lesionflow.io.storage import replacing_file
 
+#: It tells of each header that it mends; what can't be mended is an error of ours.
+logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 #: zlib level: 1 writes four times faster than 6 and the files are a tenth larger.
 COMPRESSION_LEVEL = 1
+#: As much as a volume may hold: 512 x 512 x 2048. A file of some kB may claim far more.
+MAX_VOXELS = 1 << 29
+#: zlib makes at most 1032 bytes of one: a smaller file can't hold what its header claims.
+MAX_INFLATION = 1100
+#: Nothing that a study needs stands between header and voxels.
+MAX_OFFSET_BYTES = 16 << 20
+#: Written into a picture's header, whose unit is the pixel.
+PIXEL_UNIT = b"spacing unknown, unit is the pixel"
 #: Reading faults that nibabel and gzip are known to raise on broken files.
 READ_FAULTS = (
     OSError,
@@ -27,6 +39,8 @@ READ_FAULTS = (
     KeyError,
     OverflowError,
     zlib.error,
+    HeaderDataError,
+    ImageDataError,
     ImageFileError,
     MemoryError,
 )
@@ -45,7 +59,13 @@ def read_volume(path: Path, *, name: str) -> Volume:
     Raises:
         NiftiError: `unreadable_nifti`, `not_three_dimensional`, `missing_geometry` or `non_finite_voxels`.
     """
-    array, geometry = _read(path, name)
+    channels, geometry = read_arrays(path, name)
+    if len(channels) != 1:
+        raise NiftiError(
+            f"Expected a 3D NIfTI image for {name}, found {len(channels)} volumes in it. Give one file a channel.",
+            reason="not_three_dimensional",
+        )
+    array = channels[0]
     if not np.isfinite(array).all():
         n_bad = int(np.count_nonzero(~np.isfinite(array)))
         raise NiftiError(
@@ -68,10 +88,11 @@ def read_mask(path: Path, *, name: str) -> Mask:
     Raises:
         NiftiError: As `read_volume`, and `not_labels` when a voxel is no whole number 0..255.
     """
-    array, geometry = _read(path, name)
+    channels, geometry = read_arrays(path, name)
+    array = channels[0]
     with np.errstate(invalid="ignore"):
         labels = array.astype(np.uint8)
-    if not np.array_equal(labels, array):
+    if len(channels) != 1 or not np.array_equal(labels, array):
         raise NiftiError(
             f"Expected whole labels 0..255 in the mask of {name}, found other values. Store labels, not probabilities.",
             reason="not_labels",
@@ -92,12 +113,29 @@ def write_mask(path: Path, mask: Mask) -> None:
     _write(path, mask.labels, mask.geometry)
 
 
-def _read(path: Path, name: str) -> tuple[NDArray[Any], Geometry]:
+def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
+    """Read a NIfTI file of three axes, or of four whose last is the channel (as the Medical Segmentation Decathlon has).
+
+    Args:
+        path: A `.nii` or `.nii.gz` file.
+        name: What to call it in messages.
+
+    Returns:
+        One array (slice, row, column) a channel, scaled as the header says, and the grid.
+
+    Raises:
+        NiftiError: `unreadable_nifti`, `oversized_image`, `not_three_dimensional` or `missing_geometry`.
+    """
     try:
         image: Any = nib.load(path)
-        data = np.asanyarray(image.dataobj)
+        _require_size(image, path, name)
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused by name afterwards
+            data = np.asanyarray(image.dataobj)
         affine = np.asarray(image.affine, dtype=float)
         known = _has_geometry(image)
+        in_pixels = "descrip" in image.header and bytes(image.header["descrip"].item()).startswith(PIXEL_UNIT)
+    except NiftiError:
+        raise
     except READ_FAULTS as error:
         # A path may name the patient.
         found = str(error).replace(str(path), "it")
@@ -107,7 +145,7 @@ def _read(path: Path, name: str) -> tuple[NDArray[Any], Geometry]:
         ) from error
     while data.ndim > 3 and data.shape[-1] == 1:
         data = data[..., 0]
-    if data.ndim != 3 or data.dtype.kind not in "biuf":
+    if data.ndim not in (3, 4) or data.dtype.kind not in "biuf":
         raise NiftiError(
             f"Expected a 3D NIfTI image of numbers for {name}, found shape {data.shape}, type {data.dtype}. Give one file a channel.",
             reason="not_three_dimensional",
@@ -120,8 +158,25 @@ def _read(path: Path, name: str) -> tuple[NDArray[Any], Geometry]:
         )
     # (x, y, z) RAS -> (slice=z, row=y, column=x) LPS
     lps = (RAS_TO_LPS @ affine)[:, [2, 1, 0, 3]]
-    shape = (int(data.shape[2]), int(data.shape[1]), int(data.shape[0]))
-    return np.ascontiguousarray(data.transpose(2, 1, 0)), Geometry(shape, lps)
+    geometry = Geometry((int(data.shape[2]), int(data.shape[1]), int(data.shape[0])), lps, not in_pixels)
+    channels = [data] if data.ndim == 3 else list(np.moveaxis(data, -1, 0))
+    return [np.ascontiguousarray(channel.transpose(2, 1, 0)) for channel in channels], geometry
+
+
+def _require_size(image: Any, path: Path, name: str) -> None:
+    n_voxels = float(np.prod(image.shape, dtype=float))
+    n_bytes = n_voxels * image.get_data_dtype().itemsize
+    offset = float(image.header["vox_offset"]) if "vox_offset" in image.header else 0.0
+    if n_voxels > MAX_VOXELS or offset > MAX_OFFSET_BYTES:
+        raise NiftiError(
+            f"Expected at most {MAX_VOXELS} voxels in {name}, found a header that claims {image.shape}. Crop or export it again.",
+            reason="oversized_image",
+        )
+    if n_bytes > path.stat().st_size * MAX_INFLATION:
+        raise NiftiError(
+            f"Expected a whole NIfTI file for {name}, found one too small for its {image.shape} voxels. Copy or export it again.",
+            reason="unreadable_nifti",
+        )
 
 
 def _has_geometry(image: Any) -> bool:
@@ -135,6 +190,8 @@ def _write(path: Path, array: NDArray[Any], geometry: Geometry) -> None:
     affine = RAS_TO_LPS @ geometry.affine[:, [2, 1, 0, 3]]
     image = nib.Nifti1Image(array.transpose(2, 1, 0), affine)
     image.header.set_xyzt_units("mm")
+    if not geometry.spacing_known:
+        image.header["descrip"] = PIXEL_UNIT
     image.set_qform(affine, code=1)
     image.set_sform(affine, code=1)
     with replacing_file(path) as partial:

@@ -2,7 +2,8 @@
 
 A voxel belongs to a structure when its center lies inside the contour; contours of one structure on one slice are combined
 by exclusive or, so that holes and keyholes come out right (DICOM PS3.3 C.8.8.6.3). Contours are matched to slices by
-position, never by the instance UIDs they name: those are wrong in real collections.
+position, never by the instance UIDs they name: those are wrong in real collections. Where structures of two labels overlap,
+the label that stands later in `ingest.labels` wins.
 """
 
 from collections import defaultdict
@@ -17,6 +18,7 @@ from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError
 from lesionflow.io.contours import fill_contours
 from lesionflow.io.dicom_files import READ_FAULTS, quiet
+from lesionflow.io.labels import unite
 from lesionflow.io.rules import ReadingRules
 
 #: How far a contour may lie from the nearest slice, as a share of the slice distance.
@@ -29,9 +31,10 @@ def referenced_series(data: Any) -> set[str]:
     """Return the UIDs of the series that a structure set says it was drawn on."""
     found = set()
     try:
-        for frame in data.get("ReferencedFrameOfReferenceSequence") or ():
-            for study in frame.get("RTReferencedStudySequence") or ():
-                found |= {str(s.SeriesInstanceUID) for s in study.get("RTReferencedSeriesSequence") or ()}
+        with quiet():
+            for frame in data.get("ReferencedFrameOfReferenceSequence") or ():
+                for study in frame.get("RTReferencedStudySequence") or ():
+                    found |= {str(s.SeriesInstanceUID) for s in study.get("RTReferencedSeriesSequence") or ()}
     except READ_FAULTS as error:
         raise DicomError(
             f"Expected a readable structure set, found {error!s:.100}.", reason="unreadable_outline"
@@ -94,12 +97,12 @@ def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: Reading
             "no_matching_outline",
             f"Expected a structure that ingest.outlines names in {name}, found {', '.join(names) or 'none'}. Add a rule.",
         )
-    labels = np.zeros(geometry.shape, dtype=np.uint8)
+    parts = []
     for item in data.get("ROIContourSequence") or ():
         wanted = structures.get(int(item.ReferencedROINumber))
         if wanted is not None:
-            labels[_fill(item, geometry, name)] = wanted
-    return Mask(labels, geometry)
+            parts.append((wanted, _fill(item, geometry, name)))
+    return unite(parts, geometry, rules)
 
 
 def _fill(item: Any, geometry: Geometry, name: str) -> NDArray[np.bool_]:

@@ -58,6 +58,7 @@ class SourceStudy:
         files: All its files.
         fault: A refusal that was found while looking, as (reason, message).
         found: What the reader saw while looking, so that it need not look twice.
+        roles: What each file's name says of it, where that and not its content alone decides how it is read.
     """
 
     key: str
@@ -65,6 +66,7 @@ class SourceStudy:
     files: tuple[str, ...]
     fault: tuple[str, str] | None = None
     found: Any = None
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

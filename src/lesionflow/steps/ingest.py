@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,8 @@ from lesionflow.data.dataset import CASE_COLUMNS, CHANNEL_COLUMNS, Dataset
 from lesionflow.data.pseudonym import pseudonym
 from lesionflow.errors import ConfigError, DataQualityError, InputError
 from lesionflow.io import READERS, cases, nifti, recognize
+from lesionflow.io.archives import opened
+from lesionflow.io.dicom import CASE
 from lesionflow.io.private import SOURCES, pseudonym_key, remember_sources
 from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
 from lesionflow.io.storage import sha256_file, write_text
@@ -27,7 +29,7 @@ from lesionflow.preprocessing.crop import body_mask
 from lesionflow.steps.parallel import map_cases
 
 #: Change this when reading gives other cases from the same bytes: every case is then read again.
-READER_VERSION = 2
+READER_VERSION = 3
 INDEX = "index.json"
 
 logger = logging.getLogger(__name__)
@@ -57,18 +59,25 @@ def run(
     """Read what is new or changed, keep what is not, remove what is gone.
 
     Raises:
-        InputError: `empty_folder` or `unknown_layout`.
+        InputError: `empty_folder`, `unknown_layout` or `another_layout`.
         ConfigError: When the params contradict themselves.
         DataQualityError: When more than the allowed fraction of studies is refused.
     """
-    folder = outputs["cases"]
+    with opened(inputs["raw"]) as (raw, refused_archives):
+        return _run(config, inputs["raw"], raw, refused_archives, outputs["cases"], settings)
+
+
+def _run(
+    config: IngestConfig,
+    given: Path,
+    raw: Path,
+    refused_archives: list[SourceStudy],
+    folder: Path,
+    settings: Settings,
+) -> dict[str, float]:
     dataset, rules = _dataset(config), _rules(config)
-    layout = recognize(inputs["raw"])
-    logger.info("The studies have the layout `%s`.", layout)
-    tasks = _tasks(inputs["raw"], layout, config, settings)
-    if not tasks:
-        message = f"Expected studies in {inputs['raw'].name} of layout `{layout}`, found none. Add studies."
-        raise InputError(message, reason="empty_folder")
+    layout, found = _find(raw, refused_archives, config)
+    tasks = _tasks(found, layout, config, settings, lambda path: _as_given(path, raw, given))
     for name in ("imagesTr", "labelsTr"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     before = _read_index(folder)
@@ -121,6 +130,7 @@ def _dataset(config: IngestConfig) -> Dataset:
 def _require_patterns(config: IngestConfig) -> None:
     patterns = [rule.pattern for rule in config.outlines]
     patterns += [rule.series_description for rule in config.channels.values() if rule.series_description]
+    patterns += [] if config.patient_pattern == "auto" else [config.patient_pattern]
     for pattern in patterns:
         try:
             re.compile(pattern)
@@ -147,20 +157,74 @@ def _rules(config: IngestConfig) -> ReadingRules:
     )
 
 
-def _tasks(raw: Path, layout: str, config: IngestConfig, settings: Settings) -> list[Task]:
+def _find(raw: Path, refused_archives: list[SourceStudy], config: IngestConfig) -> tuple[str, list[SourceStudy]]:
+    """Recognize the layout, say it, and find the studies."""
+    try:
+        layout, root, endings = recognize(raw, config.layout)
+    except InputError:
+        if not refused_archives:
+            raise
+        return "zip", refused_archives
+    studies = list(READERS[layout].find(root))
+    if not studies:
+        message = f"Expected studies in {raw.name} of layout `{layout}`, found none. Add studies."
+        raise InputError(message, reason="empty_folder")
+    n_patients = len({_patient(source, layout, config) for source in studies})
+    n_read = len({file for source in studies for file in source.files})
+    logger.info(
+        "The %d files have the layout `%s`%s: %d studies of %d patients in %d files.",
+        sum(endings.values()),
+        layout,
+        "" if config.layout == "auto" else " (forced)",
+        len(studies),
+        n_patients,
+        n_read,
+    )
+    if layout != "dicom" and n_patients < len(studies):
+        logger.info("Patients are told by file names; if wrongly, set ingest.patient_pattern.")
+    return layout, studies + refused_archives
+
+
+def _patient(source: SourceStudy, layout: str, config: IngestConfig) -> str:
+    if layout == "dicom" or config.patient_pattern == "auto":
+        return source.patient_key
+    match = re.search(config.patient_pattern, source.key)
+    return match[1] if match and match.groups() else source.patient_key
+
+
+def _as_given(path: str, raw: Path, given: Path) -> str:
+    """Say where a file that was unpacked lies for the team."""
+    return str(given / Path(path).relative_to(raw)) if Path(path).is_relative_to(raw) else path
+
+
+def _tasks(
+    found: list[SourceStudy],
+    layout: str,
+    config: IngestConfig,
+    settings: Settings,
+    as_given: Callable[[str], str],
+) -> list[Task]:
     secret = settings.pseudonym_key or pseudonym_key(settings.private_dir)
     params = [config.model_dump(mode="json"), layout, READER_VERSION]
     tasks: dict[str, Task] = {}
-    for source in READERS[layout].find(raw):
-        case_id, patient_id = pseudonym(secret, "c", source.key), pseudonym(secret, "p", source.patient_key)
+    for source in found:
+        patient = _patient(source, layout, config)
+        case_id, patient_id = pseudonym(secret, "c", source.key), pseudonym(secret, "p", patient)
         contents = [sha256_file(Path(file)) for file in source.files]
-        key = hashlib.sha256(json.dumps([params, patient_id, sorted(contents)]).encode()).hexdigest()
+        # Where a file's name and not its content says what it is, changing the name changes the case.
+        named = sorted(zip(contents, source.roles or [""] * len(contents), strict=False))
+        key = hashlib.sha256(json.dumps([params, patient_id, named, source.fault]).encode()).hexdigest()
         tasks[case_id] = Task(case_id, patient_id, source, key)
-    remember_sources(settings.private_dir, {t.case_id: str(Path(t.source.files[0]).parent) for t in tasks.values()})
+    places = {t.case_id: str(Path(as_given(t.source.files[0])).parent) for t in tasks.values()}
+    remember_sources(settings.private_dir, places)
     return [tasks[case_id] for case_id in sorted(tasks)]
 
 
 def _read(folder: Path, layout: str, rules: ReadingRules, dataset: Dataset, task: Task) -> Entry:
+    if task.source.fault is not None:
+        reason, message = task.source.fault
+        about = "" if CASE in message else f"{task.case_id}: "
+        raise InputError(about + message.replace(CASE, task.case_id), reason=reason)
     study = READERS[layout].read(task.source, rules, name=task.case_id)
     channels = tuple(rules.channels)
     volume = align_channels(study.volumes, channels, rules.reference, case_id=task.case_id)

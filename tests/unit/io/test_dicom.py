@@ -203,10 +203,10 @@ def test_an_empty_folder_has_no_layout(tmp_path, name):
 
 def test_layouts_are_recognized(tmp_path, dicom_factory):
     dicom_factory()
-    assert recognize(tmp_path / "study") == "dicom"
+    assert recognize(tmp_path / "study").name == "dicom"
     (tmp_path / "nnunet" / "imagesTr").mkdir(parents=True)
     (tmp_path / "nnunet" / "dataset.json").write_text("{}")
-    assert recognize(tmp_path / "nnunet") == "nnunet"
+    assert recognize(tmp_path / "nnunet").name == "nnunet"
 
 
 def test_what_is_no_layout_is_refused_with_what_was_seen(tmp_path):

@@ -59,6 +59,14 @@ class TestRead:
         path = segmentation_factory(series, {"BODY": body, "node": node})
         np.testing.assert_array_equal(read(path, series), node * 2)
 
+    @pytest.mark.parametrize("names", [("GTV", "node"), ("node", "GTV")])
+    def test_the_later_label_wins_where_segments_overlap_whatever_their_order(
+        self, dicom_factory, segmentation_factory, names
+    ):
+        series, masks = dicom_factory(), {"GTV": blob(1), "node": blob(2)}
+        labels = read(segmentation_factory(series, {name: masks[name] for name in names}), series)
+        np.testing.assert_array_equal(labels, np.where(masks["node"], 2, masks["GTV"]))
+
     def test_frames_of_zeros_say_that_nothing_is_there(self, dicom_factory, segmentation_factory):
         series = dicom_factory()
         assert not read(segmentation_factory(series, {"GTV": np.zeros(SHAPE, dtype=bool)}), series).any()

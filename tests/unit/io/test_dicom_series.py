@@ -159,10 +159,17 @@ def smaller(data, k):
         data.PixelData = data.PixelData[: 6 * 11 * 2]
 
 
-def modality_lut(data, k):
-    table = Dataset()
-    table.LUTDescriptor, table.ModalityLUTType, table.LUTData = [2, 0, 16], "HU", b"\0\0\1\0"
-    data.ModalityLUTSequence = [table]
+def modality_lut(kind):
+    """Looks up stored values of 16 bits: 9000 for 0, less 3 for each more."""
+
+    def change(data, k):
+        table = Dataset()
+        table.LUTDescriptor, table.ModalityLUTType = [3000, 0, 16], kind
+        table.LUTData = (9000 - 3 * np.arange(3000)).astype("<u2").tobytes()
+        del data.RescaleSlope, data.RescaleIntercept
+        data.ModalityLUTSequence = [table]
+
+    return change
 
 
 FAULTS = {
@@ -193,7 +200,8 @@ FAULTS = {
     "CT without rescale": (drop("RescaleSlope"), "missing_rescale"),
     "rescale slope 0": (set_on({1}, RescaleSlope="0"), "missing_rescale"),
     "rescale that is no number": (set_on({1}, RescaleSlope="inf"), "non_finite_voxels"),
-    "modality lookup table": (modality_lut, "modality_lut_not_supported"),
+    "modality lookup table without a unit": (modality_lut("US"), "missing_rescale"),
+    "another quantity than density": (set_on(range(5), RescaleType="Z_EFF"), "unsupported_ct_units"),
     "pixels cut off": (shorter, "unreadable_pixels"),
     "no pixels": (drop("PixelData"), "unreadable_file"),
     "unsupported modality": (set_on(range(5), Modality="US"), "unsupported_modality"),
@@ -208,6 +216,16 @@ def test_a_faulty_series_is_refused_by_name(dicom_factory, change, reason):
     assert caught.value.reason == reason
     assert "c-1" in str(caught.value)
     assert "PATIENT" not in str(caught.value)
+
+
+def test_a_modality_lookup_table_of_hu_stands_in_place_of_a_rescale(dicom_factory):
+    series = dicom_factory(change=modality_lut("HU"))
+    np.testing.assert_array_equal(read(series).volume.array[0], 9000 - 3.0 * series.stored)
+
+
+def test_monochrome1_says_how_values_are_shown_not_what_they_are(dicom_factory):
+    series = dicom_factory(change=set_on(range(5), PhotometricInterpretation="MONOCHROME1"))
+    np.testing.assert_array_equal(read(series).volume.array[0], series.stored * 2.0 - 1000.0)
 
 
 def test_a_slice_without_thickness_has_no_spacing(dicom_factory):

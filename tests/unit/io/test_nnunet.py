@@ -6,7 +6,7 @@ import pytest
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
-from lesionflow.errors import NiftiError
+from lesionflow.errors import InputError
 from lesionflow.io.cases import image_path, mask_path, write_dataset
 from lesionflow.io.nifti import write_mask, write_volume
 from lesionflow.io.nnunet import detect, find_studies, read_study
@@ -38,7 +38,7 @@ def read(folder, rules=RULES):
 
 
 def refusal(folder, rules=RULES):
-    with pytest.raises(NiftiError) as caught:
+    with pytest.raises(InputError) as caught:
         read(folder, rules)
     assert "c-1" in str(caught.value)
     return caught.value.reason
@@ -72,7 +72,7 @@ def test_uncompressed_files_are_read(raw):
 
 def test_a_channel_that_the_dataset_does_not_name_is_refused(raw):
     declare(raw, channel_names={"0": "PET", "1": "MR"}, labels={"background": 0, "organ": 1, "tumor": 2})
-    assert refusal(raw) == "unknown_channel"
+    assert refusal(raw) == "missing_channel"
 
 
 def test_a_channel_without_a_file_is_refused(raw):

@@ -43,6 +43,17 @@ def test_structures_of_one_label_unite_and_contours_of_one_structure_exclude(dic
     np.testing.assert_array_equal(read(path, series), expected)
 
 
+@pytest.mark.parametrize("names", [("GTV", "node"), ("node", "GTV")])
+def test_the_later_label_wins_where_structures_overlap_whatever_their_order(dicom_factory, structure_factory, names):
+    series = dicom_factory()
+    inner = [(1.5, 2.5), (1.5, 9.5), (3.5, 9.5), (3.5, 2.5)]
+    polygons = {"GTV": [(1, CORNERS)], "node": [(1, inner)]}
+    expected = square(1)
+    expected[1, 2:4, 3:10] = 2
+    path = structure_factory(series, {name: polygons[name] for name in names})
+    np.testing.assert_array_equal(read(path, series), expected)
+
+
 def test_a_contour_a_little_off_its_slice_belongs_to_it(dicom_factory, structure_factory):
     series = dicom_factory()
     path = structure_factory(series, {"GTV": [(3, CORNERS)]}, lift_mm=0.6)

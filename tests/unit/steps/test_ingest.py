@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lesionflow.config import IngestConfig, Settings
 from lesionflow.data.dataset import CASE_COLUMNS, CHANNEL_COLUMNS
@@ -19,12 +20,15 @@ from lesionflow.steps import ingest
 from support.dicom_factory import AXIAL, ROOT, write_rtstruct, write_series
 
 SHAPE = (4, 9, 12)
+GRAY = {"gray": {"kind": "picture", "modality": "OT", "series_description": ""}}
 SQUARE = {"GTV_Mass": [(1, [(1.5, 2.5), (1.5, 7.5), (6.5, 7.5), (6.5, 2.5)])]}
 
 
 def config(**changes):
     values = {
         "dataset_name": "knees",
+        "layout": "auto",
+        "patient_pattern": "auto",
         "channels": {
             "PET": {"kind": "pet", "modality": "PT", "series_description": ""},
             "CT": {"kind": "ct", "modality": "CT", "series_description": ""},
@@ -313,11 +317,79 @@ def test_what_ingest_wrote_can_be_ingested(tmp_path, raw, run):
         {"reference_channel": "MR"},
         {"outlines": [{"pattern": "x", "label": "cyst"}]},
         {"outlines": [{"pattern": "(", "label": "tumor"}]},
+        {"layout": "tarball"},
+        {"patient_pattern": "("},
     ],
 )
 def test_params_that_contradict_themselves_are_refused(raw, run, changes):
     with pytest.raises(ConfigError):
         run(raw, **changes)
+
+
+def test_zipped_studies_are_the_same_cases(tmp_path, raw, run):
+    run(raw, out="folders")
+    zipped = tmp_path / "zipped"
+    zipped.mkdir()
+    for patient in raw.iterdir():
+        shutil.make_archive(str(zipped / patient.name), "zip", raw, patient.name)
+    (zipped / "evil.zip").write_bytes(b"PK\x03\x04 nothing")
+    assert run(zipped) == {"n_cases": 3.0, "n_read": 4.0, "n_kept": 0.0, "n_refused": 1.0}
+    first, second = (read_table(tmp_path / name) for name in ("folders", "cases"))
+    assert first.equals(second)
+    (entry,) = json.loads((tmp_path / "cases" / "rejected.json").read_text())
+    assert entry["reason"] == "unreadable_zip"
+    assert "evil" not in entry["message"]
+    sources = json.loads((tmp_path / "private" / "sources.json").read_text())
+    assert sources[entry["case_id"]] == str(zipped)
+    assert run(zipped)["n_read"] == 0.0
+
+
+def test_zips_alone_that_are_all_bad_are_refused_by_name(tmp_path, run):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a.zip").write_bytes(b"PK\x03\x04 nothing")
+    with pytest.raises(DataQualityError, match="unreadable_zip"):
+        run(tmp_path / "raw")
+
+
+class TestPictures:
+    @pytest.fixture
+    def pictures(self, tmp_path):
+        for name in ("10035_1", "10035_2", "mirrored_10035_2", "10036_1"):
+            for folder in ("images", "masks"):
+                path = tmp_path / "pictures" / folder / f"{name}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                value = np.random.default_rng(len(name)).integers(1, 200, (9, 12))
+                Image.fromarray((value if folder == "images" else (value > 99) * 255).astype(np.uint8)).save(path)
+        return tmp_path / "pictures"
+
+    def run(self, run, pictures, **changes):
+        return run(pictures, channels=GRAY, reference_channel="gray", **changes)
+
+    def test_slices_of_one_patient_share_it_mirrored_ones_too(self, tmp_path, pictures, run, caplog):
+        caplog.set_level("INFO")
+        assert self.run(run, pictures)["n_cases"] == 4.0
+        table = read_table(tmp_path / "cases")
+        assert sorted(table["patient_id"].value_counts()) == [1, 3]
+        assert "layout `pictures`: 4 studies of 2 patients in 8 files" in caplog.text
+        assert not read_case(tmp_path / "cases", table["case_id"][0]).volume.geometry.spacing_known
+
+    def test_the_team_may_say_how_names_tell_patients(self, tmp_path, pictures, run):
+        self.run(run, pictures, patient_pattern=r"^(mirrored|\d+_\d)")
+        assert read_table(tmp_path / "cases")["patient_id"].nunique() == 4
+
+    def test_files_that_change_names_are_read_again(self, pictures, run):
+        """Content alone does not say which is the image."""
+        self.run(run, pictures)
+        image, mask = (pictures / folder / "10036_1.png" for folder in ("images", "masks"))
+        first, second = image.read_bytes(), mask.read_bytes()
+        image.write_bytes(second)
+        mask.write_bytes(first)
+        assert self.run(run, pictures)["n_read"] == 1.0
+
+    def test_a_forced_layout_that_is_not_there_is_refused(self, pictures, run):
+        with pytest.raises(InputError) as caught:
+            self.run(run, pictures, layout="brats")
+        assert caught.value.reason == "another_layout"
 
 
 def test_series_descriptions_travel_with_the_dataset(tmp_path, raw, run):

@@ -1,0 +1,80 @@
+"""NRRD and MetaImage: the only SimpleITK of reading. ITK holds (x, y, z) in LPS mm; we hold (slice, row, column)."""
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import SimpleITK
+from numpy.typing import NDArray
+
+from lesionflow.data.geometry import Geometry
+from lesionflow.errors import InputError
+
+ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
+#: As much as a volume may hold: 512 x 512 x 2048.
+MAX_VOXELS = 1 << 29
+#: A header is shorter than this; geometry that is not named in it is a guess of the reading program.
+HEADER_BYTES = 1 << 16
+#: What says where voxels lie, by the kind of file.
+GEOMETRY_WORDS = {
+    ".nrrd": ((b"space:", b"space dimension:"), (b"space directions:",)),
+    ".nhdr": ((b"space:", b"space dimension:"), (b"space directions:",)),
+    ".mha": ((b"Offset", b"Position", b"Origin"), (b"ElementSpacing", b"ElementSize")),
+    ".mhd": ((b"Offset", b"Position", b"Origin"), (b"ElementSpacing", b"ElementSize")),
+}
+
+
+def read(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
+    """Read a volume of one or several channels.
+
+    Args:
+        path: A file of `ENDINGS`.
+        name: What to call it in messages.
+
+    Returns:
+        One array (slice, row, column) a channel as stored, and the grid.
+
+    Raises:
+        InputError: `unreadable_image`, `missing_geometry`, `oversized_image`, `not_three_dimensional`.
+    """
+    _require_geometry(path, name)
+    try:
+        reader = SimpleITK.ImageFileReader()
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        size = reader.GetSize()
+        if float(np.prod(size, dtype=float)) * reader.GetNumberOfComponents() > MAX_VOXELS:
+            _refuse("oversized_image", f"Expected at most {MAX_VOXELS} voxels in {name}, found {size}.")
+        if len(size) != 3:
+            _refuse("not_three_dimensional", f"Expected a 3D image for {name}, found {len(size)} axes.")
+        image = reader.Execute()
+        array = SimpleITK.GetArrayFromImage(image)
+    except RuntimeError as error:
+        # ITK's messages begin with its own place in its code and name the file.
+        found = str(error).rsplit("):", 1)[-1].replace(str(path), "it").strip()
+        _refuse("unreadable_image", f"Expected a readable image for {name}, found: {found:.150}. Export it again.")
+    if array.dtype.kind not in "biuf":
+        _refuse("not_three_dimensional", f"Expected real numbers in {name}, found {array.dtype}.")
+    # (x, y, z) -> (slice=z, row=y, column=x), both LPS
+    affine = np.eye(4)
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    affine[:3, :3] = (direction * np.array(image.GetSpacing()))[:, ::-1]
+    affine[:3, 3] = image.GetOrigin()
+    channels = [array] if array.ndim == 3 else list(np.moveaxis(array, -1, 0))
+    return channels, Geometry((channels[0].shape[0], channels[0].shape[1], channels[0].shape[2]), affine)
+
+
+def _require_geometry(path: Path, name: str) -> None:
+    with path.open("rb") as source:
+        head = source.read(HEADER_BYTES)
+    for words in GEOMETRY_WORDS[path.suffix.lower()]:
+        if not any(word in head for word in words):
+            _refuse(
+                "missing_geometry",
+                f"Expected {words[0].decode().rstrip(':')} in the header of {name}, found none: where its voxels lie is "
+                "unknown. Convert the image again with a tool that keeps the geometry.",
+            )
+
+
+def _refuse(reason: str, message: str) -> NoReturn:
+    raise InputError(message, reason=reason)

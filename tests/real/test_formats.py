@@ -1,0 +1,172 @@
+"""Every folder of real data through one command with no word on its layout: what comes of it is what lies there."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from lesionflow.config import IngestConfig, Settings, load_params
+from lesionflow.io import recognize
+from lesionflow.io.cases import read_case, read_dataset, read_table
+from lesionflow.steps import ingest
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / ".." / "shared" / "data"
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(not DATA.exists(), reason="needs the real data of ../shared/data"),
+]
+
+
+@pytest.fixture
+def ingested(tmp_path):
+    """Run ingest as the preset says, with changes; return the case table and how many were refused by which reason."""
+
+    def run(folder, preset, **changes):
+        params = load_params(ROOT / "presets" / f"{preset}.yaml")["ingest"] | {"max_rejected_fraction": 1.0} | changes
+        out = tmp_path / "cases"
+        settings = Settings(private_dir=tmp_path / "private", workers=2)
+        ingest.run(IngestConfig.model_validate(params), {"raw": DATA / folder}, {"cases": out}, settings)
+        refused = {}
+        for entry in json.loads((out / "rejected.json").read_text()):
+            refused[entry["reason"]] = refused.get(entry["reason"], 0) + 1
+        return out, read_table(out), refused
+
+    return run
+
+
+def shapes(table):
+    return set(map(tuple, table[["n_slices", "n_rows", "n_columns"]].to_numpy().tolist()))
+
+
+@pytest.mark.parametrize(
+    ("folder", "layout"),
+    [
+        ("sts", "dicom"),
+        ("dicom", "dicom"),
+        ("dsb2018", "pictures"),
+        ("brats", "brats"),
+        ("msd06_lung_2d_png", "pictures"),
+        ("kits19_2d_jpg", "pictures"),
+        ("lgg_2d_jpg", "pictures"),
+        ("sts/nifti", "volumes"),
+        ("dicom/ibsi_ct_phantom/nifti", "volumes"),
+    ],
+)
+def test_layouts_are_recognized(folder, layout):
+    assert recognize(DATA / folder).name == layout
+
+
+@pytest.mark.parametrize(
+    ("folder", "n_cases", "n_patients", "sizes"),
+    [
+        ("msd06_lung_2d_png", 24, 12, {(1, 512, 512)}),
+        ("kits19_2d_jpg", 40, 26, {(1, 512, 512), (1, 512, 796)}),
+        ("lgg_2d_jpg", 22, 7, {(1, 512, 512)}),
+    ],
+)
+def test_pairs_of_pictures(ingested, folder, n_cases, n_patients, sizes):
+    out, table, refused = ingested(folder, "lung_2d")
+    assert (len(table), table["patient_id"].nunique(), refused) == (n_cases, n_patients, {})
+    assert shapes(table) == sizes
+    assert set(table["labels_present"]) == {"1"}
+    assert read_dataset(out).channels == {"gray": "picture"}
+    # By another reader: pixels of the mask brighter than half in any color (those of kits19 are red, and lossy).
+    masks = [np.asarray(Image.open(path).convert("RGB")).max(axis=-1) for path in (DATA / folder / "masks").iterdir()]
+    areas = sorted(np.count_nonzero(mask > 127) for mask in masks)
+    assert sorted((table["tumor_ml"] * 1000).round().astype(int)) == areas
+
+
+def test_instances_of_nuclei(ingested):
+    out, table, refused = ingested("dsb2018", "nuclei_2d")
+    assert (len(table), table["patient_id"].nunique(), refused) == (110, 110, {})
+    assert len(shapes(table)) == 7
+    assert set(table["labels_present"]) == {"1"}
+    folders = sorted((DATA / "dsb2018" / "stage1_train").iterdir())
+    areas = []
+    for folder in folders:
+        union = None
+        for path in (folder / "masks").iterdir():
+            mask = np.asarray(Image.open(path)) > 0
+            union = mask if union is None else union | mask
+        areas.append(np.count_nonzero(union))
+    assert sorted((table["tumor_ml"] * 1000).round().astype(int)) == sorted(areas)
+    assert read_case(out, table["case_id"][0]).volume.array.shape[:2] == (1, 1)
+
+
+def test_brats_of_two_years_has_one_meaning(ingested):
+    """2015 has FLAIR and T1c alone, and other values for the same structures."""
+    channels = {name: {"kind": "mr", "modality": "MR", "series_description": ""} for name in ("FLAIR", "T1c")}
+    out, table, refused = ingested("brats", "brats_3d", channels=channels, reference_channel="FLAIR")
+    assert (len(table), refused, shapes(table)) == (2, {}, {(155, 240, 240)})
+    assert sorted(table["labels_present"]) == ["1,2,3", "1,2,3,4"]
+    expected = []
+    for name, values in (
+        ("BraTS2021_00006/BraTS2021_00006_seg", {1: (1,), 2: (2,), 3: (4,), 4: ()}),
+        ("brats2015_brats_2013_pat0005_1/OTMultiClass", {1: (1,), 2: (2,), 3: (4,), 4: (3,)}),
+    ):
+        labels = np.asarray(nib.load(DATA / "brats" / f"{name}.nii.gz").dataobj)
+        expected.append(tuple(np.count_nonzero(np.isin(labels, v)) for v in values.values()))
+    found = []
+    for case_id in table["case_id"]:
+        labels = read_case(out, case_id).reference_mask.labels
+        found.append(tuple(np.count_nonzero(labels == n) for n in (1, 2, 3, 4)))
+    assert sorted(found) == sorted(expected)
+
+
+def test_brats_with_four_channels_refuses_the_case_that_has_two(ingested):
+    _, table, refused = ingested("brats", "brats_3d")
+    assert (len(table), refused) == (1, {"missing_channel": 1})
+
+
+def test_loose_volumes_with_masks_by_channel(ingested):
+    """Masks for all 25 patients, images for a few."""
+    images = list((DATA / "sts" / "nifti").glob("*/CT_image.nii.gz"))
+    out, table, refused = ingested("sts/nifti", "phantom_ct")
+    assert (len(table), refused) == (len(images), {"mask_without_image": 25 - len(images)})
+    volumes = []
+    for path in images:
+        mask = nib.load(path.with_name("CT_mask.nii.gz"))
+        volumes.append(np.count_nonzero(np.asarray(mask.dataobj)) * abs(np.linalg.det(mask.affine[:3, :3])) / 1000)
+    assert sorted(table["tumor_ml"]) == pytest.approx(sorted(volumes), rel=1e-5)
+    assert read_dataset(out).channels == {"CT": "ct"}
+
+
+def test_one_image_and_its_mask_in_folders_of_their_own(ingested):
+    _, table, refused = ingested("dicom/ibsi_ct_phantom/nifti", "phantom_ct")
+    assert (len(table), refused, shapes(table)) == (1, {}, {(60, 201, 204)})
+
+
+def test_all_patients_of_the_sarcoma_collection(ingested):
+    out, table, refused = ingested("sts", "sts_petct")
+    assert (len(table), table["patient_id"].nunique(), refused) == (25, 25, {})
+    assert read_dataset(out).channels == {"CT": "ct", "PET": "pet"}
+    assert set(table["labels_present"]) == {"1"}
+    assert (table["tumor_ml"].min(), table["tumor_ml"].max()) == pytest.approx((17, 2333), abs=1)
+
+
+def test_odd_and_broken_files_of_other_projects(ingested):
+    """Of 68 studies one is a CT with an outline of a tumor; each other is refused for what it is."""
+    _, table, refused = ingested("dicom", "phantom_ct")
+    assert (len(table), shapes(table)) == (1, {(60, 201, 204)})
+    assert sum(refused.values()) == 67
+    assert refused == REFUSED_SAMPLES
+
+
+#: Files that are broken, or say of no study, lie in two folders with most of the samples: no study there can be taken for
+#: whole. Others are of other modalities, single or repeated slices, or have no outline.
+REFUSED_SAMPLES = {
+    "unreadable_file": 39,
+    "unsupported_modality": 9,
+    "missing_channel": 6,
+    "no_outline": 5,
+    "missing_geometry": 3,
+    "ambiguous_series": 2,
+    "missing_slice": 1,
+    "no_matching_outline": 1,
+    "duplicate_instance": 1,
+}

@@ -1,0 +1,76 @@
+"""Zips among the studies: read like folders, or refused each by itself."""
+
+import shutil
+import zipfile
+
+import pytest
+
+from lesionflow.io import archives
+from lesionflow.io.archives import opened
+from lesionflow.io.dicom_files import find_files
+
+
+def write_zip(path, entries):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return path
+
+
+def contents(view):
+    return {path.relative_to(view).as_posix(): path.read_bytes() for path in find_files(view)}
+
+
+def test_a_folder_without_zips_is_itself(tmp_path):
+    (tmp_path / "a").write_text("1")
+    with opened(tmp_path) as (view, refused):
+        assert (view, refused) == (tmp_path, [])
+
+
+def test_zips_are_folders_of_their_name_beside_what_is_not_zipped(tmp_path):
+    (tmp_path / "raw" / "p1").mkdir(parents=True)
+    (tmp_path / "raw" / "p1" / "a").write_bytes(b"1")
+    write_zip(tmp_path / "raw" / "p2.zip", [("CT/b", b"2"), ("CT/c", b"3"), ("__MACOSX/CT/._b", b"x")])
+    with opened(tmp_path / "raw") as (view, refused):
+        assert refused == []
+        assert contents(view) == {"p1/a": b"1", "p2.zip/CT/b": b"2", "p2.zip/CT/c": b"3"}
+    assert not view.exists()
+
+
+def test_one_zip_is_a_folder(tmp_path):
+    with opened(write_zip(tmp_path / "all.zip", [("a/b", b"2")])) as (view, _):
+        assert contents(view) == {"a/b": b"2"}
+
+
+def test_zips_in_zips_are_opened_three_deep(tmp_path):
+    inner = write_zip(tmp_path / "3.zip", [("x", b"7")])
+    for depth in (2, 1):
+        inner = write_zip(tmp_path / f"{depth}.zip", [(f"{depth + 1}.zip", inner.read_bytes())])
+    (tmp_path / "raw").mkdir()
+    shutil.move(inner, tmp_path / "raw" / "1.zip")
+    with opened(tmp_path / "raw") as (view, refused):
+        assert (contents(view), refused) == ({"1.zip/2.zip/3.zip/x": b"7"}, [])
+    write_zip(tmp_path / "raw" / "0.zip", [("1.zip", (tmp_path / "raw" / "1.zip").read_bytes())])
+    with opened(tmp_path / "raw") as (view, refused):
+        assert [(s.key, s.fault[0]) for s in refused] == [("0.zip", "nested_zip")]
+        assert set(contents(view)) == {"1.zip/2.zip/3.zip/x"}
+
+
+def test_a_bad_zip_is_refused_by_itself(tmp_path):
+    write_zip(tmp_path / "good.zip", [("a", b"1")])
+    write_zip(tmp_path / "evil.zip", [("../a", b"1")])
+    (tmp_path / "cut.zip").write_bytes((tmp_path / "good.zip").read_bytes()[:-30])
+    with opened(tmp_path) as (view, refused):
+        assert contents(view) == {"good.zip/a": b"1"}
+        assert {s.key: s.fault[0] for s in refused} == {"evil.zip": "unsafe_path", "cut.zip": "unreadable_zip"}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_growth_is_bounded_over_all_levels(tmp_path, monkeypatch, nested):
+    monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 1_000_000)
+    bomb = write_zip(tmp_path / "b.zip", [(str(n), bytes(900_000)) for n in range(3)])
+    raw = tmp_path / "raw"
+    write_zip(raw / "a.zip", [("b.zip", bomb.read_bytes())] if nested else [(str(n), bytes(900_000)) for n in range(3)])
+    with opened(raw) as (_, refused):
+        assert [s.fault[0] for s in refused] == ["unpacked_too_large"]
