@@ -36,6 +36,8 @@ MAX_UNPACKED_BYTES, MAX_GROWTH = 1 << 30, 100
 MAX_FILES = 1_000_000
 #: Collections are given out as zips that hold a zip a patient, which holds a zip of images; no further.
 MAX_DEPTH = 3
+#: Folders in one another in a zip.
+MAX_PATH_PARTS = 64
 
 
 def unpack(
@@ -165,7 +167,8 @@ def _checked_entries(source: zipfile.ZipFile, max_files: int) -> list[zipfile.Zi
 def _refuse_unsafe(entry: zipfile.ZipInfo) -> None:
     path = PurePosixPath(entry.filename.replace("\\", "/"))
     is_link = stat.S_ISLNK(entry.external_attr >> 16)
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or is_link:
+    too_deep = len(path.parts) > MAX_PATH_PARTS
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or is_link or too_deep:
         message = "Expected files below one folder in the zip, found a path out of it or a link. Zip the folder again."
         raise InputError(message, reason="unsafe_path")
     if entry.flag_bits & ENCRYPTED_FLAG:

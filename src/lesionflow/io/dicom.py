@@ -10,10 +10,7 @@ from lesionflow.io.dicom_files import DicomStudy, Header, find_files, is_dicom, 
 from lesionflow.io.dicom_seg import read_segments
 from lesionflow.io.dicom_series import MODALITIES, Series, read_series
 from lesionflow.io.rtstruct import read_structures, referenced_series
-from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
-
-#: What stands for a case id in a fault that was found before the case had one.
-CASE = "@"
+from lesionflow.io.rules import CASE, ReadingRules, ReadStudy, SourceStudy
 
 
 def detect(folder: Path) -> bool:

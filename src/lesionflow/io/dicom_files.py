@@ -17,7 +17,7 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
-from lesionflow.errors import DicomError
+from lesionflow.errors import DicomError, InputError
 
 PREAMBLE_BYTES = 132
 MAGIC = b"DICM"
@@ -56,7 +56,9 @@ DEFLATED_SYNTAX = b"1.2.840.10008.1.2.1.99"
 #: Where the transfer syntax stands, at most.
 META_BYTES = 2048
 #: A deflated file of 400 kB may hold 400 MB: none that a study needs is larger than this.
-MAX_INFLATED_BYTES = 128 << 20
+MAX_INFLATED_BYTES, INFLATE_BYTES = 128 << 20, 4 << 20
+#: Folders in one another.
+MAX_DEPTH = 64
 #: Modalities of objects that hold outlines.
 OUTLINE_MODALITIES = ("RTSTRUCT", "SEG")
 
@@ -117,17 +119,33 @@ def may_be_dicom(path: Path) -> bool:
 
 
 def find_files(folder: Path) -> list[Path]:
-    """Return all files below a folder, sorted; hidden ones are passed over, links are followed, each folder once."""
-    found, seen = [], set()
-    for base, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(n for n in folders if not n.startswith(".") and n != "__MACOSX")
+    """Return all files below a folder, sorted; hidden ones are passed over, links are followed, each folder once.
+
+    Raises:
+        InputError: `nested_folders` when folders lie deeper in one another than anybody sorts studies; `unreadable_folder`.
+    """
+    found, seen, waiting = [], set(), [(str(folder), 0)]
+    while waiting:
+        base, depth = waiting.pop()
         if (real := os.path.realpath(base)) in seen:
-            folders.clear()
             continue
         seen.add(real)
-        paths = (Path(base) / name for name in sorted(names) if not name.startswith("."))
-        found += [path for path in paths if path.is_file()]
-    return found
+        if depth > MAX_DEPTH:
+            message = f"Expected folders at most {MAX_DEPTH} deep, found more. Point --data at the studies themselves."
+            raise InputError(message, reason="nested_folders")
+        visible = [entry for entry in _entries(base) if not entry.name.startswith(".")]
+        waiting += [(e.path, depth + 1) for e in visible if e.is_dir() and e.name != "__MACOSX"]
+        found += [Path(entry.path) for entry in visible if entry.is_file()]
+    return sorted(found)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        message = f"Expected a folder that may be read, found {type(error).__name__}. Mend its permissions."
+        raise InputError(message, reason="unreadable_folder") from error
 
 
 def scan(paths: Iterable[Path]) -> list[DicomStudy]:
@@ -225,11 +243,13 @@ def _checked(path: Path) -> BytesIO:
 
 
 def _refuse_bomb(deflated: bytes) -> None:
-    inflating = zlib.decompressobj(-zlib.MAX_WBITS)
-    inflating.decompress(deflated, MAX_INFLATED_BYTES)
-    if inflating.unconsumed_tail:
-        message = f"more than {MAX_INFLATED_BYTES >> 20} MB in a deflated file"
-        raise ValueError(message)
+    inflating, n_bytes = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    while deflated and not inflating.eof:
+        n_bytes += len(inflating.decompress(deflated, INFLATE_BYTES))
+        if n_bytes > MAX_INFLATED_BYTES:
+            message = f"more than {MAX_INFLATED_BYTES >> 20} MB in a deflated file"
+            raise ValueError(message)
+        deflated = inflating.unconsumed_tail
 
 
 def _read_header(path: Path, *, bare: bool) -> Header | None:

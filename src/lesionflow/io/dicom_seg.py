@@ -23,6 +23,8 @@ from lesionflow.io.storage import replacing_file
 
 #: How far a segmentation's pixels may lie from the series', in pixels.
 OFF_GRID_PIXELS = 0.1
+#: Frames of a slice and segment each: 512 x 512 x 400 of ten segments.
+MAX_PIXELS = 1 << 30
 #: Longest value of the DICOM type SH.
 MAX_SH_LENGTH = 16
 FAMILY = codes.DCM.ArtificialIntelligence
@@ -165,6 +167,8 @@ def _literal(text: str) -> str:
 def _parts(
     data: Any, geometry: Geometry, numbers: dict[int, int | None], name: str
 ) -> list[tuple[int, NDArray[np.bool_]]]:
+    if int(data.get("NumberOfFrames") or 1) * int(data.Rows) * int(data.Columns) > MAX_PIXELS:
+        _refuse("oversized_image", f"Expected at most {MAX_PIXELS} pixels in the segmentation of {name}, found more.")
     pixels = decode(data)
     frames = pixels[None] if pixels.ndim == 2 else pixels
     shared = data.SharedFunctionalGroupsSequence[0]

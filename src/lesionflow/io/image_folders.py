@@ -8,13 +8,13 @@ import numpy as np
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume, require_same_grid
 from lesionflow.errors import InputError
-from lesionflow.io import image_files, raster
+from lesionflow.io import image_files, itk_images, raster
 from lesionflow.io.dicom_files import find_files
 from lesionflow.io.labels import as_declared, unite
 from lesionflow.io.modalities import canonical, choose_channels
 from lesionflow.io.pairing import Pair, pair
 from lesionflow.io.patients import patient_of
-from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
+from lesionflow.io.rules import CASE, ReadingRules, ReadStudy, SourceStudy
 
 
 def detect_volumes(folder: Path) -> bool:
@@ -80,8 +80,18 @@ def _find(folder: Path, endings: Sequence[str]) -> Iterator[SourceStudy]:
     for found in pair(folder, paths):
         roles = [f"image {channel}" for channel in found.images]
         roles += [f"mask {channel} {stem}" for channel, stem, _ in found.masks] + ["double"] * len(found.doubles)
-        files = tuple(map(str, found.files))
-        yield SourceStudy(found.key, patient_of(found.key), files, _fault(found), found, tuple(roles))
+        try:
+            apart = [data for path in found.files for data in _data_files(path)]
+            fault = _fault(found)
+        except InputError as error:
+            apart, fault = [], (error.reason, str(error))
+        files = tuple(map(str, (*found.files, *apart)))
+        roles += [f"voxels {data.suffix}" for data in apart]
+        yield SourceStudy(found.key, patient_of(found.key), files, fault, found, tuple(roles))
+
+
+def _data_files(path: Path) -> list[Path]:
+    return itk_images.data_files(path, name=CASE) if image_files.ending(path) in itk_images.ENDINGS else []
 
 
 def _fault(found: Pair) -> tuple[str, str] | None:

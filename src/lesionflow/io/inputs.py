@@ -9,9 +9,10 @@ from pathlib import Path
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError
-from lesionflow.io import nifti
+from lesionflow.io import image_files
 from lesionflow.io.dicom import read_study
 from lesionflow.io.dicom_files import find_files, is_dicom, may_be_dicom
+from lesionflow.io.image_folders import read_channels
 from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
 from lesionflow.io.storage import sha256_file
 
@@ -26,7 +27,7 @@ class StudyInput:
     Args:
         case_id: A name made of its content, `s-<hash>`.
         volumes: One volume of one channel by channel name, each on its own grid.
-        reference_files: DICOM files of the first channel's series, in slice order; empty for NIfTI.
+        reference_files: DICOM files of the first channel's series, in slice order; empty for other formats.
         sha256: Hash over the content of all files.
         warnings: What the client should know.
     """
@@ -42,7 +43,8 @@ def read_input(source: Path | Mapping[str, Path], dataset: Dataset) -> StudyInpu
     """Read a study for a model of this dataset.
 
     Args:
-        source: A folder with one DICOM study, one NIfTI file for a model of one channel, or a NIfTI file by channel.
+        source: A folder with one DICOM study, one image file that holds all channels (a volume of one, a picture of colors),
+            or an image file by channel: NIfTI, NRRD, MHA, or a picture.
         dataset: The model's channels.
 
     Returns:
@@ -55,14 +57,17 @@ def read_input(source: Path | Mapping[str, Path], dataset: Dataset) -> StudyInpu
         if source.is_dir():
             return _read_folder(source, dataset)
         if source.suffix == ".zip":
-            raise InputError("Expected a folder or NIfTI file, found a zip. Unpack it first.", reason="unknown_layout")
-        if is_dicom(source):
+            raise InputError("Expected a folder or image file, found a zip. Unpack it first.", reason="unknown_layout")
+        if source.is_file() and is_dicom(source):
             return _read_folder(source.parent, dataset)
-        source = {next(iter(dataset.channels)): source}
-    return _read_nifti(source, dataset)
+        _require_files({"the study": source})
+        name = f"s-{_digest([source])[:10]}"
+        rules = ReadingRules({c: SeriesRule("") for c in dataset.channels}, next(iter(dataset.channels)))
+        return StudyInput(name, read_channels({"": source}, rules, name=name), (), _digest([source]))
+    return _read_by_channel(source, dataset)
 
 
-def _read_nifti(files: Mapping[str, Path], dataset: Dataset) -> StudyInput:
+def _read_by_channel(files: Mapping[str, Path], dataset: Dataset) -> StudyInput:
     unknown = [name for name in files if name not in dataset.channels]
     if unknown:
         raise InputError(
@@ -72,18 +77,22 @@ def _read_nifti(files: Mapping[str, Path], dataset: Dataset) -> StudyInput:
     missing = [name for name in dataset.channels if name not in files]
     if missing:
         raise InputError(
-            f"Expected a NIfTI file for each channel, found none for {', '.join(missing)}.", reason="missing_channel"
+            f"Expected a file for each channel, found none for {', '.join(missing)}.", reason="missing_channel"
         )
+    _require_files(files)
+    digest = _digest(list(files.values()))
+    name = f"s-{digest[:10]}"
+    volumes = {channel: image_files.read_volume(files[channel], name=name) for channel in dataset.channels}
+    return StudyInput(name, volumes, (), digest)
+
+
+def _require_files(files: Mapping[str, Path]) -> None:
     absent = [name for name, path in files.items() if not path.is_file()]
     if absent:
         raise InputError(
             f"Expected a file for {', '.join(absent)}, found none at {files[absent[0]]}. Check the path.",
             reason="missing_file",
         )
-    digest = _digest(list(files.values()))
-    name = f"s-{digest[:10]}"
-    volumes = {channel: nifti.read_volume(files[channel], name=name) for channel in dataset.channels}
-    return StudyInput(name, volumes, (), digest)
 
 
 def _read_folder(folder: Path, dataset: Dataset) -> StudyInput:

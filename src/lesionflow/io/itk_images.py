@@ -1,5 +1,7 @@
 """NRRD and MetaImage: the only SimpleITK of reading. ITK holds (x, y, z) in LPS mm; we hold (slice, row, column)."""
 
+import os
+import re
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,8 +15,12 @@ from lesionflow.errors import InputError
 ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
 #: As much as a volume may hold: 512 x 512 x 2048.
 MAX_VOXELS = 1 << 29
+#: zlib makes at most 1032 bytes of one.
+MAX_INFLATION = 1100
 #: A header is shorter than this; geometry that is not named in it is a guess of the reading program.
 HEADER_BYTES = 1 << 16
+#: Where a header names a file of its own for the voxels.
+DATA_FILE = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)\s*(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
 #: What says where voxels lie, by the kind of file.
 GEOMETRY_WORDS = {
     ".nrrd": ((b"space:", b"space dimension:"), (b"space directions:",)),
@@ -35,16 +41,21 @@ def read(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
         One array (slice, row, column) a channel as stored, and the grid.
 
     Raises:
-        InputError: `unreadable_image`, `missing_geometry`, `oversized_image`, `not_three_dimensional`.
+        InputError: `unreadable_image`, `missing_geometry`, `oversized_image`, `not_three_dimensional`, `unsafe_path`,
+            `missing_file`.
     """
+    files = [path, *data_files(path, name=name)]
     _require_geometry(path, name)
     try:
         reader = SimpleITK.ImageFileReader()
         reader.SetFileName(str(path))
         reader.ReadImageInformation()
         size = reader.GetSize()
-        if float(np.prod(size, dtype=float)) * reader.GetNumberOfComponents() > MAX_VOXELS:
-            _refuse("oversized_image", f"Expected at most {MAX_VOXELS} voxels in {name}, found {size}.")
+        n_voxels = float(np.prod(size, dtype=float)) * reader.GetNumberOfComponents()
+        if n_voxels > min(MAX_VOXELS, sum(p.stat().st_size for p in files) * MAX_INFLATION):
+            _refuse(
+                "oversized_image", f"Expected at most {MAX_VOXELS} voxels, all in the file, in {name}, found {size}."
+            )
         if len(size) != 3:
             _refuse("not_three_dimensional", f"Expected a 3D image for {name}, found {len(size)} axes.")
         image = reader.Execute()
@@ -62,6 +73,24 @@ def read(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
     affine[:3, 3] = image.GetOrigin()
     channels = [array] if array.ndim == 3 else list(np.moveaxis(array, -1, 0))
     return channels, Geometry((channels[0].shape[0], channels[0].shape[1], channels[0].shape[2]), affine)
+
+
+def data_files(path: Path, *, name: str) -> list[Path]:
+    """Return the file beside a header that holds its voxels; nothing when the header's own file does.
+
+    Raises:
+        InputError: `unsafe_path` when the header names a file elsewhere, or several; `missing_file`.
+    """
+    with path.open("rb") as source:
+        named = DATA_FILE.search(source.read(HEADER_BYTES))
+    if named is None or named[1].upper() == b"LOCAL":
+        return []
+    data = path.with_name(Path(os.fsdecode(named[1])).name)
+    if os.fsdecode(named[1]) != data.name or data.name.upper().startswith("LIST") or b"%" in named[1]:
+        _refuse("unsafe_path", f"Expected one file beside the header of {name} for its voxels, found another place.")
+    if not data.is_file():
+        _refuse("missing_file", f"Expected the file of voxels beside the header of {name}, found none. Add it.")
+    return [data]
 
 
 def _require_geometry(path: Path, name: str) -> None:

@@ -26,6 +26,8 @@ COMPRESSION_LEVEL = 1
 MAX_VOXELS = 1 << 29
 #: zlib makes at most 1032 bytes of one: a smaller file can't hold what its header claims.
 MAX_INFLATION = 1100
+#: An image does not shrink to so small a share; a mask may, but not from so many bytes.
+EMPTY_INFLATION, MAX_EMPTY_BYTES = 200, 1 << 30
 #: Nothing that a study needs stands between header and voxels.
 MAX_OFFSET_BYTES = 16 << 20
 #: Written into a picture's header, whose unit is the pixel.
@@ -166,13 +168,16 @@ def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
 def _require_size(image: Any, path: Path, name: str) -> None:
     n_voxels = float(np.prod(image.shape, dtype=float))
     n_bytes = n_voxels * image.get_data_dtype().itemsize
-    offset = float(image.header["vox_offset"]) if "vox_offset" in image.header else 0.0
-    if n_voxels > MAX_VOXELS or offset > MAX_OFFSET_BYTES:
+    # nibabel sets the header's own figure to 0.
+    offset = int(getattr(image.dataobj, "offset", 0))
+    hollow = n_bytes > max(MAX_EMPTY_BYTES, path.stat().st_size * EMPTY_INFLATION)
+    if n_voxels > MAX_VOXELS or offset > MAX_OFFSET_BYTES or hollow:
         raise NiftiError(
             f"Expected at most {MAX_VOXELS} voxels in {name}, found a header that claims {image.shape}. Crop or export it again.",
             reason="oversized_image",
         )
-    if n_bytes > path.stat().st_size * MAX_INFLATION:
+    # Headers and small files apart, which zlib packs a little better.
+    if n_bytes > (path.stat().st_size + 1000) * MAX_INFLATION:
         raise NiftiError(
             f"Expected a whole NIfTI file for {name}, found one too small for its {image.shape} voxels. Copy or export it again.",
             reason="unreadable_nifti",

@@ -21,7 +21,6 @@ MAX_PIXELS = 1 << 26
 READ_FAULTS = (
     AttributeError,
     EOFError,
-    Image.DecompressionBombError,
     LookupError,
     MemoryError,
     OSError,
@@ -107,9 +106,12 @@ def _open(path: Path, name: str, *, palette: bool = False) -> Image.Image:
                 upright = ImageOps.exif_transpose(image)
                 _refuse_transparent(upright, name)
                 return upright if palette or upright.mode != "P" else upright.convert("RGB")
+    except RasterError:
+        raise
+    except Image.DecompressionBombError as error:
+        message = f"Expected at most {MAX_PIXELS} pixels in {name}, found far more. Cut it into parts."
+        raise RasterError(message, reason="oversized_image") from error
     except READ_FAULTS as error:
-        if isinstance(error, RasterError):
-            raise
         found = str(error).replace(str(path), "it")
         raise RasterError(
             f"Expected a readable picture for {name}, found {type(error).__name__}: {found:.150}. Export it again.",

@@ -7,6 +7,9 @@ from typing import Any
 
 from lesionflow.data.volume import Mask, Volume
 
+#: What stands for a case id in a fault that was found before the case had one.
+CASE = "@"
+
 
 @dataclass(frozen=True)
 class SeriesRule:

@@ -20,9 +20,8 @@ from lesionflow.data.pseudonym import pseudonym
 from lesionflow.errors import ConfigError, DataQualityError, InputError
 from lesionflow.io import READERS, cases, nifti, recognize
 from lesionflow.io.archives import opened
-from lesionflow.io.dicom import CASE
 from lesionflow.io.private import SOURCES, pseudonym_key, remember_sources
-from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
+from lesionflow.io.rules import CASE, ReadingRules, SeriesRule, SourceStudy
 from lesionflow.io.storage import sha256_file, write_text
 from lesionflow.preprocessing import align_channels
 from lesionflow.preprocessing.crop import body_mask

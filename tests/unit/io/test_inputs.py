@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.geometry import Geometry
@@ -122,3 +123,14 @@ def test_a_file_cut_off_in_its_header_is_not_passed_over(dicom_factory, length):
     series = dicom_factory()
     series.paths[-1].write_bytes(series.paths[-1].read_bytes()[:length])
     assert refusal(series.folder) == "unreadable_file"
+
+
+def test_a_picture_is_a_study_of_its_colors(tmp_path):
+    colored = np.arange(6 * 9 * 3, dtype=np.uint8).reshape(6, 9, 3)
+    Image.fromarray(colored).save(tmp_path / "a.png")
+    gray = CT.model_copy(update={"channels": {"gray": "picture"}})
+    rgb = CT.model_copy(update={"channels": {"red": "picture", "green": "picture", "blue": "picture"}})
+    assert read_input(tmp_path / "a.png", gray).volumes["gray"].geometry.shape == (1, 6, 9)
+    volumes = read_input(tmp_path / "a.png", rgb).volumes
+    np.testing.assert_array_equal(np.dstack([volumes[c].array[0, 0] for c in rgb.channels]), colored)
+    assert refusal(tmp_path / "a.png", CT_PET) == "missing_channel"
