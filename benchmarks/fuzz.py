@@ -96,7 +96,7 @@ def read_all(first: int, last: int) -> Iterator[tuple[int, str, str, float]]:
         Number, name of the real file, outcome (`read`, a reason code, or `UNNAMED <error>`), and seconds.
     """
     known = seeds()
-    signal.signal(signal.SIGALRM, _hang)
+    before = signal.signal(signal.SIGALRM, _hang)
     with tempfile.TemporaryDirectory() as folder:
         for number in range(first, last):
             random = Random(SEED * 1_000_003 + number)
@@ -105,6 +105,7 @@ def read_all(first: int, last: int) -> Iterator[tuple[int, str, str, float]]:
             path.write_bytes(mutate(seed.content, other.content, random))
             began = time.perf_counter()
             yield number, seed.name, _outcome(seed, path), time.perf_counter() - began
+    signal.signal(signal.SIGALRM, before)
 
 
 def run(first: int = 0, last: int = COUNT) -> None:

@@ -12,9 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pydicom
-from numpy.typing import NDArray
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from lesionflow.errors import DicomError, InputError
@@ -190,23 +188,6 @@ def read_dataset(path: str, *, name: str) -> Any:
             f"Expected a readable DICOM file in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
             reason="unreadable_file",
         ) from error
-
-
-def decode(data: Any) -> NDArray[Any]:
-    """Decode the pixels of a data set.
-
-    Raises:
-        RuntimeError: When a decoder written in Rust panics, which Python otherwise holds for more than an error; and all of
-            `READ_FAULTS`.
-    """
-    try:
-        return np.asarray(data.pixel_array)
-    except Exception:
-        raise
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        raise RuntimeError(str(error)) from error
 
 
 @contextmanager

@@ -15,9 +15,10 @@ from lesionflow.data.dataset import Target
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import DicomError, LesionFlowError
-from lesionflow.io.dicom_files import READ_FAULTS, decode, quiet, read_dataset
+from lesionflow.io.dicom_files import READ_FAULTS, quiet, read_dataset
 from lesionflow.io.dicom_series import read_series
 from lesionflow.io.labels import unite
+from lesionflow.io.pixel_data import decode
 from lesionflow.io.rules import ReadingRules
 from lesionflow.io.storage import replacing_file
 

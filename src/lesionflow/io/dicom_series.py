@@ -11,9 +11,10 @@ from pydicom.pixels import apply_modality_lut
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
 from lesionflow.errors import DicomError
-from lesionflow.io.dicom_files import READ_FAULTS, decode, quiet, read_dataset
+from lesionflow.io.dicom_files import READ_FAULTS, quiet, read_dataset
 from lesionflow.io.multiframe import is_multiframe, split_frames
 from lesionflow.io.pet_suv import suv_factor
+from lesionflow.io.pixel_data import decode
 
 #: Modalities whose values this module knows how to take.
 MODALITIES = ("CT", "MR", "PT")

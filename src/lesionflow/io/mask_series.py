@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError
-from lesionflow.io.dicom_files import READ_FAULTS, decode, find_files, is_dicom, quiet, read_dataset
+from lesionflow.io.dicom_files import READ_FAULTS, find_files, is_dicom, quiet, read_dataset
 from lesionflow.io.dicom_series import read_series
 from lesionflow.io.labels import unite
+from lesionflow.io.pixel_data import decode
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
 
 IMAGES = re.compile(r"^patient_dicom(\.zip)?$", re.IGNORECASE)

@@ -12,7 +12,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from lesionflow.errors import DicomError
-from lesionflow.io.dicom_files import READ_FAULTS, decode
+from lesionflow.io.dicom_files import READ_FAULTS
+from lesionflow.io.pixel_data import decode
 
 #: As much as a volume may hold: 512 x 512 x 2048.
 MAX_VOXELS = 1 << 29
