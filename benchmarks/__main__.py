@@ -1,11 +1,11 @@
-"""Run all benchmarks, or those named: `python -m benchmarks metrics ingest inference`."""
+"""Run all benchmarks, or those named: `python -m benchmarks metrics ingest`."""
 
 import os
 import platform
 import sys
 from importlib import import_module
 
-NAMES = ("metrics", "ingest", "inference", "fuzz")
+NAMES = ("metrics", "ingest", "inference", "fuzz", "phantoms")
 
 if __name__ == "__main__":
     print(
