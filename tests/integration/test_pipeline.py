@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 
 from lesionflow.io.nifti import read_mask
 from lesionflow.phantoms import write_phantoms
+from lesionflow.steps import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
 N_PATIENTS = 12
@@ -61,20 +62,30 @@ def _run(work: Path, environment: dict[str, str], *options: str) -> str:
 
 @pytest.fixture(scope="module")
 def work(folder: Path, studies: Path, params: Path, environment: dict[str, str]) -> Path:
-    """A workspace that ran once; its ingest was killed in the middle and given again."""
+    """A workspace whose every step was killed once, and the same command given again."""
     work = folder / "work"
     options = ("--params", str(params), "--data", str(studies))
-    command = [sys.executable, "-m", "lesionflow", "run", "--workdir", str(work), *options]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as first:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and not list((work / "data" / "cases" / "imagesTr").glob("c-*")):
-            time.sleep(0.05)
-        os.killpg(first.pid, signal.SIGKILL)
-    (work / ".dvc" / "tmp" / "rwlock").unlink(missing_ok=True)
+    for step in STEPS:
+        _run_and_kill_in(step, work, environment, *options)
     _run(work, environment, *options)
     return work
+
+
+def _run_and_kill_in(step: str, work: Path, environment: dict[str, str], *options: str) -> None:
+    command = [sys.executable, "-m", "lesionflow", "run", "--workdir", str(work), *options]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if f"Running stage '{step}'" in line:
+                # A step spends its first second on imports.
+                time.sleep(2.0)
+                os.killpg(process.pid, signal.SIGKILL)
+                return
+    raise AssertionError(f"{step} never began:" + "".join(said[-20:]))
 
 
 def test_every_step_leaves_its_output(work: Path) -> None:
@@ -83,7 +94,7 @@ def test_every_step_leaves_its_output(work: Path) -> None:
             assert (work / (next(iter(out)) if isinstance(out, dict) else out)).exists()
 
 
-def test_after_a_kill_every_case_is_whole(work: Path) -> None:
+def test_after_the_kills_every_case_is_whole(work: Path) -> None:
     table = pd.read_parquet(work / "data" / "cases" / "cases.parquet")
     assert len(table) == N_PATIENTS
     for case_id in table["case_id"]:
