@@ -157,6 +157,8 @@ class AugmentationConfig(Section):
     contrast_fraction: Annotated[float, Field(ge=0.0)]
     gamma_probability: Fraction
     gamma_fraction: Annotated[float, Field(ge=0.0)]
+    low_resolution_probability: Fraction
+    low_resolution_factor: Annotated[float, Field(ge=1.0)]
 
 
 class TransferConfig(Section):
@@ -192,6 +194,7 @@ class TrainConfig(Section):
     deterministic: bool
     precision: Literal["auto", "float32", "bfloat16"]
     transfer: TransferConfig
+    picture_every_epochs: Annotated[int, Field(ge=0)]
     augmentation: AugmentationConfig
 
 

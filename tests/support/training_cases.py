@@ -12,12 +12,13 @@ RECIPE = Recipe(
     seed=3, max_epochs=4, max_minutes=5.0, loss="dice_bce", optimizer="adam", learning_rate=5e-3, weight_decay=0.0,
     scheduler="plateau", plateau_patience_epochs=2, plateau_factor=0.3, early_stopping_patience_epochs=5,
     gradient_clip_norm=12.0, probability_threshold=0.5, deterministic=True, precision="auto",
-    encoder="0\\.", frozen_epochs=0, encoder_learning_rate_fraction=1.0,
+    encoder="0\\.", frozen_epochs=0, encoder_learning_rate_fraction=1.0, picture_every_epochs=0,
 )  # fmt: skip
 CHANGES = Changes(
     flip_probability=0.5, rotation_degrees=30.0, scale_fraction=0.2, affine_probability=0.5, elastic_probability=0.5,
     elastic_amplitude_mm=2.0, elastic_scale_mm=20.0, noise_probability=0.5, noise_std=0.2, blur_probability=0.5,
-    blur_sigma_mm=1.5, contrast_probability=0.5, contrast_fraction=0.3, gamma_probability=0.5, gamma_fraction=0.5,
+    blur_sigma_mm=1.5, contrast_probability=0.5, contrast_fraction=0.3, gamma_probability=0.5, gamma_fraction=0.5, low_resolution_probability=0.3,
+    low_resolution_factor=2.0,
 )  # fmt: skip
 PATCH = PatchShape((3, 40, 48), 2)
 TARGETS = ((1,),)

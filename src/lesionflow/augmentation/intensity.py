@@ -102,6 +102,28 @@ class Gamma(_ByChannel):
         return ((channel - low) / width) ** gamma * width + low
 
 
+class LowResolution(_ByChannel):
+    """Shrink in plane by a factor in 1 .. `factor` and enlarge again: what a coarser scan would have shown.
+
+    References:
+        Isensee et al. 2021, DOI 10.1038/s41592-020-01008-z, supplement 4.
+    """
+
+    def __init__(self, factor: float, n_slices: int, p: float) -> None:
+        super().__init__(n_slices, p)
+        self.factor = factor
+
+    def change(self, channel: Image) -> Image:
+        """Make one channel coarser."""
+        rows, columns = channel.shape[:2]
+        factor = self.random_generator.uniform(1.0, self.factor)
+        small = (max(round(columns / factor), 1), max(round(rows / factor), 1))
+        # OpenCV averages areas of four planes at most.
+        coarse = [cv2.resize(plane, small, interpolation=cv2.INTER_AREA) for plane in np.moveaxis(channel, -1, 0)]
+        fine = [cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_LINEAR) for plane in coarse]
+        return np.stack(fine, axis=-1)
+
+
 def _factor(rng: np.random.Generator, fraction: float) -> np.float32:
     limit = np.log1p(fraction)
     return np.float32(np.exp(rng.uniform(-limit, limit)))

@@ -10,8 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionflow.augmentation.intensity import Blur, Contrast, Gamma, Noise
+from lesionflow.augmentation.intensity import Blur, Contrast, Gamma, LowResolution, Noise
 from lesionflow.augmentation.spatial import FlipSlices, Warp
+from lesionflow.augmentation.volume_warp import VolumeWarp
+from lesionflow.data.geometry import SpacingMm
+
+#: Beyond this ratio of slice to in-plane spacing, slices are changed one by one.
+ANISOTROPIC = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,8 @@ class Changes:
         contrast_fraction: Contrast changes by a factor in 1 / (1 + f) .. 1 + f.
         gamma_probability: Of a gamma curve.
         gamma_fraction: Gamma lies in 1 / (1 + f) .. 1 + f.
+        low_resolution_probability: Of being shrunk and enlarged again.
+        low_resolution_factor: Largest factor of that.
     """
 
     flip_probability: float
@@ -51,6 +58,8 @@ class Changes:
     contrast_fraction: float
     gamma_probability: float
     gamma_fraction: float
+    low_resolution_probability: float
+    low_resolution_factor: float
 
 
 class Augmentation:
@@ -58,9 +67,11 @@ class Augmentation:
 
     Args:
         transforms: albumentations transforms on (row, column, plane) arrays.
+        warp: Of volumes, before them; None where planes are warped by the transforms.
     """
 
-    def __init__(self, transforms: Sequence[albumentations.BasicTransform]) -> None:
+    def __init__(self, transforms: Sequence[albumentations.BasicTransform], warp: VolumeWarp | None = None) -> None:
+        self._warp = warp
         # OpenCV's own threads would fight with the network's for the cores.
         cv2.setNumThreads(0)
         self._chain = albumentations.Compose(list(transforms))
@@ -82,45 +93,53 @@ class Augmentation:
         rng = np.random.default_rng(tuple(seed))
         # One shared generator: albumentations' own seeding gives each transform the same seed, so all fire at once.
         self._chain.set_random_state(rng, random.Random(int(rng.integers(2**63))))
+        if self._warp is not None:
+            image, mask = self._warp(image, mask, rng)
         changed = self._chain(image=_to_planes(image), mask=_to_planes(mask))
         return _from_planes(changed["image"], image.shape), _from_planes(changed["mask"], mask.shape)
 
 
 def build_augmentation(
-    changes: Changes, *, spacing_mm: tuple[float, float], n_image_slices: int, n_mask_slices: int
+    changes: Changes, *, spacing_mm: SpacingMm, n_image_slices: int, n_mask_slices: int
 ) -> Augmentation:
     """Build the augmentation of training patches.
 
+    Patches whose slices are all predicted are turned, scaled and deformed in three dimensions, or, where slices are much
+    thicker than pixels, slice by slice: turned thick slices would be torn.
+
     Args:
         changes: What may change, how much and how often.
-        spacing_mm: (row, column) spacing of model space; 1 where it is unknown.
+        spacing_mm: (slice, row, column) spacing of model space; 1 where it is unknown.
         n_image_slices: Slices of an image patch.
         n_mask_slices: Slices of a mask patch: 1 when only the middle slice is predicted.
 
     Returns:
         The augmentation.
     """
-    warp = Warp(
-        spacing_mm=spacing_mm,
-        rotation_degrees=changes.rotation_degrees,
-        scale_fraction=changes.scale_fraction,
-        affine_probability=changes.affine_probability,
-        elastic_amplitude_mm=changes.elastic_amplitude_mm,
-        elastic_scale_mm=changes.elastic_scale_mm,
-        elastic_probability=changes.elastic_probability,
-    )
-    return Augmentation(
-        [
-            albumentations.HorizontalFlip(p=changes.flip_probability),
-            albumentations.VerticalFlip(p=changes.flip_probability),
-            FlipSlices(n_image_slices, n_mask_slices, p=changes.flip_probability),
-            warp,
-            Noise(changes.noise_std, n_image_slices, p=changes.noise_probability),
-            Blur(changes.blur_sigma_mm, spacing_mm, n_image_slices, p=changes.blur_probability),
-            Contrast(changes.contrast_fraction, n_image_slices, p=changes.contrast_probability),
-            Gamma(changes.gamma_fraction, n_image_slices, p=changes.gamma_probability),
-        ]
-    )
+    in_plane = (spacing_mm[1], spacing_mm[2])
+    shape: dict[str, float] = {
+        "rotation_degrees": changes.rotation_degrees,
+        "scale_fraction": changes.scale_fraction,
+        "affine_probability": changes.affine_probability,
+        "elastic_amplitude_mm": changes.elastic_amplitude_mm,
+        "elastic_scale_mm": changes.elastic_scale_mm,
+        "elastic_probability": changes.elastic_probability,
+    }
+    in_volume = n_mask_slices > 1 and spacing_mm[0] <= ANISOTROPIC * max(in_plane)
+    transforms: list[albumentations.BasicTransform] = [
+        albumentations.HorizontalFlip(p=changes.flip_probability),
+        albumentations.VerticalFlip(p=changes.flip_probability),
+        FlipSlices(n_image_slices, n_mask_slices, p=changes.flip_probability),
+        *([] if in_volume else [Warp(spacing_mm=in_plane, **shape)]),
+        Noise(changes.noise_std, n_image_slices, p=changes.noise_probability),
+        Blur(changes.blur_sigma_mm, in_plane, n_image_slices, p=changes.blur_probability),
+        Contrast(changes.contrast_fraction, n_image_slices, p=changes.contrast_probability),
+        Gamma(changes.gamma_fraction, n_image_slices, p=changes.gamma_probability),
+    ]
+    if changes.low_resolution_probability:
+        factor = changes.low_resolution_factor
+        transforms.append(LowResolution(factor, n_image_slices, p=changes.low_resolution_probability))
+    return Augmentation(transforms, VolumeWarp(spacing_mm=spacing_mm, **shape) if in_volume else None)
 
 
 def _to_planes(array: NDArray[Any]) -> NDArray[Any]:

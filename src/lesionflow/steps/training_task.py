@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,9 @@ def gather(
     if source is not None:
         source.warn_of_known_cases(validation)
     task = TrainingTask(config, plan, train, validation, hashlib.sha256(content.encode()).hexdigest(), source)
-    return task, _open_cases(folder, {case_id: index[case_id] for case_id in used})
+    cases = _open_cases(folder, {case_id: index[case_id] for case_id in used})
+    _require_tumors(plan, [cases[case_id] for case_id in train], [cases[case_id] for case_id in validation])
+    return task, cases
 
 
 def _require_exclusive_targets(config: TrainConfig, plan: Plan) -> None:
@@ -116,6 +118,22 @@ def _require_exclusive_targets(config: TrainConfig, plan: Plan) -> None:
         raise ConfigError(
             f"Expected targets that exclude one another for train.loss dice_ce, found regions that overlap ({names}). "
             "Choose dice_bce."
+        )
+
+
+def _require_tumors(plan: Plan, train: Sequence[CaseArrays], validation: Sequence[CaseArrays]) -> None:
+    """Refuse targets that training would never see, and a validation that finding nothing would pass."""
+    seen = {label for case in train for label in case.foreground}
+    unseen = [target.name for target in plan.targets if not seen & set(target.labels)]
+    if unseen:
+        raise ArtifactError(
+            f"Expected each target in at least one of {len(train)} training cases, found none with {', '.join(unseen)}. "
+            "Add studies that have it, or take it out of ingest.labels and ingest.regions."
+        )
+    if not any(case.foreground for case in validation):
+        raise ArtifactError(
+            f"Expected a tumor in at least one of {len(validation)} validation cases, found none: a network that finds "
+            "nothing would have Dice 1. Choose another split.fold or split.seed, or add studies."
         )
 
 

@@ -7,7 +7,7 @@ from lesionflow.io.storage import replacing_file, write_text
 from lesionflow.training import TrainingState
 from lesionflow.training.curves import history_csv
 
-KEY, RUN_ID, CHECKPOINT, HISTORY = "key", "run_id", "last.ckpt", "history.csv"
+KEY, RUN_ID, CHECKPOINT, HISTORY, STOP = "key", "run_id", "last.ckpt", "history.csv", "stop"
 
 
 class WorkFolder:
@@ -23,11 +23,18 @@ class WorkFolder:
         if self._read(KEY) != key:
             shutil.rmtree(path, ignore_errors=True)
             write_text(path / KEY, key)
+        # One that was made for a training killed since would end this one at once.
+        self.stop_file.unlink(missing_ok=True)
 
     @classmethod
     def beside(cls, bundle: Path, key: str) -> "WorkFolder":
         """Open the folder that belongs to a bundle: `candidate` has `candidate.work`."""
         return cls(bundle.with_name(f"{bundle.name}.work"), key)
+
+    @property
+    def stop_file(self) -> Path:
+        """The file that somebody makes to end training after the present batch."""
+        return self.path / STOP
 
     @property
     def run_id(self) -> str:

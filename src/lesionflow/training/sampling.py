@@ -11,6 +11,7 @@ from torch.utils.data import Dataset, Sampler
 from lesionflow.augmentation import Augmentation
 from lesionflow.data.context import stack_context
 from lesionflow.training.cases import CaseArrays, read_block, stack_targets
+from lesionflow.training.loader_watch import LoaderWatch
 
 #: Of the patch: how far from its middle the chosen tumor voxel may lie, in plane.
 JITTER_FRACTION = 0.25
@@ -82,11 +83,27 @@ class TrainingPatches(Dataset[Sample]):
         self.foreground_fraction = foreground_fraction if self.with_foreground else 0.0
         self.augmentation = augmentation
         self.seed = seed
+        self.watch = LoaderWatch([case.case_id for case in self.cases])
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """Return the patch number `key[1]` of epoch `key[0]`."""
+        """Return the patch number `key[1]` of epoch `key[0]`.
+
+        Raises:
+            LesionFlowError: When a case can't be read or changed; it names the case.
+        """
         rng = np.random.default_rng((self.seed, PLACING, *key))
         case, start = self.place(key[1], rng)
+        with self.watch.at(case.case_id):
+            return self._make(case, start, key)
+
+    def unchanged(self) -> "TrainingPatches":
+        """Return the same patches without augmentation."""
+        return TrainingPatches(
+            self.cases, self.targets, self.patch,
+            foreground_fraction=self.foreground_fraction, augmentation=None, seed=self.seed,
+        )  # fmt: skip
+
+    def _make(self, case: CaseArrays, start: tuple[int, int, int], key: tuple[int, int]) -> Sample:
         image = read_block(case.image, start, self.patch.size).astype(np.float32)
         middle = (start[0] + (self.patch.size[0] - self.patch.n_mask_slices) // 2, *start[1:])
         labels = read_block(case.mask, middle, (self.patch.n_mask_slices, *self.patch.size[1:]))

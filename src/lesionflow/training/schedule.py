@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -84,6 +85,23 @@ class Budget(Callback):
 
     def _stop(self, trainer: Trainer) -> None:
         self.exhausted = trainer.should_stop = True
+
+
+class StopOnRequest(Callback):
+    """Ends training after the present batch and a validation, when somebody asks for it.
+
+    Args:
+        should_stop: Asked after each batch.
+    """
+
+    def __init__(self, should_stop: Callable[[], bool]) -> None:
+        self.requested = False
+        self._should_stop = should_stop
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Ask."""
+        if not self.requested and self._should_stop():
+            self.requested = trainer.should_stop = True
 
 
 class Schedule(Callback):

@@ -22,7 +22,8 @@ from lesionflow.training.freezing import FrozenEncoder
 from lesionflow.training.module import NonFiniteLossError, SegmentationModule
 from lesionflow.training.recipe import Recipe
 from lesionflow.training.recording import OnEpoch, ProgressBar, Recorder
-from lesionflow.training.schedule import Budget, Schedule
+from lesionflow.training.sample_pictures import OnPictures, Pictures
+from lesionflow.training.schedule import Budget, Schedule, StopOnRequest
 from lesionflow.training.state import Row, TrainingState
 
 _log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class TrainingResult:
         validation_dice: That Dice.
         history: A row an epoch.
         minutes: How long it took, resumed parts included.
-        stopped_by: `max_epochs`, `max_minutes`, `early_stopping` or `non_finite_loss`.
+        stopped_by: `max_epochs`, `max_minutes`, `early_stopping`, `request` or `non_finite_loss`.
     """
 
     weights: dict[str, NDArray[np.generic]]
@@ -58,8 +59,16 @@ class TrainingResult:
 class _Run:
     """The parts of one training."""
 
-    def __init__(self, module: SegmentationModule, on_epoch: OnEpoch, resume: TrainingState | None) -> None:
+    def __init__(
+        self,
+        module: SegmentationModule,
+        on_epoch: OnEpoch,
+        resume: TrainingState | None,
+        should_stop: Callable[[], bool],
+    ) -> None:
         recipe = module.recipe
+        self.stop = StopOnRequest(should_stop)
+        self.extra: list[Any] = []
         self.module = module
         self.epochs_done = resume.epochs if resume else 0
         self.budget = Budget(recipe.max_minutes, resume.elapsed_s if resume else 0.0, self.epochs_done)
@@ -79,11 +88,13 @@ class _Run:
         best = self.recorder.state.best_dice if self.recorder.state else 0.0
         bar = ProgressBar(self.module.recipe.max_epochs, self.budget, best)
         freezing = FrozenEncoder(self.module.recipe, self.budget)
-        return [self.early_stopping, self.budget, self.schedule, freezing, bar, self.recorder]
+        return [self.early_stopping, self.budget, self.schedule, self.stop, freezing, bar, *self.extra, self.recorder]
 
     @property
     def stopped_by(self) -> str:
         """Why training is over; empty when it is not."""
+        if self.stop.requested:
+            return "request"
         if self.early_stopping.wait_count >= self.early_stopping.patience:
             return "early_stopping"
         if self.recorder.state is not None and self.recorder.state.epochs >= self.module.recipe.max_epochs:
@@ -102,6 +113,8 @@ def fit(
     n_threads: int,
     on_epoch: OnEpoch,
     resume: TrainingState | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_pictures: OnPictures | None = None,
 ) -> TrainingResult:
     """Train until the recipe says stop; return the weights with the best validation Dice.
 
@@ -116,6 +129,8 @@ def fit(
         n_threads: Threads that torch may use.
         on_epoch: Called with the state after each epoch; keep it to be able to resume.
         resume: State to go on from.
+        should_stop: Asked after each batch; once it says yes, training is validated and ends.
+        on_pictures: Called with what the network finds in some validation slices, every so many epochs as the recipe says.
 
     Returns:
         The best weights and how they came about.
@@ -125,7 +140,9 @@ def fit(
     """
     with _environment(recipe, device, n_threads):
         torch.manual_seed(recipe.seed)
-        run = _Run(SegmentationModule(build_network(), recipe), on_epoch, resume)
+        run = _Run(SegmentationModule(build_network(), recipe), on_epoch, resume, should_stop)
+        if on_pictures is not None and recipe.picture_every_epochs:
+            run.extra.append(Pictures(data.slabs, run.budget, on_pictures))
         data.first_epoch = run.epochs_done
         stopped_by = run.stopped_by if resume is not None else ""
         if not stopped_by:
@@ -185,7 +202,8 @@ def _train(run: _Run, data: CaseDataModule, device: str) -> str:
         num_sanity_val_steps=0,
     )
     try:
-        trainer.fit(run.module, datamodule=data)
+        with data.patches.watch.naming_the_dead():
+            trainer.fit(run.module, datamodule=data)
     except NonFiniteLossError as error:
         return _after_non_finite_loss(run, error)
     return run.stopped_by or "max_minutes"

@@ -10,7 +10,8 @@ from lesionflow.augmentation.spatial import Warp, affine_mm, source_pixels
 STILL = Changes(
     flip_probability=0.0, rotation_degrees=0.0, scale_fraction=0.0, affine_probability=0.0, elastic_probability=0.0,
     elastic_amplitude_mm=0.0, elastic_scale_mm=24.0, noise_probability=0.0, noise_std=0.0, blur_probability=0.0,
-    blur_sigma_mm=0.0, contrast_probability=0.0, contrast_fraction=0.0, gamma_probability=0.0, gamma_fraction=0.0,
+    blur_sigma_mm=0.0, contrast_probability=0.0, contrast_fraction=0.0, gamma_probability=0.0, gamma_fraction=0.0, low_resolution_probability=0.0,
+    low_resolution_factor=2.0,
 )  # fmt: skip
 LIVELY = replace(
     STILL, flip_probability=0.5, rotation_degrees=30.0, scale_fraction=0.2, affine_probability=0.9,
@@ -21,7 +22,7 @@ LIVELY = replace(
 
 def build(changes, spacing_mm=(0.8, 0.5), n_image_slices=3, n_mask_slices=1):
     return build_augmentation(
-        changes, spacing_mm=spacing_mm, n_image_slices=n_image_slices, n_mask_slices=n_mask_slices
+        changes, spacing_mm=(9.0, *spacing_mm), n_image_slices=n_image_slices, n_mask_slices=n_mask_slices
     )
 
 
@@ -210,3 +211,24 @@ def test_a_sample_is_changed_fast_enough_to_keep_ahead_of_the_network():
         augmentation(image, mask, (i,))
     # Measured about 1 ms; the bound leaves room for a slow machine.
     assert (time.process_time() - started) / 100 < 0.010
+
+
+def test_low_resolution_loses_what_a_coarse_scan_would_not_show_and_keeps_the_rest():
+    rows, columns = np.indices((41, 67))
+    fine = np.where((rows + columns) % 2, 3.0, -3.0)
+    image = np.stack([np.stack([fine] * 3), np.stack([rows * 1.0] * 3)]).astype(np.float32)
+    changes = replace(STILL, low_resolution_probability=1.0, low_resolution_factor=4.0)
+    contrasts = []
+    for i in range(20):
+        changed, _ = build(changes)(image, np.zeros((1, 1, 41, 67), np.uint8), (i,))
+        contrasts.append(changed[0].std() / 3)
+        # A slope is the same at any resolution, away from the border.
+        np.testing.assert_allclose(changed[1][:, 6:-6], image[1][:, 6:-6], atol=0.6)
+    assert min(contrasts) < 0.2
+    assert max(contrasts) <= 1.0
+
+
+def test_what_has_no_chance_does_not_move_the_chances_of_the_rest():
+    image, mask = patch()
+    without = build(LIVELY)(image, mask, (3,))[0]
+    np.testing.assert_array_equal(build(replace(LIVELY, low_resolution_factor=9.0))(image, mask, (3,))[0], without)

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -12,12 +13,13 @@ import pytest
 from lesionflow.config import load_section
 from lesionflow.errors import ArtifactError
 from lesionflow.io.bundles import read_bundle
-from lesionflow.io.preprocessed import IndexEntry, case_file, read_index, write_index
+from lesionflow.io.preprocessed import IndexEntry, case_file, read_index, write_case, write_index
 from lesionflow.models import build_model
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import STEPS, run_step
 from lesionflow.steps.revision import code_revision
 from lesionflow.steps.training_work import WorkFolder
+from support.training_cases import empty_case
 from support.training_workspace import TRAIN, VALIDATION, make_inputs, make_plan, train_params
 
 REPO = Path(__file__).resolve().parents[3]
@@ -72,7 +74,7 @@ def test_a_training_leaves_a_bundle_and_a_run(store, tmp_path):
     assert [m.step for m in client.get_metric_history(run.info.run_id, "val/dice")] == [1, 2, 3]
     assert {"train/loss", "val/loss", "lr", "epoch_s"} <= set(run.data.metrics)
     assert {a.path for a in client.list_artifacts(run.info.run_id, "training")} == {
-        "training/history.csv", "training/curves.png",
+        "training/history.csv", "training/curves.png", "training/augmentation.png",
     }  # fmt: skip
 
 
@@ -172,6 +174,56 @@ def test_no_case_left_is_refused(store, tmp_path, lost, verb):
     write_index(inputs["preprocessed"], index)
     with pytest.raises(ArtifactError, match=f"to {verb} on"):
         train(inputs, tmp_path / "candidate")
+
+
+def test_a_target_that_no_training_case_has_is_refused_by_name(store, tmp_path):
+    plan = make_plan()
+    dataset = plan.dataset.model_copy(update={"labels": {"tumor": 1, "cyst": 2}})
+    inputs = make_inputs(tmp_path, plan.model_copy(update={"dataset": dataset}))
+    with pytest.raises(ArtifactError, match=r"found none with cyst.*ingest.labels"):
+        train(inputs, tmp_path / "candidate")
+
+
+def test_a_validation_without_tumors_is_refused(store, tmp_path):
+    inputs = make_inputs(tmp_path)
+    index = read_index(inputs["preprocessed"])
+    for case_id in VALIDATION:
+        empty = empty_case(7, (9, 51, 67))
+        sha256 = write_case(case_file(inputs["preprocessed"], case_id), empty.image, empty.mask, {})
+        index[case_id] = IndexEntry(key=f"empty-{case_id}", sha256=sha256)
+    write_index(inputs["preprocessed"], index)
+    with pytest.raises(ArtifactError, match=r"tumor in at least one of 2 validation cases.*split.fold"):
+        train(inputs, tmp_path / "candidate")
+
+
+def test_a_case_smaller_than_a_patch_is_trained_on(store, tmp_path):
+    inputs = make_inputs(tmp_path, make_plan(patch_size=(3, 104, 120)))
+    assert train(inputs, tmp_path / "candidate", max_epochs=1, batches_per_epoch=2)["epochs"] == 1
+
+
+def test_a_stop_file_ends_training_with_a_bundle(store, tmp_path):
+    inputs, bundle = make_inputs(tmp_path), tmp_path / "candidate"
+    work = tmp_path / "candidate.work"
+
+    def touch_when_it_trains():
+        while not (work / "last.ckpt").exists():
+            time.sleep(0.005)
+        (work / "stop").touch()
+
+    threading.Thread(target=touch_when_it_trains, daemon=True).start()
+    counts = train(inputs, bundle, max_epochs=10_000, early_stopping_patience_epochs=10_000)
+    assert 1 <= counts["epochs"] < 10_000
+    assert read_bundle(bundle).card.epochs == counts["epochs"]
+    assert not work.exists()
+    _, (run,) = runs_of(store)
+    assert run.data.tags["stopped_by"] == "request"
+
+
+def test_what_is_found_in_validation_is_logged_as_pictures(store, tmp_path):
+    train(make_inputs(tmp_path), tmp_path / "candidate", picture_every_epochs=2)
+    client, (run,) = runs_of(store)
+    names = {Path(a.path).name for a in client.list_artifacts(run.info.run_id, "images")}
+    assert {name.split("+step+")[1].split("+")[0] for name in names} == {"2"}, names
 
 
 def test_a_broken_plan_is_refused(store, tmp_path):

@@ -85,7 +85,7 @@ def test_a_volume_smaller_than_the_patch_is_centered_and_continued():
 
 
 def test_a_sample_depends_on_seed_epoch_and_index_alone():
-    augmentation = build_augmentation(CHANGES, spacing_mm=(1.0, 0.8), n_image_slices=3, n_mask_slices=1)
+    augmentation = build_augmentation(CHANGES, spacing_mm=(3.0, 1.0, 0.8), n_image_slices=3, n_mask_slices=1)
     one, two = (patches([blob_case(0), blob_case(1)], augmentation=augmentation) for _ in range(2))
     for key in ((0, 5), (1, 5), (0, 6)):
         for a, b in zip(one[key], two[key], strict=True):

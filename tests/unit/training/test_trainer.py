@@ -94,6 +94,8 @@ def test_a_training_killed_in_the_middle_of_an_epoch_ends_like_an_undisturbed_on
         from support.training_cases import RECIPE, blob_case, blob_data, tiny_network
 
         class Slow:
+        watch = inner.watch
+
             def __init__(self, inner): self.inner = inner
             def __getattr__(self, name): return getattr(self.inner, name)
             def __getitem__(self, key):
@@ -165,6 +167,8 @@ def slow_data(seconds_a_sample):
     inner = data.patches
 
     class Slow:
+        watch = inner.watch
+
         def __getitem__(self, key):
             time.sleep(seconds_a_sample)
             return inner[key]
