@@ -1,0 +1,131 @@
+"""From cases to batches: plan and preprocessing of the 25 real patients, and whether the loader keeps ahead of the network.
+
+nnU-Net is timed in the same run where it is installed (`pip install nnunetv2==2.8.1`, torchvision removed beside a CPU torch).
+"""
+
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from pathlib import Path
+
+import torch
+
+from benchmarks.timing import show
+from lesionflow.config import Settings, TrainConfig, load_params
+from lesionflow.steps import run_step
+from lesionflow.steps.training_data import make_data
+from lesionflow.steps.training_task import gather
+from lesionflow.training.losses import LOSSES, over_outputs
+from lesionflow.training.module import make_optimizer
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDIES = ROOT.parent / "shared" / "data" / "sts" / "dicom"
+PRESET = ROOT / "presets" / "sts_petct.yaml"
+#: Steps timed with each source of batches, and how many of one source at a time.
+ROUNDS, STEPS_A_ROUND = 8, 4
+
+
+def run() -> None:
+    """Print the figures."""
+    if not STUDIES.is_dir():
+        print("\nTraining: skipped, no real studies at ../shared/data/sts")
+        return
+    params = load_params(PRESET)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        os.environ["LESIONFLOW_PRIVATE_DIR"] = str(work / "private")
+        os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{work / 'mlflow.db'}"
+        paths = {name: work / name for name in ("cases", "validation", "splits", "plan", "preprocessed")}
+        run_step("ingest", params["ingest"], {"raw": STUDIES}, {"cases": paths["cases"]})
+        run_step("validate", params["validate"], {"cases": paths["cases"]}, {"validation": paths["validation"]})
+        before = {key: paths[key] for key in ("cases", "validation")}
+        run_step("split", params["split"], before, {"splits": paths["splits"]})
+        _prepare(work, paths)
+        _nnunet(work, paths["cases"])
+        _loader(params["train"], paths)
+
+
+def _prepare(work: Path, paths: dict[str, Path]) -> None:
+    """Each step in a process of its own, as DVC runs it: libraries loaded anew."""
+    seconds = {}
+    for name, inputs in (("plan", ("cases", "splits")), ("preprocess", ("cases", "plan"))):
+        output = {"plan": "plan", "preprocess": "preprocessed"}[name]
+        command = [sys.executable, "-m", "lesionflow", name, "--params", str(PRESET), f"--{output}", str(paths[output])]
+        command += [part for key in inputs for part in (f"--{key}", str(paths[key]))]
+        seconds[f"lesionflow {name}"] = [_timed(lambda c=command: _call(c, work))]
+    seconds["lesionflow plan + preprocess"] = [sum(value[0] for value in seconds.values())]
+    show(f"25 patients, CT + PET, {Settings().workers} workers", seconds)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(f"  peak memory of the largest process {peak:.0f} MB")
+
+
+def _nnunet(work: Path, cases: Path) -> None:
+    planner = shutil.which("nnUNetv2_plan_and_preprocess")
+    if planner is None:
+        print("  nnU-Net: not installed here")
+        return
+    raw = work / "nnUNet_raw" / "Dataset001_STS"
+    # Our cases have nnU-Net's raw layout.
+    shutil.copytree(cases, raw)
+    for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+        os.environ[name] = str(work / name)
+    command = [planner, "-d", "1", "-c", "2d", "-npfp", "2", "-np", "2"]
+    seconds = _timed(lambda: _call(command, work))
+    show("nnU-Net, 2 processes", {"fingerprint + plan + preprocess, 2d": [seconds]})
+    print(
+        f"  peak memory of the largest process {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f} MB"
+    )
+    (plans,) = (work / "nnUNet_preprocessed").rglob("nnUNetPlans.json")
+    configuration = json.loads(plans.read_text(encoding="utf-8"))["configurations"]["2d"]
+    network = configuration["architecture"]["arch_kwargs"]
+    for key in ("spacing", "median_image_size_in_voxels", "patch_size", "batch_size", "normalization_schemes"):
+        print(f"  nnU-Net's {key}: {configuration[key]}")
+    print(f"  nnU-Net's features_per_stage: {network['features_per_stage']}")
+
+
+def _loader(train: dict[str, object], paths: dict[str, Path]) -> None:
+    """Steps in turn on fresh batches and on one repeated batch: what the loader costs beside the network."""
+    settings = Settings(device="cpu")
+    torch.set_num_threads(settings.workers)
+    task, cases = gather(TrainConfig.model_validate(train), paths, settings)
+    data = make_data(task, cases, "cpu", settings.workers)
+    network = task.build_network().train()
+    optimizer, loss = make_optimizer(network, task.recipe()), LOSSES[task.config.loss]
+
+    def step(batches: Iterator[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        image, target = next(batches)
+        optimizer.zero_grad()
+        over_outputs(loss, network(image), target).backward()
+        optimizer.step()
+
+    fresh = iter(data.train_dataloader())
+    sources = {"fresh batches": fresh, "one repeated batch": cycle([next(fresh)])}
+    seconds: dict[str, list[float]] = {name: [] for name in sources}
+    for batches in sources.values():
+        step(batches)
+    for _ in range(min(ROUNDS, (data.batches_per_epoch - 2) // STEPS_A_ROUND)):
+        for name, batches in sources.items():
+            for _ in range(STEPS_A_ROUND):
+                seconds[name].append(_timed(lambda b=batches: step(b)))
+    plan = task.plan
+    show(f"Training steps of {plan.batch_size} patches of {plan.patch_size}, {plan.architecture.name}", seconds)
+    fresh_s, repeated_s = (statistics.median(values) for values in seconds.values())
+    print(f"  a step with the loader takes {fresh_s / repeated_s:.3f} of one without")
+
+
+def _timed(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def _call(command: list[str], folder: Path) -> None:
+    subprocess.run(command, check=True, capture_output=True, cwd=folder)
