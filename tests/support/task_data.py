@@ -5,6 +5,9 @@ import json
 import numpy as np
 import SimpleITK as sitk
 
+from lesionflow.config import load_params
+from lesionflow.models import ARCHITECTURES
+
 #: (slice, row, column) voxels and mm by kind of channel.
 GRIDS = {
     "picture": ((1, 48, 56), (1.0, 1.0, 1.0)),
@@ -57,3 +60,17 @@ def _write(path, array, spacing):
     image = sitk.GetImageFromArray(array)
     image.SetSpacing(spacing[::-1])
     sitk.WriteImage(image, str(path))
+
+
+def shrunk(path):
+    """A preset's params with a network and a training of seconds; all else is the preset's."""
+    params = load_params(path)
+    plan, name = params["plan"], params["plan"]["architecture"]["name"]
+    known = plan["architecture"]["options"]
+    plan["architecture"]["options"] = {k: v for k, v in ARCHITECTURES[name].small_options.items() if k in known}
+    if name == "residual_encoder_unet":
+        plan["architecture"]["options"] |= {"n_blocks": [1, 1, 1]}
+    plan["patch_size"] = [16, 24, 32] if plan["dimensions"] == 3 else [plan["context_slices"], 32, 48]
+    plan["batch_size"] = 2
+    params["train"] |= {"max_epochs": 1, "batches_per_epoch": 2, "max_validation_slices_per_case": 2}
+    return params

@@ -4,15 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lesionflow.augmentation import Changes, build_augmentation
+from lesionflow.augmentation import build_augmentation
 from lesionflow.augmentation.spatial import Warp, affine_mm, source_pixels
+from support.training_cases import STILL
 
-STILL = Changes(
-    flip_probability=0.0, rotation_degrees=0.0, scale_fraction=0.0, affine_probability=0.0, elastic_probability=0.0,
-    elastic_amplitude_mm=0.0, elastic_scale_mm=24.0, noise_probability=0.0, noise_std=0.0, blur_probability=0.0,
-    blur_sigma_mm=0.0, contrast_probability=0.0, contrast_fraction=0.0, gamma_probability=0.0, gamma_fraction=0.0, low_resolution_probability=0.0,
-    low_resolution_factor=2.0,
-)  # fmt: skip
 LIVELY = replace(
     STILL, flip_probability=0.5, rotation_degrees=30.0, scale_fraction=0.2, affine_probability=0.9,
     elastic_probability=0.5, elastic_amplitude_mm=4.0, noise_probability=0.5, noise_std=0.2, blur_probability=0.5,

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from lesionflow.augmentation import build_augmentation
 from lesionflow.augmentation.volume_warp import VolumeWarp, _read, affine_mm, displacement_mm, source_grid
-from unit.augmentation.test_augmentation import STILL
+from support.training_cases import STILL
 
 SPACING = (2.0, 0.8, 1.1)
 

@@ -10,26 +10,12 @@ from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.inference import Segmenter
 from lesionflow.io.bundles import read_bundle
 from lesionflow.io.cases import read_case, read_table
-from lesionflow.models import ARCHITECTURES, size_multiple
+from lesionflow.models import size_multiple
 from lesionflow.steps import STEPS, run_step
 from lesionflow.steps.workspace import PATHS
-from support.task_data import write_task
+from support.task_data import shrunk, write_task
 
 PRESETS = sorted((Path(__file__).resolve().parents[3] / "presets").glob("*.yaml"))
-
-
-def shrunk(path):
-    """A preset's params with a network and a training of seconds; all else is the preset's."""
-    params = load_params(path)
-    plan, name = params["plan"], params["plan"]["architecture"]["name"]
-    known = plan["architecture"]["options"]
-    plan["architecture"]["options"] = {k: v for k, v in ARCHITECTURES[name].small_options.items() if k in known}
-    if name == "residual_encoder_unet":
-        plan["architecture"]["options"] |= {"n_blocks": [1, 1, 1]}
-    plan["patch_size"] = [16, 24, 32] if plan["dimensions"] == 3 else [plan["context_slices"], 32, 48]
-    plan["batch_size"] = 2
-    params["train"] |= {"max_epochs": 1, "batches_per_epoch": 2, "max_validation_slices_per_case": 2}
-    return params
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
