@@ -104,7 +104,7 @@ class ArchitectureConfig(Section):
     @classmethod
     def _whole_numbers_are_whole(cls, options: dict[str, Any]) -> dict[str, Any]:
         # A Kubeflow dict parameter gives every number back as a float; the same params must give the same plan.
-        return {k: int(v) if isinstance(v, float) and v.is_integer() else v for k, v in options.items()}
+        return {name: _whole(value) for name, value in options.items()}
 
 
 class InferenceConfig(Section):
@@ -302,6 +302,12 @@ def load_params(path: Path) -> dict[str, dict[str, object]]:
     except ValidationError as error:
         raise ConfigError(_explain(error, str(path))) from error
     return params.model_dump(mode="json", by_alias=True)
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _explain(error: ValidationError, where: str) -> str:

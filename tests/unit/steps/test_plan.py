@@ -12,6 +12,7 @@ from lesionflow.data.split import Fold, Split
 from lesionflow.errors import ConfigError
 from lesionflow.io.bundles import write_bundle
 from lesionflow.io.plans import read_plan
+from lesionflow.models import ARCHITECTURES
 from lesionflow.steps import run_step
 from support.bundles import small_bundle
 from support.case_folders import SHAPE, write_cases
@@ -84,3 +85,15 @@ def test_the_champions_plan_is_compared_on_the_command_line(inputs, tmp_path, ca
         said = capsys.readouterr()
         assert ("still fits" in said.out, "no longer fits" in said.out) == (same, not same)
         assert ("The plans are the same" in said.err, "moved by 68%" in " ".join(said.err.split())) == (same, not same)
+
+
+def test_numbers_that_a_pipeline_gives_back_as_floats_give_the_same_plan(inputs, tmp_path):
+    options = {**ARCHITECTURES["residual_encoder_unet"].small_options}
+    given = {"name": "residual_encoder_unet", "options": {**options, "n_blocks": [1, 2, 2]}}
+    floats = {
+        "name": given["name"],
+        "options": {**options, "depth": 2.0, "base_channels": 4.0, "n_blocks": [1.0, 2.0, 2.0]},
+    }
+    for number, architecture in enumerate((given, floats)):
+        run_step("plan", params(architecture=architecture), inputs, {"plan": tmp_path / f"{number}.json"})
+    assert (tmp_path / "0.json").read_bytes() == (tmp_path / "1.json").read_bytes()
