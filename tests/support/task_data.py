@@ -67,7 +67,9 @@ def shrunk(path):
     params = load_params(path)
     plan, name = params["plan"], params["plan"]["architecture"]["name"]
     known = plan["architecture"]["options"]
-    plan["architecture"]["options"] = {k: v for k, v in ARCHITECTURES[name].small_options.items() if k in known}
+    plan["architecture"]["options"] = {
+        key: ARCHITECTURES[name].small_options.get(key, value) for key, value in known.items()
+    }
     if name == "residual_encoder_unet":
         plan["architecture"]["options"] |= {"n_blocks": [1, 1, 1]}
     plan["patch_size"] = [16, 24, 32] if plan["dimensions"] == 3 else [plan["context_slices"], 32, 48]

@@ -72,7 +72,7 @@ def choose_patch(
     spacing: Triple,
     dimensions: int,
     context_slices: int,
-    multiple: int,
+    multiples: Shape,
     budget: Budget,
 ) -> tuple[Shape, str]:
     """Cover the median body; then cut the axis that is longest beside its body until the smallest batch fits.
@@ -82,26 +82,29 @@ def choose_patch(
         spacing: Model space's; null where each study keeps its own.
         dimensions: 2 or 3.
         context_slices: First axis of a 2D patch.
-        multiple: Number that each network axis must be a multiple of.
+        multiples: Numbers that the (slice, row, column) axes of the network must be multiples of.
         budget: What must hold it.
 
     Returns:
         The patch, and a sentence why.
     """
-    limit = PATCH_LIMITS[dimensions] // multiple * multiple
     bodies = [body / step if step else 1.0 for body, step in zip(body_mm, spacing, strict=True)]
-    sizes = [min(int(np.ceil(body / multiple)) * multiple, limit) for body in bodies]
-    first = 1 if dimensions == 2 else 0
+    sizes = [
+        min(int(np.ceil(body / multiple)), PATCH_LIMITS[dimensions] // multiple) * multiple
+        for body, multiple in zip(bodies, multiples, strict=True)
+    ]
+    axes = range(3 - dimensions, 3)
     if dimensions == 2:
         sizes[0] = context_slices
-    if max(sizes[first:]) == multiple:
-        sizes[2] = LEAST_COARSEST_VOXELS * multiple
+    if all(sizes[axis] == multiples[axis] for axis in axes):
+        sizes[2] = LEAST_COARSEST_VOXELS * multiples[2]
     wanted = list(sizes)
-    while not budget.fits((sizes[0], sizes[1], sizes[2])) and sum(sizes[first:]) > multiple * (3 - first + 1):
-        longest = max(
-            range(first, 3), key=lambda axis: (sizes[axis] > multiple, sizes[axis] / bodies[axis], sizes[axis])
-        )
-        sizes[longest] -= multiple
+    while not budget.fits((sizes[0], sizes[1], sizes[2])):
+        longer = [axis for axis in axes if sizes[axis] > multiples[axis]]
+        if sum(sizes[axis] // multiples[axis] - 1 for axis in longer) < LEAST_COARSEST_VOXELS:
+            break
+        longest = max(longer, key=lambda axis: (sizes[axis] / bodies[axis], sizes[axis]))
+        sizes[longest] -= multiples[longest]
     _, rows, columns = body_mm
     why = f"covers the median body of {rows:.0f} x {columns:.0f} mm in plane, at most {PATCH_LIMITS[dimensions]} voxels an axis"
     if sizes != wanted:
@@ -112,25 +115,26 @@ def choose_patch(
     return (sizes[0], sizes[1], sizes[2]), why
 
 
-def require_patch(patch: Shape, dimensions: int, multiple: int, context_slices: int) -> None:
+def require_patch(patch: Shape, dimensions: int, multiples: Shape, context_slices: int) -> None:
     """Refuse a pinned patch that the network can't halve, or that has other context slices than the plan.
 
     Args:
         patch: (slice, row, column).
         dimensions: 2 or 3.
-        multiple: Number that each network axis must be a multiple of.
+        multiples: Numbers that the (slice, row, column) axes of the network must be multiples of.
         context_slices: First axis of a 2D patch.
 
     Raises:
         ConfigError: When it does not fit.
     """
-    axes = patch if dimensions == 3 else patch[1:]
-    if any(size % multiple for size in axes):
-        raise ConfigError(f"Expected plan.patch_size in multiples of {multiple} for this network, found {patch}.")
-    if max(axes) < LEAST_COARSEST_VOXELS * multiple:
+    axes = range(3 - dimensions, 3)
+    if any(patch[axis] % multiples[axis] for axis in axes):
+        shown = " x ".join(str(multiples[axis]) for axis in axes)
+        raise ConfigError(f"Expected plan.patch_size in multiples of {shown} for this network, found {patch}.")
+    if all(patch[axis] < LEAST_COARSEST_VOXELS * multiples[axis] for axis in axes):
         raise ConfigError(
-            f"Expected an axis of plan.patch_size of {LEAST_COARSEST_VOXELS * multiple} at least, found {patch}: after all "
-            "halvings one voxel would be left, which can't be normalized."
+            f"Expected plan.patch_size of more than one coarsest voxel, found {patch}: after all halvings one voxel would be "
+            f"left, which can't be normalized. Make an axis twice {multiples[2]}."
         )
     if dimensions == 2 and patch[0] != context_slices:
         raise ConfigError(

@@ -1,12 +1,15 @@
 """From facts to decisions. Every decision says why; any can be pinned in params."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from lesionflow.data.dataset import Dataset, Kind
 from lesionflow.data.fingerprint import Fingerprint
-from lesionflow.data.patch_planning import BATCH_LIMITS, PINNED, Budget, MemoryMb, choose_patch, require_patch
+from lesionflow.data.geometry import Shape
+from lesionflow.data.patch_planning import BATCH_LIMITS, PINNED, Budget, choose_patch, require_patch
 from lesionflow.data.plan import ArchitecturePlan, ChannelPlan, Decision, InferencePlan, Plan
 
 #: CT is never clipped tighter than this: muscle, fat and contrast around a tumor are what tells it apart.
@@ -15,6 +18,10 @@ WIDEST_NEEDED_HU = (-150.0, 250.0)
 LEAST_UPPER_SUV = 10.0
 #: Beyond this ratio of slice to in-plane spacing the slice axis keeps the finer data's spacing (nnU-Net's rule).
 ANISOTROPIC = 3.0
+#: Slices less than this many times as thick as pixels are halved with them (nnU-Net's rule).
+HALVED_BELOW = 2.0
+#: The option of a network that says at how many levels slices stay whole.
+THICK_LEVELS = "thick_levels"
 
 Triple = tuple[float | None, float | None, float | None]
 
@@ -34,7 +41,7 @@ def make_plan(
     bias_field_correction: bool,
     architecture: ArchitecturePlan,
     size_multiple: int,
-    memory_mb: MemoryMb,
+    memory_mb: Callable[[ArchitecturePlan, Shape], tuple[float, float]],
     inference: InferencePlan,
 ) -> Plan:
     """Decide how to train on data of this kind.
@@ -52,8 +59,8 @@ def make_plan(
         denoising: Filter of every channel.
         bias_field_correction: N4 on MR channels.
         architecture: The network.
-        size_multiple: Number that each network axis must be a multiple of.
-        memory_mb: What training holds for a (slice, row, column) patch: MB whatever the batch, and MB a sample.
+        size_multiple: Number that each network axis must be a multiple of, were all halved alike.
+        memory_mb: What training a network holds for a (slice, row, column) patch: MB whatever the batch, and MB a sample.
         inference: How patches become a mask.
 
     Returns:
@@ -65,13 +72,16 @@ def make_plan(
     """
     decisions: list[Decision] = []
     spacing = _spacing(fingerprint, dimensions, spacing_mm, decisions)
-    budget = Budget(memory_budget_mb, memory_mb, BATCH_LIMITS[dimensions])
+    architecture = _shape_network(architecture, dimensions, spacing, decisions)
+    thick = int(architecture.options.get(THICK_LEVELS, 0))
+    multiples = (size_multiple // 2**thick, size_multiple, size_multiple)
+    budget = Budget(memory_budget_mb, partial(memory_mb, architecture), BATCH_LIMITS[dimensions])
     if patch_size is not None:
-        require_patch(patch_size, dimensions, size_multiple, context_slices)
+        require_patch(patch_size, dimensions, multiples, context_slices)
         patch, why_patch = patch_size, PINNED
     else:
         patch, why_patch = choose_patch(
-            fingerprint.median_body_mm, spacing, dimensions, context_slices, size_multiple, budget
+            fingerprint.median_body_mm, spacing, dimensions, context_slices, multiples, budget
         )
     decisions.append(_decide("patch_size", patch, why_patch))
     batch, why_batch = budget.batch(patch, batch_size)
@@ -80,7 +90,7 @@ def make_plan(
         _channel(fingerprint, index, name, kind, ct_window_hu, decisions)
         for index, (name, kind) in enumerate(dataset.channels.items())
     )
-    decisions += _settled(dimensions, architecture, size_multiple, context_slices)
+    decisions += _settled(dimensions, architecture, multiples, context_slices)
     outputs = ", ".join(target.name for target in dataset.targets)
     decisions.append(_decide("outputs", outputs, "one sigmoid output a region, or a label where no region is declared"))
     return Plan(
@@ -128,15 +138,36 @@ def _spacing(fingerprint: Fingerprint, dimensions: int, pinned: Triple, decision
     return (chosen[0], chosen[1], chosen[2])
 
 
-def _settled(dimensions: int, architecture: ArchitecturePlan, multiple: int, context_slices: int) -> list[Decision]:
+def _shape_network(
+    architecture: ArchitecturePlan, dimensions: int, spacing: Triple, decisions: list[Decision]
+) -> ArchitecturePlan:
+    """Put a number where params let the data decide how many levels do not halve thick slices.
+
+    As nnU-Net does: slices are halved from where pixels, halved before, are more than half as large.
+    """
+    if architecture.options.get(THICK_LEVELS) != "auto":
+        return architecture
+    thick, why = 0, "a 2D network does not halve slices"
+    slices, rows, columns = spacing
+    if dimensions == 3 and slices and rows and columns:
+        ratio, depth = slices / float(np.sqrt(rows * columns)), int(architecture.options.get("depth", 0))
+        while ratio / 2**thick >= HALVED_BELOW and thick < depth:
+            thick += 1
+        why = f"slices are {ratio:.1f} times as thick as pixels; they are halved from where that is less than {HALVED_BELOW:g}"
+    decisions.append(_decide("levels of thick slices", thick, why))
+    return architecture.model_copy(update={"options": {**architecture.options, THICK_LEVELS: thick}})
+
+
+def _settled(dimensions: int, architecture: ArchitecturePlan, multiples: Shape, context_slices: int) -> list[Decision]:
     """Say what params settle, for who reads the plan alone."""
     sees = (
         "a volume's patches" if dimensions == 3 else f"{context_slices} neighboring slices, to predict the middle one"
     )
+    shown = " x ".join(map(str, multiples[3 - dimensions :]))
     options = ", ".join(f"{name} {value}" for name, value in architecture.options.items()) or "no options"
     return [
         _decide("dimensions", f"{dimensions}D", f"set in params: the network sees {sees}"),
-        _decide("network", architecture.name, f"set in params: {options}; its axes are multiples of {multiple}"),
+        _decide("network", architecture.name, f"set in params: {options}; axes in multiples of {shown}"),
     ]
 
 

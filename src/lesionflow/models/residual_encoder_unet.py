@@ -11,6 +11,7 @@ References:
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,10 @@ BLOCKS = (1, 3, 4, 6, 6, 6, 6, 6)
 MAX_CHANNELS = {2: 512, 3: 320}
 
 
+#: A size along each axis.
+Axes = tuple[int, ...]
+
+
 class _Maker:
     """Makes the layers of one network, all of one kind.
 
@@ -44,33 +49,55 @@ class _Maker:
         normalization: `instance`, `batch` or `none`.
         activation: `leaky_relu` or `relu`.
         dropout_fraction: Spatial dropout after the first convolution of a block.
+        thick_levels: Levels at the top whose slices are much thicker than pixels.
     """
 
     def __init__(
-        self, dimensions: Dimensions, normalization: Normalization, activation: Activation, dropout_fraction: float
+        self,
+        dimensions: Dimensions,
+        normalization: Normalization,
+        activation: Activation,
+        dropout_fraction: float,
+        thick_levels: int,
     ) -> None:
         self.dimensions = dimensions
+        self.thick_levels = thick_levels
         self.normalize = NORMALIZATIONS[normalization, dimensions]
         self.activation = activation
         self.dropout_fraction = dropout_fraction
         # A bias before a normalization is idle.
         self.bias = normalization == "none"
 
-    def convolve(self, source: int, target: int, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
+    def convolve(self, source: int, target: int, level: int, stride: Axes) -> list[nn.Module]:
         """Return a convolution and its normalization."""
-        convolution = CONVOLUTIONS[self.dimensions]
-        made = convolution(source, target, kernel, stride=stride, padding=kernel // 2, bias=self.bias)
+        kernel = self.axes(3, level < self.thick_levels)
+        padding = tuple(n // 2 for n in kernel)
+        convolution: Any = CONVOLUTIONS[self.dimensions]
+        made = convolution(source, target, kernel, stride=stride, padding=padding, bias=self.bias)
         return [made, self.normalize(target)]
 
-    def activated(self, source: int, target: int, stride: int = 1, *, drop: bool = False) -> nn.Sequential:
+    def activated(
+        self, source: int, target: int, level: int, stride: Axes | None = None, *, drop: bool = False
+    ) -> nn.Sequential:
         """Return a convolution, normalized and activated."""
         dropout = [DROPOUTS[self.dimensions](self.dropout_fraction)] if drop and self.dropout_fraction else []
-        return nn.Sequential(*self.convolve(source, target, stride=stride), *dropout, activate(self.activation))
+        layers = self.convolve(source, target, level, stride or self.axes(1))
+        return nn.Sequential(*layers, *dropout, activate(self.activation))
 
-    def stage(self, source: int, target: int, stride: int, n_blocks: int) -> nn.Sequential:
+    def stage(self, source: int, target: int, level: int, n_blocks: int) -> nn.Sequential:
         """Return residual blocks, the first of which changes size and channels."""
-        first = ResidualBlock(self, source, target, stride)
-        return nn.Sequential(first, *(ResidualBlock(self, target, target, 1) for _ in range(n_blocks - 1)))
+        first = ResidualBlock(self, source, target, level, self.stride(level))
+        return nn.Sequential(
+            first, *(ResidualBlock(self, target, target, level, self.axes(1)) for _ in range(n_blocks - 1))
+        )
+
+    def stride(self, level: int) -> Axes:
+        """Return by what a level is smaller than the one above it."""
+        return self.axes(2, level <= self.thick_levels) if level else self.axes(1)
+
+    def axes(self, size: int, thick: bool = False) -> Axes:  # noqa: FBT001, FBT002 - a predicate of the caller's level
+        """Return a size along each axis, 1 along slices where they are thick."""
+        return (1 if thick else size, *[size] * (self.dimensions - 1)) if self.dimensions == 3 else (size, size)
 
 
 class ResidualBlock(nn.Module):
@@ -80,14 +107,16 @@ class ResidualBlock(nn.Module):
         make: Makes the layers.
         source: Channels of the input.
         target: Channels of the output.
-        stride: By which the first convolution, and averaging in the shortcut, shrink the size.
+        level: Halvings above it.
+        stride: By which the first convolution, and averaging in the shortcut, shrink each axis.
     """
 
-    def __init__(self, make: _Maker, source: int, target: int, stride: int) -> None:
+    def __init__(self, make: _Maker, source: int, target: int, level: int, stride: Axes) -> None:
         super().__init__()
-        self.first = make.activated(source, target, stride, drop=True)
-        self.second = nn.Sequential(*make.convolve(target, target))
-        shortcut: list[nn.Module] = [AVERAGES[make.dimensions](stride)] if stride > 1 else []
+        self.first = make.activated(source, target, level, stride, drop=True)
+        self.second = nn.Sequential(*make.convolve(target, target, level, make.axes(1)))
+        average: Any = AVERAGES[make.dimensions]
+        shortcut: list[nn.Module] = [average(stride)] if max(stride) > 1 else []
         if source != target:
             convolution = CONVOLUTIONS[make.dimensions]
             shortcut += [convolution(source, target, 1, bias=False), make.normalize(target)]
@@ -112,6 +141,8 @@ class ResidualEncoderUNet(nn.Module):
         normalization: `instance`, `batch` or `none`.
         activation: `leaky_relu` or `relu`.
         dropout_fraction: Spatial dropout inside each residual block.
+        thick_levels: Levels at the top that neither convolve nor halve along slices, because these are much thicker than
+            pixels (nnU-Net's rule); slices must be multiples of 2**(depth - thick_levels) then. 0 in 2D.
         n_blocks: Residual blocks of each stage, the first at full resolution; nnU-Net's, cut to the depth, if empty.
         deep_supervision: Train through a head at each depth of the decoder; the finest alone speaks afterwards.
     """
@@ -127,24 +158,30 @@ class ResidualEncoderUNet(nn.Module):
         normalization: Normalization,
         activation: Activation,
         dropout_fraction: float,
+        thick_levels: int = 0,
         n_blocks: Sequence[int] = (),
         deep_supervision: bool = True,
     ) -> None:
         super().__init__()
-        make = _Maker(dimensions, normalization, activation, dropout_fraction)
+        if not 0 <= thick_levels <= (depth if dimensions == 3 else 0):
+            raise TypeError(f"thick_levels must be 0..{depth} in 3D and 0 in 2D, found {thick_levels}")
+        make = _Maker(dimensions, normalization, activation, dropout_fraction, thick_levels)
         widths = [min(base_channels * 2**level, MAX_CHANNELS[dimensions]) for level in range(depth + 1)]
         blocks = [int(n) for n in n_blocks] or [BLOCKS[min(level, len(BLOCKS) - 1)] for level in range(depth + 1)]
         if len(blocks) != depth + 1:
             raise TypeError(f"n_blocks needs {depth + 1} numbers for depth {depth}, found {len(blocks)}")
-        self.stem = make.activated(in_channels, widths[0])
+        self.stem = make.activated(in_channels, widths[0], 0)
         inputs = [widths[0], *widths[:-1]]
         self.down = nn.ModuleList(
-            make.stage(source, width, 2 if level else 1, n)
+            make.stage(source, width, level, n)
             for level, (source, width, n) in enumerate(zip(inputs, widths, blocks, strict=True))
         )
-        transposed = TRANSPOSED[dimensions]
-        self.up = nn.ModuleList(transposed(widths[k + 1], widths[k], 2, stride=2, bias=make.bias) for k in range(depth))
-        self.merge = nn.ModuleList(make.activated(2 * widths[k], widths[k]) for k in range(depth))
+        transposed: Any = TRANSPOSED[dimensions]
+        steps = [make.stride(k + 1) for k in range(depth)]
+        self.up = nn.ModuleList(
+            transposed(widths[k + 1], widths[k], step, stride=step, bias=make.bias) for k, step in enumerate(steps)
+        )
+        self.merge = nn.ModuleList(make.activated(2 * widths[k], widths[k], k) for k in range(depth))
         n_heads = depth if deep_supervision else 1
         self.heads = nn.ModuleList(CONVOLUTIONS[dimensions](widths[k], out_channels, 1) for k in range(n_heads))
         initialize(self)

@@ -56,7 +56,7 @@ def run(
         **_decided(config.model_dump(exclude={"architecture", "inference"})),
         architecture=architecture,
         size_multiple=size_multiple(architecture),
-        memory_mb=partial(_memory_mb, architecture, dataset, config),
+        memory_mb=partial(_memory_mb, dataset, config),
         inference=InferencePlan.model_validate(config.inference.model_dump()),
     )
     write_text(outputs["plan"], plan.model_dump_json(indent=2) + "\n")
@@ -65,7 +65,7 @@ def run(
 
 
 def _memory_mb(
-    architecture: ArchitecturePlan, dataset: Dataset, config: PlanConfig, patch: Shape
+    dataset: Dataset, config: PlanConfig, architecture: ArchitecturePlan, patch: Shape
 ) -> tuple[float, float]:
     in_channels = len(dataset.channels) * (patch[0] if config.dimensions == 2 else 1)
     build = partial(

@@ -23,7 +23,7 @@ def _facts(number: int, spacing: tuple[float, float, float], tumor: tuple[float,
     return CaseFacts(f"c-{number}", spacing, (40, 200, 300), 20.0 + number, body, inside)
 
 
-def _memory_mb(patch: tuple[int, int, int]) -> tuple[float, float]:
+def _memory_mb(_: ArchitecturePlan, patch: tuple[int, int, int]) -> tuple[float, float]:
     """100 MB for the weights, and a sample's 1 MB for each 1000 voxels that a network sees in plane or in all."""
     return 100.0, float(np.prod(patch)) / (1000 if patch[0] != 3 else 3000)
 
@@ -91,6 +91,22 @@ def test_a_pinned_batch_that_does_not_fit_is_refused_with_the_number_that_would(
     with pytest.raises(ConfigError, match=r"Raise it to 469"):
         _plan(FINGERPRINT, memory_budget_mb=468, **pinned)
     assert _plan(FINGERPRINT, memory_budget_mb=469, **pinned).batch_size == 40
+
+
+@pytest.mark.parametrize(("slice_mm", "thick"), [(1.0, 0), (1.9, 0), (2.0, 1), (3.3, 1), (4.1, 2), (50.0, 4)])
+def test_thick_slices_are_halved_from_where_pixels_are_nearly_as_large(slice_mm: float, thick: int) -> None:
+    auto = ArchitecturePlan(
+        name="residual_encoder_unet", options={"base_channels": 16, "depth": 4, "thick_levels": "auto"}
+    )
+    pinned = {"dimensions": 3, "spacing_mm": (slice_mm, 1.0, 1.0), "memory_budget_mb": 64000}
+    plan = _plan(FINGERPRINT, architecture=auto, **pinned)
+    assert plan.architecture.options["thick_levels"] == thick
+    assert plan.patch_size[0] % (16 // 2**thick) == 0
+    # 40 slices of 3 mm cover 120 mm.
+    assert 0 <= plan.patch_size[0] - min(120 / slice_mm, 160) < 16 // 2**thick
+    with pytest.raises(ConfigError, match=f"multiples of {16 // 2**thick} x 16 x 16"):
+        _plan(FINGERPRINT, architecture=auto, patch_size=(2 * 16 // 2**thick, 24, 32), **pinned)
+    assert _plan(FINGERPRINT, architecture=auto).architecture.options["thick_levels"] == 0
 
 
 def test_a_patch_of_one_coarsest_voxel_is_never_chosen_and_refused() -> None:

@@ -67,6 +67,21 @@ def test_the_encoder_is_the_way_down_and_nothing_else(name: str) -> None:
     assert all(name == "unetpp" and key.startswith("blocks.") and "_0." not in key for key in outside)
 
 
+def test_slices_stay_whole_at_thick_levels() -> None:
+    options = {**ARCHITECTURES["residual_encoder_unet"].small_options, "thick_levels": 1}
+    plan = ArchitecturePlan(name="residual_encoder_unet", options=options)
+    network = build_model(plan, in_channels=1, out_channels=1, dimensions=3)
+    assert [output.shape[2:] for output in network(torch.randn(1, 1, 6, 8, 12))] == [(6, 8, 12), (6, 4, 6)]
+    # At the top no voxel hears of another slice.
+    image = torch.zeros(1, 1, 6, 8, 12)
+    changed = image.clone()
+    changed[:, :, 3] = 1
+    heard = (network.stem[0](image) != network.stem[0](changed)).flatten(3).any(-1).flatten()
+    assert heard.reshape(-1, 6).any(0).tolist() == [False, False, False, True, False, False]
+    with pytest.raises(ConfigError, match="thick_levels"):
+        build_model(plan, in_channels=1, out_channels=1, dimensions=2)
+
+
 def test_deep_supervision_can_be_switched_off() -> None:
     for name in ("unetpp", "residual_encoder_unet"):
         plan = ArchitecturePlan(name=name, options={**ARCHITECTURES[name].small_options, "deep_supervision": False})
@@ -84,14 +99,24 @@ def test_the_mean_of_all_heads_speaks_for_unetpp_and_the_finest_for_the_residual
 
 
 @pytest.mark.parametrize(
-    ("dimensions", "base_channels", "depth", "channels", "targets", "expected"),
-    [(2, 32, 6, 6, 1, 105_890_726), (3, 32, 5, 4, 3, 102_339_311), (2, 8, 3, 2, 2, 547_398)],
+    ("dimensions", "base_channels", "depth", "thick_levels", "channels", "targets", "expected"),
+    [
+        (2, 32, 6, 0, 6, 1, 105_890_726),
+        (3, 32, 5, 0, 4, 3, 102_339_311),
+        (2, 8, 3, 0, 2, 2, 547_398),
+        (3, 8, 3, 1, 1, 2, 1_615_102),
+        (3, 32, 5, 2, 1, 2, 101_667_690),
+    ],
 )
 def test_the_residual_encoder_has_nnunets_number_of_weights(
-    dimensions: int, base_channels: int, depth: int, channels: int, targets: int, expected: int
+    dimensions: int, base_channels: int, depth: int, thick_levels: int, channels: int, targets: int, expected: int
 ) -> None:
-    """Counted with dynamic-network-architectures 0.4.4, `ResidualEncoderUNet` with `conv_bias=False`, nnU-Net's blocks."""
+    """Counted with dynamic-network-architectures 0.4.4, `ResidualEncoderUNet` with `conv_bias=False`, nnU-Net's blocks.
+
+    Thick levels: kernels of 1 x 3 x 3, and strides of 1 x 2 x 2 to them and below the last.
+    """
     options = {
+        "thick_levels": thick_levels,
         "base_channels": base_channels, "depth": depth, "normalization": "instance", "activation": "leaky_relu",
         "dropout_fraction": 0.0,
     }  # fmt: skip
