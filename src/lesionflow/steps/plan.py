@@ -28,7 +28,6 @@ from lesionflow.models.memory import training_memory_mb
 from lesionflow.preprocessing.crop import body_mask
 from lesionflow.preprocessing.orientation import find_orientation, reorient, reorient_geometry
 from lesionflow.steps.parallel import map_cases
-from lesionflow.steps.predict import load_model
 
 #: Intensities kept of each case; percentiles of all cases together need no more.
 SAMPLES_A_CASE = 20_000
@@ -134,6 +133,9 @@ def diff_with(model: str, model_name: str, plan_file: Path, tracking_uri: str) -
         ArtifactError: When there is no such model, or the plan is broken.
         ServiceError: When the registry can't be reached.
     """
+    # mlflow takes six seconds; a plan alone needs none of it.
+    from lesionflow.steps.predict import load_model
+
     champion = load_model(model, model_name, tracking_uri)
     differences = compare_plans(champion.bundle.plan, read_plan(plan_file))
     table = Table("decision", f"{champion.name} {champion.version}", "now", "still fits", "why", title="Plans compared")
