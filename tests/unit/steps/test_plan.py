@@ -37,7 +37,12 @@ def inputs(tmp_path):
 
 
 def params(**changes):
-    return {**load_params(REPO / "params.yaml")["plan"], "patch_size": "auto", "batch_size": "auto", **changes}
+    options = {**ARCHITECTURES["unet"].small_options, "base_channels": 16, "depth": 4}
+    undecided = {
+        "dimensions": 2, "spacing_mm": ["auto"] * 3, "patch_size": "auto", "batch_size": "auto", "context_slices": 3,
+        "memory_budget_mb": 2000, "ct_window_hu": "auto", "architecture": {"name": "unet", "options": options},
+    }  # fmt: skip
+    return {**load_params(REPO / "params.yaml")["plan"], **undecided, **changes}
 
 
 def test_decisions_follow_from_the_training_cases_alone(inputs, tmp_path):

@@ -94,8 +94,6 @@ def test_a_training_killed_in_the_middle_of_an_epoch_ends_like_an_undisturbed_on
         from support.training_cases import RECIPE, blob_case, blob_data, tiny_network
 
         class Slow:
-        watch = inner.watch
-
             def __init__(self, inner): self.inner = inner
             def __getattr__(self, name): return getattr(self.inner, name)
             def __getitem__(self, key):
