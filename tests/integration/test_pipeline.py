@@ -74,7 +74,7 @@ def work(folder: Path, studies: Path, params: Path, environment: dict[str, str])
 def _run_and_kill_in(step: str, work: Path, environment: dict[str, str], *options: str) -> None:
     command = [sys.executable, "-m", "lesionflow", "run", "--workdir", str(work), *options]
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     ) as process:
         assert process.stdout is not None
         said = []
