@@ -6,8 +6,6 @@ from typing import Any
 
 import psutil
 
-from lesionflow.io.storage import write_text
-
 RWLOCK = Path(".dvc") / "tmp" / "rwlock"
 
 
@@ -17,6 +15,8 @@ def release_stale_locks(folder: Path) -> None:
     Args:
         folder: The workspace.
     """
+    from lesionflow.io.storage import write_text
+
     path = folder / RWLOCK
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
