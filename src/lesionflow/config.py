@@ -71,7 +71,10 @@ class IngestConfig(Section):
 
 
 class ValidateConfig(Section):
-    """Params of `validate`: limits of the case table and what happens beyond them."""
+    """Params of `validate`: limits of the case table and what happens beyond them.
+
+    `champion_model_name`: the registered model whose champion's data the cases are compared with; empty for none.
+    """
 
     min_cases: Count
     spacing_mm: tuple[Positive, Positive]
@@ -80,6 +83,12 @@ class ValidateConfig(Section):
     max_suv: Positive
     tumor_volume_ml: tuple[Annotated[float, Field(ge=0.0)], Positive]
     min_inside_body_fraction: Fraction
+    max_mirrored_gain_fraction: Fraction
+    min_outline_contrast: Annotated[float, Field(ge=0.0)]
+    max_obliqueness_degrees: Annotated[float, Field(ge=0.0, le=55.0)]
+    max_scanner_fraction: Fraction
+    max_drift: Fraction
+    champion_model_name: str
     severity: dict[str, Severity]
     max_quarantined_fraction: Fraction
 
@@ -118,7 +127,10 @@ class InferenceConfig(Section):
 
 
 class PlanConfig(Section):
-    """Params of `plan`; `auto` lets the data decide (not null, which a Kubeflow parameter can't hold)."""
+    """Params of `plan`; `auto` lets the data decide (not null, which a Kubeflow parameter can't hold).
+
+    `keep_within_fraction`: as long as added data move spacing and intensities by less, the plan that lies there is kept.
+    """
 
     dimensions: Literal[2, 3]
     spacing_mm: tuple[Positive | Auto, Positive | Auto, Positive | Auto]
@@ -127,6 +139,7 @@ class PlanConfig(Section):
     context_slices: Literal[1, 3, 5]
     memory_budget_mb: Count
     ct_window_hu: tuple[float, float] | Auto
+    keep_within_fraction: Fraction
     denoising: Literal["none", "median", "curvature"]
     bias_field_correction: bool
     architecture: ArchitectureConfig

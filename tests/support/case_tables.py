@@ -28,11 +28,19 @@ def case_table(n_cases: int = 12, dataset: Dataset = CT_PET, seed: int = 5) -> p
         "n_lesions": 1,
         "tumor_ml": rng.uniform(2.0, 200.0, n_cases),
         "inside_body_fraction": 1.0,
-        "manufacturer": "Kneebone Imaging",
+        "mirrored_inside_fraction": 1.0,
+        "orientation": "SPL",
+        "obliqueness_degrees": 0.0,
+        "n_flat_slices": 0,
+        "n_repeated_slices": 0,
+        "coarse_grid": [rng.bytes(512).hex() for _ in range(n_cases)],
+        "modality": "+".join(dataset.channels),
+        "site": [f"s-{i % 3:012d}" for i in range(n_cases)],
+        "manufacturer": [("Kneebone Imaging", "Shin Systems")[i % 2] for i in range(n_cases)],
         "sex": "F",
     }
     for name in dataset.channels:
-        figures = dict(zip(CHANNEL_COLUMNS, (-1000.0, -900.0, -3.0, 120.0, 150.0, 0), strict=True))
+        figures = dict(zip(CHANNEL_COLUMNS, (-1000.0, -900.0, -3.0, 120.0, 150.0, 0, 1.5), strict=True))
         columns |= {f"{figure}__{name}": value for figure, value in figures.items()}
     table = pd.DataFrame(columns)
     missing = set(CASE_COLUMNS) - set(table)

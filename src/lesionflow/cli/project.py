@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from lesionflow.cli.data_commands import record_new_studies
 from lesionflow.cli.presets import find_params
 from lesionflow.cli.stale_locks import release_stale_locks
 from lesionflow.config import Settings, load_params
@@ -18,6 +19,7 @@ from lesionflow.steps.workspace import PATHS, dvc_yaml
 
 IGNORED = """\
 /data/raw
+/data/raw.sha256
 /data/cases
 /data/splits.json
 /data/plan.json
@@ -73,8 +75,7 @@ def init_workspace(folder: Path, params: Path) -> int:
     if not (folder / "params.yaml").exists():
         shutil.copyfile(params, folder / "params.yaml")
     (folder / "dvc.yaml").write_text(dvc_yaml(), encoding="utf-8")
-    if not (folder / ".gitignore").exists():
-        (folder / ".gitignore").write_text(IGNORED, encoding="utf-8")
+    _ignore(folder / ".gitignore")
     if not (folder / ".git").exists():
         _call(["git", "init", "-q"], folder)
     if not (folder / ".dvc").exists():
@@ -85,6 +86,16 @@ def init_workspace(folder: Path, params: Path) -> int:
         store = os.path.relpath(folder.resolve().parent / f"{folder.resolve().name}-store", folder.resolve() / ".dvc")
         _call([sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "local", store], folder)
     return 0
+
+
+def _ignore(path: Path) -> None:
+    """Keep studies, and the manifest that names their files, out of git; what a user wrote there stays."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    missing = [line for line in IGNORED.splitlines() if line not in text.splitlines()]
+    if missing:
+        path.write_text(
+            text + ("" if not text or text.endswith("\n") else "\n") + "\n".join(missing) + "\n", encoding="utf-8"
+        )
 
 
 def run_workspace(folder: Path) -> int:
@@ -147,6 +158,7 @@ def _run(parsed: argparse.Namespace) -> int:
         raise ConfigError(
             f"Expected studies in {folder / PATHS['raw']}, found none. Put them there, or give --data DIR."
         )
+    record_new_studies(folder, relinked=parsed.data is not None)
     return run_workspace(folder)
 
 

@@ -1,6 +1,8 @@
 """One row of facts a case: what the case table holds, with nothing that identifies anybody."""
 
 import hashlib
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,17 +13,29 @@ from lesionflow.data.case import Case
 from lesionflow.data.geometry import Geometry
 
 CONNECTIVITY = np.ones((3, 3, 3), dtype=bool)
+#: An outline's rim reaches this far, in plane: a slice further up may be a centimetre away.
+RIM_VOXELS = 4
+IN_PLANE = np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], dtype=bool)
+#: Columns that `case_row` is given.
+MEASURED = (
+    "inside_body_fraction",
+    "mirrored_inside_fraction",
+    "orientation",
+    "obliqueness_degrees",
+    "coarse_grid",
+    "modality",
+)
 #: Every n-th voxel is enough for percentiles.
 PERCENTILE_STEP = 7
 
 
-def case_row(case: Case, *, source_format: str, inside_body_fraction: float) -> dict[str, Any]:
+def case_row(case: Case, *, source_format: str, measured: Mapping[str, Any]) -> dict[str, Any]:
     """Measure a case.
 
     Args:
         case: The case.
         source_format: The layout it came in.
-        inside_body_fraction: Share of its labelled voxels that lie in the body.
+        measured: What takes more than the arrays as they lie: `MEASURED`.
 
     Returns:
         A value for each of `data.dataset.CASE_COLUMNS` and, by channel, `CHANNEL_COLUMNS`.
@@ -41,13 +55,46 @@ def case_row(case: Case, *, source_format: str, inside_body_fraction: float) -> 
         "labels_present": ",".join(map(str, present)),
         "n_lesions": int(ndimage.label(labels > 0, CONNECTIVITY)[1]),
         "tumor_ml": float(np.count_nonzero(labels)) * geometry.voxel_volume_ml,
-        "inside_body_fraction": inside_body_fraction,
-        "manufacturer": case.attributes.get("manufacturer", ""),
-        "sex": case.attributes.get("sex", ""),
+        **{name: measured[name] for name in MEASURED},
+        **_slice_facts(case.volume.array),
+        **{name: case.attributes.get(name, "") for name in ("manufacturer", "site", "sex")},
     }
     for name, channel in zip(case.channels, case.volume.array, strict=True):
-        row |= {f"{column}__{name}": value for column, value in _channel_facts(channel).items()}
+        facts = {**_channel_facts(channel), "outline_contrast": outline_contrast(channel, labels)}
+        row |= {f"{column}__{name}": value for column, value in facts.items()}
     return row
+
+
+def outline_contrast(channel: NDArray[np.float32], labels: NDArray[np.uint8]) -> float:
+    """Tell how much an outline sets apart: mean inside minus mean in a rim around it, by the rim's deviation.
+
+    Args:
+        channel: (slice, row, column).
+        labels: The outline, on the same grid.
+
+    Returns:
+        At least 0; about 0 where the outline follows nothing that is seen; NaN without an outline.
+    """
+    found = ndimage.find_objects((labels > 0).astype(np.uint8))
+    if not found:
+        return math.nan
+    box = tuple(slice(max(axis.start - RIM_VOXELS, 0), axis.stop + RIM_VOXELS) for axis in found[0])
+    inside, image = labels[box] > 0, channel[box].astype(np.float64)
+    rim = ndimage.binary_dilation(inside, IN_PLANE, iterations=RIM_VOXELS) & ~inside
+    if not rim.any():
+        return math.nan
+    return float(abs(image[inside].mean() - image[rim].mean()) / max(float(image[rim].std()), 1e-6))
+
+
+def _slice_facts(array: NDArray[np.float32]) -> dict[str, int]:
+    """Count slices that hold one value alone between others that do not, and slices that repeat the one before."""
+    reference = array[0]
+    flat = np.array([float(plane.min()) == float(plane.max()) for plane in reference])
+    inner = np.flatnonzero(~flat)
+    n_flat = int(flat[inner[0] : inner[-1]].sum()) if len(inner) else 0
+    pairs = zip(reference[:-1], reference[1:], flat[1:], strict=True)
+    n_repeated = sum(1 for one, other, is_flat in pairs if not is_flat and np.array_equal(one, other))
+    return {"n_flat_slices": n_flat, "n_repeated_slices": n_repeated}
 
 
 def content_sha256(array: NDArray[Any], geometry: Geometry) -> str:

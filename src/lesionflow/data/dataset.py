@@ -72,8 +72,16 @@ CASE_COLUMNS = (
     "n_lesions",
     "tumor_ml",
     "inside_body_fraction",
+    "mirrored_inside_fraction",
+    "orientation",
+    "obliqueness_degrees",
+    "n_flat_slices",
+    "n_repeated_slices",
+    "coarse_grid",
+    "modality",
     "manufacturer",
+    "site",
     "sex",
 )
 #: Columns with one figure a channel: `<column>__<channel>`.
-CHANNEL_COLUMNS = ("min", "p01", "mean", "p99", "max", "n_nan")
+CHANNEL_COLUMNS = ("min", "p01", "mean", "p99", "max", "n_nan", "outline_contrast")

@@ -1,7 +1,7 @@
 """Dividing patients: a locked test set, and folds of all the others.
 
-The order in which patients are drawn comes from their images alone, so the same data give the same split whatever the
-pseudonyms are.
+Patients who share an image, or nearly, are one unit: they are drawn together. The order in which units are drawn comes from
+their images alone, so the same data give the same split whatever the pseudonyms are.
 """
 
 import hashlib
@@ -15,12 +15,18 @@ from lesionflow.errors import ArtifactError, ConfigError, InputError
 
 
 class SplitCase(NamedTuple):
-    """What the split looks at in one case."""
+    """What the split looks at in one case.
+
+    `traits` are what every part should have its share of: site, scanner, modality. `twins` names the group of cases that
+    hold nearly the same image; empty for a case like no other.
+    """
 
     case_id: str
     patient_id: str
     tumor_ml: float
     image_sha256: str
+    traits: tuple[str, ...] = ()
+    twins: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,10 +40,12 @@ class SplitRules:
     n_volume_strata: int
 
 
-class _Patient(NamedTuple):
-    patient_id: str
+class _Unit(NamedTuple):
+    """Patients that stay together; `strata` says for each factor (tumor volume, site ...) where the unit belongs."""
+
+    patient_ids: tuple[str, ...]
     case_ids: tuple[str, ...]
-    stratum: int
+    strata: tuple[int, ...]
     draw: str
 
 
@@ -45,8 +53,9 @@ def make_split(cases: Iterable[SplitCase], rules: SplitRules, *, previous: Split
     """Divide cases by patient.
 
     A patient of the previous test set stays in it, and one who was outside stays outside, also when none of the
-    patient's cases is given this time. New patients fill the test set up to its fraction, from the tumor-volume strata
-    that lack most. A patient keeps the previous fold where the number of folds is the same.
+    patient's cases is given this time. A new patient who shares an image with one of the test set joins it. New patients
+    fill the test set up to its fraction, from the strata (tumor volume, and each trait) that lack most. A patient keeps
+    the previous fold where the number of folds is the same.
 
     Args:
         cases: Everything that may be used; quarantined cases left out.
@@ -62,35 +71,84 @@ def make_split(cases: Iterable[SplitCase], rules: SplitRules, *, previous: Split
     """
     if rules.fold >= rules.n_folds:
         raise ConfigError(f"Expected split.fold below split.n_folds = {rules.n_folds}, found {rules.fold}.")
-    patients = _group(list(cases), rules)
-    _require_common_patients(patients, previous)
     locked_test = set(previous.test_patients) if previous else set()
     locked_others = set(previous.other_patients) if previous else set()
-    test = locked_test | _draw_test(patients, rules, locked_test, locked_others)
-    others = [patient for patient in patients if patient.patient_id not in test]
-    _require_enough(patients, others, rules)
+    units = _make_units(list(cases), rules, locked_test, locked_others)
+    _require_common_patients(units, previous)
+    test = locked_test | _draw_test(units, rules, locked_test, locked_others)
+    others = [unit for unit in units if not test.intersection(unit.patient_ids)]
+    _require_enough(units, others, rules)
     folds = _assign_folds(others, rules, previous)
     return Split(
         seed=rules.seed,
         fold=rules.fold,
         folds=tuple(_fold(others, folds, number) for number in range(rules.n_folds)),
-        test=tuple(sorted(c for p in patients if p.patient_id in test for c in p.case_ids)),
+        test=tuple(sorted(c for u in units if test.intersection(u.patient_ids) for c in u.case_ids)),
         test_patients=tuple(sorted(test)),
-        other_patients=tuple(sorted(locked_others | {patient.patient_id for patient in others})),
+        other_patients=tuple(sorted(locked_others | {name for unit in others for name in unit.patient_ids})),
     )
 
 
-def _group(cases: Sequence[SplitCase], rules: SplitRules) -> list[_Patient]:
-    """Return the patients in the order of drawing."""
+def _make_units(
+    cases: Sequence[SplitCase], rules: SplitRules, locked_test: set[str], locked_others: set[str]
+) -> list[_Unit]:
+    """Return the units in the order of drawing."""
     grouped: dict[str, list[SplitCase]] = {}
     for case in cases:
         grouped.setdefault(case.patient_id, []).append(case)
-    draws = {name: _draw(rules.seed, own) for name, own in grouped.items()}
-    by_volume = sorted(grouped, key=lambda name: (_volume_ml(grouped[name]), draws[name]))
-    n_strata = min(rules.n_volume_strata, len(grouped))
-    strata = {name: rank * n_strata // len(grouped) for rank, name in enumerate(by_volume)}
-    patients = (_Patient(n, tuple(sorted(c.case_id for c in own)), strata[n], draws[n]) for n, own in grouped.items())
-    return sorted(patients, key=lambda patient: patient.draw)
+    members = _unite_twins(grouped, locked_test, locked_others)
+    own = [[case for name in names for case in grouped[name]] for names in members]
+    draws = [_draw(rules.seed, cases_of) for cases_of in own]
+    strata = _strata(own, draws, rules.n_volume_strata)
+    units = (
+        _Unit(names, tuple(sorted(case.case_id for case in cases_of)), stratum, draw)
+        for names, cases_of, stratum, draw in zip(members, own, strata, draws, strict=True)
+    )
+    return sorted(units, key=lambda unit: unit.draw)
+
+
+def _unite_twins(
+    grouped: Mapping[str, Sequence[SplitCase]], locked_test: set[str], locked_others: set[str]
+) -> list[tuple[str, ...]]:
+    """Return the patients of each unit. Whom the lock holds apart already stays apart; who is new goes outside then."""
+    leader = {name: name for name in grouped}
+
+    def find(name: str) -> str:
+        while leader[name] != name:
+            leader[name] = leader[leader[name]]
+            name = leader[name]
+        return name
+
+    first: dict[str, str] = {}
+    for name, cases in grouped.items():
+        for twins in {case.twins for case in cases if case.twins}:
+            leader[find(name)] = find(first.setdefault(twins, name))
+    united: dict[str, list[str]] = {}
+    for name in grouped:
+        united.setdefault(find(name), []).append(name)
+    units = []
+    for names in united.values():
+        tested = [name for name in names if name in locked_test]
+        rest = [name for name in names if name not in locked_test]
+        apart = tested and any(name in locked_others for name in rest)
+        units += [tuple(sorted(part)) for part in ((tested, rest) if apart else (names,))]
+    return units
+
+
+def _strata(own: Sequence[Sequence[SplitCase]], draws: Sequence[str], n_volume_strata: int) -> list[tuple[int, ...]]:
+    """Number each unit's stratum by factor: volumes by rank; traits in the order of drawing, as names may be pseudonyms."""
+    by_volume = sorted(range(len(own)), key=lambda unit: (_volume_ml(own[unit]), draws[unit]))
+    n_strata = min(n_volume_strata, len(own))
+    columns = [[0] * len(own)]
+    for rank, unit in enumerate(by_volume):
+        columns[0][unit] = rank * n_strata // len(own)
+    in_order = sorted(range(len(own)), key=lambda unit: draws[unit])
+    for factor in range(max((len(cases[0].traits) for cases in own), default=0)):
+        values = [min(case.traits[factor] for case in cases) for cases in own]
+        numbers = {value: number for number, value in enumerate(dict.fromkeys(values[unit] for unit in in_order))}
+        if len(numbers) > 1:
+            columns.append([numbers[value] for value in values])
+    return list(zip(*columns, strict=True))
 
 
 def _draw(seed: int, cases: Sequence[SplitCase]) -> str:
@@ -102,69 +160,79 @@ def _volume_ml(cases: Sequence[SplitCase]) -> float:
     return max((case.tumor_ml for case in cases if math.isfinite(case.tumor_ml)), default=0.0)
 
 
-def _draw_test(patients: Sequence[_Patient], rules: SplitRules, tested: set[str], others: set[str]) -> set[str]:
-    """Return the new patients for the test set: one by one from the stratum that lacks most."""
-    total = math.floor(rules.test_fraction * len(patients) + 0.5) if patients else 0
+def _draw_test(units: Sequence[_Unit], rules: SplitRules, tested: set[str], others: set[str]) -> set[str]:
+    """Return the new patients for the test set: unit by unit from the strata that lack most."""
+    n_patients = sum(len(unit.patient_ids) for unit in units)
+    total = math.floor(rules.test_fraction * n_patients + 0.5) if units else 0
     total = max(total, 1) if rules.test_fraction > 0 else 0
-    total = min(total, len(patients) - rules.n_folds)
-    lacking = dict.fromkeys((patient.stratum for patient in patients), 0.0)
-    waiting: dict[int, list[str]] = {}
-    decided = tested | others
-    for patient in patients:
-        lacking[patient.stratum] += rules.test_fraction - (patient.patient_id in tested)
-        if patient.patient_id not in decided:
-            waiting.setdefault(patient.stratum, []).append(patient.patient_id)
-    drawn: set[str] = set()
-    n_wanted = total - sum(patient.patient_id in tested for patient in patients)
-    while len(drawn) < n_wanted and waiting:
-        stratum = max(waiting, key=lambda number: (lacking[number], number))
-        lacking[stratum] -= 1
-        drawn.add(waiting[stratum].pop())
-        if not waiting[stratum]:
-            del waiting[stratum]
+    total = min(total, n_patients - rules.n_folds)
+    lacking: dict[tuple[int, int], float] = {}
+    waiting: dict[tuple[int, ...], list[_Unit]] = {}
+    drawn = {name for unit in units if tested.intersection(unit.patient_ids) for name in unit.patient_ids} - tested
+    for unit in units:
+        n_own, in_test = len(unit.patient_ids), bool(tested.intersection(unit.patient_ids))
+        for stratum in enumerate(unit.strata):
+            lacking[stratum] = lacking.get(stratum, 0.0) + n_own * (rules.test_fraction - in_test)
+        if not in_test and not others.intersection(unit.patient_ids):
+            waiting.setdefault(unit.strata, []).append(unit)
+    n_wanted = total - sum(name in tested or name in drawn for unit in units for name in unit.patient_ids)
+    while n_wanted > 0 and waiting:
+        strata = max(waiting, key=lambda cell: (sum(lacking[stratum] for stratum in enumerate(cell)), cell))
+        unit = waiting[strata].pop()
+        if len(unit.patient_ids) <= n_wanted:
+            n_wanted -= len(unit.patient_ids)
+            drawn.update(unit.patient_ids)
+            for stratum in enumerate(strata):
+                lacking[stratum] -= len(unit.patient_ids)
+        if not waiting[strata]:
+            del waiting[strata]
     return drawn
 
 
-def _assign_folds(others: Sequence[_Patient], rules: SplitRules, previous: Split | None) -> dict[str, int]:
-    """Return each patient's fold: the previous one, or the one with fewest patients of the stratum, then of all."""
+def _assign_folds(others: Sequence[_Unit], rules: SplitRules, previous: Split | None) -> dict[_Unit, int]:
+    """Return each unit's fold: the previous one, or the one with fewest of the unit's strata, then of all."""
     old_folds = previous.folds if previous and len(previous.folds) == rules.n_folds else ()
     old = {case_id: number for number, fold in enumerate(old_folds) for case_id in fold.validation}
-    folds: dict[str, int] = {}
-    in_stratum = {(patient.stratum, number): 0 for patient in others for number in range(rules.n_folds)}
+    folds: dict[_Unit, int] = {}
+    counts: dict[tuple[int, int, int], int] = {}
     in_fold = [0] * rules.n_folds
 
-    def put(patient: _Patient, number: int) -> None:
-        folds[patient.patient_id] = number
-        in_stratum[patient.stratum, number] += 1
-        in_fold[number] += 1
+    def put(unit: _Unit, number: int) -> None:
+        folds[unit] = number
+        in_fold[number] += len(unit.patient_ids)
+        for factor, stratum in enumerate(unit.strata):
+            counts[factor, stratum, number] = counts.get((factor, stratum, number), 0) + len(unit.patient_ids)
 
-    for patient in others:
-        known = [old[case_id] for case_id in patient.case_ids if case_id in old]
+    def fullness(unit: _Unit, number: int) -> tuple[int, int, int]:
+        own = sum(counts.get((factor, stratum, number), 0) for factor, stratum in enumerate(unit.strata))
+        return own, in_fold[number], number
+
+    for unit in others:
+        known = [old[case_id] for case_id in unit.case_ids if case_id in old]
         if known:
-            put(patient, known[0])
-    for patient in others:
-        if patient.patient_id not in folds:
-            emptiest = min((in_stratum[patient.stratum, n], in_fold[n], n) for n in range(rules.n_folds))
-            put(patient, emptiest[2])
-    _fill_empty(folds, rules.n_folds, [patient.patient_id for patient in others])
+            put(unit, known[0])
+    for unit in others:
+        if unit not in folds:
+            put(unit, min(fullness(unit, number) for number in range(rules.n_folds))[2])
+    _fill_empty(folds, rules.n_folds, others)
     return folds
 
 
-def _fill_empty(folds: dict[str, int], n_folds: int, drawn: Sequence[str]) -> None:
+def _fill_empty(folds: dict[_Unit, int], n_folds: int, drawn: Sequence[_Unit]) -> None:
     """Move a patient from the largest fold to each empty one: patients may have left since the last split."""
     for number in range(n_folds):
-        members = [[name for name in drawn if folds[name] == n] for n in range(n_folds)]
+        members = [[unit for unit in drawn if folds[unit] == n] for n in range(n_folds)]
         if not members[number]:
             folds[max(members, key=len)[-1]] = number
 
 
-def _fold(others: Sequence[_Patient], folds: dict[str, int], number: int) -> Fold:
-    validation = sorted(c for p in others if folds[p.patient_id] == number for c in p.case_ids)
-    train = sorted(c for p in others if folds[p.patient_id] != number for c in p.case_ids)
+def _fold(others: Sequence[_Unit], folds: Mapping[_Unit, int], number: int) -> Fold:
+    validation = sorted(c for unit in others if folds[unit] == number for c in unit.case_ids)
+    train = sorted(c for unit in others if folds[unit] != number for c in unit.case_ids)
     return Fold(train=tuple(train), validation=tuple(validation))
 
 
-def _require_enough(patients: Sequence[_Patient], others: Sequence[_Patient], rules: SplitRules) -> None:
+def _require_enough(patients: Sequence[_Unit], others: Sequence[_Unit], rules: SplitRules) -> None:
     wanted = rules.n_folds + (1 if rules.test_fraction > 0 else 0)
     if len(others) < rules.n_folds or len(patients) < wanted:
         message = (
@@ -175,11 +243,11 @@ def _require_enough(patients: Sequence[_Patient], others: Sequence[_Patient], ru
         raise InputError(message, reason="too_few_patients")
 
 
-def _require_common_patients(patients: Sequence[_Patient], previous: Split | None) -> None:
-    if previous is None or not patients:
+def _require_common_patients(units: Sequence[_Unit], previous: Split | None) -> None:
+    if previous is None or not units:
         return
     known = {*previous.test_patients, *previous.other_patients}
-    if known and not known & {patient.patient_id for patient in patients}:
+    if known and not known & {name for unit in units for name in unit.patient_ids}:
         message = (
             f"Expected the cases to share patients with the previous split, found none of its {len(known)}: these are "
             "other data, or their pseudonyms were made with another key, and the test set can't be kept apart. Restore "

@@ -4,6 +4,7 @@
 
     imagesTr/<case_id>_0000.nii.gz ...   one file a channel, all on one grid
     labelsTr/<case_id>.nii.gz            when the case has a reference
+    thumbnails/<case_id>.png             the fullest slice with its outline, to look through
     dataset.json                         nnU-Net's, with our declaration under `lesionflow`
     cases.parquet                        one row a case (`data.dataset.CASE_COLUMNS`)
     rejected.json                        [{case_id, reason, message}]
@@ -25,16 +26,22 @@ from lesionflow.io.storage import replacing_file, write_text
 TABLE = "cases.parquet"
 DATASET = "dataset.json"
 REJECTED = "rejected.json"
+IMAGES, LABELS, THUMBNAILS = FOLDERS = ("imagesTr", "labelsTr", "thumbnails")
 
 
 def image_path(folder: Path, case_id: str, channel: int) -> Path:
     """Return where channel number `channel` of a case lies."""
-    return folder / "imagesTr" / f"{case_id}_{channel:04d}.nii.gz"
+    return folder / IMAGES / f"{case_id}_{channel:04d}.nii.gz"
 
 
 def mask_path(folder: Path, case_id: str) -> Path:
     """Return where the reference mask of a case lies."""
-    return folder / "labelsTr" / f"{case_id}.nii.gz"
+    return folder / LABELS / f"{case_id}.nii.gz"
+
+
+def thumbnail_path(folder: Path, case_id: str) -> Path:
+    """Return where the small picture of a case lies."""
+    return folder / THUMBNAILS / f"{case_id}.png"
 
 
 def write_dataset(folder: Path, dataset: Dataset, n_cases: int) -> None:
@@ -76,14 +83,18 @@ def write_table(folder: Path, table: pd.DataFrame) -> None:
         table.to_parquet(partial, index=False)
 
 
-def read_table(folder: Path) -> pd.DataFrame:
+def read_table(folder: Path, name: str = TABLE) -> pd.DataFrame:
     """Read `cases.parquet`, sorted by `case_id`.
+
+    Args:
+        folder: Where it lies.
+        name: What it is called there, when it is a copy of another name.
 
     Raises:
         ArtifactError: When there is none.
     """
     try:
-        table = pd.read_parquet(folder / TABLE)
+        table = pd.read_parquet(folder / name)
     except (OSError, ValueError) as error:
         raise ArtifactError(f"Expected a case table in {folder}, found: {error}. Run ingest.") from error
     return table.sort_values("case_id", ignore_index=True)

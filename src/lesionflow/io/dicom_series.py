@@ -42,7 +42,7 @@ class Series:
         frame_of_reference: Its UID.
         series_uid: Its UID.
         modality: DICOM's (0008,0060).
-        attributes: `manufacturer` and `sex`, where given.
+        attributes: `manufacturer`, `institution` and `sex`, where given; never written as they are.
     """
 
     volume: Volume
@@ -103,7 +103,8 @@ def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
         _refuse(
             "non_finite_voxels", f"Expected finite voxels in {name}, found NaN or infinity. Export the series again."
         )
-    attributes = {"manufacturer": str(first.get("Manufacturer") or ""), "sex": str(first.get("PatientSex") or "")}
+    named = {"manufacturer": "Manufacturer", "institution": "InstitutionName", "sex": "PatientSex"}
+    attributes = {name: str(first.get(keyword) or "") for name, keyword in named.items()}
     return Series(
         volume=Volume(array[None], geometry),
         files=tuple(dict.fromkeys(sources[i] for i in order)),

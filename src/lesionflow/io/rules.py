@@ -80,7 +80,7 @@ class ReadStudy:
         volumes: One volume of one channel by channel name.
         mask: Outlines as labels; None when the study has none.
         reference_files: DICOM files of the reference series, in slice order; empty for other formats.
-        attributes: What identifies nobody: `manufacturer`, `sex`.
+        attributes: `manufacturer` and `sex`, which identify nobody, and `institution`, which is never written as it is.
     """
 
     volumes: dict[str, Volume]

@@ -21,9 +21,11 @@ from lesionflow.evaluation.statistics import Estimate, estimate_means
 from lesionflow.inference import Segmentation
 from lesionflow.io.bundles import read_bundle
 from lesionflow.io.cases import read_case, read_table
+from lesionflow.io.ledger import ledger_path, note_read
 from lesionflow.io.storage import replacing_folder
 from lesionflow.metrics import METRICS
 from lesionflow.registry.tracking import Tracker
+from lesionflow.steps.revision import code_revision
 from lesionflow.steps.split import read_split
 
 logger = logging.getLogger(__name__)
@@ -52,8 +54,6 @@ def run(
         kinds = tuple(channel.kind for channel in bundle.plan.channels)
         pictures[case.case_id] = overlay_planes(case, found.mask, kinds, f"{case.case_id}: {dice}")
 
-    table = score_bundle(bundle, read, split.test, device=settings.device, on_case=draw)
-    estimates = _estimate(table, bundle.plan.targets, config)
     hashes = {r.case_id: (r.image_sha256, r.mask_sha256) for r in cases.itertuples()}
     about = {
         "bundle_digest": bundle.digest,
@@ -61,6 +61,9 @@ def run(
         "test_set_sha256": digest_of_test_set(split, hashes),
         "n_cases": len(split.test),
     }
+    note_read(ledger_path(inputs["splits"]), {"step": "evaluate", **about, "code_revision": code_revision()})
+    table = score_bundle(bundle, read, split.test, device=settings.device, on_case=draw)
+    estimates = _estimate(table, bundle.plan.targets, config)
     figures = _figures(table, bundle.plan.targets)
     with replacing_folder(outputs["evaluation"]) as folder:
         _write(folder, config, bundle, table, estimates, about, figures, pictures)

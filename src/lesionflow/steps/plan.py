@@ -17,6 +17,7 @@ from lesionflow.data.fingerprint import CaseFacts, summarize_facts
 from lesionflow.data.geometry import Shape
 from lesionflow.data.plan import ArchitecturePlan, InferencePlan, Plan
 from lesionflow.data.plan_diff import compare_plans
+from lesionflow.data.plan_drift import keep_while_near
 from lesionflow.data.planning import make_plan
 from lesionflow.data.split import Split
 from lesionflow.errors import InputError
@@ -52,12 +53,13 @@ def run(
     plan = make_plan(
         summarize_facts(facts),
         dataset,
-        **_decided(config.model_dump(exclude={"architecture", "inference"})),
+        **_decided(config.model_dump(exclude={"architecture", "inference", "keep_within_fraction"})),
         architecture=architecture,
         size_multiple=size_multiple(architecture),
         memory_mb=partial(_memory_mb, dataset, config),
         inference=InferencePlan.model_validate(config.inference.model_dump()),
     )
+    plan = _keep_previous(plan, outputs["plan"], config)
     write_text(outputs["plan"], plan.model_dump_json(indent=2) + "\n")
     _show(plan)
     return {"n_cases": float(len(facts)), "batch_size": float(plan.batch_size)}
@@ -75,6 +77,20 @@ def _memory_mb(
         dimensions=config.dimensions,
     )
     return training_memory_mb(build, in_channels, patch[1:] if config.dimensions == 2 else patch)
+
+
+def _keep_previous(fresh: Plan, path: Path, config: PlanConfig) -> Plan:
+    """Honor the plan that lies there already, as long as the data stay near it: then no array is made anew."""
+    try:
+        previous = Plan.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return fresh
+    pinned = {"spacing"} if config.spacing_mm != ("auto", "auto", "auto") else set()
+    pinned |= {"window"} if config.ct_window_hu != "auto" else set()
+    plan = keep_while_near(fresh, previous, config.keep_within_fraction, frozenset(pinned))
+    if plan.preprocessing_digest() != previous.preprocessing_digest():
+        logger.info("The data ask for other spacing or intensities than before: all cases are preprocessed anew.")
+    return plan
 
 
 def _decided(values: dict[str, Any]) -> dict[str, Any]:

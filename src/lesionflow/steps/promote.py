@@ -15,6 +15,7 @@ from lesionflow.data.split import Split
 from lesionflow.data.splitting import digest_of_test_set
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.io.cases import read_case, read_dataset, read_table
+from lesionflow.io.ledger import ledger_path, note_read
 from lesionflow.io.storage import write_text
 from lesionflow.metrics import METRICS
 from lesionflow.registry.models import CHAMPION, PREVIOUS, fetch_bundle, find_version, set_champion
@@ -22,6 +23,7 @@ from lesionflow.registry.promotion import PromotionDecision, PromotionRules, Rea
 from lesionflow.registry.tracking import Tracker
 from lesionflow.registry.versions import RegisteredVersion, tag_version
 from lesionflow.steps.register import Registration, read_evaluation, read_registration
+from lesionflow.steps.revision import code_revision
 from lesionflow.steps.split import read_split
 
 SCORES = "cases.parquet"
@@ -85,7 +87,7 @@ def _decide(
     split = read_split(inputs["splits"])
     evaluation = read_evaluation(inputs["evaluation"], registration.bundle_digest)
     scores = _read_scores(inputs["evaluation"] / SCORES, rules.metric)
-    theirs = None if champion is None else _score_champion(champion, inputs["cases"], split, settings)
+    theirs = None if champion is None else _score_champion(champion, inputs, split, settings)
     same = _is_same_test_set(evaluation, scores, inputs["cases"], split)
     return decide(scores, theirs, rules, same_test_set=same)
 
@@ -106,12 +108,24 @@ def _read_scores(path: Path, metric: str) -> pd.DataFrame:
         raise ArtifactError(message) from error
 
 
-def _score_champion(champion: RegisteredVersion, cases: Path, split: Split, settings: Settings) -> pd.DataFrame:
+def _score_champion(
+    champion: RegisteredVersion, inputs: Mapping[str, Path], split: Split, settings: Settings
+) -> pd.DataFrame:
     from lesionflow.evaluation.scoring import score_bundle
 
     logger.info("scoring the champion, version %s, on %d cases", champion.version, len(split.test))
     bundle = fetch_bundle(champion.model_name, champion.version, settings.tracking_uri)
+    cases = inputs["cases"]
     table = read_table(cases)
+    facts = {
+        "step": "promote",
+        "bundle_digest": bundle.digest,
+        "run_id": bundle.card.run_id,
+        "test_set_sha256": _digest_of_test_set(cases, split),
+        "n_cases": len(split.test),
+        "code_revision": code_revision(),
+    }
+    note_read(ledger_path(inputs["splits"]), facts)
     patients = dict(zip(table["case_id"], table["patient_id"], strict=True))
 
     def read(case_id: str) -> Case:
@@ -121,13 +135,17 @@ def _score_champion(champion: RegisteredVersion, cases: Path, split: Split, sett
 
 
 def _is_same_test_set(evaluation: Mapping[str, Any], scores: pd.DataFrame, cases: Path, split: Split) -> bool:
+    digest = _digest_of_test_set(cases, split)
+    return evaluation.get("test_set_sha256") == digest and set(scores["case_id"]) == set(split.test)
+
+
+def _digest_of_test_set(cases: Path, split: Split) -> str:
     table = read_table(cases)
     hashes = {
         str(row.case_id): (str(row.image_sha256), str(row.mask_sha256))
         for row in table[["case_id", "image_sha256", "mask_sha256"]].itertuples(index=False)
     }
-    digest = digest_of_test_set(split, hashes)
-    return evaluation.get("test_set_sha256") == digest and set(scores["case_id"]) == set(split.test)
+    return digest_of_test_set(split, hashes)
 
 
 def _record(decision: PromotionDecision, registration: Registration, cases: Path, settings: Settings) -> None:

@@ -5,7 +5,10 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
+
 from lesionflow.config import Settings, SplitConfig
+from lesionflow.data.near_duplicates import find_near_duplicates, group_near_duplicates
 from lesionflow.data.split import Split
 from lesionflow.data.splitting import SplitCase, SplitRules, make_split
 from lesionflow.errors import ArtifactError
@@ -13,6 +16,8 @@ from lesionflow.io.cases import read_table
 from lesionflow.io.storage import write_text
 
 QUARANTINE = "quarantine.json"
+#: Columns that every part of the split has its share of.
+TRAITS = ("site", "manufacturer", "modality")
 logger = logging.getLogger(__name__)
 
 
@@ -40,7 +45,7 @@ def run(
     del settings
     path = outputs["splits"]
     previous = read_split(path) if path.exists() else None
-    cases = _usable_cases(inputs["cases"], read_quarantine(inputs["validation"]))
+    cases = usable_cases(inputs["cases"], read_quarantine(inputs["validation"]))
     split = make_split(cases, SplitRules(**config.model_dump()), previous=previous)
     known = {*previous.test_patients, *previous.other_patients} if previous else set()
     n_new = len({case.patient_id for case in cases} - known)
@@ -88,7 +93,8 @@ def read_quarantine(validation: Path) -> dict[str, list[str]]:
         raise ArtifactError(message) from error
 
 
-def _usable_cases(folder: Path, quarantine: Mapping[str, object]) -> list[SplitCase]:
+def usable_cases(folder: Path, quarantine: Mapping[str, object]) -> list[SplitCase]:
+    """Return the cases that may be trained or tested on: outlined, and not in quarantine."""
     table = read_table(folder)
     without_mask = ~table["has_mask"].fillna(value=False).astype(bool)
     quarantined = table["case_id"].isin(list(quarantine))
@@ -97,5 +103,20 @@ def _usable_cases(folder: Path, quarantine: Mapping[str, object]) -> list[SplitC
     if (without_mask & ~quarantined).any():
         logger.warning("%d cases without an outline are left out", (without_mask & ~quarantined).sum())
     usable = table[~quarantined & ~without_mask]
+    twins = _twins(usable)
+    traits = zip(*(usable[name].fillna("").astype(str) for name in TRAITS), strict=True)
     columns = (usable["case_id"], usable["patient_id"], usable["tumor_ml"].astype(float), usable["image_sha256"])
-    return [SplitCase(*row) for row in zip(*columns, strict=True)]
+    return [SplitCase(*row) for row in zip(*columns, traits, twins, strict=True)]
+
+
+def _twins(table: pd.DataFrame) -> list[str]:
+    """Name the group of each case that holds nearly the same image as another: they must not be parted."""
+    pairs = find_near_duplicates(list(table["coarse_grid"].fillna("")))
+    groups = group_near_duplicates(len(table), pairs)
+    twins = {position for pair in pairs for position in pair[:2]}
+    if pairs:
+        names = sorted(table["case_id"].iloc[position] for position in twins)
+        logger.warning(
+            "%d cases hold nearly the same images and are kept together: %s", len(names), ", ".join(names[:8])
+        )
+    return [str(group) if position in twins else "" for position, group in enumerate(groups)]

@@ -21,8 +21,8 @@ PATHS: Mapping[str, str] = {
     "registration": "reports/registration.json",
     "promotion": "reports/promotion.json",
 }
-#: Outputs that a step reads before it writes them: cases done already, and the locked test set.
-KEPT_BETWEEN_RUNS = ("cases", "splits", "preprocessed")
+#: Outputs that a step reads before it writes them: cases done already, the locked test set, the plan to stay near to.
+KEPT_BETWEEN_RUNS = ("cases", "splits", "plan", "preprocessed")
 HEADER = "# Made from lesionflow.steps.STEPS by `lesionflow init`; a test checks that it is current.\n"
 
 

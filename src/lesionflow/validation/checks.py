@@ -1,6 +1,6 @@
 """What is expected of a case table: named checks, each a few rules on columns. Great Expectations judges them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, NamedTuple
@@ -10,9 +10,16 @@ import pandas as pd
 
 from lesionflow.config import Severity
 from lesionflow.data.dataset import Dataset, Kind
+from lesionflow.data.drift import measure_drift
+from lesionflow.data.near_duplicates import find_near_duplicates
 from lesionflow.errors import ConfigError
 
-RuleKind = Literal["between", "not_null", "unique", "greater", "row_count"]
+RuleKind = Literal["between", "not_null", "null", "unique", "greater", "row_count"]
+
+
+#: What is compared with the champion's data: columns, and columns of each channel.
+FIGURES = ("spacing_slice_mm", "spacing_row_mm", "spacing_column_mm", "tumor_ml")
+CHANNEL_FIGURES = ("p01", "mean", "p99")
 
 
 class Check(NamedTuple):
@@ -54,8 +61,38 @@ CHECKS: Mapping[str, Check] = {
         "Two cases hold the same image.",
         "Keep one of them: a copy in the test set would be scored on what was learned by heart.",
     ),
+    "near_duplicate_image": Check(
+        "Two cases hold nearly the same image, or one is a mirrored copy of the other.",
+        "Look at both: keep one. Until then the split keeps them together, so that no copy is tested on.",
+    ),
+    "orientation": Check(
+        "The grid is turned against the patient's axes by more than `validate.max_obliqueness_degrees`.",
+        "Look at the thumbnail: where the patient does not lie as expected, the source's orientation is wrong.",
+    ),
+    "slice_gaps": Check(
+        "Slices within the body are empty, or repeat the one before: filled gaps.",
+        "Export the series again; a gap that was filled in is not an image.",
+    ),
+    "alignment": Check(
+        "The outline fits the body better mirrored, or sets nothing apart in any channel (`validate.min_outline_contrast`).",
+        "Look at the thumbnail: the outline may be mirrored, shifted or drawn on another series.",
+    ),
     "patient_in_two_cases": Check(
         "A patient has more than one case.", "Nothing, when these are follow-ups: the split keeps a patient together."
+    ),
+    "scanner_mix": Check(
+        "One maker's scanners give more of the cases than `validate.max_scanner_fraction`.",
+        "Nothing is wrong with the cases; expect less on other scanners, and add cases of these.",
+        by_case=False,
+    ),
+    "unlike_champion": Check(
+        "A case lies beyond the range of the champion's data in some figure.",
+        "Look at it: it may be read wrongly, or be of a kind that the model in use has never seen.",
+    ),
+    "drift": Check(
+        "The new cases are distributed unlike the champion's by more than `validate.max_drift` (Kolmogorov and Smirnov).",
+        "Compare the mix of sites and scanners; train on the new cases before the model in use is relied on for them.",
+        by_case=False,
     ),
     "min_cases": Check(
         "There are fewer cases than `validate.min_cases`.", "Add studies, or lower the limit.", by_case=False
@@ -74,13 +111,19 @@ class Limits:
     max_suv: float
     tumor_volume_ml: tuple[float, float]
     min_inside_body_fraction: float
+    max_mirrored_gain_fraction: float
+    min_outline_contrast: float
+    max_obliqueness_degrees: float
+    max_scanner_fraction: float
+    max_drift: float
 
 
 class Rule(NamedTuple):
     """One expectation of one column.
 
-    `between` keeps values in [low, high] (None: open); `not_null` and `unique` need no bound; `greater` wants `column`
-    above column `other`; `row_count` wants at least `low` rows. All but `not_null` pass over missing values.
+    `between` keeps values in [low, high] (None: open); `not_null`, `null` and `unique` need no bound; `greater` wants
+    `column` above column `other`; `row_count` wants at least `low` rows. `between`, `unique` and `greater` pass over
+    missing values.
     """
 
     check: str
@@ -96,7 +139,7 @@ class Rule(NamedTuple):
         low, high = (None if bound is None else f"{bound:g}" for bound in (self.low, self.high))
         if self.kind == "between":
             return f"{self.column} {f'from {low} to {high}' if low and high else f'>= {low}' if low else f'<= {high}'}"
-        words = {"not_null": "known", "unique": "once only", "greater": f"above {self.other}"}
+        words = {"not_null": "known", "null": "empty", "unique": "once only", "greater": f"above {self.other}"}
         return f"at least {low} cases" if self.kind == "row_count" else f"{self.column} {words[self.kind]}"
 
 
@@ -113,31 +156,52 @@ def make_rules(limits: Limits, dataset: Dataset) -> tuple[Rule, ...]:
     rules = [_shape_rules(limits), *(_channel_rules(name, kind, limits) for name, kind in dataset.channels.items())]
     if set(dataset.channels.values()) != {"picture"}:
         rules.append(_spacing_rules(limits))
+        rules.append(
+            iter([Rule("orientation", "between", "obliqueness_degrees", None, limits.max_obliqueness_degrees)])
+        )
     known = [
         ("tumor_volume", "tumor_ml", *limits.tumor_volume_ml),
         ("inside_body", "inside_body_fraction", limits.min_inside_body_fraction, 1.0),
         ("labels", "has_mask", 1, 1),
         ("labels", "n_unknown_labels", 0, 0),
+        ("slice_gaps", "n_flat_slices", 0, 0),
+        ("slice_gaps", "n_repeated_slices", 0, 0),
     ]
     rules += [_known_between(*entry) for entry in known]
     for check, column in (("duplicate_image", "image_sha256"), ("patient_in_two_cases", "patient_id")):
         rules.append(iter((Rule(check, "not_null", column), Rule(check, "unique", column))))
-    return (*chain.from_iterable(rules), Rule("min_cases", "row_count", low=limits.min_cases))
+    return (
+        *chain.from_iterable(rules),
+        Rule("alignment", "between", "mirrored_gain_fraction", None, limits.max_mirrored_gain_fraction),
+        Rule("alignment", "between", "best_outline_contrast", limits.min_outline_contrast),
+        Rule("near_duplicate_image", "null", "near_duplicate_of"),
+        Rule("scanner_mix", "between", "scanner_fraction", None, limits.max_scanner_fraction),
+        Rule("unlike_champion", "null", "beyond_champion"),
+        Rule("drift", "between", "shift_from_champion", None, limits.max_drift),
+        Rule("min_cases", "row_count", low=limits.min_cases),
+    )
 
 
-def with_derived_columns(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+def with_derived_columns(table: pd.DataFrame, dataset: Dataset, champion_cases: Collection[str] = ()) -> pd.DataFrame:
     """Return the table with what the rules need beyond its own columns.
 
     A case without a tumor has no volume and nothing outside the body; `n_unknown_labels` counts labels of the mask that
-    the dataset does not declare.
+    the dataset does not declare; `mirrored_gain_fraction` is how much more of the tumor lies in the body when the outline
+    is mirrored; `best_outline_contrast` that of the channel that shows the outline best; `near_duplicate_of` names the
+    case of nearly the same image; `scanner_fraction` is the share of all cases that the case's scanner maker gives;
+    `beyond_champion` and `shift_from_champion` compare with the champion's data.
 
     Args:
         table: The case table, one row a case.
         dataset: Its declaration.
+        champion_cases: What the champion was trained on.
 
     Returns:
         A new table.
     """
+    drift = measure_drift(
+        table, champion_cases, [*FIGURES, *(f"{f}__{c}" for c in dataset.channels for f in CHANNEL_FIGURES)]
+    )
     known = {*dataset.labels.values(), 0}
     has_mask = table["has_mask"].fillna(value=False).astype(bool)
     tumor_ml = table["tumor_ml"].where(has_mask, 0.0)
@@ -146,7 +210,30 @@ def with_derived_columns(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
         tumor_ml=tumor_ml,
         inside_body_fraction=table["inside_body_fraction"].where(tumor_ml != 0.0, 1.0),
         n_unknown_labels=[len(set(read_labels(present)) - known) for present in table["labels_present"]],
+        mirrored_gain_fraction=table["mirrored_inside_fraction"] - table["inside_body_fraction"],
+        best_outline_contrast=table[[f"outline_contrast__{name}" for name in dataset.channels]].max(axis=1),
+        near_duplicate_of=_near_duplicates(table),
+        scanner_fraction=_scanner_fraction(table),
+        beyond_champion=list(drift.beyond),
+        shift_from_champion=drift.shift,
     )
+
+
+def _scanner_fraction(table: pd.DataFrame) -> pd.Series:
+    maker = table["manufacturer"].fillna("")
+    return (maker.groupby(maker).transform("size") / max(len(table), 1)).where(maker != "")
+
+
+def _near_duplicates(table: pd.DataFrame) -> list[str | None]:
+    """Name the most alike other case for each; copies to the voxel are another check's."""
+    names, exact = list(table["case_id"]), list(table["image_sha256"])
+    found: list[str | None] = [None] * len(names)
+    for pair in sorted(find_near_duplicates(list(table["coarse_grid"].fillna(""))), key=lambda pair: pair.correlation):
+        if exact[pair.first] != exact[pair.second]:
+            word = " mirrored" if pair.mirrored else ""
+            found[pair.first] = f"{names[pair.second]}{word}"
+            found[pair.second] = f"{names[pair.first]}{word}"
+    return found
 
 
 def read_labels(present: object) -> tuple[int, ...]:

@@ -103,6 +103,8 @@ def _expectation(number: int, rule: Rule) -> Any:
         return gxe.ExpectTableRowCountToBeBetween(min_value=int(rule.low or 0), **about)
     if rule.kind == "unique":
         return gxe.ExpectColumnValuesToBeUnique(column=rule.column, **about)
+    if rule.kind == "null":
+        return gxe.ExpectColumnValuesToBeNull(column=rule.column, **about)
     return gxe.ExpectColumnValuesToNotBeNull(column=rule.column, **about)
 
 
@@ -116,6 +118,8 @@ def _violation(result: Any, rules: Sequence[Rule]) -> Violation:
     if rule.kind == "row_count":
         return Violation(rule, (), (str(result.result["observed_value"]),))
     found = {str(entry["case_id"]): str(entry.get(rule.column)) for entry in result.result["unexpected_index_list"]}
+    if not CHECKS[rule.check].by_case:
+        return Violation(rule, (), tuple(sorted(set(found.values()))))
     return Violation(rule, tuple(sorted(found)), tuple(found[case_id] for case_id in sorted(found)))
 
 

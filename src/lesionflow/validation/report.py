@@ -5,15 +5,18 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import pandas as pd
+
 from lesionflow.config import Severity
 from lesionflow.validation.checks import CHECKS, Rule
 from lesionflow.validation.expectations import Violation
 
 #: Cases named in a message or a table for people; the JSON names all.
 MAX_NAMED_CASES = 5
+MAX_NAMED_VALUES = 12
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.4rem .6rem;border-bottom:1px solid #d5dae0;
-vertical-align:top}.fail{color:#b42318}.quarantine{color:#9a5b00}.warn{color:#5c5400}.held,.off{color:#4d5761}"""
+vertical-align:top}.fail{color:#b42318}.quarantine{color:#9a5b00}.warn{color:#5c5400}.held,.off{color:#4d5761}img{max-width:100%}"""
 
 
 class Finding(NamedTuple):
@@ -94,8 +97,40 @@ def quarantine_json(verdict: Verdict) -> str:
     return json.dumps(verdict.quarantine, indent=2) + "\n"
 
 
-def summary_html(verdict: Verdict, rules: Sequence[Rule], severity: Mapping[str, Severity]) -> str:
-    """Return one page for people, complete in itself: every check, whether it held, and what to do where it did not."""
+def mixes(table: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Count the cases by site, scanner maker, modality, orientation and labels; sites are pseudonyms."""
+    columns = {"site": "site", "scanner maker": "manufacturer", "modality": "modality", "orientation": "orientation"}
+    counted = {}
+    for words, column in {**columns, "labels": "labels_present"}.items():
+        values = table[column].fillna("").astype(str).replace("", "not known" if column != "labels_present" else "none")
+        counted[words] = {str(name): int(n) for name, n in sorted(values.value_counts().items(), key=_most_first)}
+    return counted
+
+
+def _most_first(entry: tuple[object, int]) -> tuple[int, str]:
+    return -entry[1], str(entry[0])
+
+
+def summary_html(
+    verdict: Verdict,
+    rules: Sequence[Rule],
+    severity: Mapping[str, Severity],
+    *,
+    mixes: Mapping[str, Mapping[str, int]],
+    sheets: Sequence[str],
+) -> str:
+    """Return one page for people: every check, whether it held, what to do where it did not, and what there is to look at.
+
+    Args:
+        verdict: What was found.
+        rules: What was expected.
+        severity: What each check does.
+        mixes: Cases by value, for each thing that they differ in.
+        sheets: Pictures of all cases, relative to the page.
+
+    Returns:
+        HTML that loads nothing but those pictures.
+    """
     passed = "The data failed validation." if verdict.refusals else "The data passed validation."
     lines = [f"<li>{html.escape(refusal)}</li>" for refusal in verdict.refusals]
     rows = [_row(check, severity[check], verdict, rules) for check in CHECKS]
@@ -105,8 +140,25 @@ def summary_html(verdict: Verdict, rules: Sequence[Rule], severity: Mapping[str,
         f"<p>{verdict.n_cases} cases, {len(verdict.quarantine)} of them in quarantine.</p><ul>{''.join(lines)}</ul>"
         "<table><tr><th>Check</th><th>Verdict</th><th>Expected</th><th>Cases</th><th>What to do</th></tr>"
         f"{''.join(rows)}</table>"
-        '<p><a href="data_docs/index.html">Data Docs of Great Expectations</a></p></body></html>\n'
+        '<p><a href="data_docs/index.html">Data Docs of Great Expectations</a></p>'
+        f"<h2>What the cases are</h2><ul>{''.join(_mix(name, counts) for name, counts in mixes.items())}</ul>"
+        f"{_sheets(sheets)}</body></html>\n"
     )
+
+
+def _mix(name: str, counts: Mapping[str, int]) -> str:
+    parts = [f"{value} {number}" for value, number in list(counts.items())[:MAX_NAMED_VALUES]]
+    more = f", and {len(counts) - MAX_NAMED_VALUES} others" if len(counts) > MAX_NAMED_VALUES else ""
+    return f"<li>{html.escape(name)}: {html.escape(', '.join(parts))}{more}</li>"
+
+
+def _sheets(sheets: Sequence[str]) -> str:
+    if not sheets:
+        return ""
+    pictures = "".join(
+        f'<p><img src="{html.escape(name)}" alt="thumbnails of cases" loading="lazy"></p>' for name in sheets
+    )
+    return f"<h2>Look through</h2><p>Each case at the slice with most of its outline (orange); findings first.</p>{pictures}"
 
 
 def _row(check: str, severity: Severity, verdict: Verdict, rules: Sequence[Rule]) -> str:

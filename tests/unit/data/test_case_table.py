@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from lesionflow.data.case import Case
-from lesionflow.data.case_table import case_row, content_sha256
+from lesionflow.data.case_table import MEASURED, case_row, content_sha256, outline_contrast
 from lesionflow.data.dataset import CASE_COLUMNS, CHANNEL_COLUMNS
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.pseudonym import pseudonym
 from lesionflow.data.volume import Mask, Volume
 
+GIVEN = dict.fromkeys(MEASURED, 0.75)
 GRID = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5))
 
 
@@ -22,13 +23,13 @@ def make_case(**changes):
 
 
 def test_a_row_has_every_declared_column_and_no_other():
-    row = case_row(make_case(), source_format="dicom", inside_body_fraction=1.0)
+    row = case_row(make_case(), source_format="dicom", measured=GIVEN)
     channels = {f"{column}__{name}" for column in CHANNEL_COLUMNS for name in ("CT", "PET")}
     assert set(row) == set(CASE_COLUMNS) | channels
 
 
 def test_the_figures_are_those_of_a_hand_count():
-    row = case_row(make_case(), source_format="dicom", inside_body_fraction=0.75)
+    row = case_row(make_case(), source_format="dicom", measured=GIVEN)
     assert (row["n_slices"], row["n_rows"], row["n_columns"]) == (5, 7, 11)
     assert (row["spacing_slice_mm"], row["spacing_row_mm"], row["spacing_column_mm"]) == (3.0, 0.8, 0.5)
     assert row["labels_present"] == "1,2"
@@ -39,11 +40,40 @@ def test_the_figures_are_those_of_a_hand_count():
     assert (row["min__PET"], row["max__PET"]) == (385.0, 769.0)
     assert row["n_nan__PET"] == 0
     assert row["p01__CT"] == pytest.approx(np.percentile(np.arange(385), 1), abs=7)
-    assert (row["manufacturer"], row["sex"]) == ("Kneebone", "F")
+    assert (row["manufacturer"], row["sex"], row["site"]) == ("Kneebone", "F", "")
+    assert row["inside_body_fraction"] == 0.75
+
+
+def test_outline_contrast_is_that_of_a_hand_count():
+    labels = np.zeros((3, 20, 21), np.uint8)
+    labels[1, 8:11, 9:12] = 1
+    rng = np.random.default_rng(3)
+    image = rng.normal(0, 10, labels.shape).astype(np.float32)
+    assert outline_contrast(image, labels) < 1.0
+    marked = image + 70 * (labels > 0)
+    rim = np.zeros(labels.shape, bool)
+    for row in range(20):
+        for column in range(21):
+            rim[1, row, column] = 0 < max(8 - row, row - 10, 0) + max(9 - column, column - 11, 0) <= 4
+    expected = abs(marked[labels > 0].mean() - marked[rim].mean()) / marked[rim].std()
+    assert outline_contrast(marked, labels) == pytest.approx(expected, rel=1e-5)
+    assert np.isnan(outline_contrast(image, np.zeros_like(labels)))
+    assert np.isnan(outline_contrast(image, np.ones_like(labels)))
+
+
+def test_slices_that_are_flat_or_repeated_are_counted():
+    array = np.random.default_rng(4).normal(size=(1, 9, 5, 7)).astype(np.float32)
+    array[0, 0] = 0  # before the first that holds anything: padding, no gap
+    array[0, 3] = -1000
+    array[0, 6] = array[0, 5]
+    array[0, 7] = array[0, 5]
+    geometry = Geometry.from_parts((9, 5, 7), (3.0, 0.8, 0.5))
+    row = case_row(Case("c", "p", ("CT",), Volume(array, geometry)), source_format="nnunet", measured=GIVEN)
+    assert (row["n_flat_slices"], row["n_repeated_slices"]) == (1, 2)
 
 
 def test_a_case_without_mask_says_so():
-    row = case_row(make_case(mask=None, attributes={}), source_format="nnunet", inside_body_fraction=1.0)
+    row = case_row(make_case(mask=None, attributes={}), source_format="nnunet", measured=GIVEN)
     assert row["has_mask"] is False
     assert (row["tumor_ml"], row["n_lesions"], row["labels_present"], row["sex"]) == (0.0, 0, "", "")
 

@@ -178,3 +178,64 @@ def test_the_digest_of_a_test_set_sees_its_cases_images_and_outlines_alone():
     assert digest_of_test_set(split.model_copy(update={"test": split.test[1:]}), hashes) != digest
     with pytest.raises(ArtifactError, match=one):
         digest_of_test_set(split, {name: value for name, value in hashes.items() if name != one})
+
+
+def _twins(pairs, numbers, prefix="p"):
+    """Cases of patients; each pair of numbers shares a group of near-duplicates."""
+    group = {number: str(i) for i, pair in enumerate(pairs) for number in pair}
+    return [case._replace(twins=group.get(int(case.patient_id[1:]), "")) for case in _cases(numbers, prefix=prefix)]
+
+
+@given(populations, st.integers(0, 9), st.data())
+@settings(max_examples=60, deadline=None)
+def test_near_duplicates_are_never_parted(numbers, seed, data):
+    a, b, c, d = data.draw(st.lists(st.sampled_from(sorted(numbers)), min_size=4, max_size=4, unique=True))
+    pairs = [(a, b), (c, d)]
+    rules = SplitRules(seed=seed, test_fraction=0.25, n_folds=2, fold=0, n_volume_strata=2)
+    split = make_split(_twins(pairs, numbers), rules)
+    for pair in pairs:
+        for part in (split.test, *(fold.validation for fold in split.folds)):
+            assert len({number in _numbers(part) for number in pair}) == 1
+
+
+def test_a_new_twin_of_a_test_patient_joins_the_test_set():
+    old = make_split(_cases(range(20)), RULES)
+    tested, trained = _numbers(old.test)[0], _numbers(old.train)[0]
+    new = make_split(_twins([(tested, 500), (trained, 501)], [*range(20), 500, 501]), RULES, previous=old)
+    assert "p500" in new.test_patients
+    assert "p501" in new.other_patients
+    fold = next(fold for fold in new.folds if f"p{trained:03d}" in {c[:4] for c in fold.validation})
+    assert "p501" in {c[:4] for c in fold.validation}
+
+
+def test_twins_that_the_lock_parted_stay_and_a_third_is_not_tested_on():
+    old = make_split(_cases(range(20)), RULES)
+    tested, trained = _numbers(old.test)[0], _numbers(old.train)[0]
+    new = make_split(_twins([(tested, trained, 500)], [*range(20), 500]), RULES, previous=old)
+    assert set(old.test_patients) == set(new.test_patients)
+    assert "p500" in new.other_patients
+
+
+def test_sites_and_scanners_share_the_parts():
+    # 8 patients of each of 3 sites; in each, half from either maker; volumes in no relation to these.
+    cases = [
+        SplitCase(f"c{n}", f"p{n}", float((n * 7) % 24), _sha(n), (f"s-{n % 3}", ("A", "B")[n // 3 % 2], "CT"))
+        for n in range(24)
+    ]
+    for seed in range(12):
+        rules = SplitRules(seed=seed, test_fraction=0.25, n_folds=3, fold=0, n_volume_strata=2)
+        split = make_split(cases, rules)
+        numbers = [int(name[1:]) for name in split.test_patients]
+        assert sorted(n % 3 for n in numbers) == [0, 0, 1, 1, 2, 2], seed
+        assert sorted(n // 3 % 2 for n in numbers) == [0, 0, 0, 1, 1, 1], seed
+        for fold in split.folds:
+            sites = [int(c[1:]) % 3 for c in fold.validation]
+            assert all(sites.count(site) in (1, 2, 3) for site in range(3)), seed
+
+
+def test_names_of_sites_do_not_matter():
+    def make(names):
+        cases = [SplitCase(f"c{n}", f"p{n}", float(n % 7), _sha(n), (names[n % 3],)) for n in range(24)]
+        return make_split(cases, RULES).test
+
+    assert make(["s-a", "s-b", "s-c"]) == make(["s-z", "s-b", "s-a"])

@@ -18,10 +18,9 @@ from lesionflow.io.cases import image_path, mask_path, read_case, read_dataset, 
 from lesionflow.io.storage import sha256_folder
 from lesionflow.steps import ingest
 from support.dicom_factory import AXIAL, ROOT, write_rtstruct, write_series
+from support.tumor_series import SHAPE, SQUARE, body
 
-SHAPE = (4, 9, 12)
 GRAY = {"gray": {"kind": "picture", "modality": "OT", "series_description": ""}}
-SQUARE = {"GTV_Mass": [(1, [(1.5, 2.5), (1.5, 7.5), (6.5, 7.5), (6.5, 2.5)])]}
 
 
 def config(**changes):
@@ -57,11 +56,6 @@ def write_patient(raw, name, number, **values):
     write_series(raw / name / "PET", modality="PT", **pet_grid, **uids)
     write_rtstruct(raw / name / "RS", ct, SQUARE)
     return ct
-
-
-def body(seed):
-    """Stored values of soft tissue: 2 x 500 - 1000 HU and some noise."""
-    return (500 + np.random.default_rng(seed).integers(0, 60, SHAPE)).astype(np.int16)
 
 
 @pytest.fixture
@@ -223,6 +217,48 @@ class TestAgain:
         assert counts["n_kept"] >= 1.0
         assert not list((tmp_path / "cases").rglob(".partial-*"))
         assert sha256_folder(tmp_path / "cases") == sha256_folder(tmp_path / "undisturbed")
+
+    @pytest.mark.parametrize("moment", range(10))
+    def test_killed_at_any_of_ten_moments_it_ends_as_if_undisturbed(self, tmp_path, raw, run, moment):
+        run(raw, out="undisturbed")
+        # The list of sources, three cases of two images, a mask and a picture, the index after each, then four files of
+        # all cases: 20 moves. Each moment is right before (even) or right after (odd) one of them.
+        last, after = 1 + 2 * moment, moment % 2
+        child = os.fork()
+        if child == 0:
+            move, count = Path.replace, iter(range(1, 1000))
+
+            def deadly_move(path, target):
+                is_last = next(count) == last
+                if is_last and not after:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                moved = move(path, target)
+                if is_last:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return moved
+
+            Path.replace = deadly_move
+            run(raw)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status), "the run ended before the kill"
+        assert run(raw)["n_cases"] == 3.0
+        assert sha256_folder(tmp_path / "cases") == sha256_folder(tmp_path / "undisturbed")
+        assert not list((tmp_path / "cases").rglob(".*"))
+
+
+def test_a_study_exported_again_keeps_its_name(tmp_path, raw, run):
+    run(raw)
+
+    def exported_again(data, _):
+        data.add_new(0x00091010, "LO", "EXPORTED BY ANOTHER STATION")
+        data.InstanceCreationDate = "20300101"
+
+    shutil.rmtree(raw / "BEN^B")
+    write_patient(raw / "new export", "BEN^B", 2, change=exported_again)
+    before = set(read_table(tmp_path / "cases")["case_id"])
+    assert run(raw)["n_read"] == 1.0
+    assert set(read_table(tmp_path / "cases")["case_id"]) == before
 
 
 class TestRefused:

@@ -16,7 +16,7 @@ from lesionflow.validation.checks import (
 )
 from support.case_tables import CT_PET, case_table
 
-LIMITS = Limits(5, (0.2, 10.0), (3, 32, 32), (-2048.0, 32767.0), 200.0, (0.0, 3000.0), 0.5)
+LIMITS = Limits(5, (0.2, 10.0), (3, 32, 32), (-2048.0, 32767.0), 200.0, (0.0, 3000.0), 0.5, 0.1, 0.02, 30.0, 0.95, 0.5)
 
 
 def test_every_check_has_rules_and_every_rule_a_check():

@@ -13,7 +13,7 @@ from lesionflow.validation.expectations import judge
 from support.case_tables import CT_PET, case_table
 
 TESTS = Path(__file__).parents[2]
-LIMITS = Limits(5, (0.2, 10.0), (3, 32, 32), (-2048.0, 32767.0), 200.0, (0.0, 3000.0), 0.5)
+LIMITS = Limits(5, (0.2, 10.0), (3, 32, 32), (-2048.0, 32767.0), 200.0, (0.0, 3000.0), 0.5, 0.1, 0.02, 30.0, 0.95, 0.5)
 #: Seconds for 100,000 cases; it takes about 1.5 on two cores of 2020.
 MAX_SECONDS = 10.0
 
@@ -40,11 +40,18 @@ FAULTS = [
     ("inside_body", "inside_body_fraction", 0.49),
     ("inside_body", "inside_body_fraction", np.nan),
     ("duplicate_image", "image_sha256", f"{2:064x}"),
+    ("slice_gaps", "n_flat_slices", 1),
+    ("slice_gaps", "n_repeated_slices", 2),
+    ("alignment", "mirrored_inside_fraction", 1.11),
+    ("alignment", "outline_contrast__CT", 0.01),
+    ("orientation", "obliqueness_degrees", 31.0),
     ("patient_in_two_cases", "patient_id", "p-000001"),
 ]
 
 
 def _judge(table, folder):
+    # Only the CT shows the outlines: one channel that does is enough.
+    table = table.assign(outline_contrast__PET=np.nan)
     return judge(with_derived_columns(table, CT_PET), make_rules(LIMITS, CT_PET), folder)
 
 
@@ -61,6 +68,10 @@ def test_each_fault_alone_is_found_and_only_its_check(tmp_path):
         table.loc[row, column] = value
     found = {(v.rule.check, case_id) for v in _judge(table, tmp_path / "docs") for case_id in v.case_ids}
     twins = {("duplicate_image", "c-000001"), ("patient_in_two_cases", "c-000001")}
+    shifted = [
+        row for row, (_, column, value) in enumerate(FAULTS, 5) if (column, value) == ("inside_body_fraction", 0.49)
+    ]
+    twins |= {("alignment", f"c-{row:06d}") for row in shifted}  # mirrored, that outline would lie inside
     assert found == twins | {(check, f"c-{row:06d}") for row, (check, _, _) in enumerate(FAULTS, start=5)}
 
 
@@ -76,11 +87,38 @@ def test_an_empty_table_has_too_few_cases(tmp_path):
 
 
 def test_every_check_is_tried():
-    assert {check for check, _, _ in FAULTS} | {"min_cases"} == set(CHECKS)
+    elsewhere = {"min_cases", "near_duplicate_image", "scanner_mix", "unlike_champion", "drift"}
+    assert {check for check, _, _ in FAULTS} | elsewhere == set(CHECKS)
+
+
+def test_cases_unlike_the_champions_are_found_singly_and_together(tmp_path):
+    table = case_table(40).assign(outline_contrast__PET=np.nan, tumor_ml=[*range(20), *range(80, 100)])
+    derived = with_derived_columns(table, CT_PET, set(table["case_id"][:20]))
+    one, all_of_them = judge(derived, make_rules(LIMITS, CT_PET), tmp_path / "docs")
+    assert one.rule.check == "unlike_champion"
+    assert one.case_ids == tuple(table["case_id"][20:])
+    assert one.found[0] == "tumor_ml 80"
+    assert (all_of_them.rule.check, all_of_them.case_ids, all_of_them.found) == ("drift", (), ("1.0",))
+
+
+def test_a_mirrored_copy_is_named_with_its_twin(tmp_path):
+    table = case_table(9)
+    grid = np.frombuffer(bytes.fromhex(table.loc[2, "coarse_grid"]), np.uint8).reshape(8, 8, 8)
+    table.loc[7, "coarse_grid"] = np.flip(grid, 2).tobytes().hex()
+    (violation,) = _judge(table, tmp_path / "docs")
+    assert violation.rule.check == "near_duplicate_image"
+    assert violation.case_ids == ("c-000002", "c-000007")
+    assert violation.found == ("c-000007 mirrored", "c-000002 mirrored")
+
+
+def test_one_maker_alone_concerns_the_table_not_its_cases(tmp_path):
+    (violation,) = _judge(case_table(9).assign(manufacturer="Kneebone Imaging"), tmp_path / "docs")
+    assert (violation.rule.check, violation.case_ids, violation.found) == ("scanner_mix", (), ("1.0",))
 
 
 def test_docs_identify_nobody_call_nobody_home_and_repeat_to_the_byte(tmp_path):
-    table = case_table().assign(manufacturer="Secret Maker", sex="O", institution="St. Elsewhere")
+    table = case_table().assign(sex="O", institution="St. Elsewhere")
+    table.loc[2, "manufacturer"] = "Secret Maker"
     table.loc[3, "spacing_row_mm"] = 77.0
     for name in ("one", "two"):
         _judge(table, tmp_path / name)

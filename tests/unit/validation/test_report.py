@@ -53,11 +53,15 @@ def test_the_json_holds_every_case_and_the_sentence_only_some():
 
 def test_the_page_names_every_check_and_escapes_values():
     rule = Rule("spacing", "between", "<b>", 0, 1)
-    page = summary_html(_verdict(Violation(rule, ("<c>",), ("2",))), [SPACING], {**SEVERITY, "shape": "off"})
+    mixes = {"site": {"s-1": 3, "<s>": 1}}
+    verdict = _verdict(Violation(rule, ("<c>",), ("2",)))
+    page = summary_html(verdict, [SPACING], {**SEVERITY, "shape": "off"}, mixes=mixes, sheets=["sheets/001.png"])
+    assert "<li>site: s-1 3, &lt;s&gt; 1</li>" in page
+    assert 'src="sheets/001.png"' in page
     assert all(f"<td>{check}</td>" in page for check in CHECKS)
     assert "<td>off</td>" in page
     assert "<b>" not in page
     assert "&lt;c&gt;" in page
     assert "https://" not in page
     assert "The data passed" in page
-    assert "The data failed" in summary_html(_verdict(COPY), [], SEVERITY)
+    assert "The data failed" in summary_html(_verdict(COPY), [], SEVERITY, mixes={}, sheets=[])

@@ -1,0 +1,227 @@
+"""`lesionflow data`: add studies to a workspace, say what changed, verify that nothing else did."""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lesionflow.cli import split_commands
+from lesionflow.config import IngestConfig, Settings, load_params, load_section
+from lesionflow.errors import ArtifactError, ConfigError, LesionFlowError
+from lesionflow.steps.workspace import PATHS
+
+if TYPE_CHECKING:
+    from lesionflow.io.manifest import FolderState
+
+#: Files named on a line; the others are counted.
+MAX_NAMED = 10
+#: DVC trusts a file's time and size, so it puts back only what is gone.
+RESTORE = (
+    "If somebody meant that, record it with `lesionflow data add`; if not, remove these files and "
+    "`dvc checkout data/raw.dvc` puts back what was recorded."
+)
+
+
+def add_commands(commands: Any) -> None:
+    """Add `data add|status|diff|verify`."""
+    data = commands.add_parser("data", help="add studies, say what changed, verify that nothing else did")
+    actions = data.add_subparsers(title="actions", required=True, metavar="ACTION")
+    add = actions.add_parser(
+        "add", help="copy studies into data/raw and record them; without a folder, record data/raw as it is"
+    )
+    add.add_argument("folder", type=Path, nargs="?", help="a folder of studies, of the layout of those that are there")
+    add.add_argument("--replace", action="store_true", help="a file that is there with other bytes becomes the new one")
+    add.set_defaults(run=_add)
+    status = actions.add_parser("status", help="what is there, what is recorded, who read the test set")
+    status.set_defaults(run=_status)
+    diff = actions.add_parser("diff", help="say in words what changed against the last recorded version")
+    diff.add_argument("revision", nargs="?", help="a git revision; without, what the last `lesionflow run` recorded")
+    diff.set_defaults(run=_diff)
+    verify = actions.add_parser("verify", help="read every byte of studies and cases, and name what is not as recorded")
+    verify.set_defaults(run=_verify)
+    for action in (add, status, diff, verify, *split_commands.add_actions(actions)):
+        action.add_argument("--workdir", type=Path, default=Path(), help="the workspace")
+
+
+def record_new_studies(workspace: Path, *, relinked: bool) -> None:
+    """Record what lies in `data/raw` before a run; refuse what changed since it was recorded.
+
+    Args:
+        workspace: The workspace.
+        relinked: The user has just named the folder: what it holds is what is meant.
+
+    Raises:
+        ArtifactError: When recorded files are missing or hold other bytes.
+    """
+    from lesionflow.io import manifest
+
+    raw, settings = workspace / PATHS["raw"], Settings()
+    path = manifest.manifest_path(raw)
+    is_new = not path.exists()
+    state = manifest.compare(raw, workers=settings.workers, trust_times=True)
+    if not is_new and not relinked:
+        _require_whole(state)
+    if is_new or state.added or not state.is_whole:
+        manifest.record(raw, workers=settings.workers)
+        if not is_new:
+            _say(f"data/raw: {len(state.added)} files are new since it was recorded")
+    _track(workspace)
+
+
+def _add(parsed: argparse.Namespace) -> int:
+    from lesionflow.io import manifest
+    from lesionflow.io.adding import add_files
+
+    workspace, settings = _workspace(parsed), Settings()
+    raw = workspace / PATHS["raw"]
+    if parsed.folder is not None:
+        if raw.is_symlink():
+            raise ConfigError(
+                f"Expected {raw} to be a folder, found a link to {raw.resolve()}. Put the studies there, then "
+                "`lesionflow data add` without a folder records them."
+            )
+        if raw.exists() and manifest.manifest_path(raw).exists():
+            _require_whole(manifest.compare(raw, workers=settings.workers, trust_times=True))
+        copied = add_files(parsed.folder, raw, replace=parsed.replace)
+        _say(f"{copied.n_copied} files copied into {copied.folder}, {copied.n_same} were there already")
+    if not raw.exists():
+        raise ConfigError(f"Expected studies in {raw}, found none. Name a folder of studies.")
+    state = manifest.record(raw, workers=settings.workers)
+    words = [f"{len(names)} {what}" for what, names in zip(("new", "changed", "gone"), state[1:], strict=True) if names]
+    _say(f"data/raw: {len(state.hashes)} files recorded ({', '.join(words) or 'nothing changed'})")
+    _track(workspace, again=True)
+    _say("Next: `lesionflow data diff` says what that means, `lesionflow run` takes it in.")
+    return 0
+
+
+def _status(parsed: argparse.Namespace) -> int:
+    from lesionflow.io import manifest
+    from lesionflow.io.case_index import read_index
+    from lesionflow.io.ledger import describe_ledger, ledger_path
+
+    workspace, settings = _workspace(parsed), Settings()
+    raw = workspace / PATHS["raw"]
+    if not raw.exists():
+        _say("data/raw: no studies yet; `lesionflow data add DIR` copies some")
+        return 0
+    state = manifest.compare(raw, workers=settings.workers, trust_times=True)
+    tracked = (
+        "linked, not under DVC" if raw.is_symlink() else "under DVC" if _dvc_file(raw).exists() else "not under DVC"
+    )
+    _say(f"data/raw: {len(state.hashes)} files, {tracked}")
+    for what, names in zip(("not recorded", "changed", "missing"), state[1:], strict=True):
+        if names:
+            _say(f"  {len(names)} {what}: {_some(names)}")
+    index = read_index(workspace / PATHS["cases"])
+    refused = sum(1 for entry in index.values() if entry.refusal)
+    _say(f"data/cases: {len(index) - refused} cases read, {refused} studies refused")
+    for line in describe_ledger(ledger_path(workspace / PATHS["splits"])):
+        _say(line)
+    return 0
+
+
+def _diff(parsed: argparse.Namespace) -> int:
+    from lesionflow.data.changes import describe_changes
+    from lesionflow.steps.ingest import preview
+    from lesionflow.steps.recorded import recorded_table
+
+    workspace = _workspace(parsed)
+    before = recorded_table(workspace, parsed.revision)
+    now = preview(_ingest_config(workspace), workspace / PATHS["raw"], workspace / PATHS["cases"], Settings())
+    for refusal in now.refused:
+        _say(f"refused: {refusal['case_id']} ({refusal['reason']}): {refusal['message']}")
+    if before is None:
+        _say(f"Nothing is recorded yet; `lesionflow run` would take in {len(now.table)} cases.")
+        return 0
+    against = f"git revision {parsed.revision}" if parsed.revision else "the last run"
+    sentences = describe_changes(before, now.table, now.dataset)
+    _say(f"Against {against} ({len(before)} cases of {before['patient_id'].nunique()} patients):")
+    for sentence in sentences or ("nothing changed",):
+        _say(f"  {sentence}")
+    return 0
+
+
+def _verify(parsed: argparse.Namespace) -> int:
+    from lesionflow.io import manifest
+    from lesionflow.io.case_index import harmed_files, read_index
+
+    workspace = _workspace(parsed)
+    raw, cases = workspace / PATHS["raw"], workspace / PATHS["cases"]
+    if not manifest.manifest_path(raw).exists():
+        raise ArtifactError(
+            f"Expected {manifest.manifest_path(raw)}, found none. `lesionflow data add` records data/raw."
+        )
+    state = manifest.compare(raw, workers=Settings().workers)
+    for name in state.added:
+        _say(f"not recorded  data/{name}")
+    for name in state.changed:
+        _say(f"changed       data/{name}")
+    for name in state.missing:
+        _say(f"missing       data/{name}")
+    index = read_index(cases)
+    harmed = [f"{PATHS['cases']}/{name}" for case_id in sorted(index) for name in harmed_files(cases, index[case_id])]
+    for name in harmed:
+        _say(f"harmed        {name}")
+    n_files = len(state.hashes) + sum(len(entry.files) for entry in index.values())
+    if harmed:
+        raise ArtifactError(
+            f"{len(harmed)} files of {PATHS['cases']} are not as they were written. `lesionflow ingest` mends them."
+        )
+    _require_whole(state)
+    _say(
+        f"{n_files} files read: every one is as it was recorded"
+        + (f", {len(state.added)} are not recorded" if state.added else "")
+    )
+    return 0
+
+
+def _require_whole(state: "FolderState") -> None:
+    if state.is_whole:
+        return
+    said = [
+        f"{len(names)} {what}: {_some(f'data/{name}' for name in names)}"
+        for what, names in (("with other bytes", state.changed), ("missing", state.missing))
+        if names
+    ]
+    raise ArtifactError(f"Expected the studies as they were recorded, found files {'; '.join(said)}. {RESTORE}")
+
+
+def _workspace(parsed: argparse.Namespace) -> Path:
+    workspace: Path = parsed.workdir
+    if not (workspace / "dvc.yaml").exists():
+        raise ConfigError(
+            f"Expected a workspace at {workspace.resolve()}, found no dvc.yaml. Make one with `lesionflow init DIR --preset NAME`."
+        )
+    return workspace
+
+
+def _ingest_config(workspace: Path) -> IngestConfig:
+    return load_section(IngestConfig, load_params(workspace / "params.yaml")["ingest"], "ingest")
+
+
+def _track(workspace: Path, *, again: bool = False) -> None:
+    """Put the studies and their manifest under DVC; a link is left to whom it points to."""
+    raw = workspace / PATHS["raw"]
+    if raw.is_symlink() or not (workspace / ".dvc").exists() or (_dvc_file(raw).exists() and not again):
+        return
+    command = [sys.executable, "-m", "dvc", "add", "-q", PATHS["raw"], f"{PATHS['raw']}.sha256"]
+    done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)  # noqa: S603 - our own command, no shell
+    if done.returncode:
+        raise LesionFlowError(f"`dvc add {PATHS['raw']}` failed in {workspace}: {done.stderr.strip()[-400:]}")
+
+
+def _dvc_file(raw: Path) -> Path:
+    return raw.with_name(f"{raw.name}.dvc")
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - MAX_NAMED} more" if len(listed) > MAX_NAMED else ""
+    return ", ".join(listed[:MAX_NAMED]) + more
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,201 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lesionflow.cli import main
+from lesionflow.config import load_params
+from lesionflow.steps import run_step
+from lesionflow.steps.split import read_split
+from lesionflow.steps.workspace import step_paths
+from support.dicom_factory import ROOT, write_rtstruct, write_series
+from support.tumor_series import SHAPE, SQUARE, body
+
+PRESET = Path(__file__).parents[3] / "presets" / "phantom_ct.yaml"
+
+
+def write_patients(folder, numbers):
+    for number in numbers:
+        uids = {"patient_id": f"P^{number}", "study_uid": f"{ROOT}.{number}", "frame_uid": f"{ROOT}.{number}.9"}
+        ct = write_series(folder / f"P^{number}" / "CT", shape=SHAPE, stored=body(number), **uids)
+        write_rtstruct(folder / f"P^{number}" / "RS", ct, SQUARE)
+    return folder
+
+
+def make_workspace(folder):
+    """Make a workspace for tiny studies below a folder."""
+    params = load_params(PRESET)
+    params["validate"] |= {"min_shape": [3, 9, 12]}
+    params["plan"] |= {"patch_size": [3, 32, 32], "batch_size": 2}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    assert main(["init", str(folder / "work"), "--preset", str(folder / "params.yaml")]) == 0
+    return folder / "work"
+
+
+@pytest.fixture
+def work(tmp_path):
+    return make_workspace(tmp_path)
+
+
+def data(work, *arguments):
+    return main(["data", *map(str, arguments), "--workdir", str(work)])
+
+
+def run_steps(work, names=("ingest", "validate", "split", "plan", "preprocess")):
+    params = load_params(work / "params.yaml")
+    return {name: run_step(name, params[name], *step_paths(name, work)) for name in names}
+
+
+def test_adding_five_patients_to_twenty_costs_five(tmp_path, work, caplog):
+    caplog.set_level("INFO")
+    assert data(work, "add", write_patients(tmp_path / "first", range(1, 21))) == 0
+    assert run_steps(work)["preprocess"]["n_made"] == 20
+    old = read_split(work / "data" / "splits.json")
+    arrays = {p.name: p.stat().st_mtime_ns for p in (work / "data" / "preprocessed").glob("*.lfc")}
+
+    caplog.clear()
+    assert data(work, "add", write_patients(tmp_path / "later", range(21, 26))) == 0
+    counts = run_steps(work)
+    assert (counts["ingest"]["n_read"], counts["ingest"]["n_kept"]) == (5, 20)
+    assert (counts["preprocess"]["n_made"], counts["preprocess"]["n_kept"]) == (5, 20)
+    for words in (
+        "Reading 5 studies; 20 are read already.",
+        "Preprocessing 5 cases; 20 are made already.",
+        "5 patients are new; the 5 tested on before stay so",
+    ):
+        assert words in caplog.text
+    now = {p.name: p.stat().st_mtime_ns for p in (work / "data" / "preprocessed").glob("*.lfc")}
+    assert arrays.items() <= now.items(), "the arrays of before were not touched"
+    new = read_split(work / "data" / "splits.json")
+    assert set(old.test) < set(new.test)
+    assert not {*old.train, *old.validation} & set(new.test)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A workspace with six patients, recorded by DVC, and the private folder beside it."""
+    folder = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LESIONFLOW_PRIVATE_DIR", str(folder / "private"))
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        made = make_workspace(folder)
+        data(made, "add", write_patients(folder / "first", range(1, 7)))
+        subprocess.run([sys.executable, "-m", "dvc", "repro", "-q", "ingest"], cwd=made, check=True)
+    return folder
+
+
+@pytest.fixture
+def recorded(tmp_path, template, monkeypatch):
+    """A copy of that workspace, with the key that its pseudonyms were made with."""
+    monkeypatch.setenv("LESIONFLOW_PRIVATE_DIR", str(template / "private"))
+    return shutil.copytree(template / "work", tmp_path / "work")
+
+
+def test_diff_says_in_words_what_changed_and_writes_nothing(tmp_path, recorded, capsys):
+    before = {p: p.read_bytes() for p in (recorded / "data" / "cases").rglob("*") if p.is_file()}
+    assert data(recorded, "diff") == 0
+    assert "nothing changed" in capsys.readouterr().out
+    data(recorded, "add", write_patients(tmp_path / "later", (7, 8)))
+    shutil.rmtree(recorded / "data" / "raw" / "first" / "P^2")
+    rs = next((recorded / "data" / "raw" / "first" / "P^3" / "RS").parent.glob("RS*"))
+    study = tmp_path / "redrawn" / "first" / "P^3"
+    uids = {"patient_id": "P^3", "study_uid": f"{ROOT}.3", "frame_uid": f"{ROOT}.3.9"}
+    ct = write_series(study / "CT", shape=SHAPE, stored=body(3), **uids)
+    write_rtstruct(rs, ct, {"GTV_Mass": [*SQUARE["GTV_Mass"], (2, SQUARE["GTV_Mass"][0][1])]})
+    assert data(recorded, "diff") == 0
+    said = capsys.readouterr().out
+    assert "Against the last run (6 cases of 6 patients):" in said
+    assert "2 cases added, of 2 new patients: c-" in said
+    assert "1 case gone, of 1 patient who have none left: c-" in said
+    assert "outline of 0.03 ml now 0.06 ml" in said
+    assert "labels: tumor in 6 cases, now 7" in said
+    assert {p: p.read_bytes() for p in (recorded / "data" / "cases").rglob("*") if p.is_file()} == before
+    assert "P^" not in said
+
+
+def test_verify_names_the_changed_file_and_nothing_runs_on_it(recorded, capsys):
+    assert data(recorded, "verify") == 0
+    assert "every one is as it was recorded" in capsys.readouterr().out
+    victim = sorted((recorded / "data" / "raw" / "first" / "P^4" / "CT").iterdir())[2]
+    name = victim.relative_to(recorded).as_posix()
+    content = bytearray(victim.read_bytes())
+    content[-1] ^= 1
+    stat = victim.stat()
+    victim.write_bytes(content)
+    os.utime(victim, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert data(recorded, "verify") == 5
+    assert f"changed       {name}" in capsys.readouterr().out
+    assert main(["run", "--workdir", str(recorded)]) == 5
+    assert name in capsys.readouterr().err
+    with pytest.raises(Exception, match="found 1 files with other bytes, in 1 studies: c-"):
+        run_steps(recorded, ("ingest",))
+    victim.unlink()
+    subprocess.run([sys.executable, "-m", "dvc", "checkout", "-q", "data/raw.dvc"], cwd=recorded, check=True)
+    assert data(recorded, "verify") == 0
+
+
+def test_verify_names_a_harmed_case(recorded, capsys):
+    image = sorted((recorded / "data" / "cases" / "imagesTr").iterdir())[1]
+    image.write_bytes(image.read_bytes()[:-3])
+    assert data(recorded, "verify") == 5
+    assert f"harmed        data/cases/imagesTr/{image.name}" in capsys.readouterr().out
+
+
+def test_studies_come_back_from_the_remote(recorded, capsys):
+    dvc = [sys.executable, "-m", "dvc"]
+    subprocess.run([*dvc, "push", "-q"], cwd=recorded, check=True)
+    shutil.rmtree(recorded / "data" / "raw")
+    (recorded / "data" / "raw.sha256").unlink()
+    shutil.rmtree(recorded / ".dvc" / "cache")
+    subprocess.run([*dvc, "pull", "-q", "data/raw.dvc", "data/raw.sha256.dvc"], cwd=recorded, check=True)
+    assert data(recorded, "verify") == 0
+    subprocess.run(["git", "add", "-A"], cwd=recorded, check=True)
+    subprocess.run(["git", "commit", "-qm", "data"], cwd=recorded, check=True)
+    assert data(recorded, "diff", "HEAD") == 0, "the table of a revision comes from the remote"
+    assert "nothing changed" in capsys.readouterr().out
+    listed = subprocess.run(["git", "ls-files"], cwd=recorded, check=True, capture_output=True, text=True).stdout
+    assert "data/raw.dvc" in listed
+    assert "data/raw.sha256\n" not in listed, "it names files, so it may name patients"
+
+
+def test_other_bytes_under_a_known_name_need_a_word(tmp_path, work, capsys):
+    source = write_patients(tmp_path / "first", (1,))
+    data(work, "add", source)
+    assert data(work, "add", source) == 0
+    assert "0 files copied" in capsys.readouterr().out
+    write_series(source / "P^1" / "CT", shape=SHAPE, stored=body(99), patient_id="P^1", study_uid=f"{ROOT}.1")
+    assert data(work, "add", source) == 2
+    assert "--replace" in capsys.readouterr().err
+    assert data(work, "add", source, "--replace") == 0
+    assert data(work, "verify") == 0
+
+
+def test_only_one_layout_may_lie_there(tmp_path, work, capsys):
+    data(work, "add", write_patients(tmp_path / "first", (1,)))
+    (tmp_path / "other" / "imagesTr").mkdir(parents=True)
+    (tmp_path / "other" / "dataset.json").write_text(json.dumps({"channel_names": {}, "labels": {}}))
+    assert data(work, "add", tmp_path / "other") == 2
+    assert "found nnunet" in capsys.readouterr().err
+
+
+def test_a_linked_folder_is_recorded_and_left_alone(tmp_path, work, capsys):
+    source = write_patients(tmp_path / "first", (1, 2))
+    names = sorted(tmp_path.joinpath("first").rglob("*"))
+    (work / "data" / "raw").symlink_to(source)
+    assert data(work, "add", source) == 2
+    assert "found a link" in capsys.readouterr().err
+    assert data(work, "add") == 0
+    assert data(work, "status") == 0
+    assert "linked, not under DVC" in capsys.readouterr().out
+    assert sorted(source.rglob("*")) == names
+
+
+def test_outside_a_workspace_the_commands_say_so(tmp_path, capsys):
+    for action in ("add", "status", "diff", "verify"):
+        assert data(tmp_path, action) == 2
+        assert "lesionflow init" in capsys.readouterr().err
