@@ -1,20 +1,19 @@
 """Find cases that hold nearly the same image, also when one is a mirrored copy of the other.
 
 An image is reduced to the means of a coarse grid over the body, without unit and brightness. Two grids whose correlation is
-high in one of the eight ways to mirror a volume are near-duplicates. Mirroring leaves the even part of a grid alone, so a
-search tree over even parts finds the few pairs worth comparing.
+high in one of the eight ways to mirror a volume are near-duplicates. A bound on that correlation, one product of matrices,
+finds the few pairs worth comparing.
 """
 
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 #: Cells of the grid along each axis.
 CELLS = 8
@@ -28,9 +27,11 @@ BOX_FRACTION = 0.05
 #: Correlation from which two images count as nearly the same. Of 25 patients of one hospital and body part (STS) the most
 #: alike two reach 0.91; noise, another window, lossy compression and a mirrored copy stay above 0.97.
 LEAST_CORRELATION = 0.96
-#: Dimensions of the search tree, and pairs compared at once: bound time and memory for 100,000 cases.
-TREE_DIMENSIONS = 10
+#: Cases that are compared with one another at once, and pairs: bound the memory for any number of cases.
+TILE_ROWS, TILE_COLUMNS = 1024, 16_384
 PAIRS_AT_ONCE = 20_000
+#: A product of float32 vectors of length 1 is this exact.
+ROUNDING = 1e-4
 AXES = (1, 2, 3)
 MIRRORINGS = tuple(chain.from_iterable(combinations(AXES, n) for n in range(4)))
 
@@ -90,17 +91,23 @@ def find_near_duplicates(grids: Sequence[str]) -> tuple[NearPair, ...]:
     if len(known) < 2:
         return ()
     units = _unit_grids([grids[i] for i in known])
-    radius = float(np.sqrt(2.0 - 2.0 * LEAST_CORRELATION))
-    tree = cKDTree(_even_parts(units))
+    bounds = _bounding_vectors(units)
     found: list[NearPair] = []
-    candidates = tree.query_pairs(radius, output_type="ndarray")
+    for rows in range(0, len(known), TILE_ROWS):
+        for columns in range(rows - rows % TILE_COLUMNS, len(known), TILE_COLUMNS):
+            alike = bounds[rows : rows + TILE_ROWS] @ bounds[columns : columns + TILE_COLUMNS].T
+            pairs = np.argwhere(alike >= LEAST_CORRELATION - ROUNDING) + np.array([rows, columns])
+            found += _confirmed(units, pairs[pairs[:, 0] < pairs[:, 1]], known)
+    return tuple(sorted(found))
+
+
+def _confirmed(units: NDArray[np.float32], candidates: NDArray[np.intp], known: Sequence[int]) -> Iterator[NearPair]:
     for start in range(0, len(candidates), PAIRS_AT_ONCE):
         pairs = candidates[start : start + PAIRS_AT_ONCE]
         alike, mirrored = _compare(units, pairs)
         for row in np.flatnonzero(alike >= LEAST_CORRELATION):
             first, second = (known[int(i)] for i in pairs[row])
-            found.append(NearPair(first, second, float(alike[row]), bool(mirrored[row])))
-    return tuple(sorted(found))
+            yield NearPair(first, second, float(alike[row]), bool(mirrored[row]))
 
 
 def group_near_duplicates(n_cases: int, pairs: Iterable[NearPair]) -> NDArray[np.int32]:
@@ -128,15 +135,24 @@ def _unit_grids(grids: Sequence[str]) -> NDArray[np.float32]:
     return raw.reshape(len(grids), CELLS, CELLS, CELLS)
 
 
-def _even_parts(units: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return what no mirroring changes, in the few directions in which the cases differ most; distances only shrink."""
-    even: NDArray[np.floating[Any]] = units
-    for axis in AXES:
-        even = (even + np.flip(even, axis)) / 2
-    flat = even.reshape(len(units), -1)
-    flat = flat - flat.mean(axis=0)
-    _, directions = np.linalg.eigh(flat.T @ flat)
-    return np.asarray(flat @ directions[:, -TREE_DIMENSIONS:])
+def _bounding_vectors(units: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a short vector for each grid; the product of two is never below the correlation of any mirrored copies.
+
+    Mirroring leaves the part of a grid that is even along all axes as it is, and turns the sign of each of the seven
+    others as a whole. So two grids correlate by no more than the product of their even parts and, for each other part, of
+    its lengths (Cauchy and Schwarz).
+    """
+    parts = []
+    for odd_axes in MIRRORINGS:
+        part = units
+        for axis in AXES:
+            part = (part + (-1 if axis in odd_axes else 1) * np.flip(part, axis)) / 2
+        parts.append(part)
+    half = slice(None, CELLS // 2)
+    # The even part stands eight times in its grid: once, times the square root of eight, has the same length.
+    even = parts[0][:, half, half, half].reshape(len(units), -1) * np.sqrt(8.0)
+    lengths = [np.linalg.norm(part.reshape(len(units), -1), axis=1) for part in parts[1:]]
+    return np.concatenate([even, np.stack(lengths, axis=1)], axis=1).astype(np.float32)
 
 
 def _compare(units: NDArray[np.float32], pairs: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -38,9 +38,10 @@ def draw_thumbnail(case: Case, kinds: tuple[Kind, ...]) -> bytes:
     """
     order, flips = _axial(case)
     image = _turn(case.volume.array, order, flips)
-    mask = np.zeros(image.shape[1:], dtype=bool)
-    if case.reference_mask is not None:
-        mask = np.asarray(_turn(case.reference_mask.labels[None], order, flips) > 0).any(axis=0)
+    labels = (
+        np.zeros(case.volume.geometry.shape, np.uint8) if case.reference_mask is None else case.reference_mask.labels
+    )
+    mask: NDArray[np.bool_] = np.asarray(_turn(labels[None], order, flips)[0] > 0)
     number = int(mask.sum(axis=(1, 2)).argmax()) if mask.any() else len(mask) // 2
     spacing = [case.volume.geometry.spacing_mm[axis] for axis in order]
     size = _size(mask.shape[1] * spacing[1], mask.shape[2] * spacing[2])

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,6 @@ from support.case_tables import CT_PET, case_table
 
 TESTS = Path(__file__).parents[2]
 LIMITS = Limits(5, (0.2, 10.0), (3, 32, 32), (-2048.0, 32767.0), 200.0, (0.0, 3000.0), 0.5, 0.1, 0.02, 30.0, 0.95, 0.5)
-#: Seconds for 100,000 cases; it takes about 1.5 on two cores of 2020.
-MAX_SECONDS = 10.0
-
 #: One fault of one case each: the check, the column, the value that alone breaks it.
 FAULTS = [
     ("spacing", "spacing_slice_mm", 10.5),
@@ -143,12 +139,10 @@ def test_a_column_of_another_type_is_an_artifact_error(tmp_path):
         _judge(case_table().assign(spacing_row_mm="wide"), tmp_path / "docs")
 
 
-def test_a_hundred_thousand_cases_take_seconds(tmp_path):
-    table = case_table(100_000)
+def test_a_hundred_thousand_cases_are_judged(tmp_path):
+    table = case_table(100_000).assign(coarse_grid="")  # benchmarks/validation.py has the time of it all
     table.loc[::10, "spacing_row_mm"] = 50.0
-    started = time.monotonic()
     (violation,) = _judge(table, tmp_path / "docs")
-    assert time.monotonic() - started < MAX_SECONDS
     assert len(violation.case_ids) == 10_000
 
 
