@@ -131,7 +131,7 @@ def test_the_first_model_is_champion_and_reviewers_see_why(work: Path) -> None:
 
 def test_no_identifier_of_a_patient_is_in_anything_written(work: Path, studies: Path) -> None:
     secrets = {path.name.encode() for path in studies.iterdir()} | {b"Phantom^"} | identifiers_of(studies)
-    assert len(secrets) > 1000
+    assert len(secrets) > 500
     # The manifest names the files of the studies: it lies beside these, under DVC, out of git.
     files = [p for p in work.rglob("*") if p.is_file() and ".git/" not in str(p) and "data/raw" not in str(p)]
     assert len(files) > 50

@@ -19,11 +19,11 @@ TEXT = ("PN", "LO", "SH", "ST", "LT", "UT", "UC", "AE")
 #: What decides how pixels are read: a strange value there is refused, not kept.
 NEEDED = {"RescaleType", "ModalityLUTType", "PixelPaddingValue", "TransferSyntaxUID"}
 #: Attributes whose values stand in tables on purpose; they identify nobody.
-KEPT = {"Manufacturer", "PatientSex", "SOPClassUID"}
+KEPT = {"Manufacturer", "PatientSex", "SOPClassUID", "SoftwareVersions"}
 #: A UID (PS3.5, section 9).
 DOTTED = re.compile(rb"[0-9]+(?:\.[0-9]+){3,}")
 #: Shorter values are found everywhere by chance.
-LEAST_CHARACTERS = 6
+LEAST_CHARACTERS = 8
 
 
 def plant_identifiers(folder: Path) -> None:

@@ -15,6 +15,8 @@ from lesionflow.data.geometry import Geometry
 CONNECTIVITY = np.ones((3, 3, 3), dtype=bool)
 #: An outline's rim reaches this far, in plane: a slice further up may be a centimetre away.
 RIM_VOXELS = 4
+#: Median absolute deviation to standard deviation, for normal values.
+MAD_TO_DEVIATION = 1.4826
 IN_PLANE = np.array([[[0, 1, 0], [1, 1, 1], [0, 1, 0]]], dtype=bool)
 #: Columns that `case_row` is given.
 MEASURED = (
@@ -66,7 +68,9 @@ def case_row(case: Case, *, source_format: str, measured: Mapping[str, Any]) -> 
 
 
 def outline_contrast(channel: NDArray[np.float32], labels: NDArray[np.uint8]) -> float:
-    """Tell how much an outline sets apart: mean inside minus mean in a rim around it, by the rim's deviation.
+    """Tell how much an outline sets apart: difference of the medians inside and in a rim around it, by the rim's spread.
+
+    Medians, as a rim may hold bone or air that the tumor borders on.
 
     Args:
         channel: (slice, row, column).
@@ -79,11 +83,13 @@ def outline_contrast(channel: NDArray[np.float32], labels: NDArray[np.uint8]) ->
     if not found:
         return math.nan
     box = tuple(slice(max(axis.start - RIM_VOXELS, 0), axis.stop + RIM_VOXELS) for axis in found[0])
-    inside, image = labels[box] > 0, channel[box].astype(np.float64)
-    rim = ndimage.binary_dilation(inside, IN_PLANE, iterations=RIM_VOXELS) & ~inside
-    if not rim.any():
+    inside, image = labels[box] > 0, channel[box]
+    rim = image[ndimage.binary_dilation(inside, IN_PLANE, iterations=RIM_VOXELS) & ~inside]
+    if not rim.size:
         return math.nan
-    return float(abs(image[inside].mean() - image[rim].mean()) / max(float(image[rim].std()), 1e-6))
+    middle = float(np.median(rim))
+    spread = MAD_TO_DEVIATION * float(np.median(np.abs(rim - middle)))
+    return abs(float(np.median(image[inside])) - middle) / max(spread, 1e-6)
 
 
 def _slice_facts(array: NDArray[np.float32]) -> dict[str, int]:
