@@ -146,7 +146,8 @@ def _bounding_vectors(units: NDArray[np.float32]) -> NDArray[np.float32]:
     for odd_axes in MIRRORINGS:
         part = units
         for axis in AXES:
-            part = (part + (-1 if axis in odd_axes else 1) * np.flip(part, axis)) / 2
+            turned = np.flip(part, axis)
+            part = np.asarray((part - turned if axis in odd_axes else part + turned) / 2, np.float32)
         parts.append(part)
     half = slice(None, CELLS // 2)
     # The even part stands eight times in its grid: once, times the square root of eight, has the same length.

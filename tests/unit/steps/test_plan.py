@@ -40,7 +40,7 @@ def params(**changes):
     options = {**ARCHITECTURES["unet"].small_options, "base_channels": 16, "depth": 4}
     undecided = {
         "dimensions": 2, "spacing_mm": ["auto"] * 3, "patch_size": "auto", "batch_size": "auto", "context_slices": 3,
-        "memory_budget_mb": 2000, "ct_window_hu": "auto", "architecture": {"name": "unet", "options": options},
+        "memory_budget_mb": 2000, "ct_window_hu": "auto", "keep_within_fraction": 0.1, "architecture": {"name": "unet", "options": options},
     }  # fmt: skip
     return {**load_params(REPO / "params.yaml")["plan"], **undecided, **changes}
 
