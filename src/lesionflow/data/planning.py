@@ -20,6 +20,8 @@ LEAST_UPPER_SUV = 10.0
 ANISOTROPIC = 3.0
 #: Slices less than this many times as thick as pixels are halved with them (nnU-Net's rule).
 HALVED_BELOW = 2.0
+#: A patch may be this much larger than the median body: sizes come in steps of the network's halvings.
+BEYOND = 1.25
 #: The option of a network that says at how many levels slices stay whole.
 THICK_LEVELS = "thick_levels"
 
@@ -78,7 +80,7 @@ def make_plan(
     budget = Budget(memory_budget_mb, partial(memory_mb, architecture), BATCH_LIMITS[dimensions])
     if patch_size is not None:
         require_patch(patch_size, dimensions, multiples, context_slices)
-        patch, why_patch = patch_size, PINNED
+        patch, why_patch = patch_size, PINNED + _beyond_body(patch_size, fingerprint, spacing, dimensions)
     else:
         patch, why_patch = choose_patch(
             fingerprint.median_body_mm, spacing, dimensions, context_slices, multiples, budget
@@ -136,6 +138,17 @@ def _spacing(fingerprint: Fingerprint, dimensions: int, pinned: Triple, decision
         shown = "each study's own" if value is None else f"{value:g} mm"
         decisions.append(_decide(f"spacing of {axis}s", shown, why if pin is None else PINNED))
     return (chosen[0], chosen[1], chosen[2])
+
+
+def _beyond_body(patch: Shape, fingerprint: Fingerprint, spacing: Triple, dimensions: int) -> str:
+    """Say that a patch is larger than most cases: its repeated borders are trained on and never predicted on."""
+    steps = [step or own for step, own in zip(spacing, fingerprint.median_spacing_mm, strict=True)]
+    body = [round(extent / step) for extent, step in zip(fingerprint.median_body_mm, steps, strict=True)]
+    first = 1 if dimensions == 2 else 0
+    if all(size <= BEYOND * n for size, n in zip(patch[first:], body[first:], strict=True)):
+        return ""
+    shown = " x ".join(map(str, body[first:]))
+    return f"; beyond the median body of {shown} voxels lies its repeated border alone: lower plan.patch_size"
 
 
 def _shape_network(

@@ -150,6 +150,18 @@ def test_pinned_values_stand_and_say_so() -> None:
     assert sum("pinned" in decision.why for decision in plan.decisions) == 5
 
 
+def test_a_pinned_patch_larger_than_most_bodies_says_so() -> None:
+    """A body of 200 x 300 voxels of 1 mm is one of 50 x 75 voxels of 4 mm."""
+    reasons = {
+        patch: next(d.why for d in _plan(FINGERPRINT, spacing_mm=(None, 4.0, 4.0), patch_size=patch).decisions
+                    if d.what == "patch_size")
+        for patch in ((3, 48, 80), (3, 96, 80))
+    }  # fmt: skip
+    assert "beyond" not in reasons[3, 48, 80]
+    assert "50 x 75 voxels" in reasons[3, 96, 80]
+    assert "lower plan.patch_size" in reasons[3, 96, 80]
+
+
 def test_a_patch_that_the_network_can_not_halve_is_refused() -> None:
     with pytest.raises(ConfigError, match="multiples of 16"):
         _plan(FINGERPRINT, patch_size=(3, 90, 96))
