@@ -133,7 +133,7 @@ def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
         _require_size(image, path, name)
         with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused by name afterwards
             data = np.asanyarray(image.dataobj)
-        affine = np.asarray(image.affine, dtype=float)
+        affine = np.diag([*3 * [_mm(image)], 1.0]) @ np.asarray(image.affine, dtype=float)
         known = _has_geometry(image)
         in_pixels = "descrip" in image.header and bytes(image.header["descrip"].item()).startswith(PIXEL_UNIT)
     except NiftiError:
@@ -182,6 +182,12 @@ def _require_size(image: Any, path: Path, name: str) -> None:
             f"Expected a whole NIfTI file for {name}, found one too small for its {image.shape} voxels. Copy or export it again.",
             reason="unreadable_nifti",
         )
+
+
+def _mm(image: Any) -> float:
+    """Return what a unit of the header is in mm; most files leave it unknown and mean mm (NIfTI-1, xyzt_units)."""
+    unit = image.header.get_xyzt_units()[0] if "xyzt_units" in image.header else "unknown"
+    return {"meter": 1000.0, "micron": 0.001}.get(unit, 1.0)
 
 
 def _has_geometry(image: Any) -> bool:

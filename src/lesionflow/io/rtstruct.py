@@ -57,7 +57,7 @@ def read_structures(data: Any, geometry: Geometry, frame_of_reference: str, rule
 
     Raises:
         DicomError: `no_matching_outline`, `outline_of_another_study`, `contour_off_plane`, `contour_outside_image`,
-            `open_contour`, `degenerate_contour` or `unreadable_outline`.
+            `open_contour`, `degenerate_contour`, `duplicate_contour` or `unreadable_outline`.
     """
     try:
         with quiet():
@@ -112,6 +112,12 @@ def _fill(item: Any, geometry: Geometry, name: str) -> NDArray[np.bool_]:
         contours[_plane(index, geometry, name)].append(index[:, 1:])
     inside = np.zeros(geometry.shape, dtype=bool)
     for plane, corners in contours.items():
+        if len({outline.tobytes() for outline in corners}) < len(corners):
+            _refuse(
+                "duplicate_contour",
+                f"Expected each contour of {name} once, found one twice on slice {plane}: by exclusive or nothing would be "
+                "left of it. Remove the copy.",
+            )
         inside[plane] = fill_contours(corners, geometry.shape[1:])
     return inside
 

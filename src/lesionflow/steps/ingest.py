@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ from lesionflow.steps.studies import Task, open_studies, secret_of
 from lesionflow.validation.thumbnails import draw_thumbnail
 
 #: Change this when reading gives other cases from the same bytes: every case is then read again.
-READER_VERSION = 4
+READER_VERSION = 5
 #: PS3.3 C.7.1.1; whatever else stands there may be anything, so it is not kept.
 SEXES = ("M", "F", "O")
 
@@ -74,6 +75,7 @@ def run(
             # The index names only whole files: what was read before a kill is kept.
             write_index(folder, index)
     _finish(folder, dataset, index)
+    logger.info("%s", _summary(dataset, index))
     _require_enough(config, index, folder, settings)
     n_refused = sum(1 for entry in index.values() if entry.refusal)
     return {
@@ -239,6 +241,18 @@ def _finish(folder: Path, dataset: Dataset, index: Mapping[str, Entry]) -> None:
 
 def _columns(dataset: Dataset) -> list[str]:
     return [*CASE_COLUMNS, *(f"{column}__{name}" for name in dataset.channels for column in CHANNEL_COLUMNS)]
+
+
+def _summary(dataset: Dataset, index: Mapping[str, Entry]) -> str:
+    """Say in one line what came of the studies: cases, channels, labels, refusals by reason."""
+    rows = [entry.row for entry in index.values() if entry.row]
+    present = Counter(label for row in rows for label in row["labels_present"].split(","))
+    labels = ", ".join(f"{name} in {present[str(value)]}" for name, value in dataset.labels.items())
+    refused = Counter(entry.refusal["reason"] for entry in index.values() if entry.refusal)
+    reasons = ", ".join(f"{reason} {n}" for reason, n in refused.most_common())
+    return f"{len(rows)} cases with the channels {', '.join(dataset.channels)}; {labels}; {refused.total()} refused" + (
+        f": {reasons}." if reasons else "."
+    )
 
 
 def _require_enough(config: IngestConfig, index: Mapping[str, Entry], folder: Path, settings: Settings) -> None:

@@ -8,7 +8,7 @@ import SimpleITK
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import NiftiError
-from lesionflow.io.nifti import read_mask, read_volume, write_mask, write_volume
+from lesionflow.io.nifti import read_arrays, read_mask, read_volume, write_mask, write_volume
 
 OBLIQUE = np.array([[0.48, -0.36, 0.8], [-0.64, 0.48, 0.6], [0.6, 0.8, 0.0]])
 GRID = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), (-31.5, 12.25, 400.75), OBLIQUE)
@@ -143,3 +143,31 @@ class TestRefusals:
 
     def test_no_file(self, tmp_path):
         assert self.refusal(tmp_path / "a.nii.gz") == "unreadable_nifti"
+
+
+@pytest.mark.parametrize("unit", ["meter", "mm", "micron", "unknown"])
+def test_units_of_the_header_are_brought_to_mm_as_simpleitk_does(tmp_path, unit):
+    image = nib.Nifti1Image(VALUES.T, np.diag([-0.5, -0.8, 3.0, 1.0]))
+    image.header.set_xyzt_units(unit)
+    image.to_filename(tmp_path / "a.nii")
+    expected = SimpleITK.ReadImage(str(tmp_path / "a.nii")).GetSpacing()[::-1]
+    np.testing.assert_allclose(read_volume(tmp_path / "a.nii", name="c-1").geometry.spacing_mm, expected, rtol=1e-6)
+
+
+def test_a_pictures_unit_is_the_pixel_still_when_it_comes_back(tmp_path):
+    grid = Geometry.from_parts((1, 4, 5), (1.0, 1.0, 1.0), spacing_known=False)
+    write_volume(tmp_path / "a.nii.gz", Volume(np.zeros((1, 1, 4, 5)), grid))
+    write_volume(tmp_path / "b.nii.gz", Volume(VALUES[None], GRID))
+    assert not read_volume(tmp_path / "a.nii.gz", name="c-1").geometry.spacing_known
+    assert read_volume(tmp_path / "b.nii.gz", name="c-1").geometry.spacing_known
+
+
+def test_the_last_axis_of_four_is_the_channel_for_those_who_ask(tmp_path):
+    array = np.stack([VALUES.T, VALUES.T + 1], axis=-1)
+    nib.Nifti1Image(array, np.diag([-0.5, -0.8, 3.0, 1.0])).to_filename(tmp_path / "a.nii")
+    channels, geometry = read_arrays(tmp_path / "a.nii", "c-1")
+    np.testing.assert_array_equal(channels[1], channels[0] + 1)
+    assert geometry.shape == VALUES.shape
+    with pytest.raises(NiftiError) as caught:
+        read_volume(tmp_path / "a.nii", name="c-1")
+    assert caught.value.reason == "not_three_dimensional"

@@ -262,10 +262,12 @@ def test_a_study_exported_again_keeps_its_name(tmp_path, raw, run):
 
 
 class TestRefused:
-    def test_one_bad_study_is_named_and_the_others_go_on(self, tmp_path, raw, run):
+    def test_one_bad_study_is_named_and_the_others_go_on(self, tmp_path, raw, run, caplog):
+        caplog.set_level("INFO")
         (raw / "BEN^B" / "CT" / "17.dcm").unlink()
         write_patient(raw, "DAN^D", 4, change=lambda data, k: setattr(data, "PixelSpacing", [0.8, 0.5 + 0.1 * (k > 2)]))
         assert run(raw) == {"n_cases": 2.0, "n_read": 4.0, "n_kept": 0.0, "n_refused": 2.0}
+        assert "2 cases with the channels CT, PET; tumor in 2; 2 refused: " in caplog.text
         refused = json.loads((tmp_path / "cases" / "rejected.json").read_text())
         assert [set(entry) for entry in refused] == [{"case_id", "reason", "message"}] * 2
         assert {entry["reason"] for entry in refused} == {"missing_slice", "mixed_pixel_spacing"}
