@@ -52,21 +52,46 @@ def test_the_ibsi_phantoms_outline_is_its_voxel_mask():
     np.testing.assert_allclose(study.volumes["CT"].array, image.array)
 
 
-def test_dcmqis_segmentation_of_the_liver_is_its_nrrd():
-    """Another program's segmentation, cut to its box, and what a third program makes of it."""
+#: Segmentation, images that it lies on, segment, and what another program made of it: file and value.
+SEGMENTATIONS = [
+    ("liver", "ct-3slice", "Liver", "liver_seg", 1),
+    ("partial_overlaps", "ct-3slice", "GREEN", "partial_overlaps-1", 1),
+    ("partial_overlaps", "ct-3slice", "ORANGE", "partial_overlaps-2", 2),
+    ("partial_overlaps", "ct-3slice", "PURPLE", "partial_overlaps-3", 3),
+    ("partial_overlaps", "ct-3slice", "LIGHT_BLUE", "partial_overlaps-1", 4),
+    ("partial_overlaps", "ct-3slice", "DARK_BLUE", "partial_overlaps-1", 5),
+    ("sparse-labelmap-noppv", "24x38x3/image", "Liver", "sparse_labelmap_noppv_seg", 1),
+    ("sparse-labelmap-ppv5", "24x38x3/image", "Liver", "sparse_labelmap_ppv5_seg", 1),
+    ("sparse-labelmap-ppv5", "24x38x3/multiframe", "Liver", "sparse_labelmap_ppv5_seg", 1),
+]
+
+
+@pytest.mark.parametrize(("file", "images", "segment", "truth", "value"), SEGMENTATIONS)
+def test_dcmqis_segmentations_are_its_nrrds_voxel_for_voxel(file, images, segment, truth, value):
+    """Another program's segmentations, cut to their boxes, binary or a label map, and what a third program makes of them."""
     folder = DATA / "dcmqi" / "data" / "segmentations"
-    images = tuple(map(str, sorted((folder / "ct-3slice").iterdir())))
-    series = read_series(images, name="liver")
-    data = read_dataset(str(folder / "liver.dcm"), name="liver")
-    label = str(data.SegmentSequence[0].SegmentLabel)
-    rules = ReadingRules({}, "", {"liver": 1}, ((".*", "liver"),))
+    series = read_series(tuple(map(str, sorted((folder / images).iterdir()))), name="liver")
+    data = read_dataset(str(folder / f"{file}.dcm"), name="liver")
+    rules = ReadingRules({}, "", {"wanted": 1}, ((segment, "wanted"),))
     mask = read_segments(data, series.volume.geometry, series.frame_of_reference, rules, name="liver")
-    truth = SimpleITK.ReadImage(str(folder / "liver_seg.nrrd"))
-    array = SimpleITK.GetArrayFromImage(truth)
-    assert mask.labels.sum() == np.count_nonzero(array), label
-    for index in np.argwhere(mask.labels)[::97]:
-        point = [float(v) for v in mask.geometry.to_lps(index)]
-        assert array[truth.TransformPhysicalPointToIndex(point)[::-1]]
+    image = SimpleITK.ReadImage(str(folder / f"{truth}.nrrd"))
+    to_lps = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
+    points = mask.geometry.to_lps(np.argwhere(np.ones(mask.geometry.shape)))
+    found = np.rint(np.linalg.solve(to_lps, (points - np.array(image.GetOrigin())).T)).astype(int)
+    expected = SimpleITK.GetArrayFromImage(image)[tuple(found[::-1])] == value
+    assert expected.any()
+    np.testing.assert_array_equal(mask.labels.ravel() == 1, expected)
+
+
+@pytest.mark.parametrize("shape", ["23x38x3", "24x38x3"])
+def test_a_multiframe_image_is_the_series_that_it_was_made_of(shape):
+    folder = DATA / "dcmqi" / "data" / "segmentations" / shape
+    one, many = (
+        read_series(tuple(map(str, sorted((folder / kind).iterdir()))), name=kind).volume
+        for kind in ("multiframe", "image")
+    )
+    assert one.geometry.same_grid(many.geometry)
+    np.testing.assert_array_equal(one.array, many.array)
 
 
 def test_transfer_syntaxes_of_one_image_agree():
