@@ -98,8 +98,9 @@ def _choose_series(study: DicomStudy, rules: ReadingRules, channel: str, name: s
     if len(fitting) > 1:
         _refuse(
             "ambiguous_series",
-            f"Expected one series for channel {channel} ({what}) in {name}, found {len(fitting)}. Take out what is not "
-            "meant, or tell them apart by series_description.",
+            f"Expected one series for channel {channel} ({what}) in {name}, found {len(fitting)}, of "
+            f"{' and '.join(str(len(headers)) for headers in fitting)} files. Take out what is not meant, or tell them apart by "
+            "series_description.",
         )
     if by_rule and not fitting:
         _refuse(

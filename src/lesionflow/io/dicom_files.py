@@ -1,5 +1,6 @@
 """Find DICOM files in any nesting and under any name, read them without trusting them, sort them into studies."""
 
+import filecmp
 import os
 import struct
 import warnings
@@ -297,6 +298,16 @@ def _study(uid: str, headers: list[Header], broken: Mapping[Path, list[str]]) ->
     return DicomStudy(
         uid,
         tuple(sorted({header.patient_id for header in deciding})),
-        {key: tuple(sorted(series[key], key=lambda header: header.path)) for key in sorted(series)},
+        {key: _without_copies(series[key]) for key in sorted(series)},
         tuple(unreadable),
     )
+
+
+def _without_copies(headers: list[Header]) -> tuple[Header, ...]:
+    """Sort by path and drop files that are, byte for byte, another of the same instance: exports often hold things twice."""
+    kept: dict[str, list[Header]] = defaultdict(list)
+    for header in sorted(headers, key=lambda h: h.path):
+        twins = kept[header.instance_uid]
+        if not any(filecmp.cmp(twin.path, header.path, shallow=False) for twin in twins):
+            twins.append(header)
+    return tuple(sorted((header for twins in kept.values() for header in twins), key=lambda h: h.path))

@@ -18,8 +18,11 @@ from lesionflow.io.rules import CASE, ReadingRules, ReadStudy, SourceStudy
 
 
 def detect_volumes(folder: Path) -> bool:
-    """Tell whether a folder holds NIfTI, NRRD or MetaImage files."""
-    return any(image_files.ending(path) in image_files.VOLUME_ENDINGS for path in find_files(folder))
+    """Tell whether a folder holds NIfTI, NRRD or MetaImage files, and not more pictures with masks than such with masks."""
+    files = find_files(folder)
+    volumes = [path for path in files if image_files.ending(path) in image_files.VOLUME_ENDINGS]
+    pictures = [path for path in files if image_files.ending(path) in raster.ENDINGS]
+    return bool(volumes) and _n_whole(folder, volumes) >= _n_whole(folder, pictures)
 
 
 def detect_pictures(folder: Path) -> bool:
@@ -88,6 +91,10 @@ def _find(folder: Path, endings: Sequence[str]) -> Iterator[SourceStudy]:
         files = tuple(map(str, (*found.files, *apart)))
         roles += [f"voxels {data.suffix}" for data in apart]
         yield SourceStudy(found.key, patient_of(found.key), files, fault, found, tuple(roles))
+
+
+def _n_whole(folder: Path, paths: Sequence[Path]) -> int:
+    return sum(1 for found in pair(folder, paths) if found.images and found.masks)
 
 
 def _data_files(path: Path) -> list[Path]:

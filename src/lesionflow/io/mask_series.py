@@ -16,7 +16,7 @@ from lesionflow.io.dicom_files import READ_FAULTS, find_files, is_dicom, quiet, 
 from lesionflow.io.dicom_series import read_series
 from lesionflow.io.labels import unite
 from lesionflow.io.pixel_data import decode
-from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
+from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy, place
 
 IMAGES = re.compile(r"^patient_dicom(\.zip)?$", re.IGNORECASE)
 MASKS = re.compile(r"^masks_dicom(\.zip)?$", re.IGNORECASE)
@@ -75,7 +75,7 @@ def _cases(folder: Path) -> dict[str, list[tuple[str, Path]]]:
         for number, part in enumerate(parts[:-1]):
             if (IMAGES.match(part) or MASKS.match(part)) and is_dicom(path):
                 role = IMAGE if IMAGES.match(part) else parts[-2]
-                cases["/".join(parts[:number]) or "case"].append((role, path))
+                cases[place(parts[:number]) or "case"].append((role, path))
                 break
     return dict(cases)
 

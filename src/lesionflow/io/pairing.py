@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lesionflow.io import image_files
 from lesionflow.io.modalities import canonical, is_known
+from lesionflow.io.rules import place
 
 _MASK_WORDS = "mask|masks|seg|segs|segmentation|segmentations|label|labels|gt|groundtruth|annotation|annotations|roi"
 MASK_FOLDER = re.compile(rf"^({_MASK_WORDS}|labelstr|ground_truth)$", re.IGNORECASE)
@@ -59,7 +60,7 @@ def pair(folder: Path, paths: Iterable[Path]) -> list[Pair]:
             continue
         # The innermost telling folder decides: a data set may itself be called `segmentation`.
         telling = [n for n, part in enumerate(parts) if MASK_FOLDER.match(part) or IMAGE_FOLDER.match(part)][-1:]
-        box = "/".join(part for n, part in enumerate(parts) if n not in telling)
+        box = place(part for n, part in enumerate(parts) if n not in telling)
         in_mask_folder = any(MASK_FOLDER.match(parts[n]) for n in telling)
         name, channel, is_mask = _role(image_files.stem(path), in_mask_folder=in_mask_folder)
         _add(boxes[box].setdefault(name, Pair("")), path, channel, is_mask=is_mask)

@@ -1,7 +1,7 @@
 """What a reader must know: which series is which channel, which outline which label."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,3 +87,13 @@ class ReadStudy:
     mask: Mask | None
     reference_files: tuple[str, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+def place(parts: Iterable[str]) -> str:
+    """Name a case by the folders it lies in: the same whether they are zipped, or zipped into a folder of the same name."""
+    names: list[str] = []
+    for part in parts:
+        name = part[: -len(".zip")] if part.lower().endswith(".zip") else part
+        if names[-1:] != [name]:
+            names.append(name)
+    return "/".join(names)

@@ -94,9 +94,15 @@ def slices_are_unevenly_spaced(study):
     study.place(3, along_normal_mm=1.1)
 
 
+@fault(RIGHT)
+def the_whole_study_is_there_twice(study):
+    shutil.copytree(study.folder, study.folder / "export (2)")
+
+
 @fault("duplicate_instance")
-def a_slice_is_there_twice(study):
+def a_slice_is_there_twice_and_not_alike(study):
     shutil.copy(study.series.paths[1], study.folder / "CT" / "copy")
+    study.edit([1], RescaleIntercept="-1001")
 
 
 @fault("duplicate_slice_position")

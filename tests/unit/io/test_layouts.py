@@ -94,3 +94,13 @@ def test_what_lies_there_is_counted(tmp_path):
     volume(tmp_path / "nifti" / "a.nii.gz")
     layout = recognize(tmp_path)
     assert (layout.name, dict(layout.endings)) == ("dicom", {".dcm": 5, ".gz": 1})
+
+
+def test_of_volumes_and_pictures_those_are_taken_that_have_masks(tmp_path):
+    LAYOUTS["volumes"](tmp_path / "raw")
+    for number in range(3):
+        picture(tmp_path / "raw" / "thumbnails" / f"{number}.png")
+    assert recognize(tmp_path / "raw").name == "volumes"
+    volume(tmp_path / "slices" / "truth" / "a.nii.gz")
+    LAYOUTS["pictures"](tmp_path / "slices")
+    assert recognize(tmp_path / "slices").name == "pictures"

@@ -382,6 +382,24 @@ def test_zipped_studies_are_the_same_cases(tmp_path, raw, run):
     assert run(zipped)["n_read"] == 0.0
 
 
+def test_a_collection_of_zips_of_zips_is_the_collection(tmp_path, run):
+    """3D-IRCADb: a zip a patient, with a zip of images and one of masks in it."""
+    folder = tmp_path / "plain" / "3Dircadb1.7"
+    write_series(folder / "PATIENT_DICOM", shape=SHAPE, stored=body(1))
+    write_series(folder / "MASKS_DICOM" / "livertumor01", shape=SHAPE, stored=(body(1) > 530).astype(np.int16))
+    zipped, inner = tmp_path / "zipped", tmp_path / "inner" / "3Dircadb1.7"
+    for name in ("PATIENT_DICOM", "MASKS_DICOM"):
+        shutil.make_archive(str(inner / name), "zip", folder, name)
+    shutil.make_archive(str(zipped / "3Dircadb1.7"), "zip", inner.parent, "3Dircadb1.7")
+    ct = {"CT": {"kind": "ct", "modality": "CT", "series_description": ""}}
+    rules = {"channels": ct, "outlines": [{"pattern": "livertumor.*", "label": "tumor"}]}
+    assert run(folder.parent, out="plain cases", **rules)["n_cases"] == 1.0
+    assert run(zipped, **rules)["n_cases"] == 1.0
+    tables = [read_table(tmp_path / name) for name in ("plain cases", "cases")]
+    assert tables[0].equals(tables[1])
+    assert list(tables[0]["source_format"]) == ["mask_series"]
+
+
 def test_zips_alone_that_are_all_bad_are_refused_by_name(tmp_path, run):
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "a.zip").write_bytes(b"PK\x03\x04 nothing")
