@@ -1,4 +1,4 @@
-"""From the parts of a request to what `steps.predict` reads: a folder of DICOM, or a NIfTI file for each channel."""
+"""From the parts of a request to what `steps.predict` reads: a folder of DICOM, or an image file for each channel."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,17 @@ from lesionflow.serving.settings import ServiceSettings
 from lesionflow.serving.uploads import Part
 
 STUDY = "study"
-GZIP_MAGIC = b"\x1f\x8b"
+#: How image files begin that are no plain NIfTI.
+MAGICS = (
+    (b"\x1f\x8b", ".nii.gz"),
+    (b"\x89PNG", ".png"),
+    (b"\xff\xd8\xff", ".jpg"),
+    (b"II*\0", ".tif"),
+    (b"MM\0*", ".tif"),
+    (b"NRRD", ".nrrd"),
+    (b"ObjectType", ".mha"),
+)
+MAGIC_BYTES = 16
 
 
 def study_source(
@@ -24,7 +34,8 @@ def study_source(
         settings: Limits.
 
     Returns:
-        The folder of a DICOM study (parts named `study`: one zip, or its files one by one), or a NIfTI file by channel.
+        The folder of a DICOM study (parts named `study`: one zip, or its files one by one), or an image file by channel:
+        NIfTI, NRRD, MetaImage or a picture.
 
     Raises:
         InputError: `empty_upload`, `unknown_part`, `mixed_parts`, `duplicate_part`, `missing_channel`, or as `unpack`.
@@ -75,6 +86,8 @@ def _by_channel(parts: Sequence[Part], channels: Sequence[str]) -> dict[str, Pat
 
 
 def _with_suffix(path: Path) -> Path:
+    """Give a part the ending of what it is, by how it begins: parts have no names that anybody would believe."""
     with path.open("rb") as file:
-        packed = file.read(2) == GZIP_MAGIC
-    return path.rename(path.with_name(path.name + (".nii.gz" if packed else ".nii")))
+        start = file.read(MAGIC_BYTES)
+    ending = next((ending for magic, ending in MAGICS if start.startswith(magic)), ".nii")
+    return path.rename(path.with_name(path.name + ending))

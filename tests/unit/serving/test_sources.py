@@ -2,10 +2,15 @@
 
 import gzip
 import zipfile
+from io import BytesIO
 
 import pytest
+import SimpleITK
+from PIL import Image
 
+from lesionflow.data.dataset import Dataset
 from lesionflow.errors import InputError
+from lesionflow.io.inputs import read_input
 from lesionflow.serving.settings import ServiceSettings
 from lesionflow.serving.sources import study_source
 from lesionflow.serving.uploads import Part
@@ -71,3 +76,26 @@ def test_an_empty_part_is_named(part, folder):
     with pytest.raises(InputError) as error:
         study_source([part("study", b"")], folder, ["CT"], SETTINGS)
     assert error.value.reason == "empty_upload"
+
+
+def save(image, ending):
+    out = BytesIO()
+    image.save(out, ending)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("ending", ["png", "jpeg", "tiff"])
+def test_a_picture_is_read_as_one(folder, part, ending):
+    """Parts have no names: what they are is told by how they begin."""
+    gray = Dataset(name="d", channels={"gray": "picture"}, labels={"nucleus": 1}, regions={})
+    source = study_source([part("gray", save(Image.new("L", (9, 6), 77), ending))], folder, ["gray"], SETTINGS)
+    array = read_input(source, gray).volumes["gray"].array
+    assert (array.shape, float(array.min())) == ((1, 1, 6, 9), 77.0)
+
+
+@pytest.mark.parametrize("ending", ["nrrd", "mha", "nii", "nii.gz"])
+def test_a_volume_of_any_format_is_read_as_one(tmp_path, folder, part, ending):
+    SimpleITK.WriteImage(SimpleITK.Image(3, 4, 5, SimpleITK.sitkInt16) + 7, str(tmp_path / f"a.{ending}"))
+    ct = Dataset(name="d", channels={"CT": "ct"}, labels={"tumor": 1}, regions={})
+    source = study_source([part("CT", (tmp_path / f"a.{ending}").read_bytes())], folder, ["CT"], SETTINGS)
+    assert read_input(source, ct).volumes["CT"].array.shape == (1, 5, 4, 3)
