@@ -1,5 +1,6 @@
 """Stack the files of one series into a volume, or say by name why that can't be done right."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -202,7 +203,7 @@ def _stack_geometry(slices: list[Any], name: str, tolerance: float) -> tuple[lis
 def _slice_step(heights: NDArray[np.float64], slices: list[Any], name: str, tolerance: float) -> float:
     if len(heights) == 1:
         thickness = slices[0].get("SpacingBetweenSlices") or slices[0].get("SliceThickness")
-        if not thickness or float(thickness) <= 0:
+        if not thickness or not 0 < float(thickness) < math.inf:
             _refuse("missing_geometry", f"Expected a slice thickness in the single slice of {name}, found none.")
         return float(thickness)
     steps = np.diff(heights)

@@ -234,6 +234,13 @@ def test_a_slice_without_thickness_has_no_spacing(dicom_factory):
     assert caught.value.reason == "missing_geometry"
 
 
+@pytest.mark.parametrize("thickness", ["0", "-3", "inf", "nan"])
+def test_a_slice_of_no_sensible_thickness_has_no_spacing(dicom_factory, thickness):
+    with pytest.raises(DicomError, match="thickness") as caught:
+        read(dicom_factory(shape=(1, 7, 11), change=set_on({0}, SliceThickness=thickness)))
+    assert caught.value.reason == "missing_geometry"
+
+
 def test_spacing_within_the_tolerance_is_accepted_and_beyond_it_refused(dicom_factory):
     series = dicom_factory(change=moved(4, 0.05))
     assert read(series, spacing_tolerance_fraction=0.02).volume.geometry.shape == SHAPE
