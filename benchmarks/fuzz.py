@@ -63,14 +63,16 @@ def seeds() -> list[Seed]:
     found += [(next(iter(sorted((sts / kind / "image").iterdir()))), _read_image) for kind in ("CT", "PET")]
     found += [(path, _read_image) for path in sorted(segmentations.glob("data/segmentations/*/multiframe/mf.dcm"))]
     found += 8 * [
-        (next((sts / "CT" / "mask").iterdir()), _structures(sarcoma.volume.geometry, sarcoma.frame_of_reference))
+        (min((sts / "CT" / "mask").iterdir()), _structures(sarcoma.volume.geometry, sarcoma.frame_of_reference))
     ]
     segments = _segments(ct.volume.geometry, ct.frame_of_reference)
     found += 4 * [(segmentations / "data" / "segmentations" / "liver.dcm", segments)]
     found += [(p, segments) for p in sorted((DATA / "dicom/highdicom/data/test_files").glob("seg_image_ct*.dcm"))]
     found += [(p, _read_volume) for p in 3 * sorted((DATA / "dicom/ibsi_digital_phantom/nifti").rglob("*.nii.gz"))]
     nuclei = min((DATA / "dsb2018" / "stage1_train").iterdir())
-    found += [(p, _read_picture) for p in 4 * [*(nuclei / "images").iterdir(), next((nuclei / "masks").iterdir())]]
+    found += [(p, _read_picture) for p in 4 * [*sorted((nuclei / "images").iterdir()), min((nuclei / "masks").iterdir())]]
+    found += 4 * [(segmentations / "data" / "segmentations" / "liver_seg.nrrd", _read_volume)]
+    found += 2 * [(min((DATA / "kits19_2d_jpg" / part).iterdir()), _read_picture) for part in ("images", "masks")]
     return [Seed(path.name, path.read_bytes(), image_files.ending(path) or ".dcm", read) for path, read in found]
 
 

@@ -112,8 +112,12 @@ def test_spacing_comes_from_all_slices(dicom_factory):
     assert read(series).volume.geometry.spacing_mm[0] == pytest.approx((12.0 + 0.008) / 4, abs=1e-6)
 
 
-def test_the_attributes_identify_nobody(dicom_factory):
-    assert read(dicom_factory()).attributes == {"manufacturer": "Kneebone Imaging", "sex": "F"}
+def test_of_the_attributes_three_are_kept(dicom_factory):
+    """What of them is written, and as what, `ingest` decides."""
+    expected = {"manufacturer": "Kneebone Imaging", "sex": "F", "institution": ""}
+    assert read(dicom_factory()).attributes == expected
+    named = dicom_factory(change=lambda data, k: setattr(data, "InstitutionName", "St. Elsewhere"))
+    assert read(named).attributes == expected | {"institution": "St. Elsewhere"}
 
 
 def set_on(slices, **values):
