@@ -17,7 +17,7 @@ def test_nothing_but_named_errors_comes_out():
     outcomes = {number: outcome for number, _, outcome, _ in fuzz.read_all(0, N_MUTANTS)}
     assert {number: outcome for number, outcome in outcomes.items() if outcome.startswith("UNNAMED")} == {}
     # The mutants reach into the readers: they are refused for many reasons, and some are still whole.
-    assert len(set(outcomes.values())) > 15
+    assert len(set(outcomes.values())) > 10
     assert "read" in outcomes.values()
 
 
