@@ -70,7 +70,9 @@ def seeds() -> list[Seed]:
     found += [(p, segments) for p in sorted((DATA / "dicom/highdicom/data/test_files").glob("seg_image_ct*.dcm"))]
     found += [(p, _read_volume) for p in 3 * sorted((DATA / "dicom/ibsi_digital_phantom/nifti").rglob("*.nii.gz"))]
     nuclei = min((DATA / "dsb2018" / "stage1_train").iterdir())
-    found += [(p, _read_picture) for p in 4 * [*sorted((nuclei / "images").iterdir()), min((nuclei / "masks").iterdir())]]
+    found += [
+        (p, _read_picture) for p in 4 * [*sorted((nuclei / "images").iterdir()), min((nuclei / "masks").iterdir())]
+    ]
     found += 4 * [(segmentations / "data" / "segmentations" / "liver_seg.nrrd", _read_volume)]
     found += 2 * [(min((DATA / "kits19_2d_jpg" / part).iterdir()), _read_picture) for part in ("images", "masks")]
     return [Seed(path.name, path.read_bytes(), image_files.ending(path) or ".dcm", read) for path, read in found]
