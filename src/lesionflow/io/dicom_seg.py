@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import highdicom as hd
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.multival import MultiValue
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
@@ -26,8 +27,21 @@ from lesionflow.io.storage import replacing_file
 OFF_GRID_PIXELS = 0.1
 #: Frames of a slice and segment each: 512 x 512 x 400 of ten segments.
 MAX_PIXELS = 1 << 30
-#: Longest value of the DICOM type SH.
-MAX_SH_LENGTH = 16
+#: Longest values of the types of text that patient and study are told in (PS3.5 6.2); longer ones are seen in real studies.
+LONGEST = {"SH": 16, "CS": 16, "LO": 64, "ST": 1024, "LT": 10240}
+#: Groups of those attributes, of which a segmentation repeats what its images say.
+REPEATED_GROUPS = (0x0008, 0x0010, 0x0012, 0x0020)
+#: What every object says of patient and study, if only that it is not known (type 2; PS3.3 C.7.1.1 and C.7.2.1).
+NEEDED = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "AccessionNumber",
+)
 FAMILY = codes.DCM.ArtificialIntelligence
 MAKER = "lesionflow"
 
@@ -96,7 +110,11 @@ def write_seg(
     """
     series = read_series(reference_files, name=name)
     require_same_grid(series.volume.geometry, mask.geometry, f"Mask and series of {name}")
-    sources = [read_dataset(file, name=name) for file in series.files]
+    frame_of_reference, files = series.frame_of_reference, series.files
+    # Its voxels have served; what follows needs their room.
+    del series
+    sources = [read_dataset(file, name=name) for file in files]
+    patient_name = _make_legal(sources[0])
     frames = np.stack([mask.region(target.labels) for target in targets], axis=-1).astype(np.uint8)
     frames = frames[_slices_of(sources, mask.geometry)]
     digest = hashlib.sha256(
@@ -120,11 +138,35 @@ def write_seg(
         series_description="Tumor segmentation (research use only)",
         omit_empty_frames=bool(frames.any()),
     )
-    # Copied from the source; longer ones than SH allows (PS3.5 6.2) are seen in real studies.
-    seg.StudyID = str(seg.get("StudyID") or "")[:MAX_SH_LENGTH]
+    seg.PatientName = patient_name
     with replacing_file(path) as partial:
         seg.save_as(partial, enforce_file_format=True)
-        _require_equal(partial, mask, series.frame_of_reference, targets, name)
+        _require_equal(partial, mask, frame_of_reference, targets, name)
+
+
+def _make_legal(data: Any) -> Any:
+    """Make legal what highdicom repeats of an image: add what is missing, cut what is too long; return the patient's name.
+
+    In the image, the end of the name's first component is marked for the time being: highdicom takes one without a caret for
+    a mistake, though PS3.5 6.2.1 allows it.
+    """
+    with quiet():
+        for keyword in NEEDED:
+            if keyword not in data:
+                setattr(data, keyword, "")
+        tags = list(data.keys())
+        for element in (data[tag] for tag in tags if tag.group in REPEATED_GROUPS):
+            if (longest := LONGEST.get(element.VR)) and any(len(text) > longest for text in _texts(element.value)):
+                cut = [text[:longest].rstrip() for text in _texts(element.value)]
+                element.value = cut[0] if len(cut) == 1 else cut
+        name = data.PatientName
+        if name and "^" not in str(name):
+            data.PatientName = f"{name}^"
+    return name
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(text) for text in value] if isinstance(value, (list, MultiValue)) else [str(value or "")]
 
 
 def _slices_of(sources: list[Any], geometry: Geometry) -> list[int]:

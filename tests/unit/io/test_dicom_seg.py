@@ -1,5 +1,6 @@
 import shutil
 import subprocess
+import warnings
 
 import highdicom
 import numpy as np
@@ -178,6 +179,27 @@ class TestWrite:
             assert (kind.CodingSchemeDesignator, kind.CodeValue) == ("SCT", "108369006")
             (algorithm,) = segment.SegmentationAlgorithmIdentificationSequence
             assert (algorithm.AlgorithmName, algorithm.AlgorithmVersion) == ("lesionflow", "tumors 3")
+
+    def test_what_real_exports_say_of_a_patient_is_repeated_without_a_warning(self, write, labels, dicom_factory):
+        series = dicom_factory()
+        for number, path in enumerate(series.paths):
+            data = pydicom.dcmread(path)
+            # As soft-tissue sarcoma studies of public collections have it: a name of one component, identifiers of 20 letters.
+            data.PatientName = "STS_001"
+            del data.PatientBirthDate
+            for keyword, value in (("StudyID", "study-identifier-001"), ("AccessionNumber", "accession-number-0001")):
+                with pytest.warns(UserWarning, match="exceeds the maximum length of 16"):
+                    setattr(data, keyword, value)
+            data.InstanceNumber = number
+            data.save_as(path, enforce_file_format=True)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            path, _ = write(labels, series=series)
+        assert [str(warning.message) for warning in told if issubclass(warning.category, UserWarning)] == []
+        seg = pydicom.dcmread(path)
+        assert seg.PatientName == "STS_001"
+        assert (seg.StudyID, seg.AccessionNumber) == ("study-identifier", "accession-number")
+        assert seg.PatientBirthDate == ""
 
     def test_nothing_found_is_a_segmentation_too(self, write):
         path, series = write(np.zeros(SHAPE, dtype=np.uint8))
