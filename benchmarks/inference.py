@@ -1,7 +1,11 @@
-"""Sliding-window inference beside MONAI's on a body in air, same network, patches and overlap."""
+"""Sliding-window inference beside MONAI's on a body in air, same network, patches and overlap; and a very large CT."""
 
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.large_ct import write_study
 
 SHAPE, PATCH, OVERLAP = (128, 512, 512), (96, 96, 96), 0.5
 COMMON = f"""
@@ -17,12 +21,14 @@ image = np.where(body, 40.0, -1000.0).astype(np.float32)[None, None].repeat({SHA
 image += np.random.default_rng(0).normal(0, 10, size=image.shape).astype(np.float32)
 """
 OURS = f"""
+from lesionflow.inference.memory import kept_memory
 from lesionflow.inference.patches import predict_patches
 from lesionflow.preprocessing.crop import body_box
 began = time.perf_counter()
 box = body_box(image, ("ct",))
 cut = np.ascontiguousarray(image[(slice(None), *box)])
-predict_patches(net, cut, patch_size={PATCH}, overlap_fraction={OVERLAP}, n_targets=1, flip_axes=(), device=torch.device("cpu"))
+with kept_memory():
+    predict_patches(net, cut, patch_size={PATCH}, overlap_fraction={OVERLAP}, n_targets=1, flip_axes=(), device=torch.device("cpu"))
 """
 MONAI = f"""
 from monai.inferers import sliding_window_inference
@@ -40,3 +46,18 @@ def run() -> None:
         done = subprocess.run([sys.executable, "-c", COMMON + code + END], check=True, capture_output=True, text=True)
         seconds, peak = done.stdout.split()
         print(f"  {name:<42} {float(seconds):8.1f} s  peak {float(peak):.0f} MB")
+    _run_large()
+
+
+def _run_large() -> None:
+    print("\nDICOM to DICOM SEG, CT of 512 x 512 x 800 at 0.8 x 0.8 x 1 mm, 2D U-Net of 16 channels, 3 slices")
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work) / "study"
+        folder.mkdir()
+        write_study(folder)
+        for spacing_mm in (3.0, 0.8):
+            command = [sys.executable, "-m", "benchmarks.large_ct", str(folder), str(spacing_mm)]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            seconds, peak = done.stdout.split()
+            name = f"lesionflow, network at {spacing_mm} mm"
+            print(f"  {name:<42} {float(seconds):8.1f} s  peak {float(peak):.0f} MB")

@@ -56,7 +56,11 @@ def retrain(
     arrays = preprocess_step(cases=case_folder, plan=planned.outputs["plan"], params=preprocess)
     arrays.set_memory_limit(OTHER_MEMORY)
     trained = train_step(
-        preprocessed=arrays.outputs["preprocessed"], splits=splits, plan=planned.outputs["plan"], params=train
+        cases=case_folder,
+        preprocessed=arrays.outputs["preprocessed"],
+        splits=splits,
+        plan=planned.outputs["plan"],
+        params=train,
     )
     trained.set_memory_limit(TRAIN_MEMORY).set_cpu_limit(TRAIN_CPUS)
     trained.set_accelerator_type(TRAIN_ACCELERATOR).set_accelerator_limit(TRAIN_ACCELERATORS)

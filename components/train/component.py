@@ -7,6 +7,7 @@ from components.image import IMAGE
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def train_step(
+    cases: dsl.Input[dsl.Dataset],
     preprocessed: dsl.Input[dsl.Dataset],
     splits: dsl.Input[dsl.Artifact],
     plan: dsl.Input[dsl.Artifact],
@@ -21,7 +22,12 @@ def train_step(
     counts = run_step(
         "train",
         params,
-        {"preprocessed": Path(preprocessed.path), "splits": Path(splits.path), "plan": Path(plan.path)},
+        {
+            "cases": Path(cases.path),
+            "preprocessed": Path(preprocessed.path),
+            "splits": Path(splits.path),
+            "plan": Path(plan.path),
+        },
         {"bundle": Path(bundle.path)},
     )
     bundle.metadata.update(counts)

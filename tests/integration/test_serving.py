@@ -1,11 +1,9 @@
 """The real server: started as a user starts it, on a registered champion, asked over HTTP, stopped by a signal."""
 
 import io
-import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -19,6 +17,7 @@ from lesionflow.inference import Segmenter
 from lesionflow.phantoms import write_phantoms
 from lesionflow.registry import models
 from lesionflow.registry.tracking import Tracker
+from lesionflow.serving.launch import serve_command, serve_environment
 from lesionflow.steps.predict import load_model, predict_study
 from support.served_models import write_untrained_bundle
 from support.stores import empty_store
@@ -65,11 +64,12 @@ def free_port():
 def server(tracking_uri, tmp_path_factory):
     """The service's process and address, ready; a test that stops it says so."""
     folder, port = tmp_path_factory.mktemp("server"), free_port()
-    command = [sys.executable, "-m", "lesionflow", "serve", "--port", str(port), "--model-name", NAME]
-    environment = os.environ | {"MLFLOW_TRACKING_URI": tracking_uri}
+    environment = serve_environment(model="champion", model_name=NAME, tracking_uri=tracking_uri)
     environment |= {"OMP_NUM_THREADS": "1", "BENTOML_HOME": str(folder / "bentoml"), "TMPDIR": str(folder)}
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            serve_command(port=port), env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT
+        )
     address = f"http://127.0.0.1:{port}"
     try:
         statuses = wait_until_ready(process, address)

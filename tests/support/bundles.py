@@ -3,6 +3,15 @@
 import numpy as np
 
 from lesionflow.data.bundle import Bundle, Card
+from lesionflow.data.calibration import (
+    Calibration,
+    DicePrediction,
+    LesionConfidence,
+    MaskRules,
+    RuleTrial,
+    TargetConfidence,
+    VolumeInterval,
+)
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.plan import ArchitecturePlan, ChannelPlan, InferencePlan, Plan
 from lesionflow.models import ARCHITECTURES, build_model
@@ -49,6 +58,35 @@ def small_bundle(seed: int = 5, run_id: str = "") -> Bundle:
     )
     weights = {"head.weight": rng.normal(size=(1, 3, 5, 7)).astype(np.float32), "head.bias": np.zeros(1, np.float32)}
     return Bundle(plan, weights, card)
+
+
+def small_calibration() -> Calibration:
+    """What might have been fitted for `small_plan`: every figure another one."""
+    return Calibration(
+        cases=("c-000003",),
+        temperature=2.0,
+        ece_before=0.2,
+        ece_after=0.1,
+        rules=MaskRules(probability_threshold=0.4, min_lesion_ml=0.0, fill_holes=False, largest_only=True),
+        dice_before=0.5,
+        dice_after=0.6,
+        trials=(
+            RuleTrial(
+                rule="largest_only", value=True, dice_before=0.5, dice_after=0.6, n_better=1, n_worse=0, kept=True
+            ),
+        ),
+        targets=(
+            TargetConfidence(
+                name="tumor",
+                volume=VolumeInterval(coverage=0.9, log_ratio=0.5, offset_ml=1.0, n_cases=9),
+                dice=DicePrediction(intercept=0.1, slope=0.9, mean_absolute_error=0.07, n_cases=9),
+                lesions=LesionConfidence(
+                    intercept=-0.5, slope=1.5, brier=0.1, brier_before=0.2, n_lesions=12, n_real=8
+                ),
+            ),
+        ),
+        profile=None,
+    )
 
 
 def constant_bundle(logit: float, run_id: str = "") -> Bundle:

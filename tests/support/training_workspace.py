@@ -6,8 +6,12 @@ import numpy as np
 
 from lesionflow.config import load_params
 from lesionflow.data.dataset import Dataset
+from lesionflow.data.geometry import Geometry
 from lesionflow.data.plan import ArchitecturePlan, ChannelPlan, InferencePlan, Plan
 from lesionflow.data.split import Fold, Split
+from lesionflow.data.volume import Mask, Volume
+from lesionflow.io.cases import image_path, mask_path, write_dataset
+from lesionflow.io.nifti import write_mask, write_volume
 from lesionflow.io.preprocessed import IndexEntry, case_file, write_case, write_index
 from support.training_cases import blob_case
 
@@ -39,22 +43,35 @@ def make_plan(dimensions=2, patch_size=(3, 40, 48)):
 
 def make_inputs(folder, plan=None):
     """Write four cases of noisy ellipsoids; return the inputs of `train`."""
-    paths = {"preprocessed": folder / "preprocessed", "splits": folder / "splits.json", "plan": folder / "plan.json"}
+    names = {"cases": "cases", "preprocessed": "preprocessed", "splits": "splits.json", "plan": "plan.json"}
+    paths = {key: folder / name for key, name in names.items()}
     paths["preprocessed"].mkdir(parents=True)
+    plan = plan or make_plan()
+    write_dataset(paths["cases"], plan.dataset, 4)
     index = {}
     for i in range(4):
         case = blob_case(i)
         foreground = {k: v.astype(np.int32) for k, v in case.foreground.items()}
         sha256 = write_case(case_file(paths["preprocessed"], f"c-{i}"), case.image, case.mask, foreground)
         index[f"c-{i}"] = IndexEntry(key=f"key-{i}", sha256=sha256)
+        _write_study(paths["cases"], case, plan)
     write_index(paths["preprocessed"], index)
     split = Split(
         seed=0, fold=0, folds=(Fold(train=TRAIN, validation=VALIDATION),), test=("c-9",), test_patients=("p-9",),
         other_patients=("p-0", "p-1", "p-2", "p-3"),
     )  # fmt: skip
     paths["splits"].write_text(split.model_dump_json())
-    paths["plan"].write_text((plan or make_plan()).model_dump_json())
+    paths["plan"].write_text(plan.model_dump_json())
     return paths
+
+
+def _write_study(folder, case, plan):
+    """Write a case as it was before the plan's normalization, on the same grid."""
+    geometry = Geometry.from_parts(case.mask.shape, (3.0, 1.0, 0.8))
+    for number, channel in enumerate(plan.channels):
+        volume = Volume(case.image * channel.std + channel.mean, geometry)
+        write_volume(image_path(folder, case.case_id, number), volume)
+    write_mask(mask_path(folder, case.case_id), Mask(case.mask, geometry))
 
 
 def train_params(repo, **changes):

@@ -3,9 +3,10 @@
 import argparse
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from lesionflow.config import Settings
 from lesionflow.errors import ArtifactError, ConfigError
@@ -174,14 +175,13 @@ def _trace(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _serve(parsed: argparse.Namespace) -> NoReturn:
+def _serve(parsed: argparse.Namespace) -> int:
     settings = Settings()
     name = None if Path(parsed.model).is_dir() else _model_name(parsed.model_name, settings)
-    # The service is another surface: the two never import one another. It takes this process's place, so that a signal
-    # sent to the command reaches the service.
+    # The service is another surface, started as a program of its own: the two never import one another.
     command = [sys.executable, "-m", "lesionflow.serving", "--host", parsed.host, "--port", str(parsed.port)]
     command += ["--model", parsed.model, "--tracking-uri", settings.tracking_uri]
     if name:
         command += ["--model-name", name]
     sys.stdout.flush()
-    os.execv(command[0], command)  # noqa: S606 - our own command, no shell
+    return subprocess.run(command, check=False).returncode  # noqa: S603 - our own command, no shell

@@ -1,4 +1,4 @@
-"""The bundle: what is registered and served. Plan, weights and a card that says where they came from."""
+"""The bundle: what is registered and served. Plan, weights, what validation fitted, and a card of where they came from."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from lesionflow.data.calibration import Calibration, MaskRules
 from lesionflow.data.plan import Plan
 
 
@@ -40,10 +41,22 @@ class Bundle:
         plan: Every decision from study to mask.
         weights: The network's state, by torch's parameter names.
         card: Where it came from.
-        digest: sha256 over plan, weights and card as stored, or empty for a bundle that was never stored.
+        digest: sha256 over all of it as stored, or empty for a bundle that was never stored.
+        calibration: What was fitted on the validation cases; None when nothing was.
     """
 
     plan: Plan
     weights: dict[str, NDArray[np.generic]]
     card: Card
     digest: str = ""
+    calibration: Calibration | None = None
+
+    @property
+    def rules(self) -> MaskRules:
+        """How probabilities become a mask: as fitted, or as the plan says."""
+        return self.calibration.rules if self.calibration else MaskRules.of_plan(self.plan.inference)
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by to become calibrated."""
+        return self.calibration.temperature if self.calibration else 1.0

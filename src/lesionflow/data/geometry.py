@@ -115,6 +115,17 @@ class Geometry:
         offset = np.asarray(points_mm, dtype=np.float64) - self.affine[:3, 3]
         return np.asarray(offset @ np.linalg.inv(self.affine[:3, :3]).T)
 
+    def cut(self, box: tuple[slice, slice, slice]) -> "Geometry":
+        """Return the grid of a box of voxels: every voxel stays where it is.
+
+        Args:
+            box: Slices with start and stop, without steps.
+        """
+        affine = self.affine.copy()
+        affine[:3, 3] = self.to_lps([side.start for side in box])
+        a, b, c = (side.stop - side.start for side in box)
+        return Geometry((a, b, c), affine, self.spacing_known)
+
     def corners_mm(self) -> NDArray[np.float64]:
         """LPS positions (8, 3) of the centers of the eight corner voxels."""
         return self.to_lps(list(product(*((0, n - 1) for n in self.shape))))

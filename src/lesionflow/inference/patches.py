@@ -1,6 +1,6 @@
 """Cut a volume into patches, run the network on each, and put the answers together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import combinations, product
 
 import numpy as np
@@ -35,6 +35,8 @@ def predict_slices(
 ) -> NDArray[np.float32]:
     """Predict a volume slice by slice with a 2D network.
 
+    Slices go through whole, as validation saw them: an instance normalization over a part of a slice is another network.
+
     Args:
         network: Maps (batch, channel * n_context, row, column) to logits.
         image: (channel, slice, row, column) in model space.
@@ -44,21 +46,21 @@ def predict_slices(
         batch_size: Slices at a time.
         flip_axes: Model axes flipped for test-time augmentation, 1 rows and 2 columns.
         device: Where the network is.
-        progress: Called with slices done and slices in all.
+        progress: Called with slices done and slices in all; what it raises ends the work.
 
     Returns:
         Probabilities (target, slice, row, column).
     """
     _, n_slices, n_rows, n_columns = image.shape
     pads = [(0, 0), (0, 0), (0, -n_rows % multiple), (0, -n_columns % multiple)]
-    padded = np.pad(image, pads, mode="edge")
     out = np.empty((n_targets, n_slices, n_rows, n_columns), dtype=np.float32)
     flips = [tuple(axis + 1 for axis in c) for c in flip_combinations(tuple(a for a in flip_axes if a))]
     for start in range(0, n_slices, batch_size):
         stop = min(start + batch_size, n_slices)
-        batch = np.stack([stack_context(padded, center, n_context) for center in range(start, stop)])
-        probabilities = _average(network, torch.from_numpy(batch).to(device), flips)
-        out[:, start:stop] = probabilities.transpose(0, 1)[..., :n_rows, :n_columns].cpu().numpy()
+        batch = np.stack([stack_context(image, center, n_context) for center in range(start, stop)])
+        tensor = torch.from_numpy(np.pad(batch, pads, mode="edge")).to(device)
+        found = _average(network, tensor, flips)[..., :n_rows, :n_columns]
+        torch.from_numpy(out[:, start:stop]).copy_(found.transpose(0, 1))
         if progress is not None:
             progress(stop, n_slices)
     return out
@@ -77,6 +79,8 @@ def predict_patches(
 ) -> NDArray[np.float32]:
     """Predict a volume patch by patch with a 3D network; overlapping patches are blended by a Gaussian.
 
+    A patch of one value a channel (air, clipped) holds nothing: it is not sent through the network and has probability 0.
+
     Args:
         network: Maps (batch, channel, slice, row, column) to logits.
         image: (channel, slice, row, column) in model space.
@@ -85,33 +89,39 @@ def predict_patches(
         n_targets: The network's outputs.
         flip_axes: Model axes flipped for test-time augmentation.
         device: Where the network is.
-        progress: Called with patches done and patches in all.
+        progress: Called with patches done and patches in all; what it raises ends the work.
 
     Returns:
         Probabilities (target, slice, row, column).
     """
     shape = image.shape[1:]
     pads = [(0, max(size - n, 0)) for n, size in zip(shape, patch_size, strict=True)]
-    padded = np.pad(image, [(0, 0), *pads], mode="edge")
-    weights = gaussian(patch_size)
+    padded = np.pad(image, [(0, 0), *pads], mode="edge") if any(end for _, end in pads) else image
+    starts = patch_starts(padded.shape[1:], patch_size, overlap_fraction)
+    curves = [gaussian(size) for size in patch_size]
+    weights = torch.from_numpy(_outer(curves)).to(device)
     total = np.zeros((n_targets, *padded.shape[1:]), dtype=np.float32)
-    norm = np.zeros(padded.shape[1:], dtype=np.float32)
     flips = [tuple(axis + 2 for axis in c) for c in flip_combinations(flip_axes)]
-    boxes = list(patch_boxes(padded.shape[1:], patch_size, overlap_fraction))
-    for number, box in enumerate(boxes, start=1):
-        batch = torch.from_numpy(np.ascontiguousarray(padded[(slice(None), *box)])[None]).to(device)
-        total[(slice(None), *box)] += _average(network, batch, flips)[0].cpu().numpy() * weights
-        norm[box] += weights
+    n_patches = int(np.prod([len(places) for places in starts]))
+    for number, corner in enumerate(product(*starts), start=1):
+        box = (slice(None), *(slice(start, start + size) for start, size in zip(corner, patch_size, strict=True)))
+        patch = np.ascontiguousarray(padded[box])
+        if (patch.min(axis=(1, 2, 3)) < patch.max(axis=(1, 2, 3))).any():
+            found = _average(network, torch.from_numpy(patch)[None].to(device), flips)[0]
+            total[box] += (found * weights).cpu().numpy()
         if progress is not None:
-            progress(number, len(boxes))
-    total /= norm
+            progress(number, n_patches)
+    # The weights of all patches over a voxel are a product of three curves too, as the patches lie on a lattice.
+    for axis, (places, curve) in enumerate(zip(starts, curves, strict=True)):
+        norm = np.zeros(padded.shape[axis + 1], dtype=np.float64)
+        for start in places:
+            norm[start : start + len(curve)] += curve
+        total /= norm.astype(np.float32).reshape([-1 if i == axis else 1 for i in range(3)])
     return total[(slice(None), *(slice(0, n) for n in shape))]
 
 
-def patch_boxes(
-    shape: tuple[int, ...], patch_size: tuple[int, int, int], overlap_fraction: float
-) -> Iterator[tuple[slice, ...]]:
-    """Yield boxes of the patch size that cover a volume evenly, each overlapping the next by at least the fraction.
+def patch_starts(shape: tuple[int, ...], patch_size: tuple[int, int, int], overlap_fraction: float) -> list[list[int]]:
+    """Return where patches begin along each axis, so that they cover it evenly and overlap by at least the fraction.
 
     Args:
         shape: (slice, row, column), none smaller than the patch.
@@ -123,25 +133,27 @@ def patch_boxes(
         step = max(int(size * (1.0 - overlap_fraction)), 1)
         count = -(-(n - size) // step) + 1
         starts.append([round(i * (n - size) / max(count - 1, 1)) for i in range(count)])
-    for corner in product(*starts):
-        yield tuple(slice(start, start + size) for start, size in zip(corner, patch_size, strict=True))
+    return starts
 
 
-def gaussian(size: tuple[int, int, int]) -> NDArray[np.float32]:
-    """Return the weights of a patch: a Gaussian about its middle, greatest 1, nowhere 0."""
-    curves = []
-    for n in size:
-        places = (np.arange(n) - (n - 1) / 2) / max(n * GAUSSIAN_SHARE, 1e-6)
-        curves.append(np.exp(-0.5 * places**2))
-    weights = curves[0][:, None, None] * curves[1][None, :, None] * curves[2][None, None, :]
-    return np.maximum(weights, weights.max() * 1e-3).astype(np.float32)
+def gaussian(size: int) -> NDArray[np.float32]:
+    """Return the weights along one axis of a patch: a Gaussian about its middle, at its ends 0.0003, nowhere 0."""
+    places = (np.arange(size) - (size - 1) / 2) / (size * GAUSSIAN_SHARE)
+    return np.exp(-0.5 * places**2).astype(np.float32)
+
+
+def _outer(curves: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.asarray(curves[0][:, None, None] * curves[1][None, :, None] * curves[2][None, None, :])
 
 
 def _average(network: Network, batch: Tensor, flips: list[tuple[int, ...]]) -> Tensor:
     with torch.inference_mode():
-        total = torch.zeros(())
+        total: Tensor | None = None
         for axes in flips:
             logits = network(batch.flip(axes)) if axes else network(batch)
-            probabilities = torch.sigmoid(logits.float())
-            total = total.to(probabilities.device) + (probabilities.flip(axes) if axes else probabilities)
-        return total / len(flips)
+            found = torch.sigmoid(logits.float())
+            found = found.flip(axes) if axes else found
+            total = found if total is None else total.add_(found)
+        if total is None:
+            raise ValueError("Expected at least one orientation to predict in, found none.")
+        return total.div_(len(flips))

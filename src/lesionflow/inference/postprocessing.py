@@ -1,70 +1,107 @@
-"""From probabilities to a mask, by the plan's rules."""
+"""From probabilities to a mask, by the bundle's rules."""
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from lesionflow.data.calibration import MaskRules
 from lesionflow.data.dataset import Target
-from lesionflow.data.plan import InferencePlan
+from lesionflow.data.geometry import SpacingMm
 
 CONNECTIVITY = np.ones((3, 3, 3), dtype=bool)
+#: Smoothing looks this many standard deviations around a mask.
+SMOOTHING_REACH = 3.0
+
+Box = tuple[slice, slice, slice]
+#: Gives the body, Bool (slice, row, column), of a box.
+BodyOf = Callable[[Box], NDArray[np.bool_]]
 
 
-def to_labels(
-    probabilities: NDArray[np.float32], targets: tuple[Target, ...], rules: InferencePlan, voxel_volume_ml: float
-) -> NDArray[np.uint8]:
-    """Turn probabilities into labels.
-
-    Where targets are regions they are written widest first, each as the one label that the narrower ones leave to it;
-    where they are single labels the most probable one wins.
+def above_threshold(
+    probabilities: NDArray[np.float32], targets: tuple[Target, ...], threshold: float
+) -> NDArray[np.bool_]:
+    """Tell which voxels belong to which target before any tidying; any part of a volume may be asked for alone.
 
     Args:
         probabilities: (target, slice, row, column).
+        targets: In the same order. Single labels exclude one another, the most probable wins; regions do not.
+        threshold: From which probability on a voxel belongs.
+
+    Returns:
+        Bool (target, slice, row, column).
+    """
+    present = probabilities >= threshold
+    if len(targets) > 1 and not _are_regions(targets):
+        best = probabilities.argmax(axis=0)
+        present &= best[None] == np.arange(len(targets))[:, None, None, None]
+    return np.asarray(present)
+
+
+def to_labels(
+    present: NDArray[np.bool_],
+    targets: tuple[Target, ...],
+    rules: MaskRules,
+    spacing_mm: SpacingMm,
+    body_of: BodyOf | None = None,
+) -> NDArray[np.uint8]:
+    """Tidy each target and write labels.
+
+    Where targets are regions they are written widest first, each as the one label that the narrower ones leave to it.
+
+    Args:
+        present: Bool (target, slice, row, column).
         targets: In the same order.
-        rules: Threshold, smallest lesion, hole filling.
-        voxel_volume_ml: Volume of a voxel.
+        rules: How to tidy.
+        spacing_mm: (slice, row, column) spacing.
+        body_of: Gives the body of a box; needed where the rules keep lesions inside it.
 
     Returns:
         uint8 labels (slice, row, column).
     """
-    present = probabilities >= rules.probability_threshold
-    regions = any(len(target.labels) > 1 for target in targets)
-    if not regions and len(targets) > 1:
-        best = probabilities.argmax(axis=0)
-        present &= best[None] == np.arange(len(targets))[:, None, None, None]
-    labels = np.zeros(probabilities.shape[1:], dtype=np.uint8)
+    regions = _are_regions(targets)
+    labels = np.zeros(present.shape[1:], dtype=np.uint8)
     for number, target in enumerate(targets):
-        mask = tidy(present[number], rules, voxel_volume_ml)
+        mask = tidy(present[number], rules, spacing_mm, body_of)
         if number and regions and set(target.labels) < set(targets[number - 1].labels):
             mask &= labels > 0
         labels[mask] = own_label(target, targets[number + 1 :])
     return labels
 
 
-def tidy(mask: NDArray[np.bool_], rules: InferencePlan, voxel_volume_ml: float) -> NDArray[np.bool_]:
-    """Remove lesions smaller than the rules allow and fill holes.
+def tidy(
+    mask: NDArray[np.bool_], rules: MaskRules, spacing_mm: SpacingMm, body_of: BodyOf | None = None
+) -> NDArray[np.bool_]:
+    """Apply the rules to one mask, in this order: inside the body, smooth, fill, drop the small, keep the largest.
 
     Args:
         mask: Bool (slice, row, column).
-        rules: Smallest lesion in ml, hole filling.
-        voxel_volume_ml: Volume of a voxel.
+        rules: Which.
+        spacing_mm: (slice, row, column) spacing.
+        body_of: Gives the body of a box.
 
     Returns:
         A new mask.
+
+    Raises:
+        ValueError: When the body is needed and can't be asked for.
     """
-    found = ndimage.find_objects(mask.astype(np.uint8))
-    if not found:
-        return mask.copy()
     out = mask.copy()
-    inside = out[found[0]]
+    box = _box(mask, rules.smoothing_mm, spacing_mm)
+    if box is None:
+        return out
+    inside = out[box]
+    if rules.inside_body:
+        if body_of is None:
+            raise ValueError("Expected a way to get the body, as the rules keep lesions inside it, found none.")
+        inside &= body_of(box)
+    if rules.smoothing_mm > 0:
+        inside[:] = _smooth(inside, rules.smoothing_mm, spacing_mm)
     if rules.fill_holes:
         inside |= ndimage.binary_fill_holes(inside)
-    if rules.min_lesion_ml > 0:
-        parts, _ = ndimage.label(inside, CONNECTIVITY)
-        sizes_ml = np.bincount(parts.ravel()) * voxel_volume_ml
-        small = sizes_ml < rules.min_lesion_ml
-        small[0] = False
-        inside &= ~small[parts]
+    if rules.min_lesion_ml > 0 or rules.largest_only:
+        _drop_parts(inside, rules, float(np.prod(spacing_mm)) / 1000.0)
     return out
 
 
@@ -76,3 +113,37 @@ def own_label(target: Target, narrower: tuple[Target, ...]) -> int:
             inner |= set(other.labels)
     rest = [label for label in target.labels if label not in inner]
     return rest[0] if rest else target.labels[0]
+
+
+def _are_regions(targets: tuple[Target, ...]) -> bool:
+    return any(len(target.labels) > 1 for target in targets)
+
+
+def _box(mask: NDArray[np.bool_], smoothing_mm: float, spacing_mm: SpacingMm) -> Box | None:
+    """Return the box around a mask with room for smoothing; each axis looks only at what the last one left."""
+    box = [slice(0, n) for n in mask.shape]
+    for axis, spacing in enumerate(spacing_mm):
+        others = tuple(i for i in range(3) if i != axis)
+        places = np.flatnonzero(mask[tuple(box)].any(axis=others))
+        if not places.size:
+            return None
+        room = int(np.ceil(SMOOTHING_REACH * smoothing_mm / spacing))
+        box[axis] = slice(max(int(places[0]) - room, 0), min(int(places[-1]) + 1 + room, mask.shape[axis]))
+    return (box[0], box[1], box[2])
+
+
+def _smooth(mask: NDArray[np.bool_], sigma_mm: float, spacing_mm: SpacingMm) -> NDArray[np.bool_]:
+    sigma = [sigma_mm / spacing for spacing in spacing_mm]
+    soft = ndimage.gaussian_filter(mask.astype(np.float32), sigma, truncate=SMOOTHING_REACH, mode="nearest")
+    return np.asarray(soft >= 0.5)
+
+
+def _drop_parts(mask: NDArray[np.bool_], rules: MaskRules, voxel_ml: float) -> None:
+    parts, _ = ndimage.label(mask, CONNECTIVITY)
+    sizes_ml = np.bincount(parts.ravel()) * voxel_ml
+    sizes_ml[0] = 0.0
+    wanted = sizes_ml >= rules.min_lesion_ml
+    if rules.largest_only:
+        wanted &= np.arange(len(sizes_ml)) == int(sizes_ml.argmax())
+    wanted[0] = False
+    mask &= wanted[parts]

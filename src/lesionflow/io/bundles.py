@@ -1,18 +1,27 @@
-"""The bundle on disk: `plan.json`, `weights.safetensors`, `card.json`, `SHA256SUMS`. Never a pickle."""
+"""The bundle on disk: `plan.json`, `weights.safetensors`, `card.json`, `SHA256SUMS`. Never a pickle.
+
+Where anything was fitted on the validation cases, `calibration.json` lies beside them.
+"""
 
 import hashlib
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from lesionflow import __version__
 from lesionflow.data.bundle import Bundle, Card
+from lesionflow.data.calibration import Calibration
 from lesionflow.data.plan import Plan
 from lesionflow.errors import ArtifactError
 from lesionflow.io.storage import replacing_folder, sha256_file
 
 PLAN, WEIGHTS, CARD, SUMS = "plan.json", "weights.safetensors", "card.json", "SHA256SUMS"
+CALIBRATION = "calibration.json"
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def write_bundle(folder: Path, bundle: Bundle) -> str:
@@ -29,7 +38,12 @@ def write_bundle(folder: Path, bundle: Bundle) -> str:
         (partial / PLAN).write_text(bundle.plan.model_dump_json(indent=2) + "\n", encoding="utf-8")
         (partial / CARD).write_text(bundle.card.model_dump_json(indent=2) + "\n", encoding="utf-8")
         save_file(bundle.weights, partial / WEIGHTS)
-        sums = "".join(f"{sha256_file(partial / name)}  {name}\n" for name in (CARD, PLAN, WEIGHTS))
+        names = [CARD, PLAN, WEIGHTS]
+        if bundle.calibration is not None:
+            text = bundle.calibration.model_dump_json(indent=2)
+            (partial / CALIBRATION).write_text(text + "\n", encoding="utf-8")
+            names = [CALIBRATION, *names]
+        sums = "".join(f"{sha256_file(partial / name)}  {name}\n" for name in names)
         (partial / SUMS).write_text(sums, encoding="utf-8")
     return hashlib.sha256(sums.encode()).hexdigest()
 
@@ -44,19 +58,52 @@ def read_bundle(folder: Path) -> Bundle:
         sums = (folder / SUMS).read_text(encoding="utf-8")
         for line in sums.splitlines():
             expected, name = line.split(maxsplit=1)
-            if name not in (CARD, PLAN, WEIGHTS) or sha256_file(folder / name) != expected:
+            if name not in (CALIBRATION, CARD, PLAN, WEIGHTS) or sha256_file(folder / name) != expected:
                 raise ArtifactError(
                     f"Expected {name} of the bundle {folder.name} to have its recorded hash, found another: altered."
                 )
-        if {line.split(maxsplit=1)[1] for line in sums.splitlines()} != {CARD, PLAN, WEIGHTS}:
+        named = {line.split(maxsplit=1)[1] for line in sums.splitlines()}
+        if named - {CALIBRATION} != {CARD, PLAN, WEIGHTS} or (folder / CALIBRATION).exists() != (CALIBRATION in named):
             raise ArtifactError(
-                f"Expected hashes of {CARD}, {PLAN} and {WEIGHTS} in {SUMS} of {folder.name}, found others."
+                f"Expected hashes of {CARD}, {PLAN}, {WEIGHTS} and {CALIBRATION} if it is there in {SUMS} of {folder.name}, "
+                "found others."
             )
-        plan = Plan.model_validate_json((folder / PLAN).read_text(encoding="utf-8"))
-        card = Card.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
+        plan, card = _read(folder / PLAN, Plan), _read(folder / CARD, Card)
         weights = load_file(folder / WEIGHTS)
-    except (OSError, ValueError, ValidationError, SafetensorError) as error:
+        calibration = _read(folder / CALIBRATION, Calibration) if CALIBRATION in named else None
+    except (OSError, ValueError, SafetensorError) as error:
         raise ArtifactError(f"Expected a bundle in {folder}, found: {error}. Train again or fetch it again.") from error
     if plan.digest() != card.plan_sha256:
         raise ArtifactError(f"Expected the plan of bundle {folder.name} to be the one its card names, found another.")
-    return Bundle(plan, weights, card, hashlib.sha256(sums.encode()).hexdigest())
+    if calibration is not None:
+        _require_fit(calibration, plan, folder.name)
+    return Bundle(plan, weights, card, hashlib.sha256(sums.encode()).hexdigest(), calibration)
+
+
+def _read(path: Path, kind: type[Model]) -> Model:
+    try:
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'content'}: {e['msg']}" for e in error.errors()[:3])
+        raise ArtifactError(
+            f"Expected {path.name} of the bundle {path.parent.name} as lesionflow {__version__} writes it, found {faults}. "
+            "Use the version that wrote it, or train again."
+        ) from error
+
+
+def _require_fit(calibration: Calibration, plan: Plan, name: str) -> None:
+    fitted, targets = [target.name for target in calibration.targets], [target.name for target in plan.targets]
+    if fitted != targets:
+        raise ArtifactError(
+            f"Expected {CALIBRATION} of the bundle {name} for the targets {', '.join(targets)}, found {', '.join(fitted)}."
+        )
+    # One measure of texture a channel.
+    sizes = (
+        [len(group.medians) for group in calibration.profile.groups if group.name == "texture"]
+        if calibration.profile
+        else []
+    )
+    if any(size != len(plan.channels) for size in sizes):
+        raise ArtifactError(
+            f"Expected {CALIBRATION} of the bundle {name} for {len(plan.channels)} channels, found it for {sizes[0]}."
+        )

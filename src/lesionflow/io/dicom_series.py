@@ -83,7 +83,8 @@ def read_series(paths: tuple[str, ...], *, name: str, spacing_tolerance_fraction
 
 
 def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
-    slices, sources = [], []
+    slices: list[Any] = []
+    sources: list[str] = []
     for path in paths:
         data = read_dataset(path, name=name)
         _require_image(data, name)
@@ -94,10 +95,13 @@ def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
         _require_plane(data, name)
     _require_equal(slices, name)
     order, geometry = _stack_geometry(slices, name, tolerance)
-    ordered = [slices[i] for i in order]
-    first = ordered[0]
-    factor = suv_factor(ordered, name=name) if str(first.Modality) == "PT" else 1.0
-    array = np.stack([_pixels(data, name) for data in ordered])
+    first = slices[order[0]]
+    factor = suv_factor([slices[i] for i in order], name=name) if str(first.Modality) == "PT" else 1.0
+    array = np.empty(geometry.shape, dtype=np.float32)
+    for plane, index in zip(array, order, strict=True):
+        plane[:] = _pixels(slices[index], name)
+        # Its pixels are held three times by now: stored, decoded and taken.
+        slices[index] = None
     if factor != 1.0:
         array *= np.float32(factor)
     if not np.isfinite(array).all():

@@ -1,10 +1,14 @@
 """From source space to model space and back."""
 
 from lesionflow.preprocessing.alignment import align_channels
+from lesionflow.preprocessing.crop import filled_body
 from lesionflow.preprocessing.model_space import (
     PREPROCESSING_VERSION,
     ModelSpace,
+    WayBack,
+    find_way_back,
     mask_to_model_space,
+    source_slabs,
     to_model_space,
     to_source_space,
 )
@@ -13,10 +17,14 @@ from lesionflow.preprocessing.resampling import resample_mask_to_grid, resample_
 __all__ = [
     "PREPROCESSING_VERSION",
     "ModelSpace",
+    "WayBack",
     "align_channels",
+    "filled_body",
+    "find_way_back",
     "mask_to_model_space",
     "resample_mask_to_grid",
     "resample_to_grid",
+    "source_slabs",
     "to_model_space",
     "to_source_space",
 ]

@@ -38,4 +38,4 @@ def align_channels(volumes: Mapping[str, Volume], channels: tuple[str, ...], ref
         if name != reference:
             require_overlap(volume.geometry, grid, MINIMUM_COVER_FRACTION, f"Channel {name} of case {case_id}")
         arrays.append(resample_array(volume.array, volume.geometry, grid, order=1, fill=float(volume.array.min())))
-    return Volume(np.concatenate(arrays), grid)
+    return Volume(np.concatenate(arrays) if len(arrays) > 1 else arrays[0], grid)

@@ -27,9 +27,7 @@ def body_mask(array: NDArray[np.float32], kinds: tuple[Kind, ...]) -> NDArray[np
         parts, n_parts = ndimage.label(above)
         if n_parts < 2:
             return np.asarray(above)
-        sizes = np.bincount(parts.ravel())
-        sizes[0] = 0
-        return np.asarray(parts == int(sizes.argmax()))
+        return np.asarray(parts == _largest(parts, n_parts))
     return np.asarray((array != 0).any(axis=0))
 
 
@@ -40,8 +38,34 @@ def body_box(array: NDArray[np.float32], kinds: tuple[Kind, ...]) -> Box:
         array: (channel, slice, row, column).
         kinds: The kind of each channel.
     """
-    found = ndimage.find_objects(body_mask(array, kinds).astype(np.uint8))
-    if not found:
-        return (slice(0, array.shape[1]), slice(0, array.shape[2]), slice(0, array.shape[3]))
-    box = found[0]
+    body = body_mask(array, kinds)
+    box = []
+    for axis in range(3):
+        places = np.flatnonzero(body.any(axis=tuple(i for i in range(3) if i != axis)))
+        if not places.size:
+            return (slice(0, array.shape[1]), slice(0, array.shape[2]), slice(0, array.shape[3]))
+        box.append(slice(int(places[0]), int(places[-1]) + 1))
     return (box[0], box[1], box[2])
+
+
+def filled_body(array: NDArray[np.float32], kinds: tuple[Kind, ...]) -> NDArray[np.bool_]:
+    """Tell which voxels lie within the body's outline: as `body_mask`, slice by slice, with lungs and bowel filled in.
+
+    Args:
+        array: (channel, slice, row, column) of any number of slices, as wide as the body's box.
+        kinds: The kind of each channel.
+
+    Returns:
+        Bool (slice, row, column).
+    """
+    body = array[kinds.index("ct")] > BODY_HU if "ct" in kinds else (array != 0).any(axis=0)
+    return np.stack([ndimage.binary_fill_holes(plane) for plane in body])
+
+
+def _largest(parts: NDArray[np.int32], n_parts: int) -> int:
+    """Return the number of the largest part; counted by slices, as `bincount` makes every voxel eight bytes."""
+    sizes = np.zeros(n_parts + 1, dtype=np.int64)
+    for plane in parts:
+        sizes += np.bincount(plane.ravel(), minlength=n_parts + 1)
+    sizes[0] = 0
+    return int(sizes.argmax())

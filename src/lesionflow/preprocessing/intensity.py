@@ -19,13 +19,12 @@ def normalize(array: NDArray[np.float32], channels: tuple[ChannelPlan, ...], *, 
         case_id: For messages.
 
     Returns:
-        A new array of the same shape.
+        The same array, changed in place: of a large study a copy would not fit beside it.
 
     Raises:
         InputError: `constant_channel` when a channel of a study has no contrast at all; `non_finite_voxels`.
     """
-    out = np.empty(array.shape, dtype=np.float32)
-    for source, target, plan in zip(array, out, channels, strict=True):
+    for source, plan in zip(array, channels, strict=True):
         low, high = float(source.min()), float(source.max())
         if not np.isfinite(low + high):
             message = f"Expected finite voxels in {plan.name} of case {case_id}, found NaN or infinity."
@@ -36,9 +35,11 @@ def normalize(array: NDArray[np.float32], channels: tuple[ChannelPlan, ...], *, 
             )
             raise InputError(message, reason="constant_channel")
         mean, std = _constants(source, plan)
-        clipped = source if plan.lower is None else np.clip(source, plan.lower, plan.upper)
-        np.divide(clipped - np.float32(mean), np.float32(std), out=target)
-    return out
+        if plan.lower is not None:
+            np.clip(source, plan.lower, plan.upper, out=source)
+        np.subtract(source, np.float32(mean), out=source)
+        np.divide(source, np.float32(std), out=source)
+    return array
 
 
 def _constants(source: NDArray[np.float32], plan: ChannelPlan) -> tuple[float, float]:

@@ -1,6 +1,8 @@
 """Source space -> model space, and exactly back."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +19,37 @@ from lesionflow.preprocessing.orientation import (
     find_orientation,
     reorient,
     reorient_geometry,
-    undo_reorient,
 )
-from lesionflow.preprocessing.resampling import resample_array, resample_mask_to_grid, spacing_geometry
+from lesionflow.preprocessing.resampling import resample_mask_to_grid, resample_slabs, spacing_geometry
 
 #: Change this when the code below gives other arrays: every case is then made again.
 PREPROCESSING_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class WayBack:
+    """How a study came to model space, and so the way back.
+
+    Args:
+        model: The model grid.
+        source: The study's own grid.
+        orientation: How its axes were reordered.
+        box: The body in the reordered source grid.
+    """
+
+    model: Geometry
+    source: Geometry
+    orientation: Orientation
+    box: Box
+
+    @property
+    def cropped(self) -> Geometry:
+        """The reordered source grid, cut to the body."""
+        return reorient_geometry(self.source, self.orientation).cut(self.box)
+
+    def view(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return the body of an array (..., slice, row, column) on the source grid, reordered. Nothing is copied."""
+        return reorient(array, self.orientation)[(..., *self.box)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,20 +58,11 @@ class ModelSpace:
 
     Args:
         volume: Network input on the model grid.
-        source: The study's own grid.
-        orientation: How its axes were reordered.
-        box: The body in the reordered source grid.
+        way_back: How it came there.
     """
 
     volume: Volume
-    source: Geometry
-    orientation: Orientation
-    box: Box
-
-    @property
-    def cropped(self) -> Geometry:
-        """The reordered source grid, cut to the body."""
-        return _cut(reorient_geometry(self.source, self.orientation), self.box)
+    way_back: WayBack
 
 
 def to_model_space(volume: Volume, plan: Plan, *, case_id: str) -> ModelSpace:
@@ -65,17 +83,28 @@ def to_model_space(volume: Volume, plan: Plan, *, case_id: str) -> ModelSpace:
         names = ", ".join(channel.name for channel in plan.channels)
         message = f"Case {case_id}: expected the {len(plan.channels)} channels {names}, found {volume.n_channels}."
         raise InputError(message, reason="wrong_channels")
+    way = find_way_back(volume, plan)
+    filtered = _filter(way.view(volume.array), plan, way.cropped)
+    resampled = np.empty((volume.n_channels, *way.model.shape), dtype=np.float32)
+    for block, part in resample_slabs(filtered, way.cropped, way.model):
+        resampled[:, block] = part
+    return ModelSpace(Volume(normalize(resampled, plan.channels, case_id=case_id), way.model), way)
+
+
+def find_way_back(volume: Volume, plan: Plan) -> WayBack:
+    """Find out how a study comes to model space, without bringing it there.
+
+    Args:
+        volume: All channels of a study, in the plan's order, on one grid.
+        plan: The decisions.
+
+    Returns:
+        Where its body lies and the model grid over it.
+    """
     orientation = find_orientation(volume.geometry)
-    canonical = reorient(volume.array, orientation)
-    box = body_box(canonical, tuple(channel.kind for channel in plan.channels))
-    cut = np.ascontiguousarray(canonical[(slice(None), *box)])
-    cropped = _cut(reorient_geometry(volume.geometry, orientation), box)
-    filtered = _filter(cut, plan, cropped)
-    model = model_geometry(cropped, plan)
-    resampled = resample_array(filtered, cropped, model, order=1, fill=0.0)
-    return ModelSpace(
-        Volume(normalize(resampled, plan.channels, case_id=case_id), model), volume.geometry, orientation, box
-    )
+    box = body_box(reorient(volume.array, orientation), tuple(channel.kind for channel in plan.channels))
+    cropped = reorient_geometry(volume.geometry, orientation).cut(box)
+    return WayBack(model_geometry(cropped, plan), volume.geometry, orientation, box)
 
 
 def mask_to_model_space(mask: Mask, model_space: ModelSpace) -> Mask:
@@ -84,26 +113,43 @@ def mask_to_model_space(mask: Mask, model_space: ModelSpace) -> Mask:
     Raises:
         GeometryMismatchError: When the mask does not lie on the study's own grid.
     """
-    require_same_grid(model_space.source, mask.geometry, "Image and reference mask")
-    cut = np.ascontiguousarray(reorient(mask.labels, model_space.orientation)[model_space.box])
-    return resample_mask_to_grid(Mask(cut, model_space.cropped), model_space.volume.geometry)
+    way = model_space.way_back
+    require_same_grid(way.source, mask.geometry, "Image and reference mask")
+    return resample_mask_to_grid(Mask(np.ascontiguousarray(way.view(mask.labels)), way.cropped), way.model)
 
 
-def to_source_space(probabilities: NDArray[np.float32], model_space: ModelSpace) -> NDArray[np.float32]:
+def to_source_space(probabilities: NDArray[np.float32], way_back: WayBack) -> NDArray[np.float32]:
     """Bring probabilities back to the study's own grid.
 
     Args:
         probabilities: (target, slice, row, column) on the model grid.
-        model_space: What `to_model_space` gave.
+        way_back: What `to_model_space` gave.
 
     Returns:
         (target, slice, row, column) on the source grid; 0 outside the body's box.
     """
-    cut = resample_array(probabilities, model_space.volume.geometry, model_space.cropped, order=1, fill=0.0)
-    shape = tuple(model_space.source.shape[old] for old in model_space.orientation.order)
-    whole = np.zeros((probabilities.shape[0], *shape), dtype=np.float32)
-    whole[(slice(None), *model_space.box)] = cut
-    return np.ascontiguousarray(undo_reorient(whole, model_space.orientation))
+    whole = np.zeros((probabilities.shape[0], *way_back.source.shape), dtype=np.float32)
+    body = way_back.view(whole)
+    for block, part in source_slabs(probabilities, way_back):
+        body[:, block] = part
+    return whole
+
+
+def source_slabs(
+    probabilities: NDArray[np.float32], way_back: WayBack, first: int = 0, last: int | None = None
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Bring probabilities back a few slices at a time: what is held beside them stays small.
+
+    Args:
+        probabilities: (target, slice, row, column) on the model grid.
+        way_back: What `to_model_space` gave.
+        first: First slice wanted of `way_back.cropped`.
+        last: Slice after the last wanted; without it, all.
+
+    Yields:
+        Slices of `way_back.cropped`, and their probabilities (target, slices, row, column).
+    """
+    return resample_slabs(probabilities, way_back.model, way_back.cropped, first=first, last=last)
 
 
 def model_geometry(cropped: Geometry, plan: Plan) -> Geometry:
@@ -122,10 +168,3 @@ def _filter(array: NDArray[np.float32], plan: Plan, geometry: Geometry) -> NDArr
         corrected = correct_bias_field(source, geometry.spacing_mm) if is_mr else source
         channels.append(denoise(corrected, plan.denoising, geometry.spacing_mm))
     return np.stack(channels)
-
-
-def _cut(geometry: Geometry, box: Box) -> Geometry:
-    affine = geometry.affine.copy()
-    affine[:3, 3] = geometry.to_lps([side.start for side in box])
-    shape = tuple(side.stop - side.start for side in box)
-    return Geometry((shape[0], shape[1], shape[2]), affine, geometry.spacing_known)

@@ -1,4 +1,4 @@
-"""Bring array axes to the patient's axes, by permutation and flips alone, and exactly back."""
+"""Bring array axes to the patient's axes, by permutation and flips alone."""
 
 from typing import Any, NamedTuple
 
@@ -43,15 +43,7 @@ def reorient_geometry(geometry: Geometry, orientation: Orientation) -> Geometry:
 
 
 def reorient(array: NDArray[Any], orientation: Orientation) -> NDArray[Any]:
-    """Reorder the last three axes of (..., slice, row, column). A view: nothing is copied."""
+    """Reorder the last three axes of (..., slice, row, column). A view: what is written into it lands where it belongs."""
     lead = array.ndim - 3
     moved = array.transpose(*range(lead), *(lead + old for old in orientation.order))
     return moved[(..., *(slice(None, None, -1) if flip else slice(None) for flip in orientation.flipped))]
-
-
-def undo_reorient(array: NDArray[Any], orientation: Orientation) -> NDArray[Any]:
-    """Undo `reorient`. A view: nothing is copied."""
-    lead = array.ndim - 3
-    unflipped = array[(..., *(slice(None, None, -1) if flip else slice(None) for flip in orientation.flipped))]
-    back = np.argsort(orientation.order)
-    return unflipped.transpose(*range(lead), *(lead + int(new) for new in back))

@@ -1,6 +1,7 @@
 """Move arrays between grids in patient space: linear for intensities, by label for masks."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,24 @@ from lesionflow.errors import InputError
 HALF_VOXEL = 0.5
 #: Index steps and offsets below this are rounding of affines.
 SAME_INDEX = 1e-6
+#: Smoothing reaches this many standard deviations.
+SMOOTHING_REACH = 3.0
+#: Target voxels made at a time: what is held beside source and target stays below some ten megabytes.
+VOXELS_AT_A_TIME = 2_000_000
+
+
+class _Axis(NamedTuple):
+    """Where the voxels of one target axis lie between the voxels of a source axis."""
+
+    low: NDArray[np.intp]
+    high: NDArray[np.intp]
+    weight: NDArray[np.float32] | None
+    outside: NDArray[np.bool_]
+
+    def part(self, block: slice, first: int) -> "_Axis":
+        """Return the walk of some target voxels, over a source axis of which only what follows `first` is given."""
+        weight = None if self.weight is None else self.weight[block]
+        return _Axis(self.low[block] - first, self.high[block] - first, weight, self.outside[block])
 
 
 def spacing_geometry(geometry: Geometry, spacing_mm: SpacingMm) -> Geometry:
@@ -74,10 +93,58 @@ def resample_array(
         ]
         return np.stack(channels).astype(np.float32)
     # Source axis i is walked by target axis axes[i].
-    for axis in range(3):
-        positions = offset[axis] + linear[axis, axes[axis]] * np.arange(target.shape[axes[axis]])
-        array = _interpolate_axis(array, axis + 1, positions, order, fill)
+    walks = [
+        _walk(
+            offset[axis] + linear[axis, axes[axis]] * np.arange(target.shape[axes[axis]]), array.shape[axis + 1], order
+        )
+        for axis in range(3)
+    ]
+    for axis, walk in enumerate(walks):
+        array = _interpolate_axis(array, axis + 1, walk, fill)
     return np.ascontiguousarray(array.transpose(0, *(1 + int(i) for i in np.argsort(axes))))
+
+
+def resample_slabs(
+    array: NDArray[np.float32], source: Geometry, target: Geometry, *, first: int = 0, last: int | None = None
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Resample linearly as `resample_array` does, bit for bit, a few target slices at a time.
+
+    Args:
+        array: (channel, slice, row, column) on `source`; a view will do, nothing of it is copied whole.
+        source: Its grid.
+        target: The grid wanted; its axes run as the source's do.
+        first: First target slice wanted.
+        last: Slice after the last wanted; without it, all.
+
+    Yields:
+        Target slices and their voxels (channel, slices, row, column); 0 outside the source.
+
+    Raises:
+        ValueError: When the axes of the grids do not run alike.
+    """
+    last = target.shape[0] if last is None else last
+    step = max(1, VOXELS_AT_A_TIME // (target.shape[1] * target.shape[2]))
+    blocks = [slice(start, min(start + step, last)) for start in range(first, last, step)]
+    if source.same_grid(target):
+        yield from ((block, np.ascontiguousarray(array[:, block])) for block in blocks)
+        return
+    matrix = np.linalg.inv(source.affine) @ target.affine
+    linear, offset = matrix[:3, :3], matrix[:3, 3]
+    if _off_axis(linear, np.arange(3), target.shape) >= SAME_INDEX * max(target.shape):
+        raise ValueError("Expected two grids whose axes run alike, found others.")
+    walks = [
+        _walk(offset[axis] + linear[axis, axis] * np.arange(target.shape[axis]), array.shape[axis + 1], 1)
+        for axis in range(3)
+    ]
+    factors = np.abs(linear).max(axis=1)
+    reach = int(SMOOTHING_REACH * _sigma(factors[0]) + 0.5)
+    for block in blocks:
+        low = max(int(walks[0].low[block].min()) - reach, 0)
+        part = _smooth(array[:, low : int(walks[0].high[block].max()) + reach + 1], factors)
+        part = _interpolate_axis(part, 1, walks[0].part(block, low), 0.0)
+        for axis in (1, 2):
+            part = _interpolate_axis(part, axis + 1, walks[axis], 0.0)
+        yield block, np.ascontiguousarray(part)
 
 
 def resample_to_grid(volume: Volume, geometry: Geometry, *, order: int = 1, fill: float = 0.0) -> Volume:
@@ -149,35 +216,42 @@ def _off_axis(linear: NDArray[np.float64], axes: NDArray[np.intp], shape: tuple[
     return float((rest @ np.asarray(shape, dtype=float)).max())
 
 
+def _sigma(factor: float) -> float:
+    return float(np.sqrt(factor**2 - 1.0)) / 2.0 if factor > 1.0 + SAME_INDEX else 0.0
+
+
 def _smooth(array: NDArray[np.float32], factors: NDArray[np.float64]) -> NDArray[np.float32]:
     for axis, factor in enumerate(factors):
-        if factor > 1.0 + SAME_INDEX and array.shape[axis + 1] > 1:
-            sigma = float(np.sqrt(factor**2 - 1.0)) / 2.0
-            array = ndimage.gaussian_filter1d(array, sigma, axis=axis + 1, mode="nearest", truncate=3.0)
+        sigma = _sigma(factor)
+        if sigma > 0 and array.shape[axis + 1] > 1:
+            array = ndimage.gaussian_filter1d(array, sigma, axis=axis + 1, mode="nearest", truncate=SMOOTHING_REACH)
     return array
 
 
-def _interpolate_axis(
-    array: NDArray[Any], axis: int, positions: NDArray[np.float64], order: int, fill: float
-) -> NDArray[Any]:
-    n = array.shape[axis]
+def _walk(positions: NDArray[np.float64], n: int, order: int) -> _Axis:
     nearest = np.rint(positions)
     positions = np.where(np.abs(positions - nearest) < SAME_INDEX, nearest, positions)
     outside = (positions < -HALF_VOXEL) | (positions > n - HALF_VOXEL)
     inside = np.clip(positions, 0, n - 1)
-    if order == 0:
-        result = np.take(array, np.rint(inside).astype(np.intp), axis=axis)
-    elif np.array_equal(inside, np.rint(inside)):
-        result = np.take(array, inside.astype(np.intp), axis=axis)
-    else:
-        low = np.floor(inside).astype(np.intp)
-        high = np.minimum(low + 1, n - 1)
+    if order == 0 or np.array_equal(inside, np.rint(inside)):
+        whole = np.rint(inside).astype(np.intp)
+        return _Axis(whole, whole, None, outside)
+    low = np.floor(inside).astype(np.intp)
+    return _Axis(low, np.minimum(low + 1, n - 1), (inside - low).astype(np.float32), outside)
+
+
+def _interpolate_axis(array: NDArray[Any], axis: int, walk: _Axis, fill: float) -> NDArray[Any]:
+    result = np.take(array, walk.low, axis=axis)
+    if walk.weight is not None:
         shape = [1] * array.ndim
         shape[axis] = -1
-        weight = (inside - low).astype(np.float32).reshape(shape)
-        result = np.take(array, low, axis=axis) * (1.0 - weight) + np.take(array, high, axis=axis) * weight
-    if outside.any():
+        weight = walk.weight.reshape(shape)
+        result *= 1.0 - weight
+        above = np.take(array, walk.high, axis=axis)
+        above *= weight
+        result += above
+    if walk.outside.any():
         block: list[Any] = [slice(None)] * array.ndim
-        block[axis] = outside
+        block[axis] = walk.outside
         result[tuple(block)] = fill
     return result

@@ -58,7 +58,7 @@ STEPS: Mapping[str, Step] = {
     ),
     "train": Step(
         config.TrainConfig,
-        ("preprocessed", "splits", "plan"),
+        ("cases", "preprocessed", "splits", "plan"),
         ("bundle",),
         "Train the network; write the bundle.",
         "lesionflow.steps.train",

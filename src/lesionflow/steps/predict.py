@@ -9,15 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from scipy import ndimage
 
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.volume import Volume
 from lesionflow.errors import ConfigError, InputError
-from lesionflow.inference import Segmentation, Segmenter
+from lesionflow.inference import Finding, Segmentation, Segmenter
 from lesionflow.io.bundles import read_bundle
 from lesionflow.io.dicom_seg import write_seg
 from lesionflow.io.inputs import StudyInput, read_input
@@ -28,28 +25,65 @@ from lesionflow.registry.passport import Passport, make_passport
 
 OutputFormat = Literal["nifti", "dicom-seg", "png"]
 DISCLAIMER = "Research use only. Not a medical device: not for diagnosis or treatment."
-#: A lesion is one 26-connected component.
-CONNECTIVITY = np.ones((3, 3, 3), dtype=bool)
 
 
-class TargetReport(BaseModel):
-    """What was found of one target. `mean_confidence`: mean probability inside its mask, null when it is empty."""
-
+class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class IntervalReport(_Part):
+    """Where a volume lies with a stated probability, measured on the validation cases."""
+
+    low_ml: float
+    high_ml: float
+    coverage: float
+
+
+class PredictedDiceReport(_Part):
+    """The Dice that a reference would give, and how far off such predictions were on average."""
+
+    value: float
+    mean_absolute_error: float
+
+
+class LesionReport(_Part):
+    """One lesion: `center_mm` is (x, y, z) in DICOM's patient coordinates; `confidence` the probability that it is one."""
+
+    volume_ml: float
+    center_mm: tuple[float, float, float]
+    confidence: float
+
+
+class TargetReport(_Part):
+    """What was found of one target.
+
+    `mean_confidence`: mean probability inside its mask, null when it is empty. Null are also figures that the bundle can't
+    give, as nothing was fitted on validation cases.
+    """
 
     name: str
     volume_ml: float
     n_lesions: int
     mean_confidence: float | None
+    volume_interval: IntervalReport | None
+    predicted_dice: PredictedDiceReport | None
+    lesions: tuple[LesionReport, ...]
 
 
-class Report(BaseModel):
+class InputReport(_Part):
+    """How unlike the training data the study is: 1 is the limit; `reasons` name what is beyond it, the oddest first."""
+
+    score: float
+    flagged: bool
+    reasons: tuple[str, ...]
+
+
+class Report(_Part):
     """What is said beside a mask."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     case_id: str
     targets: tuple[TargetReport, ...]
+    input_check: InputReport | None
     passport: Passport
     timings_s: dict[str, float]
     warnings: tuple[str, ...]
@@ -113,8 +147,14 @@ class Prediction:
 
     def report(self) -> Report:
         """Return the report, with all timings so far."""
-        targets = tuple(self._target(number) for number in range(len(self.model.bundle.plan.targets)))
+        targets = tuple(_target(finding) for finding in self.segmentation.findings)
         warnings = list(self.study.warnings)
+        oddity = self.segmentation.oddity
+        if oddity is not None and oddity.flagged:
+            warnings.append(
+                f"The study is unlike those the model was trained on, by its {', '.join(oddity.reasons)}: do not rely on "
+                "the mask, nor on how sure the model is of it."
+            )
         if all(target.volume_ml == 0 for target in targets):
             warnings.append("No tumor was found.")
         passport = make_passport(
@@ -122,32 +162,42 @@ class Prediction:
             model_name=self.model.name,
             model_version=self.model.version,
             input_sha256=self.study.sha256,
+            predicted_dice={t.name: t.predicted_dice.value for t in targets if t.predicted_dice is not None},
+            unusual_input=None if oddity is None else oddity.flagged,
         )
         timings = {name: round(seconds, 3) for name, seconds in self.timings_s.items()}
         return Report(
             case_id=self.study.case_id,
             targets=targets,
+            input_check=None if oddity is None else InputReport(**{**vars(oddity), "score": round(oddity.score, 3)}),
             passport=passport,
             timings_s={**timings, "total": round(sum(timings.values()), 3)},
             warnings=tuple(warnings),
         )
 
-    def _target(self, number: int) -> TargetReport:
-        target = self.model.bundle.plan.targets[number]
-        mask = self.segmentation.mask
-        inside = mask.region(target.labels)
-        return TargetReport(
-            name=target.name,
-            volume_ml=round(float(inside.sum()) * mask.geometry.voxel_volume_ml, 4),
-            n_lesions=int(ndimage.label(inside, CONNECTIVITY)[1]),
-            mean_confidence=self._confidence(number, inside),
-        )
 
-    def _confidence(self, number: int, inside: NDArray[np.bool_]) -> float | None:
-        probabilities = self.segmentation.probabilities
-        if not inside.any():
-            return None
-        return round(float(probabilities[number][inside].mean(dtype=np.float64)), 4)
+def _target(finding: Finding) -> TargetReport:
+    interval, dice, mean = finding.interval, finding.predicted_dice, finding.mean_probability
+    return TargetReport(
+        name=finding.name,
+        volume_ml=round(finding.volume_ml, 4),
+        n_lesions=len(finding.lesions),
+        mean_confidence=None if mean is None else round(mean, 4),
+        volume_interval=None if interval is None else IntervalReport(**_rounded(vars(interval))),
+        predicted_dice=None if dice is None else PredictedDiceReport(**_rounded(vars(dice))),
+        lesions=tuple(
+            LesionReport(
+                volume_ml=round(lesion.volume_ml, 4),
+                center_mm=(round(lesion.center_mm[0], 1), round(lesion.center_mm[1], 1), round(lesion.center_mm[2], 1)),
+                confidence=round(lesion.confidence, 4),
+            )
+            for lesion in finding.lesions
+        ),
+    )
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in values.items()}
 
 
 def load_model(model: str, model_name: str | None, tracking_uri: str) -> ServedModel:

@@ -15,6 +15,7 @@ from lesionflow.config import Settings, TrainConfig
 from lesionflow.data.bundle import Bundle, Card
 from lesionflow.io.bundles import write_bundle
 from lesionflow.registry.tracking import Tracker
+from lesionflow.steps.calibrating import calibrate
 from lesionflow.steps.preflight import require_room
 from lesionflow.steps.revision import code_revision
 from lesionflow.steps.training_data import make_data
@@ -46,7 +47,8 @@ def run(
 
     Args:
         config: How to train.
-        inputs: `preprocessed`, `splits` and `plan`.
+        inputs: `cases`, `preprocessed`, `splits` and `plan`. The studies themselves are needed as rules and confidence are
+            fitted on whole validation cases in their own space.
         outputs: `bundle`, a folder.
         settings: Device, workers and the tracking URI.
 
@@ -100,7 +102,9 @@ def run(
             on_pictures=after_pictures,
         )
         _log_result(tracker, run_id, work, task, result)
-        write_bundle(outputs["bundle"], Bundle(task.plan, result.weights, _card(task, result, run_id, transferred)))
+        bundle = Bundle(task.plan, result.weights, _card(task, result, run_id, transferred))
+        bundle = calibrate(bundle, inputs["cases"], device=device, tracker=tracker, run_id=run_id)
+        write_bundle(outputs["bundle"], bundle)
     work.remove()
     logger.info("trained %d epochs, stopped by %s: Dice %.4f", result.epochs, result.stopped_by, result.validation_dice)
     return {"epochs": result.epochs, "validation_dice": result.validation_dice, "minutes": result.minutes}

@@ -1,16 +1,15 @@
 """The identity goes through crop, patches, flips, blending and resampling unchanged."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from lesionflow.data.dataset import Target
 from lesionflow.data.geometry import Geometry
-from lesionflow.data.plan import InferencePlan
-from lesionflow.inference.patches import flip_combinations, patch_boxes, predict_patches, predict_slices
-from lesionflow.inference.postprocessing import tidy, to_labels
-from lesionflow.preprocessing.orientation import find_orientation, reorient, undo_reorient
+from lesionflow.inference.patches import flip_combinations, patch_starts, predict_patches, predict_slices
+from lesionflow.preprocessing.orientation import find_orientation, reorient
 
 CPU = torch.device("cpu")
 #: Sigmoid and its inverse in float32.
@@ -56,12 +55,13 @@ def test_neighbors_are_the_slices_beside_and_the_outermost_repeats() -> None:
 
 def test_patches_cover_every_voxel_and_overlap_enough() -> None:
     seen = np.zeros((9, 20, 33), int)
-    boxes = list(patch_boxes(seen.shape, (8, 12, 16), 0.25))
-    for box in boxes:
-        seen[box] += 1
-        assert [side.stop - side.start for side in box] == [8, 12, 16]
+    starts = patch_starts(seen.shape, (8, 12, 16), 0.25)
+    for slices, rows, columns in product(*starts):
+        seen[slices : slices + 8, rows : rows + 12, columns : columns + 16] += 1
     assert seen.min() >= 1
-    assert len(boxes) == 2 * 2 * 3
+    assert [len(places) for places in starts] == [2, 2, 3]
+    for places, size in zip(starts, (8, 12, 16), strict=True):
+        assert max(np.diff(places)) <= 0.75 * size
 
 
 def test_all_flips_once() -> None:
@@ -77,43 +77,6 @@ def test_orientation_and_prediction_commute() -> None:
     found = predict_patches(
         torch.logit, canonical, patch_size=(8, 8, 8), overlap_fraction=0.5, n_targets=1, flip_axes=(), device=CPU
     )
-    np.testing.assert_allclose(undo_reorient(found, orientation), image, atol=SIGMOID_TOLERANCE)
-
-
-def _rules(**changes: object) -> InferencePlan:
-    rules = {
-        "overlap_fraction": 0.5, "flip_axes": (), "probability_threshold": 0.5, "min_lesion_ml": 0.0,
-        "fill_holes": False, **changes,
-    }  # fmt: skip
-    return InferencePlan.model_validate(rules)
-
-
-def test_regions_are_written_widest_first() -> None:
-    targets = (
-        Target(name="WT", labels=(1, 2, 4)),
-        Target(name="TC", labels=(1, 4)),
-        Target(name="ET", labels=(4,)),
-    )
-    probabilities = np.array([[0.9, 0.9, 0.9, 0.1], [0.1, 0.9, 0.9, 0.9], [0.1, 0.1, 0.9, 0.9]], np.float32)
-    labels = to_labels(probabilities[:, None, None], targets, _rules(), 1.0)
-    # The last voxel is core without being whole tumor: a contradiction, so nothing is written.
-    assert labels.ravel().tolist() == [2, 1, 4, 0]
-
-
-def test_of_two_labels_the_more_probable_wins() -> None:
-    targets = (Target(name="a", labels=(1,)), Target(name="b", labels=(7,)))
-    probabilities = np.array([[0.9, 0.6, 0.4], [0.6, 0.8, 0.3]], np.float32)
-    assert to_labels(probabilities[:, None, None], targets, _rules(), 1.0).ravel().tolist() == [1, 7, 0]
-
-
-def test_small_lesions_go_and_holes_are_filled() -> None:
-    mask = np.zeros((5, 9, 9), bool)
-    mask[1:4, 1:4, 1:4] = True
-    mask[2, 2, 2] = False
-    mask[0, 8, 8] = True
-    found = tidy(mask, _rules(min_lesion_ml=0.002, fill_holes=True), 0.001)
-    assert found[2, 2, 2]
-    assert not found[0, 8, 8]
-    assert found.sum() == 27
-    assert mask.sum() == 27
-    assert tidy(mask, _rules(), 0.001).sum() == 27
+    back = np.empty_like(image)
+    reorient(back, orientation)[:] = found
+    np.testing.assert_allclose(back, image, atol=SIGMOID_TOLERANCE)

@@ -1,12 +1,14 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from lesionflow.data.calibration import FeatureGroup, InputProfile
 from lesionflow.errors import ArtifactError
-from lesionflow.io.bundles import CARD, PLAN, SUMS, WEIGHTS, read_bundle, write_bundle
+from lesionflow.io.bundles import CALIBRATION, CARD, PLAN, SUMS, WEIGHTS, read_bundle, write_bundle
 from lesionflow.io.storage import sha256_file
-from support.bundles import small_bundle
+from support.bundles import small_bundle, small_calibration
 
 
 @pytest.fixture
@@ -83,3 +85,58 @@ def test_weights_of_another_format_are_refused(folder):
     resum(folder)
     with pytest.raises(ArtifactError):
         read_bundle(folder)
+
+
+@pytest.fixture
+def fitted(tmp_path):
+    write_bundle(tmp_path / "fitted", replace(small_bundle(), calibration=small_calibration()))
+    return tmp_path / "fitted"
+
+
+def test_what_was_fitted_comes_back_and_counts_in_the_digest(folder, fitted):
+    back = read_bundle(fitted)
+    assert back.calibration == small_calibration()
+    assert back.rules == small_calibration().rules
+    assert back.digest != read_bundle(folder).digest
+    assert read_bundle(folder).calibration is None
+
+
+def test_what_was_fitted_can_be_neither_altered_nor_taken_away_nor_slipped_in(folder, fitted):
+    content = (fitted / CALIBRATION).read_text()
+    (fitted / CALIBRATION).write_text(content.replace('"temperature": 2.0', '"temperature": 3.0'))
+    with pytest.raises(ArtifactError, match=CALIBRATION):
+        read_bundle(fitted)
+    (fitted / CALIBRATION).unlink()
+    with pytest.raises(ArtifactError):
+        read_bundle(fitted)
+    (folder / CALIBRATION).write_text(content)
+    with pytest.raises(ArtifactError, match=CALIBRATION):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        (PLAN, {"format": 2}, ("plan.json", "format", "Input should be 1")),
+        (PLAN, {"architecture": None}, ("plan.json", "architecture")),
+        (CARD, {"epochs": "many"}, ("card.json", "epochs")),
+        (CALIBRATION, {"format": 2}, ("calibration.json", "format", "Input should be 1")),
+        (CALIBRATION, {"targets": []}, ("calibration.json", "targets tumor")),
+    ],
+)
+def test_what_another_version_wrote_is_refused_by_file_and_key(fitted, name, change, words):
+    content = json.loads((fitted / name).read_text()) | change
+    (fitted / name).write_text(json.dumps(content))
+    resum(fitted, names=(CALIBRATION, CARD, PLAN, WEIGHTS))
+    with pytest.raises(ArtifactError) as refused:
+        read_bundle(fitted)
+    assert all(word in str(refused.value) for word in words)
+
+
+def test_a_profile_of_another_number_of_channels_is_refused(tmp_path):
+    texture = FeatureGroup(name="texture", medians=(0.0, 1.0), spreads=(0.1, 0.1), usual_distance=1.0)
+    profile = InputProfile(groups=(texture,), limit=1.0, false_alarm_fraction=0.0, n_cases=9)
+    calibration = small_calibration().model_copy(update={"profile": profile})
+    write_bundle(tmp_path / "bundle", replace(small_bundle(), calibration=calibration))
+    with pytest.raises(ArtifactError, match="for 1 channels, found it for 2"):
+        read_bundle(tmp_path / "bundle")

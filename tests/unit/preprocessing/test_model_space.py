@@ -56,7 +56,7 @@ def test_at_its_own_spacing_every_voxel_comes_back_to_its_place(angles: tuple[in
     geometry = Geometry.from_parts((9, 13, 11), (3.0, 0.8, 0.5), (5.0, -6.0, 7.0), turn)
     volume = _body(geometry)
     space = to_model_space(volume, _plan((None, None, None)), case_id="c-1")
-    back = to_source_space(space.volume.array, space)
+    back = to_source_space(space.volume.array, space.way_back)
     inside = volume.array > -900
     expected = (np.clip(volume.array, -100, 200) - np.float32(50)) / np.float32(75)
     assert np.array_equal(back[inside], expected[inside])
@@ -76,7 +76,7 @@ def test_a_ball_found_in_model_space_is_the_ball_of_the_study() -> None:
     assert ml == pytest.approx(4 / 3 * np.pi * 1.1**3, rel=0.05)
     found = np.argwhere(mask.labels)
     np.testing.assert_allclose(mask.geometry.to_lps(found).mean(axis=0), center, atol=0.3)
-    back = to_source_space((mask.labels > 0).astype(np.float32)[None], space)[0] >= 0.5
+    back = to_source_space((mask.labels > 0).astype(np.float32)[None], space.way_back)[0] >= 0.5
     assert 2 * (back & ball).sum() / (back.sum() + ball.sum()) > 0.94
 
 

@@ -12,7 +12,9 @@ import pytest
 
 from lesionflow.config import load_section
 from lesionflow.errors import ArtifactError
+from lesionflow.inference import Segmenter
 from lesionflow.io.bundles import read_bundle
+from lesionflow.io.cases import read_case
 from lesionflow.io.preprocessed import IndexEntry, case_file, read_index, write_case, write_index
 from lesionflow.models import build_model
 from lesionflow.registry.tracking import Tracker
@@ -78,6 +80,31 @@ def test_a_training_leaves_a_bundle_and_a_run(store, tmp_path):
     }  # fmt: skip
 
 
+def test_what_validation_says_of_the_weights_is_in_the_bundle_and_in_the_run(store, tmp_path):
+    inputs, folder = make_inputs(tmp_path), tmp_path / "candidate"
+    train(inputs, folder, max_epochs=8, batches_per_epoch=20)
+    bundle = read_bundle(folder)
+    fitted = bundle.calibration
+    assert fitted.cases == VALIDATION
+    assert fitted.dice_after >= fitted.dice_before
+    assert fitted.ece_after <= fitted.ece_before
+    assert fitted.targets[0].name == "tumor"
+    assert fitted.profile is None, "two training cases say nothing of what is usual"
+    assert "calibration.json" in (folder / "SHA256SUMS").read_text()
+    # The figures are those of the path that serves: whole studies, in their own space.
+    segmenter = Segmenter(bundle, device="cpu")
+    scores = []
+    for case_id in VALIDATION:
+        case = read_case(inputs["cases"], case_id)
+        found = segmenter.segment(case.volume, case_id=case_id).mask.labels
+        both = np.count_nonzero(found & case.reference_mask.labels)
+        scores.append(2 * both / (np.count_nonzero(found) + np.count_nonzero(case.reference_mask.labels)))
+    assert np.mean(scores) == pytest.approx(fitted.dice_after, abs=1e-9)
+    _, (run,) = runs_of(store)
+    assert run.data.metrics["calibration/temperature"] == fitted.temperature
+    assert run.data.metrics["calibration/dice_source_space"] == pytest.approx(fitted.dice_after)
+
+
 def test_the_same_params_and_data_give_the_same_weights_and_other_params_others(store, tmp_path):
     inputs = make_inputs(tmp_path)
     for name, changes in (("one", {}), ("two", {}), ("three", {"seed": 99})):
@@ -85,6 +112,7 @@ def test_the_same_params_and_data_give_the_same_weights_and_other_params_others(
     one, two, three = (read_bundle(tmp_path / name) for name in ("one", "two", "three"))
     assert all(np.array_equal(one.weights[k], two.weights[k]) for k in one.weights)
     assert one.card.data_revision == two.card.data_revision
+    assert one.calibration == two.calibration
     assert not all(np.array_equal(one.weights[k], three.weights[k]) for k in one.weights)
 
 

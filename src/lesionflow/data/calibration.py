@@ -1,0 +1,138 @@
+"""What was fitted on the validation cases after training, with its figures: part of the bundle, never of the params."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from lesionflow.data.plan import InferencePlan
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MaskRules(_Frozen):
+    """How calibrated probabilities become a mask.
+
+    Args:
+        probability_threshold: From which probability on a voxel belongs.
+        min_lesion_ml: Smaller lesions are removed.
+        fill_holes: Whether enclosed holes are filled.
+        smoothing_mm: Standard deviation of the Gaussian that smooths a mask's surface; 0 leaves it.
+        largest_only: Whether only the largest lesion of a target is kept.
+        inside_body: Whether voxels outside the body are removed.
+    """
+
+    probability_threshold: float
+    min_lesion_ml: float
+    fill_holes: bool
+    smoothing_mm: float = 0.0
+    largest_only: bool = False
+    inside_body: bool = False
+
+    @classmethod
+    def of_plan(cls, plan: InferencePlan) -> "MaskRules":
+        """Return the rules that params ask for, which stand where nothing was fitted."""
+        return cls.model_validate(plan.model_dump(include=set(cls.model_fields) & set(InferencePlan.model_fields)))
+
+
+class RuleTrial(_Frozen):
+    """One rule tried on the validation cases: what mean Dice it gave instead of which, and whether it was kept."""
+
+    rule: str
+    value: float | bool
+    dice_before: float
+    dice_after: float
+    n_better: int
+    n_worse: int
+    kept: bool
+
+
+class VolumeInterval(_Frozen):
+    """A conformal interval of volumes: with `coverage`, |ln((true + offset) / (predicted + offset))| <= `log_ratio`.
+
+    `coverage` is the share promised over calibration cases drawn anew; with n cases no more than n / (n + 1) can be.
+    """
+
+    coverage: float
+    log_ratio: float
+    offset_ml: float
+    n_cases: int
+
+    def around(self, volume_ml: float) -> tuple[float, float]:
+        """Return the interval of a predicted volume, in ml."""
+        factor = 2.718281828459045**self.log_ratio
+        low = (volume_ml + self.offset_ml) / factor - self.offset_ml
+        return max(low, 0.0), (volume_ml + self.offset_ml) * factor - self.offset_ml
+
+
+class DicePrediction(_Frozen):
+    """Predicted Dice = intercept + slope x the Dice that the probabilities themselves expect, held within 0..1.
+
+    `mean_absolute_error` is that of validation cases left out of the fit one by one.
+    """
+
+    intercept: float
+    slope: float
+    mean_absolute_error: float
+    n_cases: int
+
+
+class LesionConfidence(_Frozen):
+    """P(a found lesion is real) = logistic(intercept + slope x logit(its mean probability)).
+
+    `brier` is the mean squared error of lesions of left-out cases; `brier_before` that of the mean probability itself.
+    """
+
+    intercept: float
+    slope: float
+    brier: float
+    brier_before: float
+    n_lesions: int
+    n_real: int
+
+
+class TargetConfidence(_Frozen):
+    """What is known of one target's figures; null where validation gave too little to fit."""
+
+    name: str
+    volume: VolumeInterval | None
+    dice: DicePrediction | None
+    lesions: LesionConfidence | None
+
+
+class FeatureGroup(_Frozen):
+    """Features of one kind: median and spread over the training cases, and the largest usual distance from them."""
+
+    name: Literal["intensity", "texture", "layout", "size"]
+    medians: tuple[float, ...]
+    spreads: tuple[float, ...]
+    usual_distance: float
+
+
+class InputProfile(_Frozen):
+    """What training inputs look like. `limit`: an input whose oddity is beyond it is flagged.
+
+    `false_alarm_fraction`: share of the training cases that were beyond it when left out one by one.
+    """
+
+    groups: tuple[FeatureGroup, ...]
+    limit: float
+    false_alarm_fraction: float
+    n_cases: int
+
+
+class Calibration(_Frozen):
+    """All that was fitted. `ece_before` and `ece_after` are of voxels where the question is open, on the same cases."""
+
+    format: Literal[1] = 1
+    cases: tuple[str, ...]
+    temperature: float
+    ece_before: float
+    ece_after: float
+    rules: MaskRules
+    dice_before: float
+    dice_after: float
+    trials: tuple[RuleTrial, ...]
+    targets: tuple[TargetConfidence, ...]
+    profile: InputProfile | None

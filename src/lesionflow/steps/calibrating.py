@@ -1,0 +1,66 @@
+"""What `train` does with the weights it has found: fit all that says how sure they are, on the validation cases."""
+
+import logging
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from lesionflow.data.bundle import Bundle
+from lesionflow.data.calibration import Calibration
+from lesionflow.data.case import Case
+from lesionflow.errors import ArtifactError
+from lesionflow.inference.fitting import fit_calibration
+from lesionflow.io.cases import read_case
+from lesionflow.registry.tracking import Tracker
+
+logger = logging.getLogger(__name__)
+
+
+def calibrate(bundle: Bundle, cases: Path, *, device: str, tracker: Tracker, run_id: str) -> Bundle:
+    """Add to a bundle what its validation cases say, and log it to its run.
+
+    Args:
+        bundle: Plan, weights and card; the card names the cases.
+        cases: What `ingest` wrote.
+        device: `auto`, `cpu` or `cuda`.
+        tracker: Where the run is.
+        run_id: The run.
+
+    Returns:
+        The bundle with its calibration.
+
+    Raises:
+        ArtifactError: When a case that was trained or validated on is not among the cases.
+        InputError: When a case can't be read.
+    """
+    began = time.perf_counter()
+    if not cases.is_dir():
+        raise ArtifactError(f"Expected the cases that were trained on in {cases.name}, found no folder. Run ingest.")
+
+    def read(case_id: str) -> Case:
+        return read_case(cases, case_id)
+
+    card = bundle.card
+    fitted = fit_calibration(bundle, read, validation=card.validation_cases, training=card.trained_cases, device=device)
+    seconds = time.perf_counter() - began
+    tracker.log_metrics(run_id, _figures(fitted, seconds))
+    kept = {trial.rule: trial.value for trial in fitted.trials if trial.kept}
+    logger.info(
+        "fitted on %d validation cases in %.1f s: temperature %.2f, calibration error %.3f (was %.3f), Dice in source "
+        "space %.3f (was %.3f), rules changed: %s",
+        len(fitted.cases), seconds, fitted.temperature, fitted.ece_after, fitted.ece_before, fitted.dice_after,
+        fitted.dice_before, kept or "none",
+    )  # fmt: skip
+    return replace(bundle, calibration=fitted)
+
+
+def _figures(fitted: Calibration, seconds: float) -> dict[str, float]:
+    figures = {
+        "temperature": fitted.temperature,
+        "ece": fitted.ece_after,
+        "ece_before": fitted.ece_before,
+        "dice_source_space": fitted.dice_after,
+        "dice_source_space_before": fitted.dice_before,
+        "seconds": seconds,
+    }
+    return {f"calibration/{name}": value for name, value in figures.items()}
