@@ -15,11 +15,16 @@ from lesionflow.models import build_model
 from lesionflow.models.memory import HEADROOM, training_memory_mb
 
 MEMINFO = Path("/proc/meminfo")
-#: A container's own limit and use, by the first and second version of control groups.
+#: A container's own limit, use and details, by the second and first version of control groups.
 LIMITS = (
-    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
-    (Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes")),
+    tuple(Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current", "memory.stat")),
+    tuple(
+        Path("/sys/fs/cgroup/memory") / name
+        for name in ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat")
+    ),
 )
+#: What those details call files kept in memory only because nobody needed it yet: they count as used, and are free.
+RECLAIMABLE = ("inactive_file", "total_inactive_file")
 SHARED = Path("/dev/shm")  # noqa: S108 - where torch's loaders pass their batches
 #: Copies of the weights in a checkpoint (now, best, two moments), and of the checkpoint while it is replaced.
 COPIES_ON_DISK = 4 * 2
@@ -112,9 +117,15 @@ def _memory_mb() -> float | None:
     """Return memory that can be had without swapping: the machine's, or what the container's limit leaves."""
     found = []
     if MEMINFO.is_file():
-        lines = dict(line.split(":", 1) for line in MEMINFO.read_text(encoding="utf-8").splitlines())
+        lines = dict(line.split(":", 1) for line in _read(MEMINFO).splitlines())
         found.append(int(lines["MemAvailable"].split()[0]) * 1024 / 1e6)
-    for limit, used in LIMITS:
-        if limit.is_file() and used.is_file() and (text := limit.read_text(encoding="utf-8").strip()) != "max":
-            found.append((int(text) - int(used.read_text(encoding="utf-8"))) / 1e6)
+    for limit, used, details in LIMITS:
+        if all(file.is_file() for file in (limit, used, details)) and (text := _read(limit)) != "max":
+            parts = dict(line.split(" ", 1) for line in _read(details).splitlines())
+            reclaimable = max(int(parts.get(name, 0)) for name in RECLAIMABLE)
+            found.append((int(text) - int(_read(used)) + reclaimable) / 1e6)
     return min(found) if found else None
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8").strip()

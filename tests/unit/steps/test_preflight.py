@@ -15,11 +15,13 @@ def machine(tmp_path, monkeypatch):
 
     def having(memory=10_000, disk=10_000, shared=10_000, limit=None):
         (tmp_path / "meminfo").write_text(f"MemTotal: 1 kB\nMemAvailable:  {memory * 1000} kB\n")
-        for name, value in (("max", "max" if limit is None else limit * 10**6), ("current", 3 * 10**6)):
+        for name, value in (("max", "max" if limit is None else limit * 10**6), ("current", 33 * 10**6)):
             (tmp_path / name).write_text(f"{value}\n")
+        # Of 33 MB used, 30 are files that nobody needs in memory.
+        (tmp_path / "stat").write_text(f"anon {3 * 10**6}\ninactive_file {30 * 10**6}\n")
         (tmp_path / "shm").mkdir(exist_ok=True)
         monkeypatch.setattr(preflight, "MEMINFO", tmp_path / "meminfo")
-        monkeypatch.setattr(preflight, "LIMITS", ((tmp_path / "max", tmp_path / "current"),))
+        monkeypatch.setattr(preflight, "LIMITS", ((tmp_path / "max", tmp_path / "current", tmp_path / "stat"),))
         monkeypatch.setattr(preflight, "SHARED", tmp_path / "shm")
         free = {str(tmp_path / "shm"): shared, str(tmp_path): disk}
         monkeypatch.setattr("shutil.disk_usage", lambda path: Usage(0, 0, free[str(path)] * 10**6))
