@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from lesionflow.config import load_params
 from lesionflow.models import ARCHITECTURES
@@ -17,6 +18,8 @@ GRIDS = {
 BODY = {"picture": 60.0, "ct": 40.0, "pet": 1.0, "mr": 300.0}
 AIR = {"picture": 5.0, "ct": -1000.0, "pet": 0.0, "mr": 0.0}
 STEP = {"picture": 60.0, "ct": 60.0, "pet": 4.0, "mr": 120.0}
+#: Cells of the random pattern that tells one body from another: without it all cases are near-duplicates.
+PATTERN = (3, 4, 5)
 
 
 def write_task(folder, ingest, n_cases=10, seed=0):
@@ -26,10 +29,11 @@ def write_task(folder, ingest, n_cases=10, seed=0):
     shape, spacing = GRIDS[next(iter(channels.values()))]
     for number in range(n_cases):
         labels = _nested(shape, list(ingest["labels"].values()), rng)
-        body = _ellipsoid(shape, [(n - 1) / 2 for n in shape], [0.48 * n + 0.5 for n in shape])
+        body = _ellipsoid(shape, [(n - 1) / 2 for n in shape], [rng.uniform(0.4, 0.48) * n + 0.5 for n in shape])
+        pattern = _pattern(shape, rng)
         for k, kind in enumerate(channels.values()):
             rank = np.searchsorted(sorted(ingest["labels"].values()), labels, side="left") + (labels > 0)
-            image = np.where(body, BODY[kind] + STEP[kind] * rank, AIR[kind])
+            image = np.where(body, BODY[kind] + STEP[kind] * (rank + pattern), AIR[kind])
             image = image + body * rng.normal(0, STEP[kind] / 8, shape)
             _write(folder / "imagesTr" / f"case{number:02d}_{k:04d}.nii.gz", image.astype(np.float32), spacing)
         _write(folder / "labelsTr" / f"case{number:02d}.nii.gz", labels, spacing)
@@ -48,6 +52,11 @@ def _nested(shape, values, rng):
     for depth, value in enumerate(values):
         labels[_ellipsoid(shape, center, [max(0.3 * n * 0.75**depth, 0.6) for n in shape])] = value
     return labels
+
+
+def _pattern(shape, rng):
+    cells = rng.uniform(-3.0, 3.0, [min(n, size) for n, size in zip(PATTERN, shape, strict=True)])
+    return ndimage.zoom(cells, [n / size for n, size in zip(shape, cells.shape, strict=True)], order=1)
 
 
 def _ellipsoid(shape, center, radii):
