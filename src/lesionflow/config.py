@@ -35,13 +35,15 @@ class Section(BaseModel):
 class ChannelRule(Section):
     """Which series becomes a channel.
 
-    `modality` is DICOM's (0008,0060) value; `series_description` a regular expression searched, ignoring case, in
-    (0008,103E); an empty one fits any.
+    `modality` is DICOM's (0008,0060) value; `series_description`, `body_part` and `reconstruction_kernel` are regular
+    expressions searched, ignoring case, in (0008,103E), (0018,0015) and (0018,1210); an empty one, or none, fits any.
     """
 
     kind: ChannelKind
     modality: str
     series_description: str
+    body_part: str = ""
+    reconstruction_kernel: str = ""
 
 
 class OutlineRule(Section):

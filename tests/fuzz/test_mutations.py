@@ -1,4 +1,10 @@
-"""Some hundreds of the ten thousand broken files of `benchmarks/fuzz.py`: each is read, or refused by an error of ours."""
+"""The ten thousand broken files of `benchmarks/fuzz.py`: each is read, or refused by an error of ours."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,18 +15,55 @@ pytestmark = [
     pytest.mark.skipif(not fuzz.DATA.exists(), reason="needs the real data of ../shared/data"),
 ]
 
-#: Each real file in ten or so different ways.
-N_MUTANTS = 400
+ROOT = Path(__file__).resolve().parents[2]
+MAX_MB = 1024
+SUMMARY = re.compile(r"(\d+) mutated files: (\d+) unnamed errors, slowest [\d.]+ s, peak memory (\d+) MB")
 
 
-def test_nothing_but_named_errors_comes_out():
-    outcomes = {number: outcome for number, _, outcome, _ in fuzz.read_all(0, N_MUTANTS)}
-    assert {number: outcome for number, outcome in outcomes.items() if outcome.startswith("UNNAMED")} == {}
-    # The mutants reach into the readers: they are refused for many reasons, and some are still whole.
-    assert len(set(outcomes.values())) > 10
-    assert "read" in outcomes.values()
+def test_nothing_but_named_errors_comes_out_of_ten_thousand():
+    """In processes of their own: memory is theirs alone. A hang is an unnamed error."""
+    parts = [(n, min(n + 2500, fuzz.COUNT)) for n in range(0, fuzz.COUNT, 2500)]
+    environment = {**os.environ, "RUST_BACKTRACE": "0", "OMP_NUM_THREADS": "1"}
+    for pair in zip(parts[::2], parts[1::2], strict=True):
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.fuzz", str(first), str(last)],
+                cwd=ROOT,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            for first, last in pair
+        ]
+        for process in running:
+            said, _ = process.communicate()
+            assert process.returncode == 0, said
+            n_files, n_unnamed, peak_mb = map(int, SUMMARY.search(said).groups())
+            assert (n_files, n_unnamed) == (2500, 0), said
+            assert peak_mb < MAX_MB
 
 
-def test_the_same_number_is_the_same_mutant():
-    first = [(name, outcome) for _, name, outcome, _ in fuzz.read_all(40, 60)]
-    assert first == [(name, outcome) for _, name, outcome, _ in fuzz.read_all(40, 60)]
+def test_the_mutants_reach_into_the_readers():
+    """They are refused for many reasons, some are still whole, and the same number is the same mutant."""
+    first = [(name, outcome) for _, name, outcome, _ in fuzz.read_all(0, 150)]
+    outcomes = {outcome for _, outcome in first}
+    assert len(outcomes) > 8
+    assert "read" in outcomes
+    assert first == [(name, outcome) for _, name, outcome, _ in fuzz.read_all(0, 150)]
+
+
+def test_an_unnamed_error_and_a_hang_are_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(fuzz, "LIMIT_S", 0.2)
+
+    def hang(_):
+        while True:
+            pass
+
+    def broken(_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(fuzz, "seeds", lambda: [fuzz.Seed("a", b"123456789", ".dcm", read) for read in (hang, broken)])
+    hung, unnamed = (outcome.split("\n")[0] for _, _, outcome, _ in fuzz.read_all(0, 2))
+    assert hung.startswith("UNNAMED HangError")
+    assert unnamed.startswith("UNNAMED ZeroDivisionError")

@@ -22,15 +22,51 @@ pytestmark = [
 ]
 
 
+#: What one command must say of each folder: what lies there, and what came of it.
+SAID = {
+    "sts": (
+        "The 3498 files have the layout `dicom`: 25 studies of 25 patients in 3463 files.",
+        "25 cases with the channels CT, PET; tumor in 25; 0 refused.",
+    ),
+    "dsb2018": (
+        "The 4972 files have the layout `pictures`: 110 studies of 110 patients in 4972 files.",
+        "110 cases with the channels gray; nucleus in 110; 0 refused.",
+    ),
+    "brats": (
+        "The 9 files have the layout `brats`: 2 studies of 2 patients in 8 files.",
+        "necrotic_core in 1, edema in 1, enhancing_tumor in 1, non_enhancing_tumor in 0; 1 refused: missing_channel 1.",
+    ),
+    "msd06_lung_2d_png": (
+        "The 48 files have the layout `pictures`: 24 studies of 12 patients in 48 files.",
+        "24 cases with the channels gray; tumor in 24; 0 refused.",
+    ),
+    "kits19_2d_jpg": (
+        "The 80 files have the layout `pictures`: 40 studies of 26 patients in 80 files.",
+        "40 cases with the channels gray; tumor in 40; 0 refused.",
+    ),
+    "lgg_2d_jpg": (
+        "The 44 files have the layout `pictures`: 22 studies of 7 patients in 44 files.",
+        "22 cases with the channels gray; tumor in 22; 0 refused.",
+    ),
+    "dicom": (
+        "The 434 files have the layout `dicom`: 68 studies of 58 patients in 350 files.",
+        "1 cases with the channels CT; tumor in 1; 67 refused: ",
+    ),
+}
+
+
 @pytest.fixture
-def ingested(tmp_path):
+def ingested(tmp_path, caplog):
     """Run ingest as the preset says, with changes; return the case table and how many were refused by which reason."""
+    caplog.set_level("INFO")
 
     def run(folder, preset, **changes):
         params = load_params(ROOT / "presets" / f"{preset}.yaml")["ingest"] | {"max_rejected_fraction": 1.0} | changes
         out = tmp_path / "cases"
         settings = Settings(private_dir=tmp_path / "private", workers=2)
         ingest.run(IngestConfig.model_validate(params), {"raw": DATA / folder}, {"cases": out}, settings)
+        for line in () if changes else SAID.get(folder, ()):
+            assert line in caplog.text
         refused = {}
         for entry in json.loads((out / "rejected.json").read_text()):
             refused[entry["reason"]] = refused.get(entry["reason"], 0) + 1
@@ -46,6 +82,7 @@ def shapes(table):
 @pytest.mark.parametrize(
     ("folder", "layout"),
     [
+        (".", "dicom"),
         ("sts", "dicom"),
         ("dicom", "dicom"),
         ("dsb2018", "pictures"),
@@ -58,6 +95,7 @@ def shapes(table):
     ],
 )
 def test_layouts_are_recognized(folder, layout):
+    """Each is there with its own preset in the tests below; `SAID` says what the run prints."""
     assert recognize(DATA / folder).name == layout
 
 

@@ -20,8 +20,9 @@ class Dataset(BaseModel):
     """Channels and labels that all cases of a dataset share.
 
     `channels` maps name to kind, in the order of a volume's first axis; `labels` maps name to integer; `regions` maps
-    name to the labels it unites (empty: each label is its own target); `series_descriptions` maps those channels whose
-    DICOM series must be told from others of its modality to a regular expression searched in the series description.
+    name to the labels it unites (empty: each label is its own target); `series_descriptions`, `body_parts` and
+    `reconstruction_kernels` map those channels whose DICOM series must be told from others of its modality to a regular
+    expression searched in what the series says of itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +32,8 @@ class Dataset(BaseModel):
     labels: Annotated[dict[str, int], Field(min_length=1)]
     regions: dict[str, tuple[int, ...]]
     series_descriptions: dict[str, str] = Field(default_factory=dict)
+    body_parts: dict[str, str] = Field(default_factory=dict)
+    reconstruction_kernels: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _regions_unite_known_labels(self) -> "Dataset":

@@ -68,8 +68,8 @@ def _only_study(files: tuple[str, ...], name: str) -> DicomStudy:
 def _fault(study: DicomStudy) -> tuple[str, str] | None:
     if study.unreadable:
         message = (
-            f"Expected readable DICOM files in the folders of {CASE}, found {len(study.unreadable)} broken or truncated: "
-            "what is missing can't be known. Export the study again."
+            f"Expected readable DICOM files in the folders of {CASE}, found {len(study.unreadable)} that are broken or don't "
+            "say which study they are of: what is missing can't be known. Export the study again."
         )
         return "unreadable_file", message
     if not study.images:
@@ -92,15 +92,17 @@ def _read_channel(study: DicomStudy, rules: ReadingRules, channel: str, name: st
 
 def _choose_series(study: DicomStudy, rules: ReadingRules, channel: str, name: str) -> tuple[Header, ...]:
     rule = rules.channels[channel]
-    what = f"modality {rule.modality}" + (f", description {rule.description!r}" if rule.description else "")
-    by_rule = [h for h in study.images.values() if rule.fits(h[0].modality, h[0].description)]
+    what = str(rule)
+    by_rule = [
+        h for h in study.images.values() if rule.fits(h[0].modality, h[0].description, h[0].body_part, h[0].kernel)
+    ]
     fitting = [h for h in by_rule if not all("LOCALIZER" in header.image_type for header in h)]
     if len(fitting) > 1:
         _refuse(
             "ambiguous_series",
             f"Expected one series for channel {channel} ({what}) in {name}, found {len(fitting)}, of "
             f"{' and '.join(str(len(headers)) for headers in fitting)} files. Take out what is not meant, or tell them apart by "
-            "series_description.",
+            "series_description, body_part or reconstruction_kernel in ingest.channels.",
         )
     if by_rule and not fitting:
         _refuse(

@@ -1,7 +1,9 @@
 """Find DICOM files in any nesting and under any name, read them without trusting them, sort them into studies."""
 
 import filecmp
+import logging
 import os
+import re
 import struct
 import warnings
 import zlib
@@ -49,6 +51,8 @@ HEADER_TAGS = [
     "Modality",
     "SeriesDescription",
     "ImageType",
+    "BodyPartExamined",
+    "ConvolutionKernel",
 ]
 DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
 DEFLATED_SYNTAX = b"1.2.840.10008.1.2.1.99"
@@ -56,6 +60,10 @@ DEFLATED_SYNTAX = b"1.2.840.10008.1.2.1.99"
 META_BYTES = 2048
 #: A deflated file of 400 kB may hold 400 MB: none that a study needs is larger than this.
 MAX_INFLATED_BYTES, INFLATE_BYTES = 128 << 20, 4 << 20
+#: The element (0020,000D) in either byte order, with or without its VR, and a whole UID.
+STUDY_UID = re.compile(rb"(?:\x20\x00\x0d\x00|\x00\x20\x00\x0d).{4}([0-9][0-9.]{4,63})(?=[^0-9.])", re.DOTALL)
+#: Before the pixels of any image.
+MAX_HEADER_BYTES = 4 << 20
 #: Folders in one another.
 MAX_DEPTH = 64
 #: Modalities of objects that hold outlines.
@@ -74,6 +82,8 @@ class Header:
     modality: str
     description: str
     image_type: tuple[str, ...]
+    body_part: str = ""
+    kernel: str = ""
 
     @property
     def is_outline(self) -> bool:
@@ -154,9 +164,10 @@ def scan(paths: Iterable[Path]) -> list[DicomStudy]:
         paths: Any files; those that are no DICOM are passed over.
 
     Returns:
-        Studies in order of their UIDs. A file that should be DICOM and can't be read belongs to every study that has files
-        in the same folder: which it was part of can't be known, so none of them may be taken for whole. Outlines that lie
-        among the images of one other study are given to that study, which tells whether they fit it.
+        Studies in order of their UIDs. A file that should be DICOM and can't be read belongs to the study that its bytes
+        still name; when they name none of those found, to every study that has files in the same folder: which it was part
+        of can't be known, so none of them may be taken for whole. Outlines that lie among the images of one other study are
+        given to that study, which tells whether they fit it.
     """
     headers: list[Header] = []
     broken: dict[Path, list[str]] = defaultdict(list)
@@ -167,7 +178,9 @@ def scan(paths: Iterable[Path]) -> list[DicomStudy]:
             headers.append(header)
         elif header is None and (kind in {"dicom", "broken"} or path.suffix.lower() == ".dcm"):
             broken[path.parent].append(str(path))
-    studies = [_study(uid, own, broken) for uid, own in sorted(_by_study(headers).items())]
+    by_study = _by_study(headers)
+    owners = {path: _named_studies(Path(path)) & set(by_study) for paths in broken.values() for path in paths}
+    studies = [_study(uid, own, broken, owners) for uid, own in sorted(by_study.items())]
     claimed = {path for study in studies for path in study.unreadable}
     orphans = sorted(path for paths in broken.values() for path in paths if path not in claimed)
     if orphans and (headers or any(is_dicom(Path(path)) for path in orphans)):
@@ -197,6 +210,10 @@ def quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"pydicom\.")
         yield
+
+
+#: It tells of oddities without saying in which file; what can't be read is an error of ours.
+logging.getLogger("pydicom").setLevel(logging.ERROR)
 
 
 def _kind(path: Path) -> str:
@@ -252,7 +269,7 @@ def _is_deflated(path: Path) -> bool:
 
 
 def _header(path: Path, data: Any) -> Header:
-    image_type = data.get("ImageType") or ()
+    image_type, kernel = data.get("ImageType") or (), data.get("ConvolutionKernel") or ""
     return Header(
         path=str(path),
         patient_id=str(data.get("PatientID") or ""),
@@ -262,6 +279,8 @@ def _header(path: Path, data: Any) -> Header:
         modality=str(data.get("Modality") or ""),
         description=str(data.get("SeriesDescription") or ""),
         image_type=(image_type,) if isinstance(image_type, str) else tuple(str(part) for part in image_type),
+        body_part=str(data.get("BodyPartExamined") or ""),
+        kernel=kernel if isinstance(kernel, str) else "\\".join(map(str, kernel)),
     )
 
 
@@ -287,12 +306,24 @@ def _by_study(headers: list[Header]) -> dict[str, list[Header]]:
     return studies
 
 
-def _study(uid: str, headers: list[Header], broken: Mapping[Path, list[str]]) -> DicomStudy:
+def _named_studies(path: Path) -> set[str]:
+    """Return the study UIDs that stand in a broken file, whole: there what comes after them is no digit."""
+    try:
+        with path.open("rb") as source:
+            return {match[1].decode() for match in STUDY_UID.finditer(source.read(MAX_HEADER_BYTES))}
+    except OSError:
+        return set()
+
+
+def _study(
+    uid: str, headers: list[Header], broken: Mapping[Path, list[str]], owners: Mapping[str, set[str]]
+) -> DicomStudy:
     series: dict[str, list[Header]] = defaultdict(list)
     for header in headers:
         series[header.series_uid].append(header)
     folders = {Path(header.path).parent for header in headers}
-    unreadable = sorted(path for folder in folders for path in broken.get(folder, ()))
+    near = (path for folder in folders for path in broken.get(folder, ()) if not owners[path])
+    unreadable = sorted({*near, *(path for path, named in owners.items() if uid in named)})
     # Outlines of another patient are refused where they are matched with the images.
     deciding = [header for header in headers if not header.is_outline] or headers
     return DicomStudy(

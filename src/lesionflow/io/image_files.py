@@ -12,6 +12,8 @@ from lesionflow.io import itk_images, nifti, raster
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 VOLUME_ENDINGS = (*NIFTI_ENDINGS, *itk_images.ENDINGS)
 ENDINGS = (*VOLUME_ENDINGS, *raster.ENDINGS)
+#: What voxels of a modality are in.
+UNITS = {"CT": "HU", "PT": "SUV"}
 
 
 def ending(path: Path) -> str:
@@ -55,6 +57,25 @@ def read_channels(path: Path, *, name: str) -> dict[str, Volume]:
     return {
         number: Volume(array[None].astype(np.float32), geometry) for number, array in zip(numbers, arrays, strict=True)
     }
+
+
+def require_unit(path: Path, modality: str, *, name: str) -> None:
+    """Refuse a picture where voxels must have a unit: its gray values are neither HU nor SUV.
+
+    Args:
+        path: A file of `ENDINGS`.
+        modality: What it is to be: DICOM's word.
+        name: What to call it in messages.
+
+    Raises:
+        InputError: `picture_without_unit`.
+    """
+    if modality in UNITS and ending(path) in raster.ENDINGS:
+        raise InputError(
+            f"Expected values in {UNITS[modality]} for {name}, found a picture, whose gray values have no unit. Give the "
+            "original image, or declare the channel as `kind: picture, modality: OT`.",
+            reason="picture_without_unit",
+        )
 
 
 def read_volume(path: Path, *, name: str) -> Volume:

@@ -66,6 +66,9 @@ def read_channels(images: dict[str, Path], rules: ReadingRules, *, name: str) ->
     Raises:
         InputError: As `read_study`.
     """
+    for path in images.values():
+        for rule in rules.channels.values():
+            image_files.require_unit(path, rule.modality, name=name)
     if set(images) == {""}:
         held = image_files.read_channels(images[""], name=name)
         if len(rules.channels) == 1 and (set(held) == {""} or "gray" in held):

@@ -62,7 +62,8 @@ def read_input(source: Path | Mapping[str, Path], dataset: Dataset) -> StudyInpu
             return _read_folder(source.parent, dataset)
         _require_files({"the study": source})
         name = f"s-{_digest([source])[:10]}"
-        rules = ReadingRules({c: SeriesRule("") for c in dataset.channels}, next(iter(dataset.channels)))
+        kinds = {name: SeriesRule(MODALITIES[kind]) for name, kind in dataset.channels.items()}
+        rules = ReadingRules(kinds, next(iter(dataset.channels)))
         return StudyInput(name, read_channels({"": source}, rules, name=name), (), _digest([source]))
     return _read_by_channel(source, dataset)
 
@@ -82,7 +83,10 @@ def _read_by_channel(files: Mapping[str, Path], dataset: Dataset) -> StudyInput:
     _require_files(files)
     digest = _digest(list(files.values()))
     name = f"s-{digest[:10]}"
-    volumes = {channel: image_files.read_volume(files[channel], name=name) for channel in dataset.channels}
+    volumes = {}
+    for channel, kind in dataset.channels.items():
+        image_files.require_unit(files[channel], MODALITIES[kind], name=name)
+        volumes[channel] = image_files.read_volume(files[channel], name=name)
     return StudyInput(name, volumes, (), digest)
 
 
@@ -114,10 +118,11 @@ def _read_folder(folder: Path, dataset: Dataset) -> StudyInput:
 def _series_rule(dataset: Dataset, channel: str) -> SeriesRule:
     """Return the rule that the model was trained by; without one, channels of one kind are told apart by their names."""
     kind = dataset.channels[channel]
-    description = dataset.series_descriptions.get(channel)
-    if description is None and list(dataset.channels.values()).count(kind) > 1:
-        description = rf"(?<![A-Za-z0-9]){re.escape(channel)}(?![A-Za-z0-9])"
-    return SeriesRule(MODALITIES[kind], description)
+    texts = (dataset.series_descriptions, dataset.body_parts, dataset.reconstruction_kernels)
+    rule = SeriesRule(MODALITIES[kind], *(told.get(channel, "") for told in texts))
+    if rule == SeriesRule(MODALITIES[kind]) and list(dataset.channels.values()).count(kind) > 1:
+        return SeriesRule(MODALITIES[kind], rf"(?<![A-Za-z0-9]){re.escape(channel)}(?![A-Za-z0-9])")
+    return rule
 
 
 def _digest(paths: list[Path]) -> str:

@@ -1,5 +1,6 @@
 """What files and datasets call their channels: several words for one thing, brought to one."""
 
+import re
 from collections.abc import Iterable
 
 from lesionflow.errors import InputError
@@ -53,11 +54,12 @@ def choose_channels(rules: ReadingRules, declared: Iterable[str], *, name: str) 
 def _choose(rules: ReadingRules, channel: str, declared: list[str], name: str) -> str:
     rule = rules.channels[channel]
     exact = [d for d in declared if canonical(d) == canonical(channel)]
-    fitting = exact or [d for d in declared if d and rule.description and rule.fits(rule.modality, d)]
+    fitting = exact or [d for d in declared if d and rule.description and re.search(rule.description, d, re.IGNORECASE)]
     if len(fitting) == 1:
         return fitting[0]
     found = ", ".join(d or "one without a name" for d in declared) or "none"
     raise InputError(
-        f"Expected one channel {channel} in {name}, found {found}. Name the channels of ingest.channels as the files do.",
+        f"Expected one channel {channel} in {name}, found {found}. Add its image, or name the channels of ingest.channels as "
+        "the files do.",
         reason="ambiguous_channel" if fitting else "missing_channel",
     )

@@ -63,6 +63,7 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
             raise InputError(
                 f"Expected one file for channel {channel} of {name}, found {len(files)}.", reason="missing_channel"
             )
+        image_files.require_unit(files[0], rules.channels[channel].modality, name=name)
         volumes[channel] = image_files.read_volume(files[0], name=name)
     masks = [Path(file) for file in source.files[:-1] if Path(file).parent.name == "labelsTr"]
     if len(masks) != 1:

@@ -13,16 +13,22 @@ CASE = "@"
 
 @dataclass(frozen=True)
 class SeriesRule:
-    """A series by its DICOM modality and a regular expression searched in its description, or None for any."""
+    """A series by its DICOM modality and regular expressions searched, ignoring case, in what it says of itself; "" fits any."""
 
     modality: str
-    description: str | None = None
+    description: str = ""
+    body_part: str = ""
+    kernel: str = ""
 
-    def fits(self, modality: str, description: str) -> bool:
+    def fits(self, modality: str, description: str, body_part: str = "", kernel: str = "") -> bool:
         """Tell whether a series is meant."""
-        if modality != self.modality:
-            return False
-        return self.description is None or re.search(self.description, description, re.IGNORECASE) is not None
+        told = ((self.description, description), (self.body_part, body_part), (self.kernel, kernel))
+        return modality == self.modality and all(re.search(wanted, said, re.IGNORECASE) for wanted, said in told)
+
+    def __str__(self) -> str:
+        """Say what is wanted."""
+        told = (("description", self.description), ("body part", self.body_part), ("kernel", self.kernel))
+        return ", ".join([f"modality {self.modality}", *(f"{name} {wanted!r}" for name, wanted in told if wanted)])
 
 
 @dataclass(frozen=True)

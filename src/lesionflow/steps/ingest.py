@@ -138,15 +138,18 @@ def _dataset(config: IngestConfig) -> Dataset:
         channels={name: config.channels[name].kind for name in _channel_order(config)},
         labels=config.labels,
         regions=config.regions,
-        series_descriptions={
-            n: rule.series_description for n, rule in config.channels.items() if rule.series_description
+        series_descriptions={n: r.series_description for n, r in config.channels.items() if r.series_description},
+        body_parts={n: r.body_part for n, r in config.channels.items() if r.body_part},
+        reconstruction_kernels={
+            n: r.reconstruction_kernel for n, r in config.channels.items() if r.reconstruction_kernel
         },
     )
 
 
 def _require_patterns(config: IngestConfig) -> None:
     patterns = [rule.pattern for rule in config.outlines]
-    patterns += [rule.series_description for rule in config.channels.values() if rule.series_description]
+    for rule in config.channels.values():
+        patterns += [rule.series_description, rule.body_part, rule.reconstruction_kernel]
     patterns += [] if config.patient_pattern == "auto" else [config.patient_pattern]
     for pattern in patterns:
         try:
@@ -164,7 +167,10 @@ def _channel_order(config: IngestConfig) -> list[str]:
 
 
 def _rules(config: IngestConfig) -> ReadingRules:
-    series = {name: SeriesRule(rule.modality, rule.series_description) for name, rule in config.channels.items()}
+    series = {
+        name: SeriesRule(rule.modality, rule.series_description, rule.body_part, rule.reconstruction_kernel)
+        for name, rule in config.channels.items()
+    }
     return ReadingRules(
         channels={name: series[name] for name in _channel_order(config)},
         reference=config.reference_channel,

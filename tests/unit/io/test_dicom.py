@@ -79,6 +79,27 @@ def test_series_of_one_modality_are_told_apart_by_description(tmp_path, dicom_fa
     assert refusal(tmp_path) == "ambiguous_series"
 
 
+@pytest.mark.parametrize(
+    "rule", [SeriesRule("CT", body_part="^abdomen$"), SeriesRule("CT", kernel="B30"), SeriesRule("CT", "", "abd", "f$")]
+)
+def test_series_of_one_modality_are_told_apart_by_body_part_and_kernel(tmp_path, dicom_factory, rule):
+    def says(part, *kernel):
+        def change(data, k):
+            data.BodyPartExamined, data.ConvolutionKernel = part, list(kernel)
+
+        return change
+
+    dicom_factory(folder=tmp_path / "study" / "a", change=says("CHEST", "B70s"), description="x")
+    wanted = dicom_factory(folder=tmp_path / "study" / "b", change=says("ABDOMEN", "B30f"), description="y")
+    dicom_factory(folder=tmp_path / "study" / "c", change=says("CHEST", "Br59", "3"), description="z")
+    rules = replace(RULES, channels={"CT": rule})
+    assert read(tmp_path, rules, outlines=False).reference_files == tuple(map(str, wanted.paths))
+    several = replace(RULES, channels={"CT": replace(rule, body_part=".", kernel="B")})
+    assert refusal(tmp_path, several) == "ambiguous_series"
+    none = replace(RULES, channels={"CT": replace(rule, kernel="H10")})
+    assert refusal(tmp_path, none) == "missing_channel"
+
+
 def test_a_channel_without_a_series_is_refused(tmp_path, dicom_factory):
     dicom_factory()
     assert refusal(tmp_path, PET_RULES) == "missing_channel"

@@ -157,3 +157,26 @@ def test_every_prefix_of_a_file_is_read_or_refused_by_name(patients):
 
 def test_zlib_faults_are_faults_of_reading():
     assert zlib.error in dicom_files.READ_FAULTS
+
+
+def test_a_broken_file_in_a_flat_folder_harms_the_study_alone_that_it_names(tmp_path, patients):
+    for n, series in enumerate(patients):
+        for path in series.paths:
+            path.rename(tmp_path / "raw" / f"{n}{path.name}")
+    broken = tmp_path / "raw" / f"0{patients[0].paths[3].name}"
+    content = broken.read_bytes()
+    # Cut off right after the study's UID: of which series it was nothing says.
+    at = content.index(patients[0].study_uid.encode() + b"\0", 400) + len(patients[0].study_uid) + 1
+    broken.write_bytes(content[:at])
+    ann, ben = scan_all(tmp_path)
+    assert (ann.unreadable, ben.unreadable) == ((str(broken),), ())
+
+
+def test_a_study_uid_that_may_be_cut_off_itself_is_not_believed(tmp_path, patients):
+    for n, series in enumerate(patients):
+        for path in series.paths:
+            path.rename(tmp_path / "raw" / f"{n}{path.name}")
+    broken = tmp_path / "raw" / f"0{patients[0].paths[3].name}"
+    content = broken.read_bytes()
+    broken.write_bytes(content[: content.index(patients[0].study_uid.encode(), 400) + len(patients[0].study_uid)])
+    assert [study.unreadable for study in scan_all(tmp_path)] == [(str(broken),), (str(broken),)]

@@ -119,3 +119,13 @@ def test_what_has_no_image_or_two_carries_its_fault(tmp_path):
     mask(tmp_path / "images" / "c.nii.gz", INSIDE)
     faults = {source.key: source.fault and source.fault[0] for source in find_volumes(tmp_path)}
     assert faults == {"a": "mask_without_image", "b": "ambiguous_image", "c": None}
+
+
+@pytest.mark.parametrize("modality", ["CT", "PT"])
+def test_gray_values_of_a_picture_are_neither_hu_nor_suv(tmp_path, modality):
+    picture(tmp_path / "images" / "a.png", np.full((6, 9), 77, np.uint8))
+    picture(tmp_path / "masks" / "a.png", np.full((6, 9), 255, np.uint8))
+    wanted = rules("x")
+    assert read(tmp_path, wanted, find_pictures).volumes["x"].array.max() == 77
+    wanted = ReadingRules({"x": SeriesRule(modality)}, "x", {"tumor": 1})
+    assert refusal(tmp_path, wanted, find_pictures) == "picture_without_unit"

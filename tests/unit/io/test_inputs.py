@@ -78,6 +78,23 @@ def test_the_series_are_chosen_as_in_training(tmp_path, dicom_factory):
     assert refusal(tmp_path / "s") == "ambiguous_series"
 
 
+@pytest.mark.parametrize("told", [{"body_parts": {"CT": "liver"}}, {"reconstruction_kernels": {"CT": "^B3"}}])
+def test_the_series_are_chosen_by_body_part_and_kernel_as_in_training(tmp_path, dicom_factory, told):
+    def change(data, k):
+        data.BodyPartExamined, data.ConvolutionKernel = "LIVER", "B30f"
+
+    dicom_factory(folder=tmp_path / "s" / "a", description="a", stored=stored(1))
+    dicom_factory(folder=tmp_path / "s" / "b", description="b", stored=stored(2), change=change)
+    assert read_input(tmp_path / "s", CT.model_copy(update=told)).volumes["CT"].array[0, 0, 0, 0] == 2 * 2 - 1000
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_picture_is_no_ct(tmp_path, by_name):
+    path = tmp_path / "a.png"
+    Image.new("L", (9, 6), 77).save(path)
+    assert refusal({"CT": path} if by_name else path) == "picture_without_unit"
+
+
 def stored(value):
     return np.full(SHAPE, value, dtype=np.int16)
 
@@ -133,4 +150,5 @@ def test_a_picture_is_a_study_of_its_colors(tmp_path):
     assert read_input(tmp_path / "a.png", gray).volumes["gray"].geometry.shape == (1, 6, 9)
     volumes = read_input(tmp_path / "a.png", rgb).volumes
     np.testing.assert_array_equal(np.dstack([volumes[c].array[0, 0] for c in rgb.channels]), colored)
-    assert refusal(tmp_path / "a.png", CT_PET) == "missing_channel"
+    mr = CT.model_copy(update={"channels": {"T1": "mr", "T2": "mr"}})
+    assert refusal(tmp_path / "a.png", mr) == "missing_channel"

@@ -6,7 +6,7 @@ from lesionflow.io.rules import ReadingRules, SeriesRule
 
 
 def rules(**descriptions):
-    return ReadingRules({name: SeriesRule("MR", text or None) for name, text in descriptions.items()}, "")
+    return ReadingRules({name: SeriesRule("MR", text or "") for name, text in descriptions.items()}, "")
 
 
 @pytest.mark.parametrize(
