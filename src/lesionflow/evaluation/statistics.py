@@ -4,7 +4,7 @@ References:
     Efron and Tibshirani 1993, An Introduction to the Bootstrap, DOI 10.1201/9780429246593: percentile intervals.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,9 @@ class Estimate(NamedTuple):
     n_undefined: int
 
 
+UNDEFINED = Estimate(float("nan"), float("nan"), float("nan"), 0, 0)
+
+
 def estimate_means(
     table: pd.DataFrame, metrics: Sequence[str], *, n_bootstrap: int, confidence_level: float, seed: int
 ) -> dict[str, Estimate]:
@@ -40,34 +43,76 @@ def estimate_means(
     Returns:
         An estimate a metric; NaN where no case has a value. With one patient the interval is the value itself.
     """
-    by_patient = table.groupby("patient_id", sort=True)[list(metrics)].mean()
-    values = by_patient.to_numpy(dtype=float)
-    draws = _bootstrap_means(values, n_bootstrap, seed)
-    tail = 100.0 * (1.0 - confidence_level) / 2.0
-    estimates = {}
-    for column, name in enumerate(metrics):
-        defined = values[:, column][~np.isnan(values[:, column])]
-        n_undefined = int(table[name].isna().sum())
-        own = draws[:, column][~np.isnan(draws[:, column])]
-        if not defined.size:
-            estimates[name] = Estimate(float("nan"), float("nan"), float("nan"), 0, n_undefined)
-            continue
-        low, high = np.percentile(own, (tail, 100.0 - tail))
-        estimates[name] = Estimate(float(defined.mean()), float(low), float(high), int(defined.size), n_undefined)
-    return estimates
+    values = table.groupby("patient_id", sort=True)[list(metrics)].mean().to_numpy(dtype=float)
+    n_undefined = table[list(metrics)].isna().sum()
+    defined = ~np.isnan(values)
+    # A mean over those patients that have a value is a share too: the sum of values by the number of values.
+    shares = _estimate_ratios(np.nan_to_num(values), defined.astype(float), n_bootstrap, confidence_level, seed)
+    return {
+        name: Estimate(*share, n=int(defined[:, column].sum()), n_undefined=int(n_undefined[name]))
+        for column, (name, share) in enumerate(zip(metrics, shares, strict=True))
+    }
 
 
-def _bootstrap_means(values: NDArray[np.float64], n_bootstrap: int, seed: int) -> NDArray[np.float64]:
-    """Return (n_bootstrap, metric) means over drawn patients; undefined values are left out of a draw."""
+def estimate_share(
+    table: pd.DataFrame, part: str, whole: str, *, n_bootstrap: int, confidence_level: float, seed: int
+) -> Estimate:
+    """Estimate a share over all patients together, such as lesions found among all lesions.
+
+    Args:
+        table: One row a case, a lesion or whatever is counted, with `patient_id`, which is drawn.
+        part: Column that is summed for the numerator.
+        whole: Column that is summed for the denominator.
+        n_bootstrap: Draws of patients with replacement.
+        confidence_level: Coverage of the interval, in 0..1.
+        seed: Of the draws.
+
+    Returns:
+        The share; NaN where the denominator is 0. `n` is the number of patients that add to the denominator.
+    """
+    sums = table.groupby("patient_id", sort=True)[[part, whole]].sum().to_numpy(dtype=float)
+    [share] = _estimate_ratios(sums[:, :1], sums[:, 1:], n_bootstrap, confidence_level, seed)
+    return Estimate(*share, n=int(np.count_nonzero(sums[:, 1])), n_undefined=0)
+
+
+def bootstrap_weights(n_patients: int, n_bootstrap: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """Draw patients with replacement.
+
+    Yields:
+        (draw, patient) how often each patient is in each draw; not more than `DRAWS_AT_A_TIME` draws at once.
+    """
     random = np.random.default_rng(seed)
-    n_patients = len(values)
-    filled, defined = np.nan_to_num(values), (~np.isnan(values)).astype(float)
-    parts = []
     for start in range(0, n_bootstrap, DRAWS_AT_A_TIME):
         size = min(DRAWS_AT_A_TIME, n_bootstrap - start)
-        # How often each patient is drawn: resampling with replacement is one multinomial a draw.
-        weights = random.multinomial(n_patients, np.full(n_patients, 1.0 / n_patients), size=size).astype(float)
-        counts = weights @ defined
-        with np.errstate(invalid="ignore", divide="ignore"):
-            parts.append(np.where(counts > 0, (weights @ filled) / counts, np.nan))
-    return np.concatenate(parts)
+        # Resampling with replacement is one multinomial a draw.
+        yield random.multinomial(n_patients, np.full(n_patients, 1.0 / n_patients), size=size).astype(float)
+
+
+def percentile_interval(draws: NDArray[np.float64], confidence_level: float) -> tuple[float, float]:
+    """Return the middle share of the draws (draw,); NaN where none is defined."""
+    defined = draws[~np.isnan(draws)]
+    if not defined.size:
+        return float("nan"), float("nan")
+    tail = 100.0 * (1.0 - confidence_level) / 2.0
+    low, high = np.percentile(defined, (tail, 100.0 - tail))
+    return float(low), float(high)
+
+
+def _estimate_ratios(
+    parts: NDArray[np.float64],
+    wholes: NDArray[np.float64],
+    n_bootstrap: int,
+    confidence_level: float,
+    seed: int,
+) -> list[tuple[float, float, float]]:
+    """Return sum(parts) / sum(wholes) and its interval for each column of (patient, column)."""
+    if not len(parts):
+        return [UNDEFINED[:3]] * parts.shape[1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratios = parts.sum(axis=0) / wholes.sum(axis=0)
+        draws = np.concatenate(
+            [(drawn @ parts) / (drawn @ wholes) for drawn in bootstrap_weights(len(parts), n_bootstrap, seed)]
+        )
+    return [
+        (float(ratio), *percentile_interval(draws[:, column], confidence_level)) for column, ratio in enumerate(ratios)
+    ]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lesionflow.evaluation.statistics import estimate_means
+from lesionflow.evaluation.statistics import estimate_means, estimate_share
 
 
 def test_the_interval_is_that_of_the_normal_distribution_for_many_patients() -> None:
@@ -48,3 +48,27 @@ def test_one_patient_gives_no_width() -> None:
     table = pd.DataFrame({"patient_id": ["a"], "dice": [0.4]})
     found = estimate_means(table, ["dice"], n_bootstrap=100, confidence_level=0.95, seed=1)["dice"]
     assert (found.low, found.mean, found.high) == (0.4, 0.4, 0.4)
+
+
+def test_a_share_is_over_all_lesions_and_drawn_by_patient() -> None:
+    # Patient a: 9 of 10 lesions found; b: 0 of 2; c has none and changes nothing but the draws.
+    table = pd.DataFrame({"patient_id": list("aabc"), "found": [4, 5, 0, 0], "lesions": [5, 5, 2, 0]})
+    found = estimate_share(table, "found", "lesions", n_bootstrap=4000, confidence_level=0.9, seed=1)
+    assert found.mean == pytest.approx(9 / 12)
+    assert found.n == 2
+    assert (found.low, found.high) == (0.0, 0.9)
+    nothing = estimate_share(table[3:], "found", "lesions", n_bootstrap=50, confidence_level=0.9, seed=1)
+    assert np.isnan(nothing.mean)
+    assert nothing.n == 0
+
+
+def test_the_draws_are_those_of_a_plain_loop() -> None:
+    values = np.array([0.1, 0.5, np.nan, 0.9, 0.3])
+    table = pd.DataFrame({"patient_id": list("abcde"), "dice": values})
+    found = estimate_means(table, ["dice"], n_bootstrap=1500, confidence_level=0.9, seed=7)["dice"]
+    random, means = np.random.default_rng(7), []
+    for size in (1000, 500):
+        for weights in random.multinomial(5, np.full(5, 0.2), size=size):
+            drawn = np.repeat(values, weights)
+            means.append(np.nan if np.isnan(drawn).all() else np.nanmean(drawn))
+    assert (found.low, found.high) == pytest.approx(tuple(np.nanpercentile(means, (5, 95))))

@@ -1,0 +1,189 @@
+"""Two models on the same patients: by how much one is better, how sure that is, and whether chance alone explains it.
+
+References:
+    Sign-flip permutation test: Fisher 1935, The Design of Experiments; exact for few patients. Correction for the number
+    of metrics: Holm 1979, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6, 65-70.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lesionflow.errors import ArtifactError
+from lesionflow.evaluation.statistics import bootstrap_weights, percentile_interval
+from lesionflow.metrics import METRICS
+
+KEYS = ["case_id", "target"]
+#: Up to this many patients all sign patterns are gone through (16,384); beyond, patterns are drawn.
+MAX_EXACT_PATIENTS = 14
+N_PATTERNS = 20_000
+PATTERNS_AT_A_TIME = 2_000
+#: Differences of sums closer than this fraction count as equal, so that rounding never decides a test.
+EQUAL_FRACTION = 1e-9
+#: Cases named in a message.
+MAX_NAMED_CASES = 5
+
+
+class Difference(NamedTuple):
+    """One metric of two models, paired by patient.
+
+    `gain` is how much better the second is, in the metric's unit: positive is better, whichever way the metric points;
+    `low` and `high` its interval. `p` is two-sided; `p_corrected` is Holm's, for the number of metrics compared.
+    `n_undefined_for_one` cases have a figure for one model alone and are left out.
+    """
+
+    metric: str
+    target: str
+    first: float
+    second: float
+    gain: float
+    low: float
+    high: float
+    p: float
+    p_corrected: float
+    n_patients: int
+    n_undefined_for_one: int
+
+    def verdict(self, confidence_level: float) -> str:
+        """Return `better`, `worse`, or `not told apart` where chance explains the difference."""
+        if math.isnan(self.p_corrected) or self.p_corrected >= 1.0 - confidence_level:
+            return "not told apart"
+        return "better" if self.gain > 0 else "worse"
+
+    def sentence(self, confidence_level: float) -> str:
+        """Say it in words: `better by 0.021 [0.008, 0.035], p = 0.004`."""
+        if not self.n_patients:
+            return "no patient has the figure for both"
+        verdict = self.verdict(confidence_level)
+        p = "p < 0.001" if self.p_corrected < 0.001 else f"p = {self.p_corrected:.3f}"
+        unit = f" {METRICS[self.metric].unit}" if METRICS[self.metric].unit else ""
+        if verdict == "not told apart":
+            return f"not told apart: {self.gain:+.3g}{unit} [{self.low:.3g}, {self.high:.3g}], {p}"
+        low, high = sorted((abs(self.low), abs(self.high))) if self.low * self.high > 0 else (self.low, self.high)
+        return f"{verdict} by {abs(self.gain):.3g}{unit} [{low:.3g}, {high:.3g}], {p}"
+
+
+def compare_tables(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    metrics: Sequence[str],
+    *,
+    n_bootstrap: int,
+    confidence_level: float,
+    seed: int,
+) -> tuple[Difference, ...]:
+    """Compare two models' scores on the same cases.
+
+    Args:
+        first: A row a case and target: `case_id`, `patient_id`, `target` and the metrics.
+        second: The other model's, for the same cases and targets.
+        metrics: Names in `METRICS` with a direction.
+        n_bootstrap: Draws of patients.
+        confidence_level: Of the intervals.
+        seed: Of draws and sign patterns.
+
+    Returns:
+        A difference a target and metric; p is corrected for the metrics of one target.
+
+    Raises:
+        ArtifactError: When the two were not scored on the same cases and targets.
+    """
+    require_same_cases(first, second)
+    pairs = first.merge(second, on=KEYS, suffixes=("_first", "_second"))
+    pairs = pairs.rename(columns={"patient_id_first": "patient_id"})
+    found: list[Difference] = []
+    for target in dict.fromkeys(pairs["target"]):
+        rows = pairs[pairs["target"] == target]
+        plain = [_compare(rows, target, name, n_bootstrap, confidence_level, seed) for name in metrics]
+        corrected = holm([difference.p for difference in plain])
+        found += [d._replace(p_corrected=p) for d, p in zip(plain, corrected, strict=True)]
+    return tuple(found)
+
+
+def require_same_cases(first: pd.DataFrame, second: pd.DataFrame) -> None:
+    """Refuse two tables that do not hold the same cases and targets once each.
+
+    Raises:
+        ArtifactError: Naming the cases that only one has.
+    """
+    ours, theirs = (list(table[KEYS].itertuples(index=False, name=None)) for table in (first, second))
+    odd = sorted({str(case_id) for case_id, _ in set(ours) ^ set(theirs)})
+    if odd:
+        more = f" and {len(odd) - MAX_NAMED_CASES} more" if len(odd) > MAX_NAMED_CASES else ""
+        raise ArtifactError(
+            f"Expected two models scored on the same cases and targets, found {', '.join(odd[:MAX_NAMED_CASES])}{more} "
+            "for one alone. Evaluate both on the present test set."
+        )
+    if len(ours) != len(set(ours)) or len(theirs) != len(set(theirs)):
+        raise ArtifactError("Expected each case and target once, found some twice. Run evaluate again.")
+
+
+def sign_flip_p(differences: NDArray[np.float64], seed: int) -> float:
+    """Return the two-sided p-value of a mean difference: had each patient's sign been a coin's, how often as large?
+
+    Args:
+        differences: (patient,) in any unit.
+        seed: Of the sign patterns, where there are too many to go through.
+
+    Returns:
+        p in 0..1; NaN without patients.
+    """
+    n_patients = len(differences)
+    if not n_patients:
+        return math.nan
+    seen = abs(float(differences.sum())) * (1.0 - EQUAL_FRACTION)
+    if n_patients <= MAX_EXACT_PATIENTS:
+        bits = np.arange(2**n_patients)[:, None] >> np.arange(n_patients) & 1
+        return float(np.mean(np.abs((2.0 * bits - 1.0) @ differences) >= seen))
+    random = np.random.default_rng(seed)
+    n_as_large = 0
+    for _ in range(N_PATTERNS // PATTERNS_AT_A_TIME):
+        signs = 2.0 * random.integers(0, 2, (PATTERNS_AT_A_TIME, n_patients)) - 1.0
+        n_as_large += int(np.count_nonzero(np.abs(signs @ differences) >= seen))
+    # The pattern that was seen counts too, so that p is never 0 (Phipson and Smyth 2010, DOI 10.2202/1544-6115.1585).
+    return (1 + n_as_large) / (1 + N_PATTERNS)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for their number by Holm's step-down rule; NaN stays NaN and is not counted."""
+    corrected = [math.nan] * len(p_values)
+    order = sorted((p, i) for i, p in enumerate(p_values) if not math.isnan(p))
+    highest = 0.0
+    for rank, (p, i) in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - rank) * p))
+        corrected[i] = highest
+    return corrected
+
+
+def _compare(
+    rows: pd.DataFrame, target: str, metric: str, n_bootstrap: int, confidence_level: float, seed: int
+) -> Difference:
+    scores = rows[["patient_id", f"{metric}_first", f"{metric}_second"]].set_axis(
+        ["patient_id", "first", "second"], axis=1
+    )
+    defined = scores.dropna()
+    n_odd = int((scores["first"].isna() != scores["second"].isna()).sum())
+    means = defined.groupby("patient_id", sort=True)[["first", "second"]].mean()
+    if not len(means):
+        nothing = (math.nan,) * 7
+        return Difference(metric, target, *nothing, n_patients=0, n_undefined_for_one=n_odd)
+    gains = METRICS[metric].direction * (means["second"] - means["first"]).to_numpy(dtype=float)
+    draws = np.concatenate([w @ gains / len(gains) for w in bootstrap_weights(len(gains), n_bootstrap, seed)])
+    low, high = percentile_interval(draws, confidence_level)
+    return Difference(
+        metric,
+        target,
+        first=float(means["first"].mean()),
+        second=float(means["second"].mean()),
+        gain=float(gains.mean()),
+        low=low,
+        high=high,
+        p=sign_flip_p(gains, seed),
+        p_corrected=math.nan,
+        n_patients=len(gains),
+        n_undefined_for_one=n_odd,
+    )

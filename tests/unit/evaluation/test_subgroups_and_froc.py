@@ -1,0 +1,97 @@
+"""Groups and FROC against figures counted by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lesionflow.evaluation.froc import READ_OFF_AT, froc_curve
+from lesionflow.evaluation.subgroups import estimate_subgroups
+
+SETTINGS = {"n_bootstrap": 400, "confidence_level": 0.9, "seed": 3}
+
+
+def _groups(cases: pd.DataFrame, **columns):
+    n = len(cases)
+    scores = pd.DataFrame(
+        {
+            "case_id": cases["case_id"],
+            "patient_id": [f"p{i}" for i in range(n)],
+            "reference_ml": [0.0, 0.5, 5.0, 50.0, 500.0, 7.0][:n],
+            "dice": [1.0, 0.2, 0.4, 0.6, 0.8, 0.6][:n],
+            **columns,
+        }
+    )
+    return estimate_subgroups(scores, cases, ("dice",), **SETTINGS)
+
+
+def _cases(**columns) -> pd.DataFrame:
+    return pd.DataFrame({"case_id": [f"c{i}" for i in range(6)], **columns})
+
+
+def test_groups_have_their_number_and_mean() -> None:
+    cases = _cases(
+        manufacturer=["A", "B", "A", "A", "B", ""], sex=["F"] * 6, spacing_slice_mm=[1.0, 1.5, 3.0, 5.0, 5.0, 8.0]
+    )
+    found = _groups(cases)
+    seen = [(g.by, g.group, g.n_cases, round(g.estimates["dice"].mean, 6)) for g in found]
+    assert seen == [
+        ("scanner", "A", 3, round(2.0 / 3, 6)),
+        ("scanner", "B", 2, 0.5),
+        ("scanner", "unknown", 1, 0.6),
+        ("slice spacing (mm)", "up to 1.5", 2, 0.6),
+        ("slice spacing (mm)", "over 1.5 to 3", 1, 0.4),
+        ("slice spacing (mm)", "over 3 to 5", 2, 0.7),
+        ("slice spacing (mm)", "over 5", 1, 0.6),
+        ("tumor size (ml)", "none", 1, 1.0),
+        ("tumor size (ml)", "over 0 to 1", 1, 0.2),
+        ("tumor size (ml)", "over 1 to 10", 2, 0.5),
+        ("tumor size (ml)", "over 10 to 100", 1, 0.6),
+        ("tumor size (ml)", "over 100", 1, 0.8),
+    ]
+    # Three patients of scanner A have an interval, two of B are too few for one; all women are no group.
+    assert found[0].estimates["dice"].low < 2 / 3 < found[0].estimates["dice"].high
+    assert np.isnan(found[1].estimates["dice"].low)
+
+
+def test_an_unknown_age_is_a_group_of_its_own() -> None:
+    found = _groups(_cases(age_years=[17.0, 18.0, 30.0, np.nan, 66.0, 65.0]), reference_ml=5.0)
+    assert [(g.group, g.n_cases) for g in found] == [
+        ("up to 18", 2), ("over 18 to 40", 1), ("over 40 to 65", 1), ("over 65", 1), ("unknown", 1),
+    ]  # fmt: skip
+
+
+def test_two_cases_of_one_patient_are_one_patient() -> None:
+    found = _groups(
+        _cases(sex=["F", "F", "M", "M", "M", "M"]), patient_id=["a", "a", "b", "c", "d", "e"], reference_ml=5.0
+    )
+    assert [(g.n_cases, g.n_patients) for g in found] == [(2, 1), (4, 4)]
+
+
+CANDIDATES = pd.DataFrame(
+    {
+        "patient_id": ["a", "a", "a", "b", "b", "b"],
+        "is_lesion": [True, True, False, True, False, False],
+        "probability": [0.95, 0.55, 0.75, 0.0, 0.85, 0.35],
+    }
+)
+
+
+def test_the_curve_counted_by_hand() -> None:
+    found = froc_curve(CANDIDATES, ["a", "b", "c", "c"], **SETTINGS)
+    assert (found.n_lesions, found.n_cases) == (3, 4)
+    by_threshold = {round(p.threshold, 2): (p.false_alarms_per_case, p.sensitivity) for p in found.points}
+    assert by_threshold[1.0] == (0.0, 0.0)
+    assert by_threshold[0.9] == pytest.approx((0.0, 1 / 3))
+    assert by_threshold[0.8] == pytest.approx((1 / 4, 1 / 3))
+    assert by_threshold[0.5] == pytest.approx((2 / 4, 2 / 3))
+    assert by_threshold[0.1] == pytest.approx((3 / 4, 2 / 3))
+    expected = {0.125: 1 / 3, 0.25: 1 / 3, 0.5: 2 / 3, 1.0: 2 / 3, 2.0: 2 / 3, 4.0: 2 / 3, 8.0: 2 / 3}
+    assert dict(zip(READ_OFF_AT, found.read_off, strict=True)) == pytest.approx(expected)
+    assert found.score == pytest.approx((2 * 1 / 3 + 5 * 2 / 3) / 7)
+    # A draw without patient a finds nothing; one without b finds all.
+    assert (found.points[-1].low, found.points[-1].high) == (0.0, 1.0)
+
+
+def test_without_a_lesion_there_is_no_curve() -> None:
+    assert froc_curve(CANDIDATES[~CANDIDATES["is_lesion"]], ["a", "b"], **SETTINGS) is None
+    assert froc_curve(CANDIDATES[:0], ["a", "b"], **SETTINGS) is None
