@@ -6,8 +6,11 @@ import torch
 from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 
 from benchmarks.timing import compare, show
+from lesionflow.evaluation.comparison import compare_tables
 from lesionflow.evaluation.statistics import estimate_means
-from lesionflow.metrics import score_pair
+from lesionflow.metrics import HEADLINE, METRICS, score_pair
+from lesionflow.metrics.detection import THRESHOLDS, detect
+from lesionflow.metrics.surface import measure_surfaces
 
 SHAPE, SPACING = (300, 512, 512), (2.5, 0.8, 0.8)
 #: Center (slice, row, column) and radius in voxels of five lesions.
@@ -34,13 +37,35 @@ def run() -> None:
         compute_hausdorff_distance(one, other, include_background=True, percentile=95, spacing=SPACING)
         compute_surface_dice(one, other, class_thresholds=[2.0], include_background=True, spacing=SPACING)
 
-    calls = {
-        "lesionflow, every metric": lambda: score_pair(reference, predicted, SPACING),
-        "MONAI, HD95 and surface Dice": monai,
-    }
-    show("A pair of masks, 512 x 512 x 300, five lesions", compare(calls, 3))
+    def surfaces() -> None:
+        found = measure_surfaces(reference, predicted, SPACING)
+        found.hausdorff_mm(95.0)
+        found.surface_dice(2.0)
+
+    title = "A pair of masks, 512 x 512 x 300, five lesions"
+    calls = {"lesionflow, HD95 and surface Dice": surfaces, "MONAI, HD95 and surface Dice": monai}
+    show(title, compare(calls, 3))
+    show(
+        f"{title}: all {len(METRICS)} metrics",
+        compare({"lesionflow": lambda: score_pair(reference, predicted, SPACING)}, 3),
+    )
+    likely = predicted * np.float32(0.97)
+    show(
+        f"{title}: FROC at {len(THRESHOLDS)} thresholds", compare({"lesionflow": lambda: detect(reference, likely)}, 3)
+    )
     random = np.random.default_rng(0)
     names = [f"m{i}" for i in range(20)]
     table = pd.DataFrame(random.random((200, 20)), columns=names).assign(patient_id=[f"p{i}" for i in range(200)])
     bootstrap = {"lesionflow": lambda: estimate_means(table, names, n_bootstrap=10_000, confidence_level=0.95, seed=1)}
     show("Bootstrap, 200 patients x 20 metrics x 10,000 draws", compare(bootstrap, 3))
+    first, second = (_scores(random) for _ in range(2))
+    settings = {"n_bootstrap": 10_000, "confidence_level": 0.95, "seed": 1}
+    paired = {"lesionflow": lambda: compare_tables(first, second, HEADLINE, **settings)}
+    show(f"Paired comparison, 200 patients x {len(HEADLINE)} metrics x 10,000 draws", compare(paired, 3))
+
+
+def _scores(random: np.random.Generator) -> pd.DataFrame:
+    names = [f"{i:03}" for i in range(200)]
+    return pd.DataFrame(random.random((200, len(HEADLINE))), columns=list(HEADLINE)).assign(
+        case_id=names, patient_id=names, target="tumor"
+    )

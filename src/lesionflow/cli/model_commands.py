@@ -12,6 +12,8 @@ from lesionflow.config import Settings
 from lesionflow.errors import ArtifactError, ConfigError
 
 DEFAULT_PORT = 3000
+#: Tag of a version: how it compares with the champion, in a sentence.
+AGAINST_CHAMPION = "against_champion"
 
 
 def add_commands(commands: Any) -> None:
@@ -113,11 +115,13 @@ def _list(parsed: argparse.Namespace) -> int:
 
     settings = Settings()
     names = [parsed.model_name] if parsed.model_name else list_models(settings.tracking_uri)
-    table = Table("model", "version", "aliases", "test dice", "run", "made")
+    table = Table("model", "version", "aliases", "test Dice", "against the champion of its day", "run", "made")
     for name in names:
         for v in list_versions(name, settings.tracking_uri):
-            score = v.tags.get("test_dice", "")
-            table.add_row(name, v.version, ", ".join(v.aliases), score[:6], v.run_id[:12], v.created_at)
+            # Square brackets are rich's own marks; an interval's are meant as they stand.
+            score = f"{v.tags.get('test_dice', '')} \\[{v.tags.get('test_dice_interval', '')}]"
+            against = v.tags.get(AGAINST_CHAMPION, "").replace("[", r"\[")
+            table.add_row(name, v.version, ", ".join(v.aliases), score, against, v.run_id[:12], v.created_at)
     Console().print(table if table.row_count else f"No model is registered in {settings.tracking_uri}.")
     return 0
 

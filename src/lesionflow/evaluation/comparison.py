@@ -142,7 +142,7 @@ def sign_flip_p(differences: NDArray[np.float64], seed: int) -> float:
     random = np.random.default_rng(seed)
     n_as_large = 0
     for _ in range(N_PATTERNS // PATTERNS_AT_A_TIME):
-        signs = 2.0 * random.integers(0, 2, (PATTERNS_AT_A_TIME, n_patients)) - 1.0
+        signs = 2.0 * random.integers(0, 2, (PATTERNS_AT_A_TIME, n_patients), dtype=np.int8) - 1.0
         n_as_large += int(np.count_nonzero(np.abs(signs @ differences) >= seen))
     # The pattern that was seen counts too, so that p is never 0 (Phipson and Smyth 2010, DOI 10.2202/1544-6115.1585).
     return (1 + n_as_large) / (1 + N_PATTERNS)

@@ -1,14 +1,16 @@
-"""Pictures that a reviewer looks at. Contours over the image, never filled masks; two colors that everybody can tell apart."""
+"""Pictures of single cases. Contours over the image, never filled masks; two colors that everybody can tell apart."""
 
 import io
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+from PIL import Image
 
 from lesionflow.data.case import Case
 from lesionflow.data.dataset import Kind
@@ -16,17 +18,33 @@ from lesionflow.data.volume import Mask, Volume
 
 #: Okabe and Ito's palette: orange and sky blue differ in lightness too, so that a gray print still tells them apart.
 REFERENCE_COLOR, PREDICTED_COLOR = "#56B4E9", "#E69F00"
+#: The reference is drawn whole and the prediction dashed over it: where they agree, both are seen.
+REFERENCE_LINE, PREDICTED_LINE = "solid", "dashed"
 WINDOWS: Mapping[str, tuple[float, float]] = {"ct": (-160.0, 240.0), "pet": (0.0, 10.0)}
 #: Percentiles that bound the gray scale where values have no unit.
 GRAY_PERCENT = (1.0, 99.5)
 DPI = 100
 PLANES = ("axial", "coronal", "sagittal")
+#: What is shown around the masks when a picture is drawn closer, in mm, and the least it shows.
+CLOSE_MARGIN_MM, CLOSE_LEAST_MM = 15.0, 60.0
+#: A closer picture is drawn when it shows less than this share of the whole one's width.
+CLOSE_SHARE = 0.6
+#: Gray levels and both colors fit into one palette; a PNG with a palette takes a third of the bytes.
+PALETTE_COLORS = 256
+
+
+class _Outline(NamedTuple):
+    mask: NDArray[np.bool_]
+    color: str
+    line: str
 
 
 def overlay_planes(
     case: Case, predicted: Mask, kinds: tuple[Kind, ...], title: str, labels: tuple[int, ...] | None = None
 ) -> bytes:
-    """Draw the slices that show most of reference and prediction, in three planes, contours of both.
+    """Draw the slices where reference and prediction differ most, in three planes, contours of both.
+
+    Where the masks are small, a last row draws the first channel closer.
 
     Args:
         case: Image and, where there is one, reference.
@@ -39,17 +57,24 @@ def overlay_planes(
         A PNG.
     """
     masks = _masks(case, predicted, labels)
-    figure = Figure(figsize=(3.6 * 3, 3.6 * len(kinds) + 0.5), dpi=DPI, layout="constrained")
-    axes = figure.subplots(len(kinds), 3, squeeze=False)
+    numbers = [_most_telling(masks, axis) for axis in range(3)]
+    close = _close_box(masks, case.volume.geometry.spacing_mm)
+    n_rows = len(kinds) + (close is not None)
+    figure = Figure(figsize=(3.6 * 3, 3.4 * n_rows + 0.6), dpi=DPI, layout="constrained")
+    axes = figure.subplots(n_rows, 3, squeeze=False)
     for axis, plane in enumerate(PLANES):
-        number = _fullest(masks, axis)
         for row, kind in enumerate(kinds):
-            _draw_plane(axes[row][axis], case.volume, row, kind, masks, axis, number)
-        position = case.volume.geometry.to_lps([number if i == axis else 0 for i in range(3)])
+            _draw_plane(axes[row][axis], case.volume, row, kind, masks, axis, numbers[axis])
+            if close is not None and row == 0:
+                _frame(axes[row][axis], close, axis)
+        if close is not None:
+            _draw_plane(axes[-1][axis], case.volume, 0, kinds[0], masks, axis, numbers[axis])
+            _zoom(axes[-1][axis], close, axis)
+        position = case.volume.geometry.to_lps([numbers[axis] if i == axis else 0 for i in range(3)])
         along = int(np.abs(case.volume.geometry.direction[:, axis]).argmax())
-        axes[0][axis].set_title(f"{plane}, {'xyz'[along]} = {position[along]:.1f} mm", fontsize=9)
+        axes[0][axis].set_title(f"{plane}, {'xyz'[along]} = {position[along]:.1f} mm", fontsize=10)
     _legend(figure, title, has_reference=case.reference_mask is not None)
-    return _png(figure)
+    return to_png(figure, palette=True)
 
 
 def overlay_slice(volume: Volume, predicted: Mask, kinds: tuple[Kind, ...], title: str) -> bytes:
@@ -64,84 +89,89 @@ def overlay_slice(volume: Volume, predicted: Mask, kinds: tuple[Kind, ...], titl
     Returns:
         A PNG.
     """
-    masks = [(predicted.labels > 0, PREDICTED_COLOR)]
-    number = _fullest(masks, 0)
+    masks = [_Outline(predicted.labels > 0, PREDICTED_COLOR, "solid")]
+    number = _most_telling(masks, 0)
     figure = Figure(figsize=(4.5 * len(kinds), 4.8), dpi=DPI, layout="constrained")
     axes = figure.subplots(1, len(kinds), squeeze=False)
     for channel, kind in enumerate(kinds):
         _draw_plane(axes[0][channel], volume, channel, kind, masks, 0, number)
     height = volume.geometry.to_lps([number, 0, 0])[2]
     _legend(figure, f"{title}\nslice {number}, z = {height:.1f} mm", has_reference=False)
-    return _png(figure)
+    return to_png(figure)
 
 
-def confusion_matrix(table: pd.DataFrame, target: str) -> bytes:
-    """Draw voxels by reference and prediction, counts and shares of the reference."""
-    rows = table[table["target"] == target]
-    counts = np.array([[rows["tn"].sum(), rows["fp"].sum()], [rows["fn"].sum(), rows["tp"].sum()]], dtype=float)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = Figure(figsize=(4.2, 3.6), dpi=DPI, layout="constrained")
-    axis = figure.subplots()
-    axis.imshow(shares, cmap="cividis", vmin=0, vmax=1)
-    for (row, column), share in np.ndenumerate(shares):
-        text = f"{share:.2%}\n{counts[row, column]:,.0f}"
-        axis.text(column, row, text, ha="center", va="center", color="black" if share > 0.5 else "white")
-    axis.set_xticks([0, 1], ["background", target])
-    axis.set_yticks([0, 1], ["background", target])
-    axis.set_xlabel("predicted voxels")
-    axis.set_ylabel("reference voxels")
-    return _png(figure)
-
-
-def volumes_plot(table: pd.DataFrame, target: str) -> bytes:
-    """Draw Dice by tumor size, and Bland and Altman's plot of the volumes (1986, DOI 10.1016/S0140-6736(86)90837-8)."""
-    rows = table[table["target"] == target]
-    figure = Figure(figsize=(9, 3.6), dpi=DPI, layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.scatter(rows["reference_ml"], rows["dice"], color=REFERENCE_COLOR, edgecolor="black")
-    left.set(xlabel="reference volume (ml)", ylabel="Dice", ylim=(-0.02, 1.02), xscale="symlog")
-    error = rows["predicted_ml"] - rows["reference_ml"]
-    right.scatter((rows["predicted_ml"] + rows["reference_ml"]) / 2, error, color=PREDICTED_COLOR, edgecolor="black")
-    spread = 1.96 * float(error.std(ddof=1)) if len(error) > 1 else 0.0
-    for level, style in ((error.mean(), "-"), (error.mean() + spread, "--"), (error.mean() - spread, "--")):
-        right.axhline(level, color="black", linestyle=style, linewidth=1)
-    right.set(xlabel="mean of both volumes (ml)", ylabel="predicted minus reference (ml)")
-    return _png(figure)
+def to_png(figure: Figure, *, palette: bool = False) -> bytes:
+    """Return a figure as PNG; with a palette where it is gray but for a few colors."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    if not palette:
+        return buffer.getvalue()
+    small = io.BytesIO()
+    image = Image.open(buffer).convert("RGB").quantize(PALETTE_COLORS, dither=Image.Dither.NONE)
+    image.save(small, format="PNG", optimize=True)
+    return small.getvalue()
 
 
 def to_array(png: bytes) -> NDArray[np.uint8]:
     """Return a PNG as uint8 (row, column, 3)."""
-    from PIL import Image
-
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), dtype=np.uint8)
 
 
-def _masks(case: Case, predicted: Mask, labels: tuple[int, ...] | None) -> list[tuple[NDArray[np.bool_], str]]:
+def _masks(case: Case, predicted: Mask, labels: tuple[int, ...] | None) -> list[_Outline]:
     masks = []
-    for mask, color in ((case.reference_mask, REFERENCE_COLOR), (predicted, PREDICTED_COLOR)):
+    for mask, color, line in (
+        (case.reference_mask, REFERENCE_COLOR, REFERENCE_LINE),
+        (predicted, PREDICTED_COLOR, PREDICTED_LINE),
+    ):
         if mask is not None:
-            masks.append((mask.labels > 0 if labels is None else mask.region(labels), color))
+            masks.append(_Outline(mask.labels > 0 if labels is None else mask.region(labels), color, line))
     return masks
 
 
-def _fullest(masks: list[tuple[NDArray[np.bool_], str]], axis: int) -> int:
-    """The slice with most of the first mask that is not empty; the middle one when all are."""
+def _most_telling(masks: list[_Outline], axis: int) -> int:
+    """The slice where two masks differ most; where they agree or one is alone, with most of it; else the middle one."""
     others = tuple(i for i in range(3) if i != axis)
-    for mask, _ in masks:
-        area = mask.sum(axis=others)
+    differ = np.logical_xor(masks[0].mask, masks[-1].mask)
+    for shown in (differ, *(outline.mask for outline in masks)):
+        area = shown.sum(axis=others)
         if area.any():
             return int(area.argmax())
-    return int(masks[0][0].shape[axis] // 2)
+    return int(differ.shape[axis] // 2)
+
+
+def _close_box(masks: list[_Outline], spacing_mm: tuple[float, float, float]) -> list[tuple[float, float]] | None:
+    """Bounds of a closer picture along each axis, in voxels; None where the whole one is close enough."""
+    union = np.logical_or.reduce([outline.mask for outline in masks])
+    if not union.any():
+        return None
+    box = []
+    for axis, spacing in enumerate(spacing_mm):
+        places = np.flatnonzero(union.any(axis=tuple(i for i in range(3) if i != axis)))
+        center = (places[0] + places[-1]) / 2
+        half = max((places[-1] - places[0] + 1) / 2 + CLOSE_MARGIN_MM / spacing, CLOSE_LEAST_MM / 2 / spacing)
+        box.append((max(center - half, -0.5), min(center + half, union.shape[axis] - 0.5)))
+    shares = [(high - low) / n for (low, high), n in zip(box[1:], union.shape[1:], strict=True)]
+    return box if max(shares) < CLOSE_SHARE else None
+
+
+def _in_plane(box: list[tuple[float, float]], plane: int) -> list[tuple[float, float]]:
+    return [side for i, side in enumerate(box) if i != plane]
+
+
+def _frame(axis: Any, box: list[tuple[float, float]], plane: int) -> None:
+    down, across = _in_plane(box, plane)
+    size = (across[1] - across[0], down[1] - down[0])
+    axis.add_patch(Rectangle((across[0], down[0]), *size, fill=False, edgecolor="white", linewidth=0.8, linestyle=":"))
+
+
+def _zoom(axis: Any, box: list[tuple[float, float]], plane: int) -> None:
+    down, across = _in_plane(box, plane)
+    axis.set_xlim(*across)
+    axis.set_ylim(*(reversed(down) if plane == 0 else down))
 
 
 def _draw_plane(
-    axis: Any,
-    volume: Volume,
-    channel: int,
-    kind: Kind,
-    masks: list[tuple[NDArray[np.bool_], str]],
-    plane: int,
-    number: int,
+    axis: Any, volume: Volume, channel: int, kind: Kind, masks: list[_Outline], plane: int, number: int
 ) -> None:
     image = np.take(volume.array[channel], number, axis=plane)
     down, across = (volume.geometry.spacing_mm[i] for i in range(3) if i != plane)
@@ -149,25 +179,24 @@ def _draw_plane(
     # Slices ascend towards the head in canonical orientation: head up in coronal and sagittal pictures.
     origin = "upper" if plane == 0 else "lower"
     axis.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), aspect=down / across, origin=origin)
-    for mask, color in masks:
-        cut = np.take(mask, number, axis=plane)
-        # A single slice has no contour in the planes across it.
-        if cut.any() and min(cut.shape) > 1:
-            axis.contour(cut, levels=[0.5], colors=[color], linewidths=1.2)
+    for outline in masks:
+        cut = np.take(outline.mask, number, axis=plane)
+        if cut.any():
+            # A margin of nothing, so that a mask at the image's border has a contour there.
+            places = [np.arange(-1, n + 1) for n in cut.shape]
+            axis.contour(
+                places[1], places[0], np.pad(cut, 1), levels=[0.5], colors=[outline.color], linewidths=1.3,
+                linestyles=outline.line,
+            )  # fmt: skip
+    axis.set_xlim(-0.5, image.shape[1] - 0.5)
+    axis.set_ylim(*((image.shape[0] - 0.5, -0.5) if plane == 0 else (-0.5, image.shape[0] - 0.5)))
     axis.set_axis_off()
 
 
 def _legend(figure: Figure, title: str, *, has_reference: bool) -> None:
-    from matplotlib.lines import Line2D
-
-    lines = [Line2D([], [], color=PREDICTED_COLOR, label="prediction")]
+    line = PREDICTED_LINE if has_reference else "solid"
+    lines = [Line2D([], [], color=PREDICTED_COLOR, linestyle=line, label="prediction")]
     if has_reference:
-        lines.insert(0, Line2D([], [], color=REFERENCE_COLOR, label="reference"))
-    figure.suptitle(title, fontsize=10)
-    figure.legend(handles=lines, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
-    return buffer.getvalue()
+        lines.insert(0, Line2D([], [], color=REFERENCE_COLOR, linestyle=REFERENCE_LINE, label="reference"))
+    figure.suptitle(title, fontsize=11)
+    figure.legend(handles=lines, loc="outside lower center", ncols=2, fontsize=9, frameon=False)

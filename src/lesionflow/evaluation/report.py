@@ -1,164 +1,255 @@
-"""The evaluation as people read it: one HTML file that needs nothing beside it."""
+"""The evaluation as people read it: how good, how sure, where it fails, for whom, and better than the champion or not."""
 
-import base64
 import html
-import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import pandas as pd
 
 from lesionflow.data.bundle import Card
 from lesionflow.data.plan import Plan
-from lesionflow.evaluation.statistics import Estimate
-from lesionflow.metrics import METRICS
+from lesionflow.evaluation.comparison import Difference
+from lesionflow.evaluation.froc import READ_OFF_AT
+from lesionflow.evaluation.page import (
+    UNDEFINED,
+    Cell,
+    Picture,
+    figure_cell,
+    interval,
+    number,
+    page,
+    picture,
+    table,
+    tile,
+    title_of,
+    words,
+)
+from lesionflow.evaluation.results import SUBGROUP_METRICS, TargetResult
+from lesionflow.evaluation.subgroups import MIN_PATIENTS, Subgroup
+from lesionflow.metrics import HEADLINE, METRICS
+from lesionflow.metrics.lesion import SIZE_CLASSES_ML
 
 #: Columns of the case table, in the order of a reviewer's questions.
 CASE_COLUMNS = (
-    "dice", "iou", "precision", "recall", "hd95_mm", "assd_mm", "surface_dice_2mm", "reference_ml", "predicted_ml",
-    "volume_error_ml", "lesion_recall", "n_false_positive_lesions", "seconds",
+    "dice", "surface_dice_2mm", "hd95_mm", "assd_mm", "precision", "recall", "reference_ml", "predicted_ml",
+    "volume_error_ml", "n_reference_lesions", "lesion_recall", "n_false_positive_lesions", "seconds",
 )  # fmt: skip
-
-NOTE = (
-    "Research use only. Whole volumes, in each study's own space, on the locked test patients. Intervals: bootstrap by "
-    "patient."
-)
-STYLE = """
-:root{color-scheme:light}body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:76rem;padding:1rem;color:#1a1a1a}
-h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem;border-bottom:1px solid #bbb}table{border-collapse:collapse;font-size:13px}
-th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #ddd;white-space:nowrap}th:first-child,td:first-child{text-align:left}
-td.words{white-space:normal;text-align:left}th[data-sort]{cursor:pointer;text-decoration:underline dotted}.scroll{overflow-x:auto}
-img{max-width:100%;height:auto}figure{margin:1rem 0}.headline{font-size:1.9rem;font-weight:600}.note{color:#555;font-size:13px}
-@media print{.scroll{overflow:visible}h2{break-after:avoid}figure{break-inside:avoid}}
-"""
-SCRIPT = """
-document.querySelectorAll('th[data-sort]').forEach(th=>th.addEventListener('click',()=>{const t=th.closest('table'),i=th.cellIndex,
-b=t.tBodies[0],d=th.dataset.sort==='up'?-1:1;th.dataset.sort=d>0?'up':'down';[...b.rows].sort((x,y)=>{const a=x.cells[i].dataset.v,
-c=y.cells[i].dataset.v;return d*(isNaN(a)||isNaN(c)?a.localeCompare(c):a-c)}).forEach(r=>b.append(r))}));
-"""
+COUNTS = {"n_reference_lesions", "n_false_positive_lesions"}
+UNITS = {"reference_ml": "ml", "predicted_ml": "ml", "seconds": "s", **dict.fromkeys(COUNTS, "count")}
 
 
-class Picture(NamedTuple):
-    """A PNG with its caption."""
-
-    caption: str
-    png: bytes
-
-
-def render_report(
-    title: str,
-    plan: Plan,
-    card: Card,
-    table: pd.DataFrame,
-    estimates: Mapping[str, Mapping[str, Estimate]],
-    figures: Sequence[Picture],
-    cases: Sequence[Picture],
-) -> str:
-    """Render the report.
+@dataclass(frozen=True, eq=False)
+class ReportContent:
+    """All that the report shows.
 
     Args:
         title: Its heading.
         plan: The model's plan.
         card: Where the model came from.
-        table: One row a case and target.
-        estimates: By target, then by metric.
-        figures: Pictures of all cases together.
-        cases: Pictures of single cases, worst first.
+        cases: The table of scores, one row a case and target.
+        results: By target.
+        plots: By target, pictures of all cases together.
+        worst: Case id and picture, worst first.
+        training: The curves of the training, None where the run's store does not have them.
+        rival: What the champion is called; None without one.
+        rival_note: Why there is no comparison, where there is none.
+        confidence_level: Of all intervals.
+        data: Facts about the test data, name and value.
+    """
+
+    title: str
+    plan: Plan
+    card: Card
+    cases: pd.DataFrame
+    results: Mapping[str, TargetResult]
+    plots: Mapping[str, Sequence[Picture]]
+    worst: Sequence[tuple[str, Picture]]
+    training: Picture | None
+    rival: str | None
+    rival_note: str
+    confidence_level: float
+    data: Sequence[tuple[str, str]]
+
+
+def render_report(content: ReportContent) -> str:
+    """Render the report.
+
+    Args:
+        content: What it shows.
 
     Returns:
-        A whole HTML page.
+        A whole HTML page that needs nothing beside it.
     """
+    shown = {case_id for case_id, _ in content.worst}
+    level = f"{content.confidence_level:.0%}"
     parts = [
-        f"<h1>{html.escape(title)}</h1>",
-        f"<p class='note'>{NOTE}</p>",
-        *(_headline(target, found) for target, found in estimates.items()),
-        "<h2>Figures</h2>",
-        *(_figure(picture) for picture in figures),
-        "<h2>Cases</h2><p class='note'>Click a heading to sort.</p>",
-        _case_table(table),
-        "<h2>Worst cases first</h2>",
-        *(_figure(picture) for picture in cases),
-        "<h2>The plan</h2>",
-        _rows([("decision", "value", "why"), *((d.what, d.value, d.why) for d in plan.decisions)]),
-        "<h2>Where the model came from</h2>",
-        _rows([("what", "value"), *_lineage(card)]),
-        "<h2>What the metrics mean</h2>",
-        _rows([("metric", "unit", "better", "empty masks"), *_meanings()]),
+        f"<h1>{html.escape(content.title)}</h1>",
+        (
+            "<p class='note'>Research use only. Whole volumes, in each study's own space, on the locked test patients. Every "
+            f"interval covers {level}: bootstrap by patient, so that one with several studies counts once.</p>"
+        ),
+        _navigation(content),
+        *(_target(name, result, content) for name, result in content.results.items()),
+        (
+            "<h2 id='cases'>Cases</h2><p class='note'>Worst first; click a heading to sort. A linked case has its picture "
+            f"below. {UNDEFINED} means undefined: the rules are in the last table.</p>"
+        ),
+        _case_table(content.cases, shown),
+        (
+            "<h2 id='worst'>Worst cases</h2><p class='note'>The slices where reference (blue, solid) and prediction (orange, "
+            "dashed) differ most; the last row is the dotted frame drawn closer.</p>"
+        ),
+        *(picture(shown, wide=True, anchor=f"case-{case_id}") for case_id, shown in content.worst),
+        "<h2 id='training'>Training</h2>",
+        picture(content.training, wide=True)
+        if content.training
+        else "<p class='note'>The run that trained this model is not in this MLflow store; its curves are not here.</p>",
+        "<h2 id='data'>The data</h2>",
+        table(("what", "value"), [(words(a), words(b)) for a, b in (*content.data, *_lineage(content.card))]),
+        "<h2 id='plan'>The plan</h2>",
+        table(("decision", "value", "why"), [(d.what, d.value, d.why) for d in content.plan.decisions]),
+        "<h2 id='metrics'>What the metrics mean</h2>",
+        table(("metric", "unit", "better", "empty masks"), _meanings()),
     ]
-    head = (
-        f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{html.escape(title)}</title>"
-    )
-    body = "\n".join(parts)
-    return f"<!doctype html><html lang='en'><head>{head}<style>{STYLE}</style></head><body>{body}<script>{SCRIPT}</script></body></html>\n"
+    return page(content.title, parts)
 
 
-def _headline(target: str, found: Mapping[str, Estimate]) -> str:
-    dice = found["dice"]
-    rows: list[tuple[str, ...]] = [("metric", "mean", "interval", "patients", "undefined")]
-    for name, value in found.items():
-        interval = f"{_number(value.low)} to {_number(value.high)}"
-        rows.append((_title(name), _number(value.mean), interval, str(value.n), str(value.n_undefined)))
+def _navigation(content: ReportContent) -> str:
+    sections = {f"target-{name}": name for name in content.results}
+    sections |= {
+        "cases": "cases",
+        "worst": "worst cases",
+        "training": "training",
+        "data": "the data",
+        "plan": "the plan",
+    }
+    sections["metrics"] = "what the metrics mean"
+    links = "".join(f"<a href='#{html.escape(key)}'>{html.escape(text)}</a>" for key, text in sections.items())
+    return f"<nav>{links}</nav>"
+
+
+def _target(name: str, result: TargetResult, content: ReportContent) -> str:
+    parts = [
+        f"<h2 id='target-{html.escape(name)}'>{html.escape(name[0].upper() + name[1:])}</h2>",
+        f"<div class='tiles'>{''.join(tile(metric, result.estimates[metric]) for metric in HEADLINE)}</div>",
+        _against(result.differences, content),
+        f"<details><summary>All {len(METRICS)} metrics</summary>{_all_metrics(result)}</details>",
+        f"<div class='plots'>{''.join(picture(plot) for plot in content.plots[name])}</div>",
+        "<h3>Lesions by size, all cases together</h3>",
+        _sizes(result),
+        _froc(result),
+        _subgroups(result.subgroups),
+    ]
+    return "\n".join(parts)
+
+
+def _against(differences: Sequence[Difference], content: ReportContent) -> str:
+    if not differences or content.rival is None:
+        return f"<p class='verdict'>{html.escape(content.rival_note)}</p>"
+    level = content.confidence_level
+    dice = next(d for d in differences if d.metric == "dice")
+    kind = dice.verdict(level).replace("not told apart", "even")
+    rows = [
+        (
+            words(title_of(d.metric)),
+            figure_cell(d.first, _unit(d.metric)),
+            figure_cell(d.second, _unit(d.metric)),
+            words(d.sentence(level)),
+            Cell(str(d.n_patients)),
+            Cell(str(d.n_undefined_for_one)),
+        )
+        for d in differences
+    ]
+    heads = ("metric", "champion", "this model", "this model is", "patients", "undefined for one")
     return (
-        f"<h2>{html.escape(target)}</h2><p class='headline'>Dice {dice.mean:.3f} "
-        f"<span class='note'>[{dice.low:.3f}, {dice.high:.3f}], {dice.n} patients</span></p>{_rows(rows)}"
+        f"<p class='verdict {kind}'>Against the champion, {html.escape(content.rival)}: Dice "
+        f"<b>{html.escape(dice.sentence(level))}</b>.</p><details><summary>Against the champion, metric by metric"
+        f"</summary><p class='note'>Paired by patient. A gain is positive where this model is better. p: sign-flip test, "
+        f"corrected by Holm's rule for {len(differences)} metrics.</p>{table(heads, rows)}</details>"
     )
 
 
-def _case_table(table: pd.DataFrame) -> str:
-    names = ["case_id", "target", *(c for c in CASE_COLUMNS if c in table)]
-    head = "".join(f"<th data-sort=''>{html.escape(_title(name))}</th>" for name in names)
-    body = []
-    for _, row in table.sort_values("dice").iterrows():
-        cells = []
-        for name in names:
-            value = row[name]
-            shown = value if isinstance(value, str) else _number(float(value))
-            raw = value if isinstance(value, str) else (-1e9 if math.isnan(float(value)) else float(value))
-            cells.append(f"<td data-v='{html.escape(str(raw))}'>{html.escape(str(shown))}</td>")
-        body.append(f"<tr>{''.join(cells)}</tr>")
-    return f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+def _all_metrics(result: TargetResult) -> str:
+    rows = [
+        (
+            words(title_of(name)),
+            figure_cell(value.mean, _unit(name)),
+            Cell(interval(value, _unit(name))),
+            Cell(str(value.n)),
+            Cell(str(value.n_undefined)),
+        )
+        for name, value in result.estimates.items()
+    ]
+    return table(("metric", "mean", "interval", "patients", "undefined cases"), rows)
 
 
-def _rows(rows: Sequence[tuple[str, ...]]) -> str:
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in rows[0])
-    body = "".join(
-        f"<tr>{''.join(f'<td class=words>{html.escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows[1:]
+def _sizes(result: TargetResult) -> str:
+    rows = []
+    for size in result.sizes:
+        low, high = SIZE_CLASSES_ML[size.name]
+        bounds = f"{low:g} to {high:g} ml" if high < float("inf") else f"{low:g} ml and more"
+        cells = [words(f"{size.name}, {bounds}"), Cell(str(size.n_reference))]
+        for value in (size.recall, size.dice):
+            cells += [figure_cell(value.mean), Cell(interval(value))]
+        cells += [Cell(str(size.n_predicted)), figure_cell(size.precision.mean), Cell(interval(size.precision))]
+        rows.append(cells)
+    heads = ("size", "lesions", "found", "interval", "their Dice", "interval", "predicted", "of them real", "interval")
+    return table(heads, rows)
+
+
+def _froc(result: TargetResult) -> str:
+    curve = result.froc
+    if curve is None:
+        return "<p class='note'>No case has a lesion, so that there is no FROC curve.</p>"
+    rows = [
+        [words("share of lesions found"), *(figure_cell(value) for value in curve.read_off), figure_cell(curve.score)]
+    ]
+    heads = ("false alarms per case, at most", *(f"{at:g}" for at in READ_OFF_AT), "mean")
+    return f"<h3>Lesions found by probability (FROC)</h3>{table(heads, rows)}"
+
+
+def _subgroups(groups: Sequence[Subgroup]) -> str:
+    if not groups:
+        return ""
+    rows = []
+    for group in groups:
+        cells = [words(group.by), words(group.group), Cell(str(group.n_patients)), Cell(str(group.n_cases))]
+        for name in SUBGROUP_METRICS:
+            value = group.estimates[name]
+            shown = number(value.mean, _unit(name))
+            cells.append(Cell(f"{shown} [{interval(value, _unit(name))}]" if value.low == value.low else shown))
+        rows.append(cells)
+    heads = ("by", "group", "patients", "cases", *(title_of(name) for name in SUBGROUP_METRICS))
+    return (
+        f"<h3>For whom</h3><p class='note'>No interval with fewer than {MIN_PATIENTS} patients. Groups are looked at, "
+        f"not tested: a difference between them is a question, not a finding.</p>{table(heads, rows)}"
     )
-    return f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
-def _figure(picture: Picture) -> str:
-    content = base64.b64encode(picture.png).decode()
-    caption = html.escape(picture.caption)
-    return f"<figure><img alt='{caption}' src='data:image/png;base64,{content}'><figcaption>{caption}</figcaption></figure>"
+def _case_table(cases: pd.DataFrame, with_picture: set[str]) -> str:
+    columns = [name for name in CASE_COLUMNS if name in cases]
+    several = len(cases["target"].unique()) > 1
+    rows = []
+    for _, row in cases.sort_values(["dice", "case_id"]).iterrows():
+        link = f"case-{row['case_id']}" if row["case_id"] in with_picture else ""
+        cells = [words(row["case_id"], link), *([words(row["target"])] if several else [])]
+        rows.append([*cells, *(figure_cell(float(row[name]), _unit(name)) for name in columns)])
+    heads = ["case", *(["target"] if several else []), *(title_of(name) for name in columns)]
+    return table(heads, rows, sortable=True)
 
 
-def _lineage(card: Card) -> list[tuple[str, ...]]:
-    shown = (
-        "run_id",
-        "tracking_experiment",
-        "data_revision",
-        "code_revision",
-        "lesionflow_version",
-        "plan_sha256",
-        "epochs",
-    )
-    rows: list[tuple[str, ...]] = [(name.replace("_", " "), str(getattr(card, name))) for name in shown]
+def _lineage(card: Card) -> list[tuple[str, str]]:
+    shown = ("run_id", "data_revision", "code_revision", "lesionflow_version", "plan_sha256", "epochs")
+    rows = [(name.replace("_", " "), str(getattr(card, name)) or "unknown") for name in shown]
     rows.append(("trained on", f"{len(card.trained_cases)} cases"))
     rows.append(("validated on", f"{len(card.validation_cases)} cases, Dice {card.validation_dice:.3f}"))
     return rows
 
 
-def _meanings() -> list[tuple[str, ...]]:
+def _meanings() -> list[tuple[str, str, str, str]]:
     better = {1: "higher", -1: "lower", 0: "near 0"}
-    return [(_title(m.name), m.unit or "0 to 1", better[m.direction], m.empty) for m in METRICS.values()]
+    return [(title_of(m.name), m.unit or "share", better[m.direction], m.empty) for m in METRICS.values()]
 
 
-def _title(name: str) -> str:
-    return name.replace("_", " ").replace("hd95", "HD95").replace("assd", "ASSD").replace("iou", "IoU")
-
-
-def _number(value: float) -> str:
-    if math.isnan(value):
-        return "undefined"
-    return f"{value:.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
+def _unit(name: str) -> str:
+    return UNITS.get(name) or (METRICS[name].unit if name in METRICS else "")

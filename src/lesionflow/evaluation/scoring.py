@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from lesionflow.data.bundle import Bundle
@@ -12,9 +13,36 @@ from lesionflow.data.plan import Plan
 from lesionflow.data.volume import require_same_grid
 from lesionflow.errors import ArtifactError, InputError
 from lesionflow.inference import Segmentation, Segmenter
-from lesionflow.metrics import score_pair
+from lesionflow.metrics import score_masks
+from lesionflow.metrics.detection import detect
 
 logger = logging.getLogger(__name__)
+
+#: Columns of the table of lesions and of the table of detections.
+LESION_COLUMNS = ("case_id", "patient_id", "target", "kind", "volume_ml", "matched", "dice")
+DETECTION_COLUMNS = ("case_id", "patient_id", "target", "threshold", "n_lesions", "n_found", "n_false_alarms")
+
+
+class CaseScores(NamedTuple):
+    """One case's rows of the three tables of `Scores`."""
+
+    rows: list[dict[str, Any]]
+    lesions: list[dict[str, Any]]
+    detections: list[dict[str, Any]]
+
+
+class Scores(NamedTuple):
+    """What was scored.
+
+    `cases`: a row a case and target: `case_id`, `patient_id`, `target`, every metric and count, `seconds`. `lesions`: a row
+    a lesion of reference or prediction (`LESION_COLUMNS`). `detections`: a row a case, target and threshold
+    (`DETECTION_COLUMNS`).
+    """
+
+    cases: pd.DataFrame
+    lesions: pd.DataFrame
+    detections: pd.DataFrame
+
 
 ReadCase = Callable[[str], Case]
 OnCase = Callable[[Case, Segmentation, list[dict[str, Any]]], None]
@@ -22,7 +50,7 @@ OnCase = Callable[[Case, Segmentation, list[dict[str, Any]]], None]
 
 def score_bundle(
     bundle: Bundle, read_case: ReadCase, case_ids: Sequence[str], *, device: str, on_case: OnCase | None = None
-) -> pd.DataFrame:
+) -> Scores:
     """Segment and score every case.
 
     Args:
@@ -33,13 +61,13 @@ def score_bundle(
         on_case: Called after each case with the case, what was found and its rows.
 
     Returns:
-        One row a case and target: `case_id`, `patient_id`, `target`, every metric and count, `seconds`.
+        The tables, cases in the given order.
 
     Raises:
         ArtifactError: When a case can't be predicted or has no reference: a missing score is never passed over.
     """
     segmenter = Segmenter(bundle, device=device)
-    rows: list[dict[str, Any]] = []
+    scored: list[CaseScores] = []
     for number, case_id in enumerate(case_ids, start=1):
         case = read_case(case_id)
         try:
@@ -48,17 +76,20 @@ def score_bundle(
             raise ArtifactError(
                 f"Expected a prediction for every case to score, found none for {case_id} ({error.reason}): {error}"
             ) from error
-        case_rows = score_case(case, found, bundle.plan)
-        rows += case_rows
-        dice = ", ".join(f"{row['target']} {row['dice']:.3f}" for row in case_rows)
+        scored.append(score_case(case, found, bundle.plan))
+        dice = ", ".join(f"{row['target']} {row['dice']:.3f}" for row in scored[-1].rows)
         logger.info("Case %s (%d of %d): Dice %s", case_id, number, len(case_ids), dice)
         if on_case is not None:
-            on_case(case, found, case_rows)
-    return pd.DataFrame(rows)
+            on_case(case, found, scored[-1].rows)
+    return Scores(
+        pd.DataFrame([row for one in scored for row in one.rows]),
+        pd.DataFrame([row for one in scored for row in one.lesions], columns=LESION_COLUMNS),
+        pd.DataFrame([row for one in scored for row in one.detections], columns=DETECTION_COLUMNS),
+    )
 
 
-def score_case(case: Case, found: Segmentation, plan: Plan) -> list[dict[str, Any]]:
-    """Score one segmented case: a row a target.
+def score_case(case: Case, found: Segmentation, plan: Plan) -> CaseScores:
+    """Score one segmented case: a row a target, a lesion, a threshold.
 
     Raises:
         ArtifactError: When the case has no reference.
@@ -69,15 +100,14 @@ def score_case(case: Case, found: Segmentation, plan: Plan) -> list[dict[str, An
         raise ArtifactError(f"Expected a reference mask for case {case.case_id}, found none.")
     require_same_grid(reference.geometry, found.mask.geometry, f"Reference and prediction of case {case.case_id}")
     seconds = round(sum(found.timings_s.values()), 4)
-    return [
-        {
-            "case_id": case.case_id,
-            "patient_id": case.patient_id,
-            "target": target.name,
-            **score_pair(
-                reference.region(target.labels), found.mask.region(target.labels), reference.geometry.spacing_mm
-            ),
-            "seconds": seconds,
-        }
-        for target in plan.targets
-    ]
+    min_voxels = int(np.ceil(plan.inference.min_lesion_ml / reference.geometry.voxel_volume_ml))
+    scored = CaseScores([], [], [])
+    for number, target in enumerate(plan.targets):
+        about = {"case_id": case.case_id, "patient_id": case.patient_id, "target": target.name}
+        truth = reference.region(target.labels)
+        scores = score_masks(truth, found.mask.region(target.labels), reference.geometry.spacing_mm)
+        scored.rows.append({**about, **scores.figures, "seconds": seconds})
+        scored.lesions.extend({**about, **lesion._asdict()} for lesion in scores.lesions)
+        found_at = detect(truth, found.probabilities[number], min_voxels=min_voxels)
+        scored.detections.extend({**about, **one._asdict()} for one in found_at)
+    return scored

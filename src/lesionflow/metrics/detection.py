@@ -1,4 +1,4 @@
-"""Candidates from probabilities: what a free-response ROC curve (FROC) is drawn from.
+"""Lesions found and false alarms at many thresholds: what a free-response ROC curve (FROC) is drawn from.
 
 References:
     Chakraborty 1989, "Maximum likelihood analysis of free-response receiver operating characteristic (FROC) data",
@@ -13,57 +13,56 @@ from scipy import ndimage
 
 from lesionflow.metrics.lesion import CONNECTIVITY
 
-#: Below this probability nothing is a candidate.
-LOWEST_PROBABILITY = 0.1
+#: Thresholds of probability, lowest first. Groups of voxels are sought anew at each: a low threshold may join what a high
+#: one tells apart, so that false alarms do not simply add up.
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
-class Candidates(NamedTuple):
-    """What could have been found at each threshold.
+class Detection(NamedTuple):
+    """At one threshold: how many of the reference's lesions are touched, and how many groups touch none."""
 
-    `lesions`: for each lesion of the reference the highest probability within it, 0 when below the lowest.
-    `false_alarms`: for each group of voxels above the lowest probability that touches no lesion, its highest.
-    """
-
-    lesions: tuple[float, ...]
-    false_alarms: tuple[float, ...]
+    threshold: float
+    n_lesions: int
+    n_found: int
+    n_false_alarms: int
 
 
-def find_candidates(
+def detect(
     reference: NDArray[np.bool_], probabilities: NDArray[np.float32], *, min_voxels: int = 1
-) -> Candidates:
-    """Find lesions and false alarms with the probability at which each appears.
+) -> tuple[Detection, ...]:
+    """Count lesions found and false alarms at each of `THRESHOLDS`.
 
     Args:
         reference: Bool (slice, row, column).
         probabilities: Of the same target, 0..1, same shape.
-        min_voxels: Smaller groups are no candidates, as post-processing would remove them.
+        min_voxels: Smaller groups neither find nor alarm, as post-processing would remove them.
 
     Returns:
-        The candidates.
+        The counts, lowest threshold first.
 
     Raises:
         ValueError: When the shapes differ.
     """
     if reference.shape != probabilities.shape:
         raise ValueError(f"Expected one shape, found {reference.shape} and {probabilities.shape}.")
-    likely = probabilities >= LOWEST_PROBABILITY
-    box = (ndimage.find_objects((reference | likely).astype(np.uint8)) or [(slice(0, 1),) * 3])[0]
-    reference, probabilities, likely = reference[box], probabilities[box], likely[box]
-    ours, n_ours = ndimage.label(reference, CONNECTIVITY)
-    theirs, n_theirs = ndimage.label(likely, CONNECTIVITY)
-    heights = _highest(probabilities, ours, n_ours)
-    sizes = np.bincount(theirs.ravel(), minlength=n_theirs + 1)[1:]
-    false = np.ones(n_theirs, bool)
-    touching = np.unique(theirs[reference])
-    false[touching[touching > 0] - 1] = False
-    false &= sizes >= min_voxels
-    return Candidates(
-        tuple(float(h) if h >= LOWEST_PROBABILITY else 0.0 for h in heights),
-        tuple(float(h) for h in _highest(probabilities, theirs, n_theirs)[false]),
+    seen = (reference | (probabilities >= THRESHOLDS[0])).astype(np.uint8)
+    box = (ndimage.find_objects(seen) or [(slice(0, 1),) * 3])[0]
+    lesions, n_lesions = ndimage.label(reference[box], CONNECTIVITY)
+    return tuple(
+        _detect_at(lesions, int(n_lesions), probabilities[box], threshold, min_voxels) for threshold in THRESHOLDS
     )
 
 
-def _highest(probabilities: NDArray[np.float32], labels: NDArray[np.int32], n_labels: int) -> NDArray[np.float64]:
-    if not n_labels:
-        return np.empty(0)
-    return np.asarray(ndimage.maximum(probabilities, labels, np.arange(1, n_labels + 1)), dtype=float)
+def _detect_at(
+    lesions: NDArray[np.int32],
+    n_lesions: int,
+    probabilities: NDArray[np.float32],
+    threshold: float,
+    min_voxels: int,
+) -> Detection:
+    groups, n_groups = ndimage.label(probabilities >= threshold, CONNECTIVITY)
+    large = np.bincount(groups.ravel(), minlength=n_groups + 1) >= min_voxels
+    large[0] = False
+    both = (lesions > 0) & large[groups]
+    n_real = len(np.unique(groups[both]))
+    return Detection(threshold, n_lesions, len(np.unique(lesions[both])), int(np.count_nonzero(large)) - n_real)

@@ -14,10 +14,11 @@ from lesionflow.data.case import Case
 from lesionflow.data.split import Split
 from lesionflow.data.splitting import digest_of_test_set
 from lesionflow.errors import ArtifactError, ConfigError
+from lesionflow.evaluation.comparison import Difference, compare_tables
 from lesionflow.io.cases import read_case, read_dataset, read_table
 from lesionflow.io.ledger import ledger_path, note_read
 from lesionflow.io.storage import write_text
-from lesionflow.metrics import METRICS
+from lesionflow.metrics import HEADLINE, METRICS
 from lesionflow.registry.models import CHAMPION, PREVIOUS, fetch_bundle, find_version, set_champion
 from lesionflow.registry.promotion import PromotionDecision, PromotionRules, Reason, decide
 from lesionflow.registry.tracking import Tracker
@@ -52,6 +53,7 @@ def run(
         ServiceError: When MLflow can't be reached.
     """
     rules = _rules(config)
+    differences: tuple[Difference, ...] = ()
     registration = read_registration(inputs["registration"])
     if registration.model_name != config.model_name:
         message = (
@@ -69,11 +71,14 @@ def run(
             promote=True, reasons=(Reason("already_champion", held=True, detail=detail, figures={}),)
         )
     else:
-        decision = _decide(rules, registration, champion, inputs, settings)
+        decision, differences = _decide(rules, registration, champion, inputs, settings)
     if decision.promote:
         set_champion(config.model_name, registration.version, settings.tracking_uri)
-    _record(decision, registration, inputs["cases"], settings)
-    write_text(outputs["promotion"], _promotion_json(decision, registration, before))
+    against = (
+        f"{differences[0].sentence(rules.confidence_level)} ({rules.metric}, version {before})" if differences else ""
+    )
+    _record(decision, registration, inputs["cases"], settings, against)
+    write_text(outputs["promotion"], _promotion_json(decision, registration, before, differences))
     return _figures(decision)
 
 
@@ -83,13 +88,29 @@ def _decide(
     champion: RegisteredVersion | None,
     inputs: Mapping[str, Path],
     settings: Settings,
-) -> PromotionDecision:
+) -> tuple[PromotionDecision, tuple[Difference, ...]]:
     split = read_split(inputs["splits"])
     evaluation = read_evaluation(inputs["evaluation"], registration.bundle_digest)
     scores = _read_scores(inputs["evaluation"] / SCORES, rules.metric)
     theirs = None if champion is None else _score_champion(champion, inputs, split, settings)
     same = _is_same_test_set(evaluation, scores, inputs["cases"], split)
-    return decide(scores, theirs, rules, same_test_set=same)
+    decision = decide(scores, theirs, rules, same_test_set=same)
+    if theirs is None or not decision.reasons[0].held:
+        return decision, ()
+    return decision, _compare(theirs, scores, rules)
+
+
+def _compare(champion: pd.DataFrame, challenger: pd.DataFrame, rules: PromotionRules) -> tuple[Difference, ...]:
+    """Say metric by metric how the challenger differs, the gate's own metric first."""
+    names = (rules.metric, *(name for name in HEADLINE if name != rules.metric and name in challenger))
+    return compare_tables(
+        champion,
+        challenger,
+        names,
+        n_bootstrap=rules.n_bootstrap,
+        confidence_level=rules.confidence_level,
+        seed=rules.seed,
+    )
 
 
 def _rules(config: PromoteConfig) -> PromotionRules:
@@ -101,11 +122,15 @@ def _rules(config: PromoteConfig) -> PromotionRules:
 
 
 def _read_scores(path: Path, metric: str) -> pd.DataFrame:
+    needed = {"case_id", "patient_id", "target", metric}
     try:
-        return pd.read_parquet(path, columns=["case_id", "patient_id", "target", metric])
+        table = pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        message = f"Expected scores with the column {metric} in {path.name}, found: {error}. Run evaluate again."
-        raise ArtifactError(message) from error
+        raise ArtifactError(f"Expected scores in {path.name}, found: {error}. Run evaluate again.") from error
+    if missing := needed - set(table):
+        message = f"Expected scores with the columns {', '.join(sorted(missing))} in {path.name}, found none."
+        raise ArtifactError(f"{message} Run evaluate again.")
+    return table
 
 
 def _score_champion(
@@ -131,7 +156,7 @@ def _score_champion(
     def read(case_id: str) -> Case:
         return read_case(cases, case_id, patients[case_id])
 
-    return score_bundle(bundle, read, split.test, device=settings.device)
+    return score_bundle(bundle, read, split.test, device=settings.device).cases
 
 
 def _is_same_test_set(evaluation: Mapping[str, Any], scores: pd.DataFrame, cases: Path, split: Split) -> bool:
@@ -148,23 +173,31 @@ def _digest_of_test_set(cases: Path, split: Split) -> str:
     return digest_of_test_set(split, hashes)
 
 
-def _record(decision: PromotionDecision, registration: Registration, cases: Path, settings: Settings) -> None:
+def _record(
+    decision: PromotionDecision, registration: Registration, cases: Path, settings: Settings, against: str
+) -> None:
     """Say the decision where reviewers look: at the version and at the run."""
     broken = [reason.rule for reason in decision.reasons if not reason.held]
     tags = {"promotion": "promoted" if decision.promote else f"refused: {', '.join(broken)}"}
     for reason in decision.reasons:
         logger.info("%s %s: %s", "held" if reason.held else "NOT HELD", reason.rule, reason.detail)
         tags[f"promotion.{reason.rule}"] = f"{'held' if reason.held else 'not held'}: {reason.detail}"
+    if against:
+        tags["against_champion"] = against
+        logger.info("against the champion: %s", against)
     tag_version(registration.model_name, registration.version, tags, settings.tracking_uri)
     tracker = Tracker(settings.tracking_uri, read_dataset(cases).name)
     if tracker.has_run(registration.run_id):
         tracker.set_tags(registration.run_id, tags)
 
 
-def _promotion_json(decision: PromotionDecision, registration: Registration, before: str | None) -> str:
+def _promotion_json(
+    decision: PromotionDecision, registration: Registration, before: str | None, differences: tuple[Difference, ...]
+) -> str:
     content = {
         "promote": decision.promote,
         "reasons": [{**r._asdict(), "figures": _finite(r.figures)} for r in decision.reasons],
+        "against_champion": [_finite(difference._asdict()) for difference in differences],
         "model_name": registration.model_name,
         "challenger_version": registration.version,
         "champion_version_before": before,
@@ -173,9 +206,9 @@ def _promotion_json(decision: PromotionDecision, registration: Registration, bef
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def _finite(figures: Mapping[str, float]) -> dict[str, float | None]:
+def _finite(figures: Mapping[str, Any]) -> dict[str, Any]:
     """JSON has no NaN."""
-    return {name: value if math.isfinite(value) else None for name, value in figures.items()}
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in figures.items()}
 
 
 def _figures(decision: PromotionDecision) -> dict[str, float]:

@@ -127,6 +127,7 @@ def _tags(bundle: Bundle, metrics: Mapping[str, Any], evaluation: Mapping[str, A
         "test_dice": f"{_number(dice.get('mean')):.4f}",
         "test_dice_interval": f"{_number(dice.get('low')):.4f} to {_number(dice.get('high')):.4f}",
         "test_set_sha256": str(evaluation.get("test_set_sha256", "")),
+        "against_champion": str(evaluation.get("against_champion", "")),
     }
 
 

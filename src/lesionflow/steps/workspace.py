@@ -23,6 +23,23 @@ PATHS: Mapping[str, str] = {
 }
 #: Outputs that a step reads before it writes them: cases done already, the locked test set, the plan to stay near to.
 KEPT_BETWEEN_RUNS = ("cases", "splits", "plan", "preprocessed")
+#: What `dvc plots show` and `dvc plots diff` draw of an evaluation.
+PLOTS: list[dict[str, Any]] = [
+    {
+        "Dice by tumor size": {
+            "x": {"reports/evaluation/cases.csv": "reference_ml"},
+            "y": {"reports/evaluation/cases.csv": "dice"},
+            "template": "scatter",
+        }
+    },
+    {
+        "FROC": {
+            "x": {"reports/evaluation/froc.csv": "false_alarms_per_case"},
+            "y": {"reports/evaluation/froc.csv": "sensitivity"},
+            "template": "scatter",
+        }
+    },
+]
 HEADER = "# Made from lesionflow.steps.STEPS by `lesionflow init`; a test checks that it is current.\n"
 
 
@@ -45,7 +62,8 @@ def dvc_yaml() -> str:
             "params": [name],
             "outs": outs,
         }
-    return HEADER + yaml.safe_dump({"stages": stages}, sort_keys=False, width=160)
+    content = {"stages": stages, "metrics": [f"{PATHS['evaluation']}/headline.json"], "plots": PLOTS}
+    return HEADER + yaml.safe_dump(content, sort_keys=False, width=160)
 
 
 def step_paths(name: str, root: Path) -> tuple[dict[str, Path], dict[str, Path]]:

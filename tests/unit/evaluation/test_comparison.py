@@ -28,32 +28,31 @@ def _table(dice, hd95=None, target="tumor", patients=None) -> pd.DataFrame:
 
 
 def test_a_known_gain_lies_in_the_interval_as_often_as_stated() -> None:
-    # 300 experiments of 30 patients: the truth is +0.02; patients differ far more than models do.
+    # 150 experiments of 30 patients: the truth is +0.02; patients differ far more than models do.
     random = np.random.default_rng(1)
     covered, told = 0, 0
-    for seed in range(300):
+    for seed in range(150):
         patients = random.normal(0.7, 0.15, 30)
         one = _table(patients)
         two = _table(patients + 0.02 + random.normal(0, 0.04, 30))
-        [found] = compare_tables(one, two, ["dice"], n_bootstrap=600, confidence_level=0.95, seed=seed)
+        [found] = compare_tables(one, two, ["dice"], n_bootstrap=400, confidence_level=0.95, seed=seed)
         covered += found.low <= 0.02 <= found.high
         told += found.verdict(0.95) == "better"
         assert found.verdict(0.95) != "worse"
-    # Three standard errors of a share of 300 around 95 % and the percentile interval's known shortfall at n = 30 (2 %).
-    assert 0.89 <= covered / 300 <= 0.99
+    # Three standard errors of a share of 150 (5 %) around 95 %, and the percentile interval's shortfall at n = 30 (2 %).
+    assert 0.88 <= covered / 150 <= 1.0
     # The paired t-test's power at this effect (0.5 deviations, n = 30) is 0.75.
-    assert 0.66 <= told / 300 <= 0.84
+    assert 0.64 <= told / 150 <= 0.86
 
 
 def test_without_a_difference_chance_is_called_chance() -> None:
     random = np.random.default_rng(2)
     p_values, wrong = [], 0
     for seed in range(300):
-        patients = random.normal(0.7, 0.15, (2, 20))
+        patients = random.normal(0.7, 0.15, (2, 9))
         names = ["dice", "hd95_mm"]
         one, two = (
-            _table(patients[0] + random.normal(0, 0.05, 20), 10 * patients[1] + random.normal(0, 1, 20))
-            for _ in range(2)
+            _table(patients[0] + random.normal(0, 0.05, 9), 10 * patients[1] + random.normal(0, 1, 9)) for _ in range(2)
         )
         found = compare_tables(one, two, names, n_bootstrap=50, confidence_level=0.95, seed=seed)
         p_values.append(found[0].p)

@@ -1,0 +1,120 @@
+"""An evaluation: scores, how sure they are, for whom they hold, and whether they beat the champion's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pandas as pd
+
+from lesionflow.evaluation.comparison import Difference, compare_tables
+from lesionflow.evaluation.froc import Froc, froc_curve
+from lesionflow.evaluation.scoring import Scores
+from lesionflow.evaluation.statistics import Estimate, estimate_means, estimate_share
+from lesionflow.evaluation.subgroups import Subgroup, estimate_subgroups
+from lesionflow.metrics import HEADLINE, METRICS
+from lesionflow.metrics.lesion import SIZE_CLASSES_ML, size_class
+
+#: What is shown of each subgroup: more columns would hide the number of patients.
+SUBGROUP_METRICS = ("dice", "hd95_mm", "lesion_recall", "n_false_positive_lesions")
+
+
+class Sampling(NamedTuple):
+    """How intervals are made."""
+
+    n_bootstrap: int
+    confidence_level: float
+    seed: int
+
+
+class Rival(NamedTuple):
+    """Another model, scored on the same cases: its name for people and its table of cases."""
+
+    name: str
+    cases: pd.DataFrame
+
+
+class SizeClass(NamedTuple):
+    """Lesions of one class of size, all cases together."""
+
+    name: str
+    n_reference: int
+    recall: Estimate
+    dice: Estimate
+    n_predicted: int
+    precision: Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class TargetResult:
+    """What was found for one target.
+
+    Args:
+        estimates: By metric.
+        sizes: By class of size, smallest first.
+        subgroups: For whom it holds.
+        froc: None when no case has a lesion.
+        differences: To the champion; empty without one.
+    """
+
+    estimates: Mapping[str, Estimate]
+    sizes: tuple[SizeClass, ...]
+    subgroups: tuple[Subgroup, ...]
+    froc: Froc | None
+    differences: tuple[Difference, ...]
+
+
+def summarize(
+    scores: Scores, cases: pd.DataFrame, targets: tuple[str, ...], sampling: Sampling, rival: Rival | None = None
+) -> dict[str, TargetResult]:
+    """Summarize scores target by target.
+
+    Args:
+        scores: What `score_bundle` gave.
+        cases: The case table, for subgroups.
+        targets: Names, in the plan's order.
+        sampling: How intervals are made.
+        rival: The champion, scored on the same cases.
+
+    Returns:
+        A result a target.
+
+    Raises:
+        ArtifactError: When the rival was scored on other cases.
+    """
+    differences = compare_tables(rival.cases, scores.cases, HEADLINE, **sampling._asdict()) if rival else ()
+    return {
+        target: TargetResult(
+            estimates=estimate_means(_of(scores.cases, target), tuple(METRICS), **sampling._asdict()),
+            sizes=_sizes(_of(scores.lesions, target), sampling),
+            subgroups=estimate_subgroups(_of(scores.cases, target), cases, SUBGROUP_METRICS, **sampling._asdict()),
+            froc=froc_curve(_of(scores.detections, target), **sampling._asdict()),
+            differences=tuple(d for d in differences if d.target == target),
+        )
+        for target in targets
+    }
+
+
+def _of(table: pd.DataFrame, target: str) -> pd.DataFrame:
+    return table[table["target"] == target]
+
+
+def _sizes(lesions: pd.DataFrame, sampling: Sampling) -> tuple[SizeClass, ...]:
+    table = lesions.assign(
+        size=[size_class(volume) for volume in lesions["volume_ml"]], one=1.0, found=lesions["matched"].astype(float)
+    )
+    classes = []
+    for name in SIZE_CLASSES_ML:
+        real, predicted = (
+            table[(table["size"] == name) & (table["kind"] == kind)] for kind in ("reference", "predicted")
+        )
+        classes.append(
+            SizeClass(
+                name,
+                len(real),
+                estimate_share(real, "found", "one", **sampling._asdict()),
+                estimate_share(real, "dice", "one", **sampling._asdict()),
+                len(predicted),
+                estimate_share(predicted, "found", "one", **sampling._asdict()),
+            )
+        )
+    return tuple(classes)

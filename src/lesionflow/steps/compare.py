@@ -1,0 +1,64 @@
+"""Two evaluated models, by run, registered version or folder: is the second better, by how much, how sure."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from lesionflow.errors import ArtifactError
+from lesionflow.evaluation.comparison import Difference, compare_tables, require_same_cases
+from lesionflow.metrics import HEADLINE
+from lesionflow.registry.evaluations import StoredEvaluation, find_run, read_evaluation, read_evaluation_folder
+
+
+class Comparison(NamedTuple):
+    """What both are called, and how the second differs in each headline metric of each target."""
+
+    first: str
+    second: str
+    differences: tuple[Difference, ...]
+
+
+def compare_models(
+    first: str, second: str, tracking_uri: str, *, n_bootstrap: int, confidence_level: float, seed: int
+) -> Comparison:
+    """Compare two models on the test set that both were scored on.
+
+    Args:
+        first: A run's id or name, `MODEL/VERSION`, `MODEL/ALIAS`, an alias, or the folder of an evaluation.
+        second: The same of the other model; a gain says how much better this one is.
+        tracking_uri: The store.
+        n_bootstrap: Draws of patients.
+        confidence_level: Of the intervals.
+        seed: Of draws.
+
+    Returns:
+        The differences.
+
+    Raises:
+        ArtifactError: When one is not found or not evaluated, or they were scored on different test sets.
+        ServiceError: When MLflow can't be reached.
+    """
+    one, other = (load_evaluation(wanted, tracking_uri) for wanted in (first, second))
+    require_same_cases(one.cases, other.cases)
+    if one.test_set_sha256 != other.test_set_sha256:
+        raise ArtifactError(
+            f"Expected {one.name} and {other.name} scored on one test set, found the same cases with other images or "
+            "outlines. Evaluate both on the present test set."
+        )
+    differences = compare_tables(
+        one.cases, other.cases, HEADLINE, n_bootstrap=n_bootstrap, confidence_level=confidence_level, seed=seed
+    )
+    return Comparison(one.name, other.name, differences)
+
+
+def load_evaluation(wanted: str, tracking_uri: str) -> StoredEvaluation:
+    """Load an evaluation by what somebody calls it; see `compare_models`.
+
+    Raises:
+        ArtifactError: When there is none.
+        ServiceError: When MLflow can't be reached.
+    """
+    folder = Path(wanted)
+    if folder.is_dir():
+        return read_evaluation_folder(folder, wanted)
+    run_id, name = find_run(tracking_uri, wanted)
+    return read_evaluation(tracking_uri, run_id, name)
