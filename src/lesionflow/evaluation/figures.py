@@ -29,8 +29,9 @@ PLANES = ("axial", "coronal", "sagittal")
 CLOSE_MARGIN_MM, CLOSE_LEAST_MM = 15.0, 60.0
 #: A closer picture is drawn when it shows less than this share of the whole one's width.
 CLOSE_SHARE = 0.6
-#: Gray levels and both colors fit into one palette; a PNG with a palette takes a third of the bytes.
-PALETTE_COLORS = 256
+#: Gray levels, and how a line of either color fades into the gray beside it, fit into one palette of 256: a third of the
+#: bytes, and the colors stay what they are.
+PALETTE_GRAYS, FADES, FADED_GRAYS = 64, (0.33, 0.67), 24
 
 
 class _Outline(NamedTuple):
@@ -44,7 +45,7 @@ def overlay_planes(
 ) -> bytes:
     """Draw the slices where reference and prediction differ most, in three planes, contours of both.
 
-    Where the masks are small, a last row draws the first channel closer.
+    Where the masks are small, a last row draws the first channel closer. A single slice has one plane alone.
 
     Args:
         case: Image and, where there is one, reference.
@@ -60,9 +61,10 @@ def overlay_planes(
     numbers = [_most_telling(masks, axis) for axis in range(3)]
     close = _close_box(masks, case.volume.geometry.spacing_mm)
     n_rows = len(kinds) + (close is not None)
-    figure = Figure(figsize=(3.6 * 3, 3.4 * n_rows + 0.6), dpi=DPI, layout="constrained")
-    axes = figure.subplots(n_rows, 3, squeeze=False)
-    for axis, plane in enumerate(PLANES):
+    planes = PLANES[:1] if case.volume.geometry.shape[0] == 1 else PLANES
+    figure = Figure(figsize=(3.6 * len(planes) + 0.4, 3.4 * n_rows + 0.6), dpi=DPI, layout="constrained")
+    axes = figure.subplots(n_rows, len(planes), squeeze=False)
+    for axis, plane in enumerate(planes):
         for row, kind in enumerate(kinds):
             _draw_plane(axes[row][axis], case.volume, row, kind, masks, axis, numbers[axis])
             if close is not None and row == 0:
@@ -107,9 +109,21 @@ def to_png(figure: Figure, *, palette: bool = False) -> bytes:
     if not palette:
         return buffer.getvalue()
     small = io.BytesIO()
-    image = Image.open(buffer).convert("RGB").quantize(PALETTE_COLORS, dither=Image.Dither.NONE)
+    image = Image.open(buffer).convert("RGB").quantize(palette=_palette(), dither=Image.Dither.NONE)
     image.save(small, format="PNG", optimize=True)
     return small.getvalue()
+
+
+def _palette() -> Image.Image:
+    colors = [np.full(3, level) for level in np.linspace(0, 255, PALETTE_GRAYS)]
+    for color in (REFERENCE_COLOR, PREDICTED_COLOR):
+        line = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)])
+        colors.append(line)
+        for fade in FADES:
+            colors += [fade * line + (1 - fade) * level for level in np.linspace(0, 255, FADED_GRAYS)]
+    image = Image.new("P", (1, 1))
+    image.putpalette(np.rint(colors).astype(np.uint8).ravel().tolist())
+    return image
 
 
 def to_array(png: bytes) -> NDArray[np.uint8]:

@@ -144,7 +144,7 @@ def test_two_targets_have_a_part_each() -> None:
     html = _report(scores)
     assert "<h2 id='target-whole'>Whole</h2>" in html
     assert "<h2 id='target-core'>Core</h2>" in html
-    assert [row[1] for row in _read(html) if row[0] == "c-0"] == ["core", "whole"]
+    assert [row[1] for row in _read(html) if row[0] == "c-0"] == ["whole", "core"]
 
 
 def test_the_champion_is_compared_metric_by_metric() -> None:

@@ -130,7 +130,7 @@ def test_a_run_shows_a_reviewer_everything(workspace) -> None:
     files = {f.path for f in client.list_artifacts(run.info.run_id)}
     assert {"test_cases.json", "test_lesions.json", "against_champion.json", "evaluation", "images"} <= files
     images = {f.path for f in client.list_artifacts(run.info.run_id, "images")}
-    assert sum("cases#" in path or "cases/" in path for path in images) >= len(workspace.test)
+    assert sum(path.startswith("images/cases~") for path in images) >= len(workspace.test)
 
 
 def test_run_again_it_is_the_champion_itself(workspace, tmp_path) -> None:
