@@ -139,14 +139,15 @@ def _facts(
     """Return what a reviewer asks of the test data."""
     test = cases[cases["case_id"].isin(scores["case_id"])]
     sizes = scores.loc[scores["target"] == bundle.plan.targets[0].name, "reference_ml"]
-    slices = test["spacing_slice_mm"]
+    slices = test["spacing_slice_mm"].dropna()
+    spacing = f"{slices.min():.2g} to {slices.max():.2g} mm" if len(slices) else "unknown"
     channels = ", ".join(f"{channel.name} ({channel.kind})" for channel in bundle.plan.channels)
     return (
         ("dataset", bundle.plan.dataset.name),
         ("channels", channels),
         ("test cases", f"{len(test)} cases of {test['patient_id'].nunique()} patients"),
         ("test set (sha256)", test_set_sha256),
-        ("slice spacing", f"{slices.min():.2g} to {slices.max():.2g} mm"),
+        ("slice spacing", spacing),
         ("tumor volume", f"median {sizes.median():.1f} ml, {sizes.min():.1f} to {sizes.max():.1f} ml"),
         ("cases without a tumor", str(int((sizes == 0).sum()))),
     )
