@@ -117,11 +117,12 @@ def score_masks(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], spac
     counts = near._replace(tn=near.tn + reference.size - near_reference.size)
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
     lesions = match_lesions(near_reference, near_predicted, voxel_ml)
-    lesion_wise = score_lesion_wise(near_reference, lesions.predicted_labels, spacing_mm)
+    is_flat = reference.shape[0] == 1
+    lesion_wise = score_lesion_wise(near_reference, lesions.predicted_labels, spacing_mm, is_flat=is_flat)
     figures = {
         **_overlap_figures(counts),
         **_volume_figures(counts, voxel_ml),
-        **_surface_figures(near_reference, near_predicted, spacing_mm),
+        **_surface_figures(near_reference, near_predicted, spacing_mm, is_flat),
         **lesion_scores(lesions),
         "brats_lesion_dice": lesion_wise.dice,
         "brats_lesion_hd95_mm": lesion_wise.hd95_mm,
@@ -150,9 +151,12 @@ def _volume_figures(counts: overlap.Counts, voxel_ml: float) -> dict[str, float]
 
 
 def _surface_figures(
-    reference: NDArray[np.bool_], predicted: NDArray[np.bool_], spacing_mm: SpacingMm
+    reference: NDArray[np.bool_],
+    predicted: NDArray[np.bool_],
+    spacing_mm: SpacingMm,
+    is_flat: bool,  # noqa: FBT001
 ) -> dict[str, float]:
-    surfaces = measure_surfaces(reference, predicted, spacing_mm)
+    surfaces = measure_surfaces(reference, predicted, spacing_mm, is_flat=is_flat)
     return {
         "hd_mm": surfaces.hausdorff_mm(),
         "hd95_mm": surfaces.hausdorff_mm(95.0),

@@ -34,7 +34,7 @@ class LesionWise(NamedTuple):
 
 
 def score_lesion_wise(
-    reference: NDArray[np.bool_], predicted_labels: NDArray[np.int32], spacing_mm: SpacingMm
+    reference: NDArray[np.bool_], predicted_labels: NDArray[np.int32], spacing_mm: SpacingMm, *, is_flat: bool = False
 ) -> LesionWise:
     """Score by BraTS' rule.
 
@@ -42,6 +42,7 @@ def score_lesion_wise(
         reference: Bool (slice, row, column).
         predicted_labels: Predicted lesions numbered from 1, same shape.
         spacing_mm: (slice, row, column) spacing.
+        is_flat: A single slice stands for a 2D image.
 
     Returns:
         Both figures.
@@ -61,7 +62,7 @@ def score_lesion_wise(
         partners = touching[touching[:, 0] == number, 1]
         box = _union([around, *(boxes[partner - 1] for partner in partners)])
         lesion = reference[box] & (surroundings[box] == number)
-        lesions.append(_score_one(lesion, np.isin(predicted_labels[box], partners), spacing_mm))
+        lesions.append(_score_one(lesion, np.isin(predicted_labels[box], partners), spacing_mm, is_flat))
     n_scored = len(lesions) + n_made_up
     if not n_scored:
         return LesionWise(1.0, 0.0)
@@ -87,9 +88,15 @@ def _union(boxes: list[tuple[slice, ...]]) -> tuple[slice, ...]:
     return tuple(slice(min(side.start for side in axis), max(side.stop for side in axis)) for axis in sides)
 
 
-def _score_one(lesion: NDArray[np.bool_], predicted: NDArray[np.bool_], spacing_mm: SpacingMm) -> LesionWise:
+def _score_one(
+    lesion: NDArray[np.bool_],
+    predicted: NDArray[np.bool_],
+    spacing_mm: SpacingMm,
+    is_flat: bool,  # noqa: FBT001
+) -> LesionWise:
     n_predicted = np.count_nonzero(predicted)
     if not n_predicted:
         return LesionWise(0.0, PENALTY_MM)
     dice = 2.0 * np.count_nonzero(lesion & predicted) / (np.count_nonzero(lesion) + n_predicted)
-    return LesionWise(float(dice), measure_surfaces(lesion, predicted, spacing_mm).hausdorff_mm(95.0))
+    surfaces = measure_surfaces(lesion, predicted, spacing_mm, is_flat=is_flat)
+    return LesionWise(float(dice), surfaces.hausdorff_mm(95.0))

@@ -166,10 +166,10 @@ def test_the_stated_rule_holds_at_the_edges(reference: np.ndarray, predicted: np
 
 
 def test_surface_dice_at_three_tolerances_by_hand() -> None:
-    # Two single voxels, two rows (1.6 mm) apart: beyond 1 mm, within 2 and 5.
+    # Two single voxels, two rows apart: their near sides lie 0.8 mm from the other, their far sides 1.6 mm.
     one, other = _boxes(((3, 4, 5), (4, 5, 6))), _boxes(((3, 6, 5), (4, 7, 6)))
     found = score_pair(one, other, SPACING)
-    assert [found[f"surface_dice_{mm}mm"] for mm in (1, 2, 5)] == [0.0, 1.0, 1.0]
+    assert [found[f"surface_dice_{mm}mm"] for mm in (1, 2, 5)] == pytest.approx([0.5, 1.0, 1.0])
     assert found["hd_mm"] == pytest.approx(1.6)
 
 
