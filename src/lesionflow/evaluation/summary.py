@@ -14,6 +14,8 @@ from lesionflow.metrics import HEADLINE
 
 #: nnU-Net's names of our figures.
 NNUNET_NAMES = {"dice": "Dice", "iou": "IoU", "tp": "TP", "fp": "FP", "fn": "FN", "tn": "TN"}
+#: Those that nnU-Net leaves out where both masks are empty.
+NNUNET_SHARES = ("Dice", "IoU")
 
 
 def metrics_json(results: Mapping[str, TargetResult]) -> dict[str, Any]:
@@ -46,28 +48,36 @@ def headline_json(results: Mapping[str, TargetResult]) -> dict[str, dict[str, fl
 
 
 def nnunet_summary(table: pd.DataFrame, targets: tuple[Target, ...]) -> dict[str, Any]:
-    """Return nnU-Net v2's `summary.json`: its names, its keys. Ours differ in one rule: both empty is Dice 1, not NaN.
+    """Return nnU-Net v2's `summary.json`: its names, its keys and its rule for empty masks.
+
+    A case that is empty in both masks has no Dice and no IoU there (null here, as JSON has no NaN), and the means leave it
+    out; in our own files it is 1.
 
     Args:
         table: One row a case and target.
         targets: Of the plan.
     """
     keys = {t.name: str(t.labels[0]) if len(t.labels) == 1 else str(tuple(t.labels)) for t in targets}
-    per_case = []
-    for case_id, rows in table.groupby("case_id", sort=True):
-        metrics = {
-            keys[row["target"]]: {theirs: row[ours] for ours, theirs in NNUNET_NAMES.items()}
-            for _, row in rows.iterrows()
+    theirs = table[list(NNUNET_NAMES)].rename(columns=NNUNET_NAMES).astype(float)
+    theirs = theirs.assign(n_pred=theirs["TP"] + theirs["FP"], n_ref=theirs["TP"] + theirs["FN"])
+    theirs.loc[theirs["n_pred"] + theirs["n_ref"] == 0, list(NNUNET_SHARES)] = math.nan
+    rows = theirs.assign(case_id=table["case_id"], target=table["target"])
+    per_case = [
+        {
+            "case_id": case_id,
+            "metrics": {
+                keys[str(row["target"])]: {name: _null(float(row[name])) for name in theirs}
+                for _, row in found.iterrows()
+            },
         }
-        per_case.append({"case_id": case_id, "metrics": metrics})
-    mean = {
-        keys[t.name]: {
-            theirs: float(table.loc[table["target"] == t.name, ours].mean()) for ours, theirs in NNUNET_NAMES.items()
-        }
-        for t in targets
+        for case_id, found in rows.groupby("case_id", sort=True)
+    ]
+    means = rows.groupby("target", sort=False)[list(theirs)].mean()
+    return {
+        "metric_per_case": per_case,
+        "mean": {keys[str(target)]: {n: _null(float(v)) for n, v in row.items()} for target, row in means.iterrows()},
+        "foreground_mean": {name: _null(float(value)) for name, value in means.mean(skipna=False).items()},
     }
-    foreground = {theirs: sum(m[theirs] for m in mean.values()) / len(mean) for theirs in NNUNET_NAMES.values()}
-    return {"metric_per_case": per_case, "mean": mean, "foreground_mean": foreground}
 
 
 def froc_table(curve: Froc | None) -> pd.DataFrame:

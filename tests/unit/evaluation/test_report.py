@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from lesionflow.data.case import Case
+from lesionflow.data.dataset import Target
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.evaluation import page, plots
@@ -20,7 +21,7 @@ from lesionflow.evaluation.report import ReportContent, render_report
 from lesionflow.evaluation.results import Rival, Sampling, summarize
 from lesionflow.evaluation.scoring import DETECTION_COLUMNS, LESION_COLUMNS, Scores
 from lesionflow.evaluation.statistics import Estimate
-from lesionflow.evaluation.summary import froc_table, headline_json, metrics_json
+from lesionflow.evaluation.summary import froc_table, headline_json, metrics_json, nnunet_summary
 from lesionflow.metrics import COUNTS, METRICS
 from lesionflow.metrics.detection import THRESHOLDS
 from support.bundles import small_bundle
@@ -175,6 +176,27 @@ def test_json_holds_null_where_a_figure_is_undefined() -> None:
     assert found["targets"]["tumor"]["dice"] == found["dice"]
     assert headline_json(results)["tumor"]["dice"] is None
     assert headline_json(results)["tumor"]["hd95_mm"] == 7.25
+
+
+def test_nnunets_summary_follows_nnunets_rule_for_empty_masks() -> None:
+    # By hand, as nnU-Net's evaluator would write it: 6 of 6 + 2 + 4 voxels; a case that is empty in both has no Dice.
+    counts = {"tp": [6, 0, 0], "fp": [2, 0, 5], "fn": [4, 0, 0], "tn": [88, 100, 95]}
+    table = pd.DataFrame({**counts, "dice": [12 / 18, 1.0, 0.0], "iou": [0.5, 1.0, 0.0]}).assign(
+        case_id=["c-0", "c-1", "c-2"], target="core"
+    )
+    whole = table.assign(target="whole", dice=[1.0, 1.0, 1.0], iou=1.0, fp=0, fn=0)
+    targets = (Target(name="whole", labels=(1, 2)), Target(name="core", labels=(2,)))
+    found = nnunet_summary(pd.concat([whole, table]), targets)
+    assert [case["case_id"] for case in found["metric_per_case"]] == ["c-0", "c-1", "c-2"]
+    core = [case["metrics"]["2"] for case in found["metric_per_case"]]
+    assert core[0] == {"Dice": 12 / 18, "IoU": 0.5, "TP": 6, "FP": 2, "FN": 4, "TN": 88, "n_pred": 8, "n_ref": 10}
+    assert (core[1]["Dice"], core[1]["n_pred"], core[2]["Dice"]) == (None, 0, 0.0)
+    assert found["mean"]["2"]["Dice"] == pytest.approx((12 / 18 + 0.0) / 2)
+    assert found["mean"]["2"]["TP"] == 2.0
+    assert found["mean"]["(1, 2)"]["Dice"] == 1.0
+    assert found["foreground_mean"]["Dice"] == pytest.approx((1.0 + 1 / 3) / 2)
+    nowhere = nnunet_summary(table[1:2], targets[1:])
+    assert nowhere["foreground_mean"]["Dice"] is nowhere["mean"]["2"]["Dice"] is None
 
 
 @pytest.mark.parametrize(
