@@ -63,7 +63,8 @@ class Difference(NamedTuple):
         unit = f" {METRICS[self.metric].unit}" if METRICS[self.metric].unit else ""
         if verdict == "not told apart":
             return f"not told apart: {self.gain:+.3g}{unit} [{self.low:.3g}, {self.high:.3g}], {p}"
-        low, high = sorted((abs(self.low), abs(self.high))) if self.low * self.high > 0 else (self.low, self.high)
+        # "Worse by" counts the other way: the whole interval turns with it.
+        low, high = (self.low, self.high) if self.gain > 0 else (-self.high, -self.low)
         return f"{verdict} by {abs(self.gain):.3g}{unit} [{low:.3g}, {high:.3g}], {p}"
 
 
@@ -90,9 +91,9 @@ def compare_tables(
         A difference a target and metric; p is corrected for the metrics of one target.
 
     Raises:
-        ArtifactError: When the two were not scored on the same cases and targets.
+        ArtifactError: When the two were not scored on the same cases and targets, or one was not scored by a metric.
     """
-    require_same_cases(first, second)
+    require_comparable(first, second, metrics)
     pairs = first.merge(second, on=KEYS, suffixes=("_first", "_second"))
     pairs = pairs.rename(columns={"patient_id_first": "patient_id"})
     found: list[Difference] = []
@@ -104,12 +105,17 @@ def compare_tables(
     return tuple(found)
 
 
-def require_same_cases(first: pd.DataFrame, second: pd.DataFrame) -> None:
-    """Refuse two tables that do not hold the same cases and targets once each.
+def require_comparable(first: pd.DataFrame, second: pd.DataFrame, metrics: Sequence[str]) -> None:
+    """Refuse two tables that do not hold the same cases and targets once each, or not the metrics.
 
     Raises:
-        ArtifactError: Naming the cases that only one has.
+        ArtifactError: Naming the cases that only one has, or the metrics that one lacks.
     """
+    if missing := [name for name in metrics if name not in first or name not in second]:
+        raise ArtifactError(
+            f"Expected two models scored by {', '.join(missing)}, found one without: it was scored by another version of "
+            "lesionflow. Evaluate both with this one."
+        )
     ours, theirs = (list(table[KEYS].itertuples(index=False, name=None)) for table in (first, second))
     odd = sorted({str(case_id) for case_id, _ in set(ours) ^ set(theirs)})
     if odd:

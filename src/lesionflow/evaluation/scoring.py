@@ -101,6 +101,7 @@ def score_case(case: Case, found: Segmentation, plan: Plan) -> CaseScores:
     require_same_grid(reference.geometry, found.mask.geometry, f"Reference and prediction of case {case.case_id}")
     seconds = round(sum(found.timings_s.values()), 4)
     min_voxels = int(np.ceil(plan.inference.min_lesion_ml / reference.geometry.voxel_volume_ml))
+    probabilities = found.probabilities
     scored = CaseScores([], [], [])
     for number, target in enumerate(plan.targets):
         about = {"case_id": case.case_id, "patient_id": case.patient_id, "target": target.name}
@@ -108,6 +109,6 @@ def score_case(case: Case, found: Segmentation, plan: Plan) -> CaseScores:
         scores = score_masks(truth, found.mask.region(target.labels), reference.geometry.spacing_mm)
         scored.rows.append({**about, **scores.figures, "seconds": seconds})
         scored.lesions.extend({**about, **lesion._asdict()} for lesion in scores.lesions)
-        found_at = detect(truth, found.probabilities[number], min_voxels=min_voxels)
+        found_at = detect(truth, probabilities[number], min_voxels=min_voxels)
         scored.detections.extend({**about, **one._asdict()} for one in found_at)
     return scored

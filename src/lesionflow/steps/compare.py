@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lesionflow.errors import ArtifactError
-from lesionflow.evaluation.comparison import Difference, compare_tables, require_same_cases
+from lesionflow.evaluation.comparison import Difference, compare_tables, require_comparable
 from lesionflow.metrics import HEADLINE
 from lesionflow.registry.evaluations import StoredEvaluation, find_run, read_evaluation, read_evaluation_folder
 
@@ -38,7 +38,7 @@ def compare_models(
         ServiceError: When MLflow can't be reached.
     """
     one, other = (load_evaluation(wanted, tracking_uri) for wanted in (first, second))
-    require_same_cases(one.cases, other.cases)
+    require_comparable(one.cases, other.cases, HEADLINE)
     if one.test_set_sha256 != other.test_set_sha256:
         raise ArtifactError(
             f"Expected {one.name} and {other.name} scored on one test set, found the same cases with other images or "

@@ -12,7 +12,7 @@ from lesionflow.data.bundle import Bundle
 from lesionflow.data.case import Case
 from lesionflow.data.splitting import digest_of_test_set
 from lesionflow.errors import ArtifactError
-from lesionflow.evaluation.comparison import require_same_cases
+from lesionflow.evaluation.comparison import require_comparable
 from lesionflow.evaluation.figures import overlay_planes
 from lesionflow.evaluation.results import Rival, Sampling, summarize
 from lesionflow.evaluation.scoring import score_bundle
@@ -21,6 +21,7 @@ from lesionflow.io.bundles import read_bundle
 from lesionflow.io.cases import read_case, read_table
 from lesionflow.io.ledger import ledger_path, note_read
 from lesionflow.io.storage import replacing_folder
+from lesionflow.metrics import HEADLINE
 from lesionflow.registry.evaluations import find_champion, read_evaluation, read_run_file
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps.evaluation_work import Outcome, log_outcome, write_outcome
@@ -123,13 +124,13 @@ def _find_rival(tracker: Tracker, about: Mapping[str, Any], ours: pd.DataFrame) 
     run_id, name = found
     try:
         champion = read_evaluation(tracker.tracking_uri, run_id, name)
+        if champion.bundle_digest == about["bundle_digest"]:
+            return None, f"This model is the champion, {name}."
+        if champion.test_set_sha256 != about["test_set_sha256"]:
+            return None, f"The champion, {name}, was scored on another test set; `promote` scores it anew on this one."
+        require_comparable(champion.cases, ours, HEADLINE)
     except ArtifactError as error:
         return None, f"The champion, {name}, can't be compared with here: {error}"
-    if champion.bundle_digest == about["bundle_digest"]:
-        return None, f"This model is the champion, {name}."
-    if champion.test_set_sha256 != about["test_set_sha256"]:
-        return None, f"The champion, {name}, was scored on another test set; `promote` scores it anew on this one."
-    require_same_cases(champion.cases, ours)
     return Rival(name, champion.cases), ""
 
 

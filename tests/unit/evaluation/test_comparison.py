@@ -145,6 +145,20 @@ def test_other_cases_are_refused_by_name() -> None:
         compare_tables(pd.concat([one, one]), pd.concat([one, one]), ["dice"], **SETTINGS)
 
 
+def test_a_metric_that_one_evaluation_lacks_is_named() -> None:
+    one = _table([0.5] * 9)
+    for first, second in ((one, one.drop(columns="hd95_mm")), (one.drop(columns="hd95_mm"), one)):
+        with pytest.raises(ArtifactError, match="scored by hd95_mm, found one without"):
+            compare_tables(first, second, ["dice", "hd95_mm"], **SETTINGS)
+
+
+def test_worse_by_turns_the_whole_interval() -> None:
+    # The interval alone does not decide: a skewed one may hold 0 while the test tells the two apart.
+    worse = Difference("dice", "tumor", 0.6, 0.5, -0.1, -0.3, 0.01, 0.002, 0.01, 30, 0)
+    assert worse.sentence(0.95) == "worse by 0.1 [-0.01, 0.3], p = 0.010"
+    assert worse._replace(gain=0.1, low=-0.01, high=0.3).sentence(0.95) == "better by 0.1 [-0.01, 0.3], p = 0.010"
+
+
 def test_the_sentence_says_so_when_p_is_tiny() -> None:
     difference = Difference("dice", "tumor", 0.5, 0.6, 0.1, 0.05, 0.15, 1e-5, 1e-4, 30, 0)
     assert difference.sentence(0.95) == "better by 0.1 [0.05, 0.15], p < 0.001"
