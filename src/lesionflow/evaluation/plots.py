@@ -61,22 +61,15 @@ def bland_altman(table: pd.DataFrame) -> bytes:
     size = (table["predicted_ml"] + table["reference_ml"]) / 2
     axis.scatter(size, error, color=PREDICTED_COLOR, edgecolor="black", zorder=3)
     mean = float(error.mean())
-    lines = [(mean, "-", f"mean {mean:+.1f}")]
+    lines = [(mean, "-", "mean")]
     if len(error) > 1:
         spread = AGREEMENT * float(error.std(ddof=1))
-        lines += [
-            (mean + s, "--", f"mean {sign} 1.96 SD {mean + s:+.1f}") for sign, s in (("+", spread), ("-", -spread))
-        ]
+        lines += [(mean + spread, "--", "+1.96 SD"), (mean - spread, "--", "−1.96 SD")]
     for level, style, words in lines:
         axis.axhline(level, color="black", linestyle=style, linewidth=1)
-        axis.annotate(
-            words.replace("-", "−"),
-            (1.0, level),
-            xycoords=("axes fraction", "data"),
-            ha="right",
-            va="bottom",
-            fontsize=8,
-        )
+        shown = f"{words}\n{level:+.1f}".replace("-", "−")
+        # Beside the axis: on it, points would hide the words.
+        axis.annotate(shown, (1.02, level), xycoords=("axes fraction", "data"), va="center", fontsize=8)
     axis.margins(x=0.05, y=0.12)
     axis.set(xlabel="mean of both volumes (ml)", ylabel="predicted minus reference (ml)")
     return to_png(figure)
@@ -120,7 +113,7 @@ def slope_plot(ours: pd.DataFrame, theirs: pd.DataFrame, rival: str) -> bytes:
             axis.plot((0, 1), row, color=color, linestyle=line, marker="o", markersize=4, label=label)
     axis.set_xticks([0, 1], [rival, "this model"])
     axis.set(ylabel="Dice of each case", xlim=(-0.25, 1.25), ylim=(-0.03, 1.03))
-    axis.legend(fontsize=8, loc="lower right")
+    figure.legend(fontsize=8, loc="outside upper right", ncols=3, frameon=False)
     return to_png(figure)
 
 
