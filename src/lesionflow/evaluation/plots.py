@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from lesionflow.evaluation.figures import DPI, PREDICTED_COLOR, REFERENCE_COLOR, to_png
 from lesionflow.evaluation.froc import Froc
+from lesionflow.evaluation.reliability import Reliability
 
 BETTER_COLOR, WORSE_COLOR, EVEN_COLOR = "#0072B2", "#D55E00", "#666666"
 #: Half the width of 95 % limits of agreement, in standard deviations.
@@ -93,6 +94,22 @@ def froc_plot(curve: Froc, confidence_level: float) -> bytes:
     axis.set(xlabel="false alarms per case", ylabel="share of lesions found", ylim=(-0.03, 1.03))
     axis.set_xlim(-0.02 * max(1.0, *alarms), 1.08 * max(1.0, *alarms))
     axis.legend(fontsize=8, loc="lower right", title="named: probability threshold", title_fontsize=8)
+    return to_png(figure)
+
+
+def reliability_plot(found: Reliability) -> bytes:
+    """Draw the share of voxels that is tumor by what the model said; below, how many voxels stand behind each point."""
+    figure = Figure(figsize=(4.6, 3.7), dpi=DPI, layout="constrained")
+    axis, below = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    said, true, n = (np.array(column) for column in zip(*found.bins, strict=True))
+    axis.plot((0, 1), (0, 1), color="black", linestyle=":", linewidth=1, label="means what it says")
+    axis.plot(said, true, color=BETTER_COLOR, marker="o", markersize=4, label="this model")
+    axis.grid(alpha=0.25)
+    axis.legend(fontsize=8, loc="upper left")
+    axis.set(ylabel="share that is tumor", ylim=(-0.03, 1.03))
+    below.bar(said, n, width=0.04, color=EVEN_COLOR)
+    below.set_yscale("log")
+    below.set(xlabel="probability of a voxel", ylabel="voxels", xlim=(-0.03, 1.03))
     return to_png(figure)
 
 

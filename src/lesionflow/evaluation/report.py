@@ -24,6 +24,7 @@ from lesionflow.evaluation.page import (
     title_of,
     words,
 )
+from lesionflow.evaluation.reliability import Reliability
 from lesionflow.evaluation.results import SUBGROUP_METRICS, TargetResult
 from lesionflow.evaluation.subgroups import MIN_PATIENTS, Subgroup
 from lesionflow.metrics import HEADLINE, METRICS
@@ -138,6 +139,7 @@ def _target(name: str, result: TargetResult, content: ReportContent) -> str:
         "<h3>Lesions by size, all cases together</h3>",
         _sizes(result),
         _froc(result),
+        _reliability(result.reliability),
         _subgroups(result.subgroups),
     ]
     return "\n".join(parts)
@@ -206,6 +208,28 @@ def _froc(result: TargetResult) -> str:
     ]
     heads = ("false alarms per case, at most", *(f"{at:g}" for at in READ_OFF_AT), "mean")
     return f"<h3>Lesions found by probability (FROC)</h3>{table(heads, rows)}"
+
+
+def _reliability(found: Reliability) -> str:
+    covered = f"a volume interval stated for {found.stated_coverage:.0%} of cases holds for"
+    words_of = {
+        "calibration error of voxels (ECE)": found.ece,
+        covered: found.coverage,
+        "error of the predicted Dice": found.dice_error,
+    }
+    rows = [
+        [words(name), figure_cell(value.mean), Cell(interval(value)), Cell(str(value.n))]
+        for name, value in words_of.items()
+        if value.n
+    ]
+    if not rows:
+        return ""
+    flagged = f"{found.n_flagged} of {found.n_cases} cases were called unlike the training data."
+    note = flagged if found.coverage.n else "The bundle was not calibrated: it says no interval and predicts no Dice."
+    return (
+        "<h3>Does it know how sure it may be?</h3>"
+        f"{table(('its words', 'measured here', 'interval', 'patients'), rows)}<p class='note'>{note}</p>"
+    )
 
 
 def _subgroups(groups: Sequence[Subgroup]) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from lesionflow.evaluation.comparison import Difference, compare_tables
 from lesionflow.evaluation.froc import Froc, froc_curve
+from lesionflow.evaluation.reliability import Reliability, measure_reliability
 from lesionflow.evaluation.scoring import Scores
 from lesionflow.evaluation.statistics import Estimate, estimate_means, estimate_share
 from lesionflow.evaluation.subgroups import Subgroup, estimate_subgroups
@@ -53,6 +54,7 @@ class TargetResult:
         sizes: By class of size, smallest first.
         subgroups: For whom it holds.
         froc: None when no case has a lesion.
+        reliability: Whether the model's own words held.
         differences: To the champion; empty without one.
     """
 
@@ -60,6 +62,7 @@ class TargetResult:
     sizes: tuple[SizeClass, ...]
     subgroups: tuple[Subgroup, ...]
     froc: Froc | None
+    reliability: Reliability
     differences: tuple[Difference, ...]
 
 
@@ -88,6 +91,7 @@ def summarize(
             sizes=_sizes(_of(scores.lesions, target), sampling),
             subgroups=estimate_subgroups(_of(scores.cases, target), cases, SUBGROUP_METRICS, **sampling._asdict()),
             froc=froc_curve(_of(scores.detections, target), **sampling._asdict()),
+            reliability=measure_reliability(_of(scores.bins, target), _of(scores.cases, target), **sampling._asdict()),
             differences=tuple(d for d in differences if d.target == target),
         )
         for target in targets

@@ -9,9 +9,9 @@ import pandas as pd
 
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.case import Case
-from lesionflow.data.plan import Plan
 from lesionflow.data.volume import require_same_grid
 from lesionflow.errors import ArtifactError, InputError
+from lesionflow.evaluation.reliability import SAID, BinCounts, count_bins
 from lesionflow.inference import Segmentation, Segmenter
 from lesionflow.metrics import score_masks
 from lesionflow.metrics.detection import detect
@@ -21,27 +21,30 @@ logger = logging.getLogger(__name__)
 #: Columns of the table of lesions and of the table of detections.
 LESION_COLUMNS = ("case_id", "patient_id", "target", "kind", "volume_ml", "matched", "dice")
 DETECTION_COLUMNS = ("case_id", "patient_id", "target", "threshold", "n_lesions", "n_found", "n_false_alarms")
+BIN_COLUMNS = ("case_id", "patient_id", "target", *BinCounts._fields)
 
 
 class CaseScores(NamedTuple):
-    """One case's rows of the three tables of `Scores`."""
+    """One case's rows of the four tables of `Scores`."""
 
     rows: list[dict[str, Any]]
     lesions: list[dict[str, Any]]
     detections: list[dict[str, Any]]
+    bins: list[dict[str, Any]]
 
 
 class Scores(NamedTuple):
     """What was scored.
 
-    `cases`: a row a case and target: `case_id`, `patient_id`, `target`, every metric and count, `seconds`. `lesions`: a row
-    a lesion of reference or prediction (`LESION_COLUMNS`). `detections`: a row a case, target and threshold
-    (`DETECTION_COLUMNS`).
+    `cases`: a row a case and target: `case_id`, `patient_id`, `target`, every metric and count, what the model itself
+    said (`SAID`), `seconds`. `lesions`: a row a lesion of reference or prediction (`LESION_COLUMNS`). `detections`: a row a
+    case, target and threshold (`DETECTION_COLUMNS`). `bins`: a row a case, target and bin of probability (`BIN_COLUMNS`).
     """
 
     cases: pd.DataFrame
     lesions: pd.DataFrame
     detections: pd.DataFrame
+    bins: pd.DataFrame
 
 
 ReadCase = Callable[[str], Case]
@@ -76,7 +79,7 @@ def score_bundle(
             raise ArtifactError(
                 f"Expected a prediction for every case to score, found none for {case_id} ({error.reason}): {error}"
             ) from error
-        scored.append(score_case(case, found, bundle.plan))
+        scored.append(score_case(case, found, bundle))
         dice = ", ".join(f"{row['target']} {row['dice']:.3f}" for row in scored[-1].rows)
         logger.info("Case %s (%d of %d): Dice %s", case_id, number, len(case_ids), dice)
         if on_case is not None:
@@ -85,10 +88,11 @@ def score_bundle(
         pd.DataFrame([row for one in scored for row in one.rows]),
         pd.DataFrame([row for one in scored for row in one.lesions], columns=LESION_COLUMNS),
         pd.DataFrame([row for one in scored for row in one.detections], columns=DETECTION_COLUMNS),
+        pd.DataFrame([row for one in scored for row in one.bins], columns=BIN_COLUMNS),
     )
 
 
-def score_case(case: Case, found: Segmentation, plan: Plan) -> CaseScores:
+def score_case(case: Case, found: Segmentation, bundle: Bundle) -> CaseScores:
     """Score one segmented case: a row a target, a lesion, a threshold.
 
     Raises:
@@ -100,15 +104,30 @@ def score_case(case: Case, found: Segmentation, plan: Plan) -> CaseScores:
         raise ArtifactError(f"Expected a reference mask for case {case.case_id}, found none.")
     require_same_grid(reference.geometry, found.mask.geometry, f"Reference and prediction of case {case.case_id}")
     seconds = round(sum(found.timings_s.values()), 4)
-    min_voxels = int(np.ceil(plan.inference.min_lesion_ml / reference.geometry.voxel_volume_ml))
+    min_voxels = int(np.ceil(bundle.rules.min_lesion_ml / reference.geometry.voxel_volume_ml))
     probabilities = found.probabilities
-    scored = CaseScores([], [], [])
-    for number, target in enumerate(plan.targets):
+    scored = CaseScores([], [], [], [])
+    for number, target in enumerate(bundle.plan.targets):
         about = {"case_id": case.case_id, "patient_id": case.patient_id, "target": target.name}
         truth = reference.region(target.labels)
         scores = score_masks(truth, found.mask.region(target.labels), reference.geometry.spacing_mm)
-        scored.rows.append({**about, **scores.figures, "seconds": seconds})
+        scored.rows.append({**about, **scores.figures, **_said(found, number), "seconds": seconds})
         scored.lesions.extend({**about, **lesion._asdict()} for lesion in scores.lesions)
         found_at = detect(truth, probabilities[number], min_voxels=min_voxels)
         scored.detections.extend({**about, **one._asdict()} for one in found_at)
+        scored.bins.extend({**about, **one._asdict()} for one in count_bins(probabilities[number], truth))
     return scored
+
+
+def _said(found: Segmentation, number: int) -> dict[str, float]:
+    """Return what the model said of one target of a case, by `SAID`; NaN for what its bundle can't say."""
+    finding = found.findings[number]
+    interval, nothing = finding.interval, float("nan")
+    said = (
+        finding.predicted_dice.value if finding.predicted_dice else nothing,
+        interval.coverage if interval else nothing,
+        interval.low_ml if interval else nothing,
+        interval.high_ml if interval else nothing,
+        found.oddity.score if found.oddity else nothing,
+    )
+    return dict(zip(SAID, said, strict=True))

@@ -8,6 +8,7 @@ import pandas as pd
 
 from lesionflow.data.dataset import Target
 from lesionflow.evaluation.froc import READ_OFF_AT, Froc
+from lesionflow.evaluation.reliability import Reliability
 from lesionflow.evaluation.results import SizeClass, TargetResult
 from lesionflow.evaluation.statistics import Estimate
 from lesionflow.metrics import HEADLINE
@@ -28,6 +29,7 @@ def metrics_json(results: Mapping[str, TargetResult]) -> dict[str, Any]:
             **{name: _plain(estimate) for name, estimate in result.estimates.items()},
             "by_size": {size.name: _size(size) for size in result.sizes},
             "froc": _froc(result.froc),
+            "reliability": _reliability(result.reliability),
             "subgroups": [
                 {**g._asdict(), "estimates": {name: _plain(e) for name, e in g.estimates.items()}}
                 for g in result.subgroups
@@ -99,6 +101,14 @@ def _froc(curve: Froc | None) -> dict[str, Any] | None:
         return None
     read_off = {f"{at:g}": value for at, value in zip(READ_OFF_AT, curve.read_off, strict=True)}
     return {"score": curve.score, "sensitivity_at": read_off, "n_lesions": curve.n_lesions, "n_cases": curve.n_cases}
+
+
+def _reliability(found: Reliability) -> dict[str, Any]:
+    plain = {
+        key: _plain(value) if isinstance(value, Estimate) else _null(value) for key, value in found._asdict().items()
+    }
+    bins = [{"probability": p, "frequency": f, "n": n} for p, f, n in found.bins]
+    return {**plain, "bins": bins}
 
 
 def _null(value: Any) -> Any:

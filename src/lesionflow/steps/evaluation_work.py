@@ -14,6 +14,7 @@ from lesionflow.data.bundle import Bundle
 from lesionflow.evaluation import plots
 from lesionflow.evaluation.figures import to_array
 from lesionflow.evaluation.page import Picture
+from lesionflow.evaluation.reliability import LEAST_PROBABILITY
 from lesionflow.evaluation.report import ReportContent, render_report
 from lesionflow.evaluation.results import Rival, TargetResult
 from lesionflow.evaluation.scoring import Scores
@@ -78,6 +79,9 @@ class Outcome:
         if result.froc is not None:
             words = f"FROC: {result.froc.n_lesions} lesions in {result.froc.n_cases} cases, by threshold of probability"
             found["froc"] = Picture(words, plots.froc_plot(result.froc, self.confidence_level))
+        if result.reliability.bins:
+            words = f"Reliability: voxels of {LEAST_PROBABILITY:.0%} and more, by what the model says and what they are"
+            found["reliability"] = Picture(words, plots.reliability_plot(result.reliability))
         if self.rival is not None:
             theirs = _of(self.rival.cases, target)
             words = f"Each case with {self.rival.name} and with this model"
@@ -91,6 +95,7 @@ def write_outcome(folder: Path, outcome: Outcome, drawn: Mapping[str, Mapping[st
         table.to_parquet(folder / f"{name}.parquet", index=False)
         table.to_csv(folder / f"{name}.csv", index=False)
     outcome.scores.detections.to_parquet(folder / "detections.parquet", index=False)
+    outcome.scores.bins.to_parquet(folder / "reliability.parquet", index=False)
     _write_json(folder / "evaluation.json", {**outcome.about, "against_champion": outcome.against_champion()})
     _write_json(folder / "metrics.json", metrics_json(outcome.results))
     _write_json(folder / "headline.json", headline_json(outcome.results))
@@ -166,6 +171,12 @@ def _logged_metrics(results: Mapping[str, TargetResult]) -> dict[str, float]:
                 metrics |= {f"{prefix}/{name}_low": estimate.low, f"{prefix}/{name}_high": estimate.high}
         if result.froc is not None:
             metrics[f"{prefix}/froc_score"] = result.froc.score
+        held = result.reliability
+        metrics |= {
+            f"{prefix}/ece": held.ece.mean,
+            f"{prefix}/volume_interval_coverage": held.coverage.mean,
+            f"{prefix}/predicted_dice_error": held.dice_error.mean,
+        }
     return {name: value for name, value in metrics.items() if not math.isnan(value)}
 
 

@@ -19,7 +19,7 @@ from lesionflow.evaluation.froc import Froc, FrocPoint
 from lesionflow.evaluation.page import Cell, Picture
 from lesionflow.evaluation.report import ReportContent, render_report
 from lesionflow.evaluation.results import Rival, Sampling, summarize
-from lesionflow.evaluation.scoring import DETECTION_COLUMNS, LESION_COLUMNS, Scores
+from lesionflow.evaluation.scoring import BIN_COLUMNS, DETECTION_COLUMNS, LESION_COLUMNS, Scores
 from lesionflow.evaluation.statistics import Estimate
 from lesionflow.evaluation.summary import froc_table, headline_json, metrics_json, nnunet_summary
 from lesionflow.metrics import COUNTS, METRICS
@@ -62,7 +62,7 @@ def _read(html: str) -> list[list[str]]:
 
 def _scores(targets=("tumor",), dice=(0.2, 0.9, 1.0), shift=0.0) -> Scores:
     """Three patients; the last has no tumor and none was found, so that lesion figures are undefined there."""
-    cases, lesions, detections = [], [], []
+    cases, lesions, detections, bins = [], [], [], []
     for target in targets:
         for number, value in enumerate(dice):
             about = {"case_id": f"c-{number}", "patient_id": f"p-{number}", "target": target}
@@ -72,7 +72,9 @@ def _scores(targets=("tumor",), dice=(0.2, 0.9, 1.0), shift=0.0) -> Scores:
             }
             figures |= dict.fromkeys(COUNTS, 0.0 if empty else 4.0)
             cases.append({**about, **figures, "dice": min(value + shift, 1.0), "hd95_mm": np.nan if empty else 7.25,
-                          "seconds": 1.5})  # fmt: skip
+                          "seconds": 1.5, "predicted_dice": value - 0.1, "stated_coverage": 0.9, "interval_low_ml": 3.0,
+                          "interval_high_ml": 5.0, "oddity": 0.5 + number})  # fmt: skip
+            bins.append({**about, "bin": 12, "n": 100, "sum_probability": 80.0, "n_true": 60 + 10 * number})
             if not empty:
                 lesions.append({**about, "kind": "reference", "volume_ml": 4.0, "matched": number == 1, "dice": value})
                 lesions.append({**about, "kind": "predicted", "volume_ml": 40.0, "matched": True, "dice": value})
@@ -84,6 +86,7 @@ def _scores(targets=("tumor",), dice=(0.2, 0.9, 1.0), shift=0.0) -> Scores:
         pd.DataFrame(cases),
         pd.DataFrame(lesions, columns=LESION_COLUMNS),
         pd.DataFrame(detections, columns=DETECTION_COLUMNS),
+        pd.DataFrame(bins, columns=BIN_COLUMNS),
     )
 
 
@@ -126,6 +129,12 @@ def test_the_report_says_what_the_tables_hold() -> None:
     medium = next(row for row in rows if row[0] == "medium, 1 to 10 ml")
     assert medium[:3] == ["medium, 1 to 10 ml", "2", "0.500"]
     assert ["share of lesions found", "1.000", "1.000", "1.000", "1.000", "1.000", "1.000", "1.000", "1.000"] in rows
+    assert ["error of the predicted Dice", "0.100", "0.100 to 0.100", "3"] in rows
+    assert ["calibration error of voxels (ECE)", "0.100", "0.000 to 0.200", "3"] in rows
+    assert [row[:2] for row in rows if row[0].startswith("a volume interval stated for 90% of cases")] == [
+        ["a volume interval stated for 90% of cases holds for", "0.667"]
+    ]
+    assert "2 of 3 cases were called unlike the training data." in html
     assert [row[:4] for row in rows if row[0] == "sex"] == [["sex", "F", "1", "1"], ["sex", "M", "2", "2"]]
     assert "There is no champion to compare with yet." in html
     assert "<a href='#case-c-0'>c-0</a>" in html
@@ -158,7 +167,7 @@ def test_the_champion_is_compared_metric_by_metric() -> None:
 
 def test_a_report_without_curves_lesions_or_groups_says_so() -> None:
     scores = _scores()
-    empty = Scores(scores.cases, scores.lesions[:0], scores.detections.assign(n_lesions=0, n_found=0))
+    empty = Scores(scores.cases, scores.lesions[:0], scores.detections.assign(n_lesions=0, n_found=0), scores.bins[:0])
     html = _report(empty, training=None, results=summarize(empty, CASES[["case_id"]], ("tumor",), SAMPLING))
     assert "its curves are not here" in html
     assert "there is no FROC curve" in html

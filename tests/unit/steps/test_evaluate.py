@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -14,7 +15,7 @@ from lesionflow.cli import main
 from lesionflow.data.volume import Mask
 from lesionflow.errors import ArtifactError, GeometryMismatchError
 from lesionflow.evaluation.scoring import score_case
-from lesionflow.inference import Segmentation
+from lesionflow.inference import Segmenter
 from lesionflow.io.cases import mask_path, read_case
 from lesionflow.io.nifti import write_mask
 from lesionflow.registry.evaluations import find_run
@@ -178,9 +179,10 @@ def test_masks_on_two_grids_are_refused(workspace) -> None:
     case = read_case(workspace.folder / "cases", workspace.test[0])
     geometry = case.volume.geometry
     moved = type(geometry).from_parts(geometry.shape, geometry.spacing_mm, (11.0, -20.0, 5.0))
-    found = Segmentation(Mask(case.reference_mask.labels, moved), np.zeros((1, *geometry.shape), np.float32), {})
+    segmenter = Segmenter(small_bundle(), device="cpu")
+    found = replace(segmenter.segment(case.volume, case_id="c"), mask=Mask(case.reference_mask.labels, moved))
     with pytest.raises(GeometryMismatchError, match=workspace.test[0]):
-        score_case(case, found, small_bundle().plan)
+        score_case(case, found, small_bundle())
 
 
 def test_compare_finds_models_by_all_their_names(workspace) -> None:

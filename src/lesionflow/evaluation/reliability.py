@@ -1,0 +1,119 @@
+"""Does the model mean what it says? Its probabilities, its volume intervals and its predicted Dice, against the reference.
+
+References:
+    Naeini et al. 2015, AAAI 29(1): expected calibration error.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lesionflow.evaluation.statistics import UNDEFINED, Estimate, bootstrap_weights, estimate_means, percentile_interval
+from lesionflow.metrics.calibration import reliability
+
+N_BINS = 15
+#: Voxels that the model finds less probable are not asked about: millions of them would outweigh a small tumor.
+LEAST_PROBABILITY = 0.02
+#: What `score_case` keeps of a model's own words; NaN where its bundle has no figure to say it by.
+SAID = ("predicted_dice", "stated_coverage", "interval_low_ml", "interval_high_ml", "oddity")
+
+
+class BinCounts(NamedTuple):
+    """Voxels of one case whose probability lies in one bin: how many, the sum of their probabilities, how many are tumor."""
+
+    bin: int
+    n: int
+    sum_probability: float
+    n_true: int
+
+
+class Reliability(NamedTuple):
+    """How well one target's words held.
+
+    `bins`: mean probability, share that is tumor, voxels. `coverage`: share of cases whose volume lies in the interval, which
+    was stated for `stated_coverage` of them. `dice_error`: mean |predicted - measured Dice|. `n_flagged` of `n_cases` were
+    called unlike the training data.
+    """
+
+    bins: tuple[tuple[float, float, int], ...]
+    ece: Estimate
+    stated_coverage: float
+    coverage: Estimate
+    dice_error: Estimate
+    n_flagged: int
+    n_cases: int
+
+
+def count_bins(probabilities: NDArray[np.float32], truth: NDArray[np.bool_]) -> tuple[BinCounts, ...]:
+    """Count one case's voxels by probability.
+
+    Args:
+        probabilities: Of one target, 0..1, any shape.
+        truth: Same shape.
+
+    Returns:
+        The bins that hold anything.
+    """
+    asked = probabilities >= LEAST_PROBABILITY
+    return tuple(
+        BinCounts(
+            min(int(group.probability * N_BINS), N_BINS - 1),
+            group.n,
+            group.probability * group.n,
+            round(group.frequency * group.n),
+        )
+        for group in reliability(probabilities[asked], truth[asked], N_BINS)
+    )
+
+
+def measure_reliability(
+    counts: pd.DataFrame, cases: pd.DataFrame, *, n_bootstrap: int, confidence_level: float, seed: int
+) -> Reliability:
+    """Measure how well the words of one target held.
+
+    Args:
+        counts: `BinCounts` with `patient_id`, a row a case and bin.
+        cases: A row a case: `patient_id`, `dice`, `reference_ml` and `SAID`.
+        n_bootstrap: Draws of patients.
+        confidence_level: Of the intervals.
+        seed: Of the draws.
+
+    Returns:
+        The figures; undefined ones are NaN.
+    """
+    inside = (cases["reference_ml"] >= cases["interval_low_ml"]) & (cases["reference_ml"] <= cases["interval_high_ml"])
+    words = cases[["patient_id"]].assign(
+        coverage=inside.astype(float).where(cases["interval_low_ml"].notna()),
+        dice_error=(cases["predicted_dice"] - cases["dice"]).abs(),
+    )
+    found = estimate_means(
+        words, ("coverage", "dice_error"), n_bootstrap=n_bootstrap, confidence_level=confidence_level, seed=seed
+    )
+    bins, ece = _calibration(counts, n_bootstrap, confidence_level, seed)
+    return Reliability(
+        bins,
+        ece,
+        float(cases["stated_coverage"].mean()),
+        found["coverage"],
+        found["dice_error"],
+        int((cases["oddity"] > 1.0).sum()),
+        len(cases),
+    )
+
+
+def _calibration(
+    counts: pd.DataFrame, n_bootstrap: int, confidence_level: float, seed: int
+) -> tuple[tuple[tuple[float, float, int], ...], Estimate]:
+    if not len(counts):
+        return (), UNDEFINED
+    columns = ["n", "sum_probability", "n_true"]
+    sums = counts.pivot_table(index="patient_id", columns="bin", values=columns, aggfunc="sum", fill_value=0)
+    n, said, true = (sums[name].to_numpy(dtype=float) for name in columns)
+    bins = tuple((s / k, t / k, int(k)) for k, s, t in zip(n.sum(0), said.sum(0), true.sum(0), strict=True))
+    gaps = true - said
+    draws = [np.abs(w @ gaps).sum(axis=1) / (w @ n).sum(axis=1) for w in bootstrap_weights(len(n), n_bootstrap, seed)]
+    interval = percentile_interval(np.concatenate(draws), confidence_level)
+    mean = float(np.abs(gaps.sum(axis=0)).sum() / n.sum())
+    return bins, Estimate(mean, *interval, n=len(n), n_undefined=0)
