@@ -14,6 +14,7 @@ from lesionflow.errors import ArtifactError, ConfigError
 DEFAULT_PORT = 3000
 #: Tag of a version: how it compares with the champion, in a sentence.
 AGAINST_CHAMPION = "against_champion"
+LONGEST_LINE = 400
 
 
 def add_commands(commands: Any) -> None:
@@ -115,14 +116,18 @@ def _list(parsed: argparse.Namespace) -> int:
 
     settings = Settings()
     names = [parsed.model_name] if parsed.model_name else list_models(settings.tracking_uri)
-    table = Table("model", "version", "aliases", "test Dice", "against the champion of its day", "run", "made")
+    heads = ("model", "version", "aliases", "test Dice", "against the champion of its day", "run", "made")
+    table = Table(*heads, box=None, pad_edge=False)
     for name in names:
         for v in list_versions(name, settings.tracking_uri):
             # Square brackets are rich's own marks; an interval's are meant as they stand.
             score = f"{v.tags.get('test_dice', '')} \\[{v.tags.get('test_dice_interval', '')}]"
             against = v.tags.get(AGAINST_CHAMPION, "").replace("[", r"\[")
             table.add_row(name, v.version, ", ".join(v.aliases), score, against, v.run_id[:12], v.created_at)
-    Console().print(table if table.row_count else f"No model is registered in {settings.tracking_uri}.")
+    # Lines are kept whole, so that they can be searched and cut: rich would shorten names to fit 80 columns.
+    Console(width=LONGEST_LINE).print(
+        table if table.row_count else f"No model is registered in {settings.tracking_uri}."
+    )
     return 0
 
 

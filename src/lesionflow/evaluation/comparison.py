@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from lesionflow.errors import ArtifactError
 from lesionflow.evaluation.statistics import bootstrap_weights, percentile_interval
@@ -68,6 +69,16 @@ class Difference(NamedTuple):
         return f"{verdict} by {abs(self.gain):.3g}{unit} [{low:.3g}, {high:.3g}], {p}"
 
 
+class SeedNoise(NamedTuple):
+    """How one figure moves from training to training: its standard deviation, and how far two may lie apart by chance."""
+
+    metric: str
+    target: str
+    n_trainings: int
+    deviation: float
+    limit: float
+
+
 def compare_tables(
     first: pd.DataFrame,
     second: pd.DataFrame,
@@ -102,6 +113,41 @@ def compare_tables(
         plain = [_compare(rows, target, name, n_bootstrap, confidence_level, seed) for name in metrics]
         corrected = holm([difference.p for difference in plain])
         found += [d._replace(p_corrected=p) for d, p in zip(plain, corrected, strict=True)]
+    return tuple(found)
+
+
+def measure_seed_noise(
+    trainings: Sequence[pd.DataFrame], metrics: Sequence[str], confidence_level: float
+) -> tuple[SeedNoise, ...]:
+    """Measure how much figures move when a model is trained again with another seed and nothing else changed.
+
+    Intervals and p-values speak of other patients; they know nothing of another seed.
+
+    Args:
+        trainings: Scores of at least two trainings on the same cases.
+        metrics: Names in `METRICS`.
+        confidence_level: How often two trainings differ by no more than `limit`.
+
+    Returns:
+        The noise of each target and metric, from the means over patients.
+
+    Raises:
+        ArtifactError: When there are fewer than two, or they were not scored on the same cases.
+    """
+    if len(trainings) < 2:
+        raise ArtifactError(f"Expected two trainings or more to compare their seeds, found {len(trainings)}.")
+    for other in trainings[1:]:
+        require_comparable(trainings[0], other, metrics)
+    by_patient = [table.groupby(["target", "patient_id"])[list(metrics)].mean() for table in trainings]
+    means = [table.groupby("target").mean() for table in by_patient]
+    # Two trainings differ with the root of two times the deviation of one; few of them know it badly, hence Student's t.
+    quantile = float(student.ppf((1.0 + confidence_level) / 2.0, len(trainings) - 1)) * math.sqrt(2.0)
+    found = []
+    for target in dict.fromkeys(trainings[0]["target"]):
+        for name in metrics:
+            values = np.array([float(mean.loc[target, name]) for mean in means])
+            deviation = float(values.std(ddof=1))
+            found.append(SeedNoise(name, str(target), len(trainings), deviation, quantile * deviation))
     return tuple(found)
 
 

@@ -1,24 +1,42 @@
 """Two evaluated models, by run, registered version or folder: is the second better, by how much, how sure."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from lesionflow.errors import ArtifactError
-from lesionflow.evaluation.comparison import Difference, compare_tables, require_comparable
+from lesionflow.evaluation.comparison import (
+    Difference,
+    SeedNoise,
+    compare_tables,
+    measure_seed_noise,
+    require_comparable,
+)
 from lesionflow.metrics import HEADLINE
 from lesionflow.registry.evaluations import StoredEvaluation, find_run, read_evaluation, read_evaluation_folder
 
 
 class Comparison(NamedTuple):
-    """What both are called, and how the second differs in each headline metric of each target."""
+    """What both are called, and how the second differs in each headline metric of each target.
+
+    `seed_noise` is empty where no repeated trainings were named.
+    """
 
     first: str
     second: str
     differences: tuple[Difference, ...]
+    seed_noise: tuple[SeedNoise, ...]
 
 
 def compare_models(
-    first: str, second: str, tracking_uri: str, *, n_bootstrap: int, confidence_level: float, seed: int
+    first: str,
+    second: str,
+    tracking_uri: str,
+    *,
+    n_bootstrap: int,
+    confidence_level: float,
+    seed: int,
+    repeats: Sequence[str] = (),
 ) -> Comparison:
     """Compare two models on the test set that both were scored on.
 
@@ -29,9 +47,10 @@ def compare_models(
         n_bootstrap: Draws of patients.
         confidence_level: Of the intervals.
         seed: Of draws.
+        repeats: Other trainings of the first, alike but for the seed.
 
     Returns:
-        The differences.
+        The differences, and how far a seed alone may move each figure.
 
     Raises:
         ArtifactError: When one is not found or not evaluated, or they were scored on different test sets.
@@ -47,7 +66,9 @@ def compare_models(
     differences = compare_tables(
         one.cases, other.cases, HEADLINE, n_bootstrap=n_bootstrap, confidence_level=confidence_level, seed=seed
     )
-    return Comparison(one.name, other.name, differences)
+    trainings = [one, *(load_evaluation(wanted, tracking_uri) for wanted in repeats)]
+    noise = measure_seed_noise([t.cases for t in trainings], HEADLINE, confidence_level) if repeats else ()
+    return Comparison(one.name, other.name, differences, noise)
 
 
 def load_evaluation(wanted: str, tracking_uri: str) -> StoredEvaluation:

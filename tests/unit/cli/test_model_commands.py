@@ -49,8 +49,9 @@ def test_champions_are_made_and_taken_back_by_hand(store, capsys) -> None:
     assert main(["models", "rollback"]) == 0
     assert "champion was 2, is 1" in capsys.readouterr().out
     assert main(["models", "list", "--model-name", NAME]) == 0
-    said = capsys.readouterr().out
-    assert said.index("2") < said.index("champion")
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    versions = {row[1]: row[2] for row in rows if row[:1] == [NAME]}
+    assert (set(versions), versions["1"]) == ({"1", "2"}, "champion")
     assert main(["models", "show", "9"]) == 5
     assert "Expected a version '9'" in capsys.readouterr().err
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import false_discovery_control, permutation_test, ttest_1samp
 
 from lesionflow.errors import ArtifactError
-from lesionflow.evaluation.comparison import Difference, compare_tables, holm, sign_flip_p
+from lesionflow.evaluation.comparison import Difference, compare_tables, holm, measure_seed_noise, sign_flip_p
 
 SETTINGS = {"n_bootstrap": 1000, "confidence_level": 0.95, "seed": 5}
 
@@ -162,3 +162,29 @@ def test_worse_by_turns_the_whole_interval() -> None:
 def test_the_sentence_says_so_when_p_is_tiny() -> None:
     difference = Difference("dice", "tumor", 0.5, 0.6, 0.1, 0.05, 0.15, 1e-5, 1e-4, 30, 0)
     assert difference.sentence(0.95) == "better by 0.1 [0.05, 0.15], p < 0.001"
+
+
+def test_seed_noise_by_hand() -> None:
+    # Means over patients 0.5, 0.6 and 0.7 (the first patient has two cases): deviation 0.1; t of 2 degrees is 4.3027.
+    patients = ["a", "a", "b"]
+    tables = [_table([v - 0.2, v, v + 0.1], patients=patients) for v in (0.5, 0.6, 0.7)]
+    dice, hd95 = measure_seed_noise(tables, ["dice", "hd95_mm"], 0.95)
+    assert (dice.n_trainings, dice.deviation) == (3, pytest.approx(0.1))
+    assert dice.limit == pytest.approx(4.3027 * math.sqrt(2) * 0.1, rel=1e-4)
+    assert (hd95.deviation, hd95.limit) == (0.0, 0.0)
+    with pytest.raises(ArtifactError, match="two trainings or more"):
+        measure_seed_noise(tables[:1], ["dice"], 0.95)
+    with pytest.raises(ArtifactError, match="for one alone"):
+        measure_seed_noise([tables[0], tables[1][:2]], ["dice"], 0.95)
+
+
+def test_two_trainings_differ_by_more_than_the_limit_as_seldom_as_stated() -> None:
+    # 200 times: three trainings give the limit, a fourth and the first are compared. Truth: only the seed differs.
+    random = np.random.default_rng(6)
+    beyond = 0
+    for _ in range(200):
+        means = random.normal(0.7, 0.02, 5)
+        tables = [_table([mean] * 3) for mean in means]
+        [noise] = measure_seed_noise(tables[:3], ["dice"], 0.95)
+        beyond += abs(means[3] - means[4]) > noise.limit
+    assert 0.05 - 3 * math.sqrt(0.05 * 0.95 / 200) <= beyond / 200 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 200)
