@@ -79,7 +79,7 @@ def small_calibration() -> Calibration:
             TargetConfidence(
                 name="tumor",
                 volume=VolumeInterval(coverage=0.9, log_ratio=0.5, offset_ml=1.0, n_cases=9),
-                dice=DicePrediction(intercept=0.1, slope=0.9, mean_absolute_error=0.07, n_cases=9),
+                dice=DicePrediction(intercept=0.1, slope=0.9, when_empty=0.6, mean_absolute_error=0.07, n_cases=9),
                 lesions=LesionConfidence(
                     intercept=-0.5, slope=1.5, brier=0.1, brier_before=0.2, n_lesions=12, n_real=8
                 ),

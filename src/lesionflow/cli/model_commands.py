@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lesionflow.config import Settings
 from lesionflow.errors import ArtifactError, ConfigError
+
+if TYPE_CHECKING:
+    from lesionflow.steps.predict import TargetReport
 
 DEFAULT_PORT = 3000
 #: Tag of a version: how it compares with the champion, in a sentence.
@@ -71,9 +74,20 @@ def _predict(parsed: argparse.Namespace) -> int:
             output_format=parsed.format,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    found = ", ".join(f"{t.name} {t.volume_ml:.2f} ml in {t.n_lesions} lesions" for t in report.targets)
+    for warning in report.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    found = ", ".join(_in_words(target) for target in report.targets)
     sys.stdout.write(f"{parsed.out}: {found} ({model.name}, version {model.version}). {report.disclaimer}\n")
     return 0
+
+
+def _in_words(target: "TargetReport") -> str:
+    interval, dice = target.volume_interval, target.predicted_dice
+    range_ml = (
+        "" if interval is None else f" ({interval.low_ml:.2f}-{interval.high_ml:.2f} with {interval.coverage:.0%})"
+    )
+    sure = "" if dice is None else f", predicted Dice {dice.value:.2f}"
+    return f"{target.name} {target.volume_ml:.2f} ml{range_ml} in {target.n_lesions} lesions{sure}"
 
 
 def _source(inputs: list[Path]) -> "Path | dict[str, Path]":

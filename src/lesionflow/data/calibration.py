@@ -69,11 +69,13 @@ class VolumeInterval(_Frozen):
 class DicePrediction(_Frozen):
     """Predicted Dice = intercept + slope x the Dice that the probabilities themselves expect, held within 0..1.
 
+    An empty mask has either 1 or 0: `when_empty` is the mean of such.
     `mean_absolute_error` is that of validation cases left out of the fit one by one.
     """
 
     intercept: float
     slope: float
+    when_empty: float
     mean_absolute_error: float
     n_cases: int
 
@@ -102,11 +104,11 @@ class TargetConfidence(_Frozen):
 
 
 class FeatureGroup(_Frozen):
-    """Features of one kind: median and spread over the training cases, and the largest usual distance from them."""
+    """Features of one kind: their spread over the training cases, the cases themselves, and how far one usually lies from others."""
 
     name: Literal["intensity", "texture", "layout", "size"]
-    medians: tuple[float, ...]
     spreads: tuple[float, ...]
+    cases: tuple[tuple[float, ...], ...]
     usual_distance: float
 
 

@@ -66,8 +66,10 @@ def describe(evidence: Sequence[Evidence], known: Sequence[TargetConfidence]) ->
     return tuple(_describe(found, fitted.get(found.name)) for found in evidence)
 
 
-def predict_dice(expected_dice: float, fitted: DicePrediction) -> float:
-    """Return the predicted Dice, 0..1."""
+def predict_dice(expected_dice: float, fitted: DicePrediction, *, empty: bool) -> float:
+    """Return the predicted Dice, 0..1, of a mask that is empty or not."""
+    if empty:
+        return fitted.when_empty
     return min(max(fitted.intercept + fitted.slope * expected_dice, 0.0), 1.0)
 
 
@@ -90,7 +92,8 @@ def _describe(found: Evidence, fitted: TargetConfidence | None) -> Finding:
         low, high = fitted.volume.around(found.volume_ml)
         interval = Interval(low, high, fitted.volume.coverage)
     if fitted is not None and fitted.dice is not None:
-        dice = PredictedDice(predict_dice(found.expected_dice, fitted.dice), fitted.dice.mean_absolute_error)
+        value = predict_dice(found.expected_dice, fitted.dice, empty=found.volume_ml == 0)
+        dice = PredictedDice(value, fitted.dice.mean_absolute_error)
     model = fitted.lesions if fitted is not None else None
     lesions = tuple(
         Lesion(found_lesion.volume_ml, found_lesion.center_mm, lesion_confidence(found_lesion.mean_probability, model))

@@ -19,8 +19,13 @@ COVERAGE = 0.9
 OFFSET_ML = 1.0
 #: Cases and lesions needed to fit anything.
 LEAST_CASES = 4
-#: As many imagined cases hold intercept and slope near 0 and 1: a handful of real ones must not bend them far.
-PRIOR_CASES = 4.0
+#: As many imagined lesions hold intercept and slope near 0 and 1: a handful of real ones must not bend them far.
+PRIOR_LESIONS = 4.0
+#: Dice scatters so much about its line; beforehand, the line is thought to lie so near to the identity at a usual Dice, and its
+#: slope so near to 1.
+DICE_NOISE, OFFSET_SPREAD, SLOPE_SPREAD, USUAL_DICE = 0.1, 0.3, 1.0, 0.8
+#: Of empty masks, as many imagined ones right and wrong (Jeffreys' prior).
+EMPTY_PRIOR = 0.5
 
 
 class CaseOutcome(NamedTuple):
@@ -53,7 +58,7 @@ def fit_targets(targets: Sequence[Target], outcomes: Sequence[CaseOutcome]) -> t
             TargetConfidence(
                 name=target.name,
                 volume=fit_volume(predicted, truth),
-                dice=fit_dice(expected, scores),
+                dice=fit_dice(expected, scores, predicted == 0.0),
                 lesions=fit_lesions(lesions),
             )
         )
@@ -77,12 +82,17 @@ def fit_volume(predicted_ml: NDArray[np.float64], true_ml: NDArray[np.float64]) 
     return VolumeInterval(coverage=coverage, log_ratio=ratio, offset_ml=OFFSET_ML, n_cases=len(scores))
 
 
-def fit_dice(expected: NDArray[np.float64], dice: NDArray[np.float64]) -> DicePrediction | None:
+def fit_dice(
+    expected: NDArray[np.float64], dice: NDArray[np.float64], empty: NDArray[np.bool_]
+) -> DicePrediction | None:
     """Fit Dice by the Dice that the probabilities expect: ridge regression about the identity.
+
+    Of an empty mask probabilities say little: its Dice is 1 or 0, and the share of such cases that were right is told.
 
     Args:
         expected: (n,) `Evidence.expected_dice`.
         dice: (n,) true ones.
+        empty: (n,) whether the mask is empty.
 
     Returns:
         The line with its leave-one-out error; None with fewer than four cases.
@@ -92,9 +102,10 @@ def fit_dice(expected: NDArray[np.float64], dice: NDArray[np.float64]) -> DicePr
     errors = []
     for left_out in range(len(dice)):
         rest = np.arange(len(dice)) != left_out
-        line = _line(expected[rest], dice[rest])
-        errors.append(abs(predict_dice(float(expected[left_out]), line) - float(dice[left_out])))
-    return _line(expected, dice).model_copy(update={"mean_absolute_error": float(np.mean(errors))})
+        fitted = _line(expected[rest], dice[rest], empty[rest])
+        told = predict_dice(float(expected[left_out]), fitted, empty=bool(empty[left_out]))
+        errors.append(abs(told - float(dice[left_out])))
+    return _line(expected, dice, empty).model_copy(update={"mean_absolute_error": float(np.mean(errors))})
 
 
 def fit_lesions(lesions: Sequence[Sequence[tuple[float, bool]]]) -> LesionConfidence | None:
@@ -118,13 +129,17 @@ def fit_lesions(lesions: Sequence[Sequence[tuple[float, bool]]]) -> LesionConfid
     return _logistic(every).model_copy(update=errors)
 
 
-def _line(expected: NDArray[np.float64], dice: NDArray[np.float64]) -> DicePrediction:
-    design = np.stack([np.ones_like(expected), expected], axis=1)
-    # Dice - expected = intercept + (slope - 1) x expected, both drawn to 0.
-    normal = design.T @ design + PRIOR_CASES * np.diag([0.25, 1.0])
-    change = np.linalg.solve(normal, design.T @ (dice - expected))
+def _line(expected: NDArray[np.float64], dice: NDArray[np.float64], empty: NDArray[np.bool_]) -> DicePrediction:
+    design = np.stack([np.ones_like(expected), expected - USUAL_DICE], axis=1)[~empty]
+    # Dice - expected = offset + change x (expected - usual), both drawn to 0.
+    drawn = np.diag([(DICE_NOISE / OFFSET_SPREAD) ** 2, (DICE_NOISE / SLOPE_SPREAD) ** 2])
+    offset, change = np.linalg.solve(design.T @ design + drawn, design.T @ (dice - expected)[~empty])
     return DicePrediction(
-        intercept=float(change[0]), slope=1.0 + float(change[1]), mean_absolute_error=0.0, n_cases=len(dice)
+        intercept=float(offset - change * USUAL_DICE),
+        slope=1.0 + float(change),
+        when_empty=float((dice[empty].sum() + EMPTY_PRIOR) / (empty.sum() + 2.0 * EMPTY_PRIOR)),
+        mean_absolute_error=0.0,
+        n_cases=len(dice),
     )
 
 
@@ -134,7 +149,7 @@ def _logistic(lesions: Sequence[tuple[float, bool]]) -> LesionConfidence:
 
     def surprise(line: NDArray[np.float64]) -> float:
         loss = np.logaddexp(0.0, -signs * (line[0] + line[1] * logits)).sum()
-        return float(loss + PRIOR_CASES * (0.25 * line[0] ** 2 + (line[1] - 1.0) ** 2) / 2.0)
+        return float(loss + PRIOR_LESIONS * (0.25 * line[0] ** 2 + (line[1] - 1.0) ** 2) / 2.0)
 
     found = minimize(surprise, np.array([0.0, 1.0]), method="L-BFGS-B", bounds=[(None, None), (0.0, None)])
     n_real = int((signs > 0).sum())

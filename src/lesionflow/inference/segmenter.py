@@ -14,7 +14,7 @@ from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.inference.confidence import Finding, describe
 from lesionflow.inference.evidence import Evidence, gather, raw_threshold, sum_expected
 from lesionflow.inference.memory import kept_memory
-from lesionflow.inference.oddity import Oddity, measure_oddity
+from lesionflow.inference.oddity import Oddity, measure_oddity, require_profile
 from lesionflow.inference.patches import predict_patches, predict_slices
 from lesionflow.inference.postprocessing import Box, above_threshold, to_labels
 from lesionflow.metrics.calibration import soften
@@ -86,12 +86,14 @@ class Segmenter:
         device: `auto`, `cpu` or `cuda`.
 
     Raises:
-        ArtifactError: When the weights do not fit the plan's network, or the device is not there.
+        ArtifactError: When weights or profile do not fit the plan, or the device is not there.
     """
 
     def __init__(self, bundle: Bundle, *, device: str = "auto") -> None:
         self.plan = bundle.plan
         self.calibration = bundle.calibration
+        if bundle.calibration is not None and bundle.calibration.profile is not None:
+            require_profile(bundle.calibration.profile, bundle.plan)
         self.rules = bundle.rules
         self.temperature = bundle.temperature
         self.device = choose_device(device)

@@ -97,13 +97,3 @@ def _require_fit(calibration: Calibration, plan: Plan, name: str) -> None:
         raise ArtifactError(
             f"Expected {CALIBRATION} of the bundle {name} for the targets {', '.join(targets)}, found {', '.join(fitted)}."
         )
-    # One measure of texture a channel.
-    sizes = (
-        [len(group.medians) for group in calibration.profile.groups if group.name == "texture"]
-        if calibration.profile
-        else []
-    )
-    if any(size != len(plan.channels) for size in sizes):
-        raise ArtifactError(
-            f"Expected {CALIBRATION} of the bundle {name} for {len(plan.channels)} channels, found it for {sizes[0]}."
-        )

@@ -5,7 +5,8 @@ import pytest
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
-from lesionflow.inference.oddity import GROUPS, fit_profile, judge, measure_features
+from lesionflow.errors import ArtifactError
+from lesionflow.inference.oddity import GROUPS, fit_profile, judge, measure_features, require_profile
 from lesionflow.preprocessing import find_way_back
 from support.bundles import small_plan
 
@@ -75,3 +76,34 @@ def test_the_reason_of_a_wrong_scale_is_size(profile) -> None:
 
 def test_a_handful_of_cases_says_nothing_of_what_is_usual() -> None:
     assert fit_profile([_features(_body(seed)) for seed in range(4)]) is None
+
+
+def test_two_kinds_of_training_data_are_both_usual_and_what_lies_between_is_odd() -> None:
+    bodies = [_body(seed) if seed % 2 else _scaled(_body(seed), 2.0) for seed in range(40)]
+    profile = fit_profile([_features(body) for body in bodies])
+    for body in (_body(500), _scaled(_body(500), 2.0)):
+        assert not judge(_features(body), profile).flagged
+    assert judge(_features(_scaled(_body(500), 1.41)), profile).reasons == ("size",)
+
+
+def test_distances_by_hand() -> None:
+    # Sizes 0, 1, 2, 3, 10 in a spread of 1.4826; the rest alike. Of the two nearest: 1.5, 1, 1, 1.5, 7.5 apart.
+    groups = {"intensity": np.zeros(5), "texture": np.zeros(4), "layout": np.zeros(27)}
+    profile = fit_profile([{**groups, "size": np.full(3, float(x))} for x in (0, 1, 2, 3, 10)])
+    usual = (
+        1.5 + 0.6 * (7.5 - 1.5)
+    ) / 1.4826  # the 90 % quantile, between the fourth and fifth by linear interpolation
+    (size,) = [group for group in profile.groups if group.name == "size"]
+    assert size.usual_distance == pytest.approx(usual)
+    assert profile.limit == pytest.approx(1.5 * 7.5 / 1.4826 / usual)
+    odd = judge({**groups, "size": np.full(3, 30.0)}, profile)
+    assert odd.score == pytest.approx((20.0 + 27.0) / 2 / (1.5 * 7.5))
+    assert odd.reasons == ("size",)
+    assert not judge({**groups, "size": np.full(3, 11.0)}, profile).flagged
+
+
+def test_a_profile_of_other_channels_is_refused(profile) -> None:
+    require_profile(profile, PLAN)
+    both = PLAN.model_copy(update={"channels": PLAN.channels * 2})
+    with pytest.raises(ArtifactError, match=r"10 features of intensity .* found 5"):
+        require_profile(profile, both)

@@ -44,7 +44,7 @@ def test_an_interval_by_hand() -> None:
 def test_too_few_cases_fit_nothing() -> None:
     three = np.array([1.0, 2.0, 3.0])
     assert fit_volume(three, three) is None
-    assert fit_dice(three / 4, three / 4) is None
+    assert fit_dice(three / 4, three / 4, three < 0) is None
     assert fit_lesions([[(0.9, True)], [(0.2, False)]]) is None
 
 
@@ -52,17 +52,29 @@ def test_predicted_dice_learns_that_the_model_promises_too_much() -> None:
     rng = np.random.default_rng(3)
     expected = rng.uniform(0.3, 1.0, 60)
     dice = np.clip(expected - 0.2 + rng.normal(0, 0.03, 60), 0, 1)
-    fitted = fit_dice(expected, dice)
-    assert predict_dice(0.8, fitted) == pytest.approx(0.6, abs=0.03)
+    fitted = fit_dice(expected, dice, np.zeros(60, bool))
+    assert predict_dice(0.8, fitted, empty=False) == pytest.approx(0.6, abs=0.03)
     # Mean absolute value of a normal deviate of 0.03 is 0.024.
     assert fitted.mean_absolute_error == pytest.approx(0.024, abs=0.01)
-    assert predict_dice(-9.0, fitted) == 0.0
-    assert predict_dice(9.0, fitted) == 1.0
+    assert predict_dice(-9.0, fitted, empty=False) == 0.0
+    assert predict_dice(9.0, fitted, empty=False) == 1.0
 
 
 def test_a_handful_of_cases_moves_predicted_dice_only_part_of_the_way() -> None:
     expected, dice = np.full(4, 0.8), np.full(4, 0.4)
-    assert 0.4 < predict_dice(0.8, fit_dice(expected, dice)) < 0.7
+    assert 0.4 < predict_dice(0.8, fit_dice(expected, dice, np.zeros(4, bool)), empty=False) < 0.7
+
+
+def test_an_empty_mask_is_told_by_how_often_such_were_right() -> None:
+    # Three empty masks, two of them right, and six others that bend no share of them: (2 + 1/2) / (3 + 1).
+    expected = np.array([0.0, 0.1, 0.0, 0.8, 0.7, 0.9, 0.8, 0.7, 0.9])
+    dice = np.array([1.0, 1.0, 0.0, 0.8, 0.7, 0.9, 0.8, 0.7, 0.9])
+    fitted = fit_dice(expected, dice, np.arange(9) < 3)
+    assert fitted.when_empty == pytest.approx(0.625)
+    assert predict_dice(0.0, fitted, empty=True) == pytest.approx(0.625)
+    assert predict_dice(0.8, fitted, empty=False) == pytest.approx(0.8)
+    # Left out, a right one is told as (1 + 1/2) / (2 + 1), the wrong one as (2 + 1/2) / (2 + 1); the line makes no error.
+    assert fitted.mean_absolute_error == pytest.approx((0.5 + 0.5 + 2.5 / 3) / 9)
 
 
 def test_lesion_confidence_is_the_share_of_real_ones() -> None:

@@ -4,7 +4,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lesionflow.data.calibration import FeatureGroup, InputProfile
 from lesionflow.errors import ArtifactError
 from lesionflow.io.bundles import CALIBRATION, CARD, PLAN, SUMS, WEIGHTS, read_bundle, write_bundle
 from lesionflow.io.storage import sha256_file
@@ -131,12 +130,3 @@ def test_what_another_version_wrote_is_refused_by_file_and_key(fitted, name, cha
     with pytest.raises(ArtifactError) as refused:
         read_bundle(fitted)
     assert all(word in str(refused.value) for word in words)
-
-
-def test_a_profile_of_another_number_of_channels_is_refused(tmp_path):
-    texture = FeatureGroup(name="texture", medians=(0.0, 1.0), spreads=(0.1, 0.1), usual_distance=1.0)
-    profile = InputProfile(groups=(texture,), limit=1.0, false_alarm_fraction=0.0, n_cases=9)
-    calibration = small_calibration().model_copy(update={"profile": profile})
-    write_bundle(tmp_path / "bundle", replace(small_bundle(), calibration=calibration))
-    with pytest.raises(ArtifactError, match="for 1 channels, found it for 2"):
-        read_bundle(tmp_path / "bundle")

@@ -181,7 +181,7 @@ def test_what_was_fitted_is_told_in_report_and_passport(model, study):
 
 
 def test_a_study_unlike_the_training_data_is_warned_of(model, study):
-    features = FeatureGroup(name="size", medians=(0.0, 0.0, 0.0), spreads=(0.1, 0.1, 0.1), usual_distance=1.0)
+    features = FeatureGroup(name="size", spreads=(0.1, 0.1, 0.1), cases=((0.0, 0.0, 0.0),), usual_distance=1.0)
     profile = InputProfile(groups=(features,), limit=2.0, false_alarm_fraction=0.0, n_cases=20)
     calibration = small_calibration().model_copy(update={"profile": profile})
     bundle = dataclasses.replace(model.bundle, calibration=calibration)
