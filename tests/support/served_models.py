@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from lesionflow.data.bundle import Bundle, Card
@@ -60,5 +61,7 @@ def write_untrained_bundle(folder: Path, kinds: dict[str, str], seed: int = 7) -
         train_params={},
     )
     weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    # A new network expects hardly any tumor, and would find none.
+    weights["output.bias"] = np.zeros_like(weights["output.bias"])
     write_bundle(folder, Bundle(plan, weights, card))
     return folder
