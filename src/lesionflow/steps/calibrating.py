@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from lesionflow.data.calibration import Calibration
 from lesionflow.data.case import Case
 from lesionflow.errors import ArtifactError
 from lesionflow.inference.fitting import fit_calibration
-from lesionflow.io.cases import read_case
+from lesionflow.io.cases import image_path, mask_path, read_case
 from lesionflow.registry.tracking import Tracker
 
 logger = logging.getLogger(__name__)
@@ -30,12 +31,10 @@ def calibrate(bundle: Bundle, cases: Path, *, device: str, tracker: Tracker, run
         The bundle with its calibration.
 
     Raises:
-        ArtifactError: When a case that was trained or validated on is not among the cases.
+        ArtifactError: When a validation case has no reference.
         InputError: When a case can't be read.
     """
     began = time.perf_counter()
-    if not cases.is_dir():
-        raise ArtifactError(f"Expected the cases that were trained on in {cases.name}, found no folder. Run ingest.")
 
     def read(case_id: str) -> Case:
         return read_case(cases, case_id)
@@ -52,6 +51,22 @@ def calibrate(bundle: Bundle, cases: Path, *, device: str, tracker: Tracker, run
         fitted.dice_before, kept or "none",
     )  # fmt: skip
     return replace(bundle, calibration=fitted)
+
+
+def require_cases(cases: Path, *, validation: Sequence[str], training: Sequence[str]) -> None:
+    """Refuse, before training and not after it, a folder that lacks what `calibrate` will read.
+
+    Raises:
+        ArtifactError: It names the first case.
+    """
+    for case_id in (*training, *validation):
+        if not image_path(cases, case_id, 0).exists():
+            raise ArtifactError(f"Expected the image of case {case_id} in {cases.name}, found none. Run ingest.")
+    for case_id in validation:
+        if not mask_path(cases, case_id).exists():
+            raise ArtifactError(
+                f"Expected a reference mask of the validation case {case_id} in {cases.name}, found none. Run ingest."
+            )
 
 
 def _figures(fitted: Calibration, seconds: float) -> dict[str, float]:

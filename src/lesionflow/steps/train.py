@@ -15,7 +15,7 @@ from lesionflow.config import Settings, TrainConfig
 from lesionflow.data.bundle import Bundle, Card
 from lesionflow.io.bundles import write_bundle
 from lesionflow.registry.tracking import Tracker
-from lesionflow.steps.calibrating import calibrate
+from lesionflow.steps.calibrating import calibrate, require_cases
 from lesionflow.steps.preflight import require_room
 from lesionflow.steps.revision import code_revision
 from lesionflow.steps.training_data import make_data
@@ -62,6 +62,7 @@ def run(
         LesionFlowError: When the loss is not finite from the start.
     """
     task, cases = gather(config, inputs, settings)
+    require_cases(inputs["cases"], validation=task.validation, training=task.train)
     work = WorkFolder.beside(outputs["bundle"], task.key)
     resume = work.load()
     if resume is not None:

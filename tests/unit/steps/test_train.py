@@ -14,7 +14,7 @@ from lesionflow.config import load_section
 from lesionflow.errors import ArtifactError
 from lesionflow.inference import Segmenter
 from lesionflow.io.bundles import read_bundle
-from lesionflow.io.cases import read_case
+from lesionflow.io.cases import image_path, mask_path, read_case
 from lesionflow.io.preprocessed import IndexEntry, case_file, read_index, write_case, write_index
 from lesionflow.models import build_model
 from lesionflow.registry.tracking import Tracker
@@ -103,6 +103,18 @@ def test_what_validation_says_of_the_weights_is_in_the_bundle_and_in_the_run(sto
     _, (run,) = runs_of(store)
     assert run.data.metrics["calibration/temperature"] == fitted.temperature
     assert run.data.metrics["calibration/dice_source_space"] == pytest.approx(fitted.dice_after)
+
+
+@pytest.mark.parametrize(("lost", "words"), [
+    (lambda cases: image_path(cases, "c-1", 0), "image of case c-1"),
+    (lambda cases: mask_path(cases, VALIDATION[0]), f"reference mask of the validation case {VALIDATION[0]}"),
+])  # fmt: skip
+def test_cases_that_the_end_will_need_are_asked_for_at_the_beginning(store, tmp_path, lost, words):
+    inputs = make_inputs(tmp_path)
+    lost(inputs["cases"]).unlink()
+    with pytest.raises(ArtifactError, match=words):
+        train(inputs, tmp_path / "candidate")
+    assert list(runs_of(store)[1]) == []
 
 
 def test_the_same_params_and_data_give_the_same_weights_and_other_params_others(store, tmp_path):
