@@ -8,6 +8,7 @@ from lesionflow.data.case import Case
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.inference import NetworkAnswer
+from lesionflow.inference.evidence import NEGLIGIBLE, raw_threshold
 from lesionflow.inference.rules import RuleCase, choose_rules
 from lesionflow.preprocessing import find_way_back
 from support.bundles import small_plan
@@ -110,3 +111,12 @@ def test_evidence_says_which_lesions_are_real() -> None:
     assert found.expected_dice == pytest.approx(2 * (840 * 0.8 + 6 * 0.6) / (846 + 840 * 0.8 + 6 * 0.6))
     # Slices run to the head (z), rows to the back (y), columns to the left (x).
     np.testing.assert_allclose(found.lesions[0].center_mm, (12.5 * 0.5, 10.5 * 0.8, 4 * 3.0))
+
+
+def test_a_threshold_is_turned_back_through_the_calibration_but_never_to_what_is_negligible() -> None:
+    assert raw_threshold(START, 1.0) == pytest.approx(0.5)
+    # logit(0.7) = 0.8473; twice that is 1.6946, the logit of 0.844828.
+    assert raw_threshold(START.model_copy(update={"probability_threshold": 0.7}), 2.0) == pytest.approx(
+        0.844828, abs=1e-6
+    )
+    assert raw_threshold(START.model_copy(update={"probability_threshold": 0.1}), 4.0) == NEGLIGIBLE

@@ -44,8 +44,11 @@ function collect() {
 function show(report) {
   const rows = report.targets.map((target) => {
     const row = document.createElement("tr");
-    const confidence = target.mean_confidence === null ? "-" : target.mean_confidence.toFixed(2);
-    for (const text of [target.name, target.volume_ml.toFixed(2), target.n_lesions, confidence]) {
+    const told = (value) => value === null ? "-" : value.toFixed(2);
+    const { volume_interval: interval, predicted_dice: dice } = target;
+    const range = interval && `${told(interval.low_ml)} to ${told(interval.high_ml)} (${Math.round(100 * interval.coverage)} %)`;
+    const confidence = told(target.mean_confidence);
+    for (const text of [target.name, told(target.volume_ml), range ?? "-", target.n_lesions, confidence, told(dice && dice.value)]) {
       row.insertCell().textContent = text;
     }
     return row;
