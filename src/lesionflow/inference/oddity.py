@@ -30,6 +30,8 @@ N_NEAREST = 2
 USUAL_SHARE = 0.9
 #: Share of training cases that may be flagged.
 FALSE_ALARMS = 0.05
+#: The limit is itself estimated, on some dozen cases, and may be so much too low. Of fewer than 19 the oddest is all there is.
+MARGIN, MARGIN_OF_FEW = 1.1, 1.5
 #: A spread estimated on few cases is taken no smaller than this share of the unit of its feature.
 LEAST_SPREAD = 0.05
 #: Standard deviations in a median absolute deviation of normal values.
@@ -129,9 +131,7 @@ def fit_profile(features: Sequence[Features]) -> InputProfile | None:
         groups.append(FeatureGroup(name=name, spreads=tuple(spread), cases=cases, usual_distance=usual))
     oddities = np.max(ratios, axis=0)
     limit, possible = conformal_quantile(oddities, 1.0 - FALSE_ALARMS)
-    if possible < 1.0 - FALSE_ALARMS:
-        # Fewer than 19 cases: beyond the oddest of them there is nothing to go by; half as odd again is allowed.
-        limit *= 1.5
+    limit *= MARGIN if possible == 1.0 - FALSE_ALARMS else MARGIN_OF_FEW
     false_alarms = float((oddities > limit).mean())
     return InputProfile(groups=tuple(groups), limit=limit, false_alarm_fraction=false_alarms, n_cases=n)
 
