@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from lesionflow.evaluation.figures import DPI, PREDICTED_COLOR, REFERENCE_COLOR, to_png
 from lesionflow.evaluation.froc import Froc
@@ -109,6 +110,7 @@ def reliability_plot(found: Reliability) -> bytes:
     axis.set(ylabel="share that is tumor", ylim=(-0.03, 1.03))
     below.bar(said, n, width=0.04, color=EVEN_COLOR)
     below.set_yscale("log")
+    below.yaxis.set_minor_formatter(NullFormatter())
     below.set(xlabel="probability of a voxel", ylabel="voxels", xlim=(-0.03, 1.03))
     return to_png(figure)
 
