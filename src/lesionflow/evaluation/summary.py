@@ -8,10 +8,11 @@ import pandas as pd
 
 from lesionflow.data.dataset import Target
 from lesionflow.evaluation.froc import READ_OFF_AT, Froc
+from lesionflow.evaluation.page import interval, number, title_of
 from lesionflow.evaluation.reliability import Reliability
 from lesionflow.evaluation.results import SizeClass, TargetResult
 from lesionflow.evaluation.statistics import Estimate
-from lesionflow.metrics import HEADLINE
+from lesionflow.metrics import HEADLINE, METRICS
 
 #: nnU-Net's names of our figures.
 NNUNET_NAMES = {"dice": "Dice", "iou": "IoU", "tp": "TP", "fp": "FP", "fn": "FN", "tn": "TN"}
@@ -47,6 +48,20 @@ def headline_json(results: Mapping[str, TargetResult]) -> dict[str, dict[str, fl
     return {
         target: {name: _null(result.estimates[name].mean) for name in HEADLINE} for target, result in results.items()
     }
+
+
+def headline_markdown(results: Mapping[str, TargetResult], against_champion: str, confidence_level: float) -> str:
+    """Return the headline for a run's description: a table a target, and how the first compares with the champion's."""
+    parts = []
+    for target, result in results.items():
+        rows = [
+            f"| {title_of(name)} | {number(e.mean, METRICS[name].unit)} | {interval(e, METRICS[name].unit)} | {e.n} |"
+            for name, e in result.estimates.items()
+            if name in HEADLINE
+        ]
+        head = f"| {target}, on test patients | mean | {confidence_level:.0%} interval | patients |"
+        parts.append("\n".join([head, "|---|---:|---:|---:|", *rows]))
+    return "\n\n".join([*parts, f"**Against the champion:** {against_champion}"])
 
 
 def nnunet_summary(table: pd.DataFrame, targets: tuple[Target, ...]) -> dict[str, Any]:

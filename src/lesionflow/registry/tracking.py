@@ -1,5 +1,6 @@
 """What happened in a run: params, curves, tables and pictures in MLflow. No global state: every call names its run."""
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +13,12 @@ from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_LOGGED_ARTIFACTS, MLFLOW_SOURCE_NAME
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_DATASET_CONTEXT,
+    MLFLOW_LOGGED_ARTIFACTS,
+    MLFLOW_RUN_NOTE,
+    MLFLOW_SOURCE_NAME,
+)
 from mlflow.utils.time import get_current_time_millis
 from numpy.typing import NDArray
 
@@ -23,6 +29,8 @@ MAX_PARAM_LENGTH = 6000
 MAX_PARAMS_A_CALL = 100
 #: mlflow cuts a data set's digest at this length.
 MAX_DIGEST_LENGTH = 36
+#: Tag that knows the description which we wrote ourselves, and may replace.
+OWN_NOTE = "description_sha256"
 
 
 class Tracker:
@@ -107,6 +115,18 @@ class Tracker:
         with reaching(self.tracking_uri):
             self.client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
 
+    def describe(self, run_id: str, text: str) -> None:
+        """Write a run's description, the first thing that its page shows; one that a person wrote stays.
+
+        Args:
+            run_id: The run.
+            text: Markdown.
+        """
+        with reaching(self.tracking_uri):
+            tags = self.client.get_run(run_id).data.tags
+            if MLFLOW_RUN_NOTE not in tags or _digest(tags[MLFLOW_RUN_NOTE]) == tags.get(OWN_NOTE):
+                self.client.log_batch(run_id, tags=[RunTag(MLFLOW_RUN_NOTE, text), RunTag(OWN_NOTE, _digest(text))])
+
     def log_table(self, run_id: str, table: pd.DataFrame, name: str) -> None:
         """Log a table that the MLflow UI shows and compares across runs; one of the same name is replaced.
 
@@ -185,3 +205,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[name] = value
     return flat
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -18,7 +18,7 @@ from lesionflow.evaluation.reliability import LEAST_PROBABILITY
 from lesionflow.evaluation.report import ReportContent, render_report
 from lesionflow.evaluation.results import Rival, TargetResult
 from lesionflow.evaluation.scoring import Scores
-from lesionflow.evaluation.summary import froc_table, headline_json, metrics_json, nnunet_summary
+from lesionflow.evaluation.summary import froc_table, headline_json, headline_markdown, metrics_json, nnunet_summary
 from lesionflow.metrics import HEADLINE
 from lesionflow.registry.tracking import Tracker
 
@@ -120,6 +120,8 @@ def log_outcome(tracker: Tracker, folder: Path, outcome: Outcome, drawn: Mapping
     if image := os.environ.get(IMAGE_VARIABLE):
         tags["container"] = image
     tracker.set_tags(run_id, tags)
+    note = headline_markdown(outcome.results, outcome.against_champion(), outcome.confidence_level)
+    tracker.describe(run_id, note)
     tracker.log_table(run_id, outcome.scores.cases, "test_cases.json")
     tracker.log_table(run_id, outcome.scores.lesions, "test_lesions.json")
     differences = [d for result in outcome.results.values() for d in result.differences]

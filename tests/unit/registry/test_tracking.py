@@ -57,6 +57,21 @@ def test_a_table_logged_again_replaces_the_first_and_keeps_others(tracker):
     assert [e["path"] for e in logged] == ["other.json", "cases.json"]
 
 
+def test_a_description_is_renewed_until_a_person_writes_another(tracker):
+    client = mlflow.MlflowClient(tracker.tracking_uri)
+    with tracker.run("described") as run_id:
+        for text in ("first | µ", "second"):
+            tracker.describe(run_id, text)
+            assert client.get_run(run_id).data.tags["mlflow.note.content"] == text
+        client.set_tag(run_id, "mlflow.note.content", "what I saw")
+        tracker.describe(run_id, "third")
+        assert client.get_run(run_id).data.tags["mlflow.note.content"] == "what I saw"
+    with tracker.run("described by a person first") as run_id:
+        client.set_tag(run_id, "mlflow.note.content", "what I saw")
+        tracker.describe(run_id, "ours")
+        assert client.get_run(run_id).data.tags["mlflow.note.content"] == "what I saw"
+
+
 def test_pictures_files_and_data_land_beside_the_database(tracker, tmp_path):
     run_id = tracker.start_run("files")
     tracker.log_image(run_id, np.zeros((5, 7, 3), np.uint8), key="overlays/c-1", step=2)

@@ -130,6 +130,9 @@ def test_a_run_shows_a_reviewer_everything(workspace) -> None:
     assert run.data.metrics["test/froc_score"] == 1.0
     assert "test/lesion_recall_small" not in run.data.metrics
     assert run.data.tags["against_champion"].startswith("better by 0.323 [0.323, 0.323], p = 0.0")
+    note = run.data.tags["mlflow.note.content"].splitlines()
+    assert "| Dice | 0.323 | 0.323 to 0.323 | 10 |" in note
+    assert note[-1].startswith("**Against the champion:** better by 0.323")
     assert run.data.tags["container"] == "registry.example/lesionflow:1"
     assert [i.dataset.name for i in run.inputs.dataset_inputs] == ["knees-test"]
     files = {f.path for f in client.list_artifacts(run.info.run_id)}
