@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lesionflow.data.geometry import SpacingMm
 from lesionflow.metrics import overlap
+from lesionflow.metrics.boxes import bounding_box
 from lesionflow.metrics.brats import score_lesion_wise
 from lesionflow.metrics.lesion import SIZE_CLASSES_ML, Lesion, lesion_scores, match_lesions
 from lesionflow.metrics.surface import measure_surfaces
@@ -111,7 +112,7 @@ def score_masks(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], spac
     if reference.shape != predicted.shape:
         raise ValueError(f"Expected two masks of one shape, found {reference.shape} and {predicted.shape}.")
     # All that follows looks only at the box around both masks: air around them costs nothing.
-    box = _union_box(reference, predicted)
+    box = bounding_box(reference, predicted) or (slice(0, 1),) * reference.ndim
     near_reference, near_predicted = reference[box], predicted[box]
     near = overlap.count(near_reference, near_predicted)
     counts = near._replace(tn=near.tn + reference.size - near_reference.size)
@@ -163,16 +164,3 @@ def _surface_figures(
         "assd_mm": surfaces.assd_mm(),
         **{f"surface_dice_{mm}mm": surfaces.surface_dice(mm) for mm in SURFACE_TOLERANCES_MM},
     }
-
-
-def _union_box(reference: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> tuple[slice, ...]:
-    """Return the box around both masks; one voxel when both are empty. Each axis looks only at what the last one left."""
-    box = [slice(0, n) for n in reference.shape]
-    for axis in range(reference.ndim):
-        others = tuple(i for i in range(reference.ndim) if i != axis)
-        present = reference[tuple(box)].any(axis=others) | predicted[tuple(box)].any(axis=others)
-        places = np.flatnonzero(present)
-        if not places.size:
-            return tuple(slice(0, 1) for _ in reference.shape)
-        box[axis] = slice(int(places[0]), int(places[-1]) + 1)
-    return tuple(box)

@@ -13,10 +13,10 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from lesionflow.data.geometry import SpacingMm
+from lesionflow.metrics.boxes import bounding_box
 
 N_CODES = 256
 #: What rounding may add to a distance, so that it never decides whether an element lies within a tolerance.
@@ -115,11 +115,11 @@ def _elements(
     is_flat: bool,  # noqa: FBT001
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return where the surface elements of a mask lie, (n, 3) in mm, and their areas (n,) in mm2."""
-    found = ndimage.find_objects(mask.astype(np.uint8))
-    if not found:
+    box = bounding_box(mask)
+    if box is None:
         return np.empty((0, 3)), np.empty(0)
     # Beyond the border of the box nothing is inside, so that a mask that touches the image's border has a surface there.
-    inside = np.pad(mask[found[0]].view(np.uint8), ((0, 0) if is_flat else (1, 1), (1, 1), (1, 1)))
+    inside = np.pad(mask[box].view(np.uint8), ((0, 0) if is_flat else (1, 1), (1, 1), (1, 1)))
     if is_flat:
         inside = np.concatenate([inside, inside])
     # One bit for each of the eight voxels around a corner.
@@ -127,7 +127,7 @@ def _elements(
     codes = codes[:, :-1] | codes[:, 1:] << 2
     codes = codes[:, :, :-1] | codes[:, :, 1:] << 4
     places = np.flatnonzero((codes + np.uint8(1)) > 1)
-    corners = np.stack(np.unravel_index(places, codes.shape), axis=1) + [side.start for side in found[0]]
+    corners = np.stack(np.unravel_index(places, codes.shape), axis=1) + [side.start for side in box]
     return corners * np.asarray(spacing_mm), _areas_mm2(spacing_mm)[codes.ravel()[places]]
 
 

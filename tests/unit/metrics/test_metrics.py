@@ -8,6 +8,7 @@ import torch
 from monai.metrics import compute_surface_dice
 
 from lesionflow.metrics import COUNTS, METRICS, score_pair
+from lesionflow.metrics.boxes import bounding_box
 from lesionflow.metrics.surface import measure_surfaces
 
 SPACING = (3.0, 0.8, 0.5)
@@ -192,3 +193,10 @@ def test_every_metric_says_what_it_is(metric) -> None:
     perfect, poor = score_pair(REFERENCE, REFERENCE, spacing)[metric.name], found[metric.name]
     assert metric.direction * (perfect - poor) >= 0
     assert set(found) == {*METRICS, *COUNTS}
+
+
+def test_the_box_around_masks_by_hand() -> None:
+    one, other = _box((2, 3, 4), (4, 5, 6)), _box((1, 9, 4), (2, 10, 12))
+    assert bounding_box(one) == (slice(2, 4), slice(3, 5), slice(4, 6))
+    assert bounding_box(one, other) == (slice(1, 4), slice(3, 10), slice(4, 12))
+    assert bounding_box(np.zeros((2, 3, 5), bool)) is None
