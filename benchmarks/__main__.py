@@ -5,7 +5,18 @@ import platform
 import sys
 from importlib import import_module
 
-NAMES = ("metrics", "ingest", "validation", "training", "inference", "confidence", "fuzz", "phantoms")
+NAMES = (
+    "metrics",
+    "ingest",
+    "validation",
+    "training",
+    "nuclei",
+    "transfer",
+    "inference",
+    "confidence",
+    "fuzz",
+    "phantoms",
+)
 
 if __name__ == "__main__":
     print(

@@ -1,0 +1,41 @@
+"""The preset `nuclei_2d` on 110 real pictures (Data Science Bowl 2018): minutes of training, and Dice on unseen pictures."""
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from lesionflow.config import load_params
+from lesionflow.steps import STEPS, run_step
+from lesionflow.steps.workspace import PATHS
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURES = ROOT.parent / "shared" / "data" / "dsb2018"
+PRESET = ROOT / "presets" / "nuclei_2d.yaml"
+NAMES = ("ingest", "validate", "split", "plan", "preprocess", "train", "evaluate")
+
+
+def run() -> None:
+    """Print the figures; `NUCLEI_PICTURES` names another folder of pictures."""
+    pictures = Path(os.environ.get("NUCLEI_PICTURES", PICTURES))
+    if not pictures.is_dir():
+        print("\nNuclei: skipped, no real pictures at ../shared/data/dsb2018")
+        return
+    params = load_params(PRESET)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        os.environ["LESIONFLOW_PRIVATE_DIR"] = str(work / "private")
+        os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{work / 'mlflow.db'}"
+        paths = {key: work / path for key, path in PATHS.items()} | {"raw": pictures.resolve()}
+        print("\nNuclei, preset nuclei_2d")
+        for name in NAMES:
+            step = STEPS[name]
+            began = time.perf_counter()
+            counts = run_step(
+                name, params[name], {k: paths[k] for k in step.inputs}, {k: paths[k] for k in step.outputs}
+            )
+            told = ", ".join(f"{key} {value:.4g}" for key, value in counts.items())
+            print(f"  {name:<10} {time.perf_counter() - began:7.1f} s  {told}", flush=True)
+        dice = json.loads((paths["evaluation"] / "metrics.json").read_text(encoding="utf-8"))["dice"]
+    print(f"  Dice on unseen pictures {dice['mean']:.3f} [{dice['low']:.3f}, {dice['high']:.3f}]")
