@@ -209,6 +209,7 @@ class TrainConfig(Section):
     deterministic: bool
     precision: Literal["auto", "float32", "bfloat16"]
     transfer: TransferConfig
+    averaging_decay: Annotated[float, Field(ge=0.0, lt=1.0)]
     picture_every_epochs: Annotated[int, Field(ge=0)]
     augmentation: AugmentationConfig
 

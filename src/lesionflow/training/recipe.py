@@ -25,6 +25,7 @@ class Recipe:
         encoder: Regular expression at the start of the names of the encoder's weights.
         frozen_epochs: Epochs at the start in which the encoder's weights stay as they are.
         encoder_learning_rate_fraction: Learning rate of the encoder over that of the rest.
+        averaging_decay: Of the moving average of the weights that is validated and kept; 0 for the weights themselves.
         picture_every_epochs: After how many epochs pictures of what is found are made; 0 for never.
         precision: `float32`, `bfloat16` (of convolutions; weights stay float32), or `auto`: what the device is built for.
     """
@@ -47,4 +48,5 @@ class Recipe:
     encoder: str
     frozen_epochs: int
     encoder_learning_rate_fraction: float
+    averaging_decay: float
     picture_every_epochs: int

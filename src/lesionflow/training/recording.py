@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from lesionflow.training.averaging import AveragedWeights
 from lesionflow.training.module import SegmentationModule
 from lesionflow.training.schedule import Budget, Schedule
 from lesionflow.training.state import Row, TrainingState
@@ -28,6 +29,7 @@ class Recorder(Callback):
         schedule: Gives the learning rate.
         budget: Gives the time.
         early_stopping: Its state is kept.
+        averaging: Gives the weights that were validated.
         on_epoch: Called with the state after each epoch, when all callbacks have seen it.
         resume: State to go on from.
     """
@@ -37,12 +39,14 @@ class Recorder(Callback):
         schedule: Schedule,
         budget: Budget,
         early_stopping: EarlyStopping,
+        averaging: AveragedWeights,
         on_epoch: OnEpoch,
         resume: TrainingState | None,
     ) -> None:
         self._schedule = schedule
         self._budget = budget
         self._early_stopping = early_stopping
+        self._averaging = averaging
         self._on_epoch = on_epoch
         self._resume = resume
         self.state = resume
@@ -64,19 +68,29 @@ class Recorder(Callback):
         before = self.state
         row: Row = {"epoch": float(before.epochs if before else 0), **figures}
         row |= {"lr": self._schedule.learning_rate, "epoch_s": self._budget.epoch_s}
-        weights = copy_weights(pl_module.network)
-        better = before is None or row["val/dice"] > before.best_dice
+        best, best_dice = self._best(pl_module.network, row["val/dice"])
         self.state = TrainingState(
-            network=weights,
+            network=copy_weights(pl_module.network),
             optimizer=trainer.optimizers[0].state_dict(),
-            callbacks={"schedule": self._schedule.state_dict(), "early_stopping": self._early_stopping.state_dict()},
+            callbacks={
+                "schedule": self._schedule.state_dict(),
+                "early_stopping": self._early_stopping.state_dict(),
+                "averaging": self._averaging.state_dict(),
+            },
             precision=trainer.precision_plugin.state_dict(),
-            best=weights if before is None or better else before.best,
-            best_dice=row["val/dice"] if before is None or better else before.best_dice,
+            best=best,
+            best_dice=best_dice,
             elapsed_s=self._budget.elapsed_s,
             history=[*(before.history if before else []), row],
         )
         self._on_epoch(self.state)
+
+    def _best(self, network: torch.nn.Module, dice: float) -> tuple[dict[str, torch.Tensor], float]:
+        """Return the weights with the best Dice so far, and that Dice."""
+        if self.state is not None and dice <= self.state.best_dice:
+            return self.state.best, self.state.best_dice
+        with self._averaging.in_place(network):
+            return copy_weights(network), dice
 
 
 class ProgressBar(Callback):

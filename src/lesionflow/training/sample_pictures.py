@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pytorch_lightning import Callback, Trainer
 
+from lesionflow.training.averaging import AveragedWeights
 from lesionflow.training.module import SegmentationModule, count_voxels, dice_of_counts
 from lesionflow.training.schedule import Budget
 from lesionflow.training.slabs import SlabBatch, ValidationSlabs
@@ -51,12 +52,16 @@ class Pictures(Callback):
     Args:
         slabs: What is validated on.
         budget: Counts the epochs.
+        averaging: Gives the weights that are validated.
         on_pictures: Called with the number of epochs done and the slices.
     """
 
-    def __init__(self, slabs: ValidationSlabs, budget: Budget, on_pictures: OnPictures) -> None:
+    def __init__(
+        self, slabs: ValidationSlabs, budget: Budget, averaging: AveragedWeights, on_pictures: OnPictures
+    ) -> None:
         self._slabs = slabs
         self._budget = budget
+        self._averaging = averaging
         self._on_pictures = on_pictures
         self._chosen: list[SlabBatch] = []
 
@@ -69,7 +74,7 @@ class Pictures(Callback):
             self._chosen = choose(self._slabs)
         was_training = pl_module.network.training
         pl_module.network.eval()
-        with torch.inference_mode():
+        with self._averaging.in_place(pl_module.network), torch.inference_mode():
             slices = [found for batch in self._chosen for found in self._look(pl_module, batch)]
         pl_module.network.train(was_training)
         self._on_pictures(self._budget.epochs, slices)

@@ -17,6 +17,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from torch import nn
 
 from lesionflow.errors import LesionFlowError
+from lesionflow.training.averaging import AveragedWeights
 from lesionflow.training.datamodule import CaseDataModule
 from lesionflow.training.freezing import FrozenEncoder
 from lesionflow.training.module import NonFiniteLossError, SegmentationModule
@@ -76,7 +77,8 @@ class _Run:
         self.early_stopping = EarlyStopping(
             "val/dice", mode="max", patience=recipe.early_stopping_patience_epochs, check_on_train_epoch_end=False
         )
-        self.recorder = Recorder(self.schedule, self.budget, self.early_stopping, on_epoch, resume)
+        self.averaging = AveragedWeights(recipe.averaging_decay, resume.callbacks["averaging"] if resume else None)
+        self.recorder = Recorder(self.schedule, self.budget, self.early_stopping, self.averaging, on_epoch, resume)
         if resume is not None:
             self.schedule.load_state_dict(resume.callbacks["schedule"])
             self.early_stopping.load_state_dict(resume.callbacks["early_stopping"])
@@ -88,7 +90,8 @@ class _Run:
         best = self.recorder.state.best_dice if self.recorder.state else 0.0
         bar = ProgressBar(self.module.recipe.max_epochs, self.budget, best)
         freezing = FrozenEncoder(self.module.recipe, self.budget)
-        return [self.early_stopping, self.budget, self.schedule, self.stop, freezing, bar, *self.extra, self.recorder]
+        counting = [self.early_stopping, self.budget, self.schedule, self.stop]
+        return [self.averaging, *counting, freezing, bar, *self.extra, self.recorder]
 
     @property
     def stopped_by(self) -> str:
@@ -142,7 +145,7 @@ def fit(
         torch.manual_seed(recipe.seed)
         run = _Run(SegmentationModule(build_network(), recipe), on_epoch, resume, should_stop)
         if on_pictures is not None and recipe.picture_every_epochs:
-            run.extra.append(Pictures(data.slabs, run.budget, on_pictures))
+            run.extra.append(Pictures(data.slabs, run.budget, run.averaging, on_pictures))
         data.first_epoch = run.epochs_done
         stopped_by = run.stopped_by if resume is not None else ""
         if not stopped_by:
