@@ -3,7 +3,9 @@
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,9 @@ def add_commands(commands: Any) -> None:
     )
     add.add_argument("folder", type=Path, nargs="?", help="a folder of studies, of the layout of those that are there")
     add.add_argument("--replace", action="store_true", help="a file that is there with other bytes becomes the new one")
+    add.add_argument(
+        "--deidentify", action="store_true", help="copy DICOM without names, numbers and dates of patients (PS3.15)"
+    )
     add.set_defaults(run=_add)
     status = actions.add_parser("status", help="what is there, what is recorded, who read the test set")
     status.set_defaults(run=_status)
@@ -84,7 +89,8 @@ def _add(parsed: argparse.Namespace) -> int:
             )
         if raw.exists() and manifest.manifest_path(raw).exists():
             _require_whole(manifest.compare(raw, workers=settings.workers, trust_times=True))
-        copied = add_files(parsed.folder, raw, replace=parsed.replace)
+        with _deidentified(parsed.folder, settings) if parsed.deidentify else nullcontext(parsed.folder) as source:
+            copied = add_files(source, raw, replace=parsed.replace)
         _say(f"{copied.n_copied} files copied into {copied.folder}, {copied.n_same} were there already")
     if not raw.exists():
         raise ConfigError(f"Expected studies in {raw}, found none. Name a folder of studies.")
@@ -94,6 +100,27 @@ def _add(parsed: argparse.Namespace) -> int:
     _track(workspace, again=True)
     _say("Next: `lesionflow data diff` says what that means, `lesionflow run` takes it in.")
     return 0
+
+
+@contextmanager
+def _deidentified(folder: Path, settings: Settings) -> Iterator[Path]:
+    """Give de-identified copies of a folder's studies in a scratch folder; say what is left to look at."""
+    from lesionflow.io import recognize
+    from lesionflow.io.archives import opened
+    from lesionflow.io.deidentification import deidentify_folder
+    from lesionflow.io.private import remember_sources
+    from lesionflow.steps.studies import secret_of
+
+    with opened(folder) as (plain, refused), tempfile.TemporaryDirectory(prefix="lesionflow-") as scratch:
+        if refused or (layout := recognize(plain).name) != "dicom":
+            found = f"{len(refused)} zips that can't be unpacked" if refused else f"the layout {layout}"
+            raise ConfigError(f"Expected DICOM studies in {folder} to de-identify, found {found}. Add them without it.")
+        out = Path(scratch) / "deidentified"
+        done = deidentify_folder(plain, out, secret_of(settings))
+        remember_sources(settings.private_dir, done.sources)
+        _say(f"{done.n_files} files de-identified, {done.n_left_out} that hold no image or outline left out")
+        _say(f"Look whether one of these names somebody: {', '.join(sorted(done.descriptors)) or 'no words were kept'}")
+        yield out
 
 
 def _status(parsed: argparse.Namespace) -> int:

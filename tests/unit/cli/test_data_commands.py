@@ -10,10 +10,12 @@ import yaml
 
 from lesionflow.cli import main
 from lesionflow.config import load_params
+from lesionflow.io.cases import read_table
 from lesionflow.steps import run_step
 from lesionflow.steps.split import read_split
 from lesionflow.steps.workspace import step_paths
 from support.dicom_factory import ROOT, write_rtstruct, write_series
+from support.identifiers import leaked, plant_identifiers
 from support.tumor_series import SHAPE, SQUARE, body
 
 PRESET = Path(__file__).parents[3] / "presets" / "phantom_ct.yaml"
@@ -199,3 +201,40 @@ def test_outside_a_workspace_the_commands_say_so(tmp_path, capsys):
     for action in ("add", "status", "diff", "verify"):
         assert data(tmp_path, action) == 2
         assert "lesionflow init" in capsys.readouterr().err
+
+
+def test_studies_are_added_without_what_names_their_patients(tmp_path, work, capsys):
+    """Every byte of the workspace: the copies, DVC's cache, the manifest, the cases."""
+    given = write_patients(tmp_path / "March Jones", range(1, 4))
+    uids = {f"{ROOT}.{number}".encode() for number in range(1, 4)}
+    assert run_ingest(work, given, tmp_path / "plain")["n_cases"] == 3
+    plain = read_table(tmp_path / "plain")
+    plant_identifiers(given)
+    assert data(work, "add", given, "--deidentify") == 0
+    said = capsys.readouterr().out
+    assert "files de-identified, 0 that hold no image or outline left out" in said
+    assert "Look whether one of these names somebody: " in said
+    assert data(work, "add", given, "--deidentify") == 0
+    assert "0 files copied" in capsys.readouterr().out
+    counts = run_ingest(work, work / "data" / "raw", work / "data" / "cases")
+    assert (counts["n_cases"], counts["n_refused"]) == (3, 0)
+    cases = read_table(work / "data" / "cases")
+    assert sorted(cases["tumor_ml"]) == sorted(plain["tumor_ml"])
+    assert sorted(cases["mean__CT"]) == sorted(plain["mean__CT"])
+    secrets = uids | {b"March", b"Jones", b"Doe^Jane", b"P^1", b"P^2", b"P^3", b"19700102", b"20240229"}
+    files = [path for path in work.rglob("*") if path.is_file()]
+    assert len([path for path in files if path.suffix == ".dcm"]) > 15
+    assert {
+        (path.name, word) for path in files for word in leaked(path, secrets) if not word.startswith("0313")
+    } == set()
+
+
+def test_only_dicom_is_de_identified(tmp_path, work, capsys):
+    (tmp_path / "notes" / "images").mkdir(parents=True)
+    (tmp_path / "notes" / "images" / "a.png").write_bytes(b"x")
+    assert data(work, "add", tmp_path / "notes", "--deidentify") == 2
+    assert "found the layout pictures" in capsys.readouterr().err
+
+
+def run_ingest(work, raw, cases):
+    return run_step("ingest", load_params(work / "params.yaml")["ingest"], {"raw": raw}, {"cases": cases})
