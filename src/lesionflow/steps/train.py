@@ -135,7 +135,7 @@ def _start_run(tracker: Tracker, task: TrainingTask, device: str) -> str:
         "lesionflow_version": __version__,
         "python_version": platform.python_version(),
         "torch_version": torch.__version__,
-        "precision": resolve_precision(task.config.precision, device),
+        "precision": resolve_precision(task.config.precision, device, plan.dimensions),
         "device": torch.cuda.get_device_name() if device == "cuda" else platform.machine(),
         "transfer_digest": task.source.digest if task.source else "",
     }

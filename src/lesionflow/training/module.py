@@ -55,9 +55,7 @@ class SegmentationModule(LightningModule):
             NonFiniteLossError: When it is NaN or infinite.
         """
         image, target = batch
-        loss = over_outputs(self._loss, self.network(image), target)
-        if not torch.isfinite(loss):
-            raise NonFiniteLossError(f"the loss became {loss.item()}")
+        loss = _finite(over_outputs(self._loss, self.network(image), target))
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(image))
         return loss
 
@@ -66,10 +64,15 @@ class SegmentationModule(LightningModule):
         self._counts = {}
 
     def validation_step(self, batch: SlabBatch, _: int) -> None:
-        """Count right and wrong voxels of some slices of one case."""
+        """Count right and wrong voxels of some slices of one case.
+
+        Raises:
+            NonFiniteLossError: When the loss is NaN or infinite: the epoch's last step harmed the weights.
+        """
         size = batch.mask.shape[2:]
         logits = self(batch.image)[(..., *(slice(n) for n in size))]
-        self.log("val/loss", self._loss(logits, batch.mask), on_step=False, on_epoch=True, batch_size=len(batch.image))
+        loss = _finite(self._loss(logits, batch.mask))
+        self.log("val/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.image))
         predicted = torch.sigmoid(logits.float()) >= self.recipe.probability_threshold
         counts = count_voxels(predicted, batch.mask.bool())
         self._counts[batch.case] = self._counts.get(batch.case, torch.zeros_like(counts)) + counts
@@ -79,6 +82,12 @@ class SegmentationModule(LightningModule):
         counts = torch.stack(list(self._counts.values()))
         self.log("val/dice", dice_of_counts(counts).mean())
         self.log("val/dice_pooled", dice_of_counts(counts.sum(0)).mean())
+
+
+def _finite(loss: torch.Tensor) -> torch.Tensor:
+    if not torch.isfinite(loss):
+        raise NonFiniteLossError(f"the loss became {loss.item()}")
+    return loss
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

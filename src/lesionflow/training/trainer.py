@@ -16,7 +16,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import EarlyStopping
 from torch import nn
 
-from lesionflow.errors import LesionFlowError
+from lesionflow.errors import ConfigError, LesionFlowError
 from lesionflow.training.averaging import AveragedWeights
 from lesionflow.training.datamodule import CaseDataModule
 from lesionflow.training.freezing import FrozenEncoder
@@ -171,30 +171,46 @@ def resolve_device(wanted: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def resolve_precision(wanted: str, device: str) -> str:
+def resolve_precision(wanted: str, device: str, dimensions: int) -> str:
     """Turn `auto` into what the device multiplies in hardware; emulated, bfloat16 is slower than float32.
+
+    On a CPU, volumes are never convolved in bfloat16: torch 2.13's gradient of their kernels there reads memory that
+    nobody wrote, so that it is wrong now and then, and NaN at times. Pictures' and slices' gradients are right.
 
     Args:
         wanted: `auto`, `float32` or `bfloat16`.
         device: `cpu` or `cuda`.
+        dimensions: Of the network's convolutions, 2 or 3.
 
     Returns:
         `float32`, `bfloat16` or, on older GPUs, `float16`.
+
+    Raises:
+        ConfigError: When bfloat16 is wanted of volumes on a CPU.
     """
+    in_volumes = device == "cpu" and dimensions == 3
+    if wanted == "bfloat16" and in_volumes:
+        raise ConfigError(
+            "Expected train.precision auto or float32 for a 3D network on a CPU, found bfloat16: "
+            "torch computes wrong gradients there."
+        )
     if wanted != "auto":
         return wanted
     if device == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+    if in_volumes:
+        return "float32"
     found = torch.cpu.get_capabilities()
     return "bfloat16" if any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")) else "float32"
 
 
 def _train(run: _Run, data: CaseDataModule, device: str) -> str:
     recipe = run.module.recipe
+    dimensions = 3 if any(isinstance(part, nn.Conv3d) for part in run.module.modules()) else 2
     trainer = Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
         devices=1,
-        precision=PRECISIONS[resolve_precision(recipe.precision, device)],
+        precision=PRECISIONS[resolve_precision(recipe.precision, device, dimensions)],
         max_epochs=recipe.max_epochs - run.epochs_done,
         gradient_clip_val=recipe.gradient_clip_norm,
         callbacks=run.callbacks,

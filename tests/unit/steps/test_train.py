@@ -172,10 +172,15 @@ def test_other_params_do_not_go_on_with_an_old_checkpoint(tmp_path):
     assert (other.run_id, other.load()) == ("", None)
 
 
-def test_three_dimensions_train_too(store, tmp_path):
+def test_three_dimensions_train_too_and_give_the_same_weights_again(store, tmp_path):
     inputs = make_inputs(tmp_path, make_plan(dimensions=3, patch_size=(8, 24, 32)))
-    train(inputs, tmp_path / "candidate", max_epochs=1, batches_per_epoch=2)
-    assert next(iter(read_bundle(tmp_path / "candidate").weights.values())).ndim == 5
+    for name in ("one", "two"):
+        train(inputs, tmp_path / name, max_epochs=1, batches_per_epoch=4)
+    one, two = read_bundle(tmp_path / "one"), read_bundle(tmp_path / "two")
+    assert next(iter(one.weights.values())).ndim == 5
+    assert all(
+        np.isfinite(one.weights[k]).all() and np.array_equal(one.weights[k], two.weights[k]) for k in one.weights
+    )
 
 
 def test_large_data_stay_compressed_and_give_the_same_weights(store, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from lesionflow.errors import ArtifactError, LesionFlowError
+from lesionflow.errors import ArtifactError, ConfigError, LesionFlowError
 from lesionflow.training import TrainingState, fit, resolve_device, resolve_precision
 from support.training_cases import RECIPE, blob_case, blob_data, tiny_network
 
@@ -230,6 +230,22 @@ def test_a_nan_loss_in_the_first_epoch_is_an_error():
         train(network=lambda: Diverging(3))
 
 
+class Harmed(torch.nn.Module):
+    """Finite in training, NaN when validated: as after a last step with a gradient of NaN."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = tiny_network()
+
+    def forward(self, image):
+        return self.inner(image) * (1 if self.training else float("nan"))
+
+
+def test_weights_that_are_harmed_by_the_last_step_of_an_epoch_are_never_kept():
+    with pytest.raises(LesionFlowError, match=r"first epoch.*nan"):
+        train(network=Harmed)
+
+
 def test_torch_is_left_as_it_was():
     before = (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())
     fill = torch.utils.deterministic.fill_uninitialized_memory
@@ -261,15 +277,21 @@ def test_device_auto_is_cuda_only_where_there_is_one(monkeypatch):
 def test_precision_auto_is_what_the_device_is_built_for(monkeypatch):
     def capable(**found):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
-        return resolve_precision("auto", "cpu")
+        return [resolve_precision("auto", "cpu", dimensions) for dimensions in (2, 3)]
 
-    assert capable(avx512_bf16=False, avx512_f=True) == "float32"
-    assert capable(avx512_bf16=True) == "bfloat16"
-    assert capable(amx_bf16=True) == "bfloat16"
+    assert capable(avx512_bf16=False, avx512_f=True) == ["float32", "float32"]
+    assert capable(avx512_bf16=True) == ["bfloat16", "float32"]
+    assert capable(amx_bf16=True) == ["bfloat16", "float32"]
     for wanted in ("float32", "bfloat16"):
-        assert resolve_precision(wanted, "cpu") == wanted
+        assert resolve_precision(wanted, "cpu", 2) == wanted
+        assert resolve_precision(wanted, "cuda", 3) == wanted
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
-    assert resolve_precision("auto", "cuda") == "float16"
+    assert resolve_precision("auto", "cuda", 3) == "float16"
+
+
+def test_volumes_are_not_convolved_in_bfloat16_on_a_cpu():
+    with pytest.raises(ConfigError, match=r"train\.precision auto or float32.*found bfloat16"):
+        resolve_precision("bfloat16", "cpu", 3)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
