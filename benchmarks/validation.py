@@ -1,5 +1,6 @@
 """Validation of a case table of 100,000 synthetic cases: seconds and memory of the whole step, pictures apart."""
 
+import base64
 import resource
 import subprocess
 import sys
@@ -38,6 +39,9 @@ def synthetic_table(n_cases: int, dataset: Dataset) -> pd.DataFrame:
     grids = grids.astype(np.uint8)
     copies = rng.choice(np.arange(1, n_cases), n_cases // 1000, replace=False)
     grids[copies] = np.flip(grids[copies - 1], 3)
+    cells = rng.integers(1, 16, (n_cases, 16, 16, 16), np.uint8)
+    cells[copies] = np.flip(cells[copies - 1], 3)
+    details = (cells[..., ::2] << 4 | cells[..., 1::2]).reshape(n_cases, -1)
     names = [f"c-{i:012x}" for i in range(n_cases)]
     columns: dict[str, object] = {
         "case_id": names,
@@ -62,6 +66,7 @@ def synthetic_table(n_cases: int, dataset: Dataset) -> pd.DataFrame:
         "n_flat_slices": 0,
         "n_repeated_slices": 0,
         "coarse_grid": [grid.tobytes().hex() for grid in grids],
+        "image_detail": [base64.b64encode(detail.tobytes()).decode() for detail in details],
         "modality": "+".join(dataset.channels),
         "manufacturer": rng.choice(["Maker A", "Maker B", "Maker C"], n_cases),
         "site": [f"s-{i % 40:012x}" for i in range(n_cases)],

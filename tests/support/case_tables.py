@@ -1,5 +1,7 @@
 """Case tables as `ingest` writes them, for rooms that only read tables."""
 
+import base64
+
 import numpy as np
 import pandas as pd
 
@@ -34,6 +36,7 @@ def case_table(n_cases: int = 12, dataset: Dataset = CT_PET, seed: int = 5) -> p
         "n_flat_slices": 0,
         "n_repeated_slices": 0,
         "coarse_grid": [rng.bytes(512).hex() for _ in range(n_cases)],
+        "image_detail": [base64.b64encode(rng.bytes(2048)).decode() for _ in range(n_cases)],
         "modality": "+".join(dataset.channels),
         "site": [f"s-{i % 3:012d}" for i in range(n_cases)],
         "manufacturer": [("Kneebone Imaging", "Shin Systems")[i % 2] for i in range(n_cases)],

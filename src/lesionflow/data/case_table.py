@@ -25,6 +25,7 @@ MEASURED = (
     "orientation",
     "obliqueness_degrees",
     "coarse_grid",
+    "image_detail",
     "modality",
 )
 #: Every n-th voxel is enough for percentiles.

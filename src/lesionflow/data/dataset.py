@@ -81,6 +81,7 @@ CASE_COLUMNS = (
     "n_flat_slices",
     "n_repeated_slices",
     "coarse_grid",
+    "image_detail",
     "modality",
     "manufacturer",
     "site",

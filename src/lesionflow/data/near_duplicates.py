@@ -1,12 +1,12 @@
 """Find cases that hold nearly the same image, also when one is a mirrored copy of the other.
 
-An image is reduced to the means of a coarse grid over the body, without unit and brightness. Two grids whose correlation is
-high in one of the eight ways to mirror a volume are near-duplicates. A bound on that correlation, one product of matrices,
-finds the few pairs worth comparing.
+Two images whose coarse grids correlate highly, in one of the eight ways to mirror a volume, may be copies. A bound on that
+correlation, one product of matrices, finds the few pairs worth comparing. But so may two patients be whose brains lie in
+one atlas, so the detail decides: that of copies correlates, that of patients does not, beyond what all cases share.
 """
 
-import binascii
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain, combinations
 from typing import NamedTuple
 
@@ -15,18 +15,19 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-#: Cells of the grid along each axis.
-CELLS = 8
-#: Grids are stored as bytes: this many standard deviations below and above the mean.
-RANGE_STD = 4.0
-#: Bounds of values without a unit, and how many voxels are looked at for them.
-CLIP_PERCENT = (1.0, 99.0)
-SAMPLE_STEP = 7
-#: A plane with less than this share of the fullest plane's bright voxels lies outside the body.
-BOX_FRACTION = 0.05
-#: Correlation from which two images count as nearly the same. Of 25 patients of one hospital and body part (STS) the most
-#: alike two reach 0.91; noise, another window, lossy compression and a mirrored copy stay above 0.97.
+from lesionflow.data.image_signature import CELLS, PICTURE_CELLS, decode_detail, decode_grid
+
+#: Correlation from which two coarse grids may be those of copies. Of 25 patients of one hospital and body part (STS) the most
+#: alike two reach 0.88, brains of two hospitals in one atlas (BraTS) 0.92; noise, another window, lossy compression and a
+#: mirrored copy stay above 0.97.
 LEAST_CORRELATION = 0.96
+#: Correlation of detail from which they are, beyond what the cases have in common (1: equal): of volumes, and of pictures,
+#: which show less. Different patients whose coarse grids are that alike reach 0.45, drawn heads of one plan 0.64; mirrored,
+#: re-coded, resampled or little turned copies of volumes stay above 0.7, of pictures above 0.6.
+LEAST_DETAIL, LEAST_PICTURE_DETAIL = 0.65, 0.55
+#: How many others tell what the cases have in common, and the most that this may be: a folder of copies is still found.
+N_OTHERS = 32
+MOST_COMMON = 0.9
 #: Cases that are compared with one another at once, and pairs: bound the memory for any number of cases.
 TILE_ROWS, TILE_COLUMNS = 1024, 16_384
 PAIRS_AT_ONCE = 20_000
@@ -34,6 +35,10 @@ PAIRS_AT_ONCE = 20_000
 ROUNDING = 1e-4
 AXES = (1, 2, 3)
 MIRRORINGS = tuple(chain.from_iterable(combinations(AXES, n) for n in range(4)))
+
+
+#: Where the case table holds what `sign_image` gave.
+SIGNATURE_COLUMNS = ("coarse_grid", "image_detail")
 
 
 class NearPair(NamedTuple):
@@ -45,44 +50,12 @@ class NearPair(NamedTuple):
     mirrored: bool
 
 
-def coarse_grid(array: NDArray[np.float32], bounds: tuple[float, float] | None = None) -> str:
-    """Reduce an image to its coarse grid, over what stands out from the background.
-
-    Args:
-        array: (slice, row, column) in canonical orientation.
-        bounds: Values are clipped to these first, so that a copy saved through a window stays alike; percentiles when None.
-
-    Returns:
-        `CELLS` cubed bytes, as hexadecimal digits; empty when the image is flat.
-    """
-    low, high = bounds or (float(value) for value in np.percentile(array.ravel()[::SAMPLE_STEP], CLIP_PERCENT))
-    grid = np.clip(array, low, high)
-    grid = grid[_foreground_box(grid)]
-    for axis in range(3):
-        grid = np.moveaxis(np.tensordot(_shares(grid.shape[axis]), grid, axes=(1, axis)), 0, axis)
-    spread = float(grid.std())
-    if not spread > 0:
-        return ""
-    steps = (grid - grid.mean()) / spread * (127.0 / RANGE_STD) + 128.0
-    return binascii.hexlify(np.clip(np.rint(steps), 0, 255).astype(np.uint8).tobytes()).decode()
-
-
-def _foreground_box(clipped: NDArray[np.float32]) -> tuple[slice, slice, slice]:
-    """Return the box around what is brighter than halfway; a plane belongs to it when it holds enough of that."""
-    bright = clipped > (float(clipped.min()) + float(clipped.max())) / 2
-    box = []
-    for axis in range(3):
-        counts = bright.sum(axis=tuple(other for other in range(3) if other != axis))
-        inside = np.flatnonzero(counts >= max(BOX_FRACTION * counts.max(), 1))
-        box.append(slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(None))
-    return box[0], box[1], box[2]
-
-
-def find_near_duplicates(grids: Sequence[str]) -> tuple[NearPair, ...]:
+def find_near_duplicates(grids: Sequence[str], details: Sequence[str]) -> tuple[NearPair, ...]:
     """Return all pairs of nearly the same image.
 
     Args:
-        grids: What `coarse_grid` made of each case; an empty one is like no other.
+        grids: The coarse grid of each case, as `sign_image` made it; an empty one is like no other.
+        details: The detail of each; where one is empty the coarse grids alone decide.
 
     Returns:
         Pairs in order.
@@ -92,22 +65,79 @@ def find_near_duplicates(grids: Sequence[str]) -> tuple[NearPair, ...]:
         return ()
     units = _unit_grids([grids[i] for i in known])
     bounds = _bounding_vectors(units)
+    shown = _Details([details[i] for i in known])
     found: list[NearPair] = []
     for rows in range(0, len(known), TILE_ROWS):
         for columns in range(rows - rows % TILE_COLUMNS, len(known), TILE_COLUMNS):
             alike = bounds[rows : rows + TILE_ROWS] @ bounds[columns : columns + TILE_COLUMNS].T
             pairs = np.argwhere(alike >= LEAST_CORRELATION - ROUNDING) + np.array([rows, columns])
-            found += _confirmed(units, pairs[pairs[:, 0] < pairs[:, 1]], known)
+            found += _confirmed(units, shown, pairs[pairs[:, 0] < pairs[:, 1]], known)
     return tuple(sorted(found))
 
 
-def _confirmed(units: NDArray[np.float32], candidates: NDArray[np.intp], known: Sequence[int]) -> Iterator[NearPair]:
+def _confirmed(
+    units: NDArray[np.float32], shown: "_Details", candidates: NDArray[np.intp], known: Sequence[int]
+) -> Iterator[NearPair]:
     for start in range(0, len(candidates), PAIRS_AT_ONCE):
         pairs = candidates[start : start + PAIRS_AT_ONCE]
         alike, mirrored = _compare(units, pairs)
-        for row in np.flatnonzero(alike >= LEAST_CORRELATION):
+        rows = np.flatnonzero(alike >= LEAST_CORRELATION)
+        for row in rows[shown.agree(pairs[rows])]:
             first, second = (known[int(i)] for i in pairs[row])
             yield NearPair(first, second, float(alike[row]), bool(mirrored[row]))
+
+
+class _Details:
+    """The details of all cases, decoded when they are needed."""
+
+    def __init__(self, details: Sequence[str]) -> None:
+        self._details = details
+        self._medians: dict[tuple[int, int], float] = {}
+        sizes = [len(detail) for detail in details]
+        self._others = {size: _spread([i for i, n in enumerate(sizes) if n == size]) for size in set(sizes) - {0}}
+
+    def agree(self, pairs: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Tell of each pair whether its details correlate beyond what other cases share with the two."""
+        agree = np.zeros(len(pairs), bool)
+        for first in np.unique(pairs[:, 0]):
+            rows = np.flatnonzero(pairs[:, 0] == first)
+            agree[rows] = self._agree_with(int(first), pairs[rows, 1])
+        return agree
+
+    def _agree_with(self, first: int, partners: NDArray[np.intp]) -> NDArray[np.bool_]:
+        size = len(self._details[first])
+        sizes = np.array([len(self._details[i]) for i in partners])
+        agree = np.asarray((sizes == 0) | (size == 0))
+        rows = np.flatnonzero((sizes == size) & ~agree)
+        if len(rows):
+            own, partners = _unit_detail(self._details[first]), partners[rows]
+            turned = np.stack([np.flip(own, [axis - 1 for axis in axes]).ravel() for axes in MIRRORINGS], axis=1)
+            alike = (np.stack([_unit_detail(self._details[i]).ravel() for i in partners]) @ turned).max(axis=1)
+            shared = [(self._shared(first, int(i)) + self._shared(int(i), first)) / 2 for i in partners]
+            common = np.minimum(shared, MOST_COMMON)
+            least = LEAST_PICTURE_DETAIL if own.shape == PICTURE_CELLS else LEAST_DETAIL
+            agree[rows] = (alike - common) / (1 - common) >= least
+        return agree
+
+    def _shared(self, case: int, partner: int) -> float:
+        """Return the median correlation of a case with others, at least 0: all brains in one atlas share much."""
+        others = self._others[len(self._details[case])]
+        left_out = partner if partner in others else case
+        if (case, left_out) not in self._medians:
+            own, rest = _unit_detail(self._details[case]), [i for i in others if i not in (case, left_out)]
+            values = [float(np.vdot(own, _unit_detail(self._details[i]))) for i in rest]
+            self._medians[case, left_out] = max(float(np.median(values)), 0.0) if values else 0.0
+        return self._medians[case, left_out]
+
+
+def _spread(positions: Sequence[int]) -> list[int]:
+    return list(positions[:: max(len(positions) // N_OTHERS, 1)][:N_OTHERS])
+
+
+@lru_cache(maxsize=4096)
+def _unit_detail(detail: str) -> NDArray[np.float32]:
+    cells = decode_detail(detail)
+    return np.asarray(cells / max(float(np.linalg.norm(cells)), 1e-6), np.float32)
 
 
 def group_near_duplicates(n_cases: int, pairs: Iterable[NearPair]) -> NDArray[np.int32]:
@@ -118,18 +148,8 @@ def group_near_duplicates(n_cases: int, pairs: Iterable[NearPair]) -> NDArray[np
     return np.asarray(connected_components(graph, directed=False)[1])
 
 
-def _shares(n_voxels: int) -> NDArray[np.float32]:
-    """Return (cell, voxel): which share of a cell each voxel makes, by exact overlap."""
-    edges = np.arange(CELLS + 1) * (n_voxels / CELLS)
-    voxels = np.arange(n_voxels)
-    low = np.maximum(edges[:-1, None], voxels[None])
-    high = np.minimum(edges[1:, None], voxels[None] + 1)
-    overlap = np.clip(high - low, 0.0, None)
-    return np.asarray(overlap / overlap.sum(axis=1, keepdims=True), np.float32)
-
-
 def _unit_grids(grids: Sequence[str]) -> NDArray[np.float32]:
-    raw = np.frombuffer(binascii.unhexlify("".join(grids)), np.uint8).reshape(len(grids), -1).astype(np.float32)
+    raw = decode_grid("".join(grids)).reshape(len(grids), -1).astype(np.float32)
     raw -= raw.mean(axis=1, keepdims=True)
     raw /= np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-6)
     return raw.reshape(len(grids), CELLS, CELLS, CELLS)

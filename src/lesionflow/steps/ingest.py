@@ -31,7 +31,7 @@ from lesionflow.steps.studies import Task, open_studies, secret_of
 from lesionflow.validation.thumbnails import draw_thumbnail
 
 #: Change this when reading gives other cases from the same bytes: every case is then read again.
-READER_VERSION = 5
+READER_VERSION = 6
 #: PS3.3 C.7.1.1; whatever else stands there may be anything, so it is not kept.
 SEXES = ("M", "F", "O")
 

@@ -7,7 +7,7 @@ import numpy as np
 from lesionflow.data.case import Case
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.geometry import Geometry
-from lesionflow.data.near_duplicates import coarse_grid
+from lesionflow.data.image_signature import sign_image
 from lesionflow.preprocessing.crop import body_mask
 from lesionflow.preprocessing.orientation import find_orientation, reorient
 
@@ -35,13 +35,15 @@ def measure_case(case: Case, dataset: Dataset) -> dict[str, Any]:
         tumor = reorient(case.reference_mask.labels, orientation) > 0
         inside = float(body[tumor].mean())
         mirrored = max(float(body[np.flip(tumor, axis)].mean()) for axis in range(3))
+    coarse_grid, detail = sign_image(image, SOFT_TISSUE_HU if first == "ct" else None)
     letters, degrees = describe_orientation(case.volume.geometry)
     return {
         "inside_body_fraction": inside,
         "mirrored_inside_fraction": mirrored,
         "orientation": letters,
         "obliqueness_degrees": degrees,
-        "coarse_grid": coarse_grid(image, SOFT_TISSUE_HU if first == "ct" else None),
+        "coarse_grid": coarse_grid,
+        "image_detail": detail,
         "modality": "+".join(dataset.channels),
     }
 

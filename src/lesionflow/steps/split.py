@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from lesionflow.config import Settings, SplitConfig
-from lesionflow.data.near_duplicates import find_near_duplicates, group_near_duplicates
+from lesionflow.data.near_duplicates import SIGNATURE_COLUMNS, find_near_duplicates, group_near_duplicates
 from lesionflow.data.split import Split
 from lesionflow.data.splitting import SplitCase, SplitRules, make_split
 from lesionflow.errors import ArtifactError
@@ -111,7 +111,7 @@ def usable_cases(folder: Path, quarantine: Mapping[str, object]) -> list[SplitCa
 
 def _twins(table: pd.DataFrame) -> list[str]:
     """Name the group of each case that holds nearly the same image as another: they must not be parted."""
-    pairs = find_near_duplicates(list(table["coarse_grid"].fillna("")))
+    pairs = find_near_duplicates(*(list(table[column].fillna("")) for column in SIGNATURE_COLUMNS))
     groups = group_near_duplicates(len(table), pairs)
     twins = {position for pair in pairs for position in pair[:2]}
     if pairs:

@@ -11,7 +11,7 @@ import pandas as pd
 from lesionflow.config import Severity
 from lesionflow.data.dataset import Dataset, Kind
 from lesionflow.data.drift import measure_drift
-from lesionflow.data.near_duplicates import find_near_duplicates
+from lesionflow.data.near_duplicates import SIGNATURE_COLUMNS, find_near_duplicates
 from lesionflow.errors import ConfigError
 
 RuleKind = Literal["between", "not_null", "null", "unique", "greater", "row_count"]
@@ -228,7 +228,8 @@ def _near_duplicates(table: pd.DataFrame) -> list[str | None]:
     """Name the most alike other case for each; copies to the voxel are another check's."""
     names, exact = list(table["case_id"]), list(table["image_sha256"])
     found: list[str | None] = [None] * len(names)
-    for pair in sorted(find_near_duplicates(list(table["coarse_grid"].fillna(""))), key=lambda pair: pair.correlation):
+    pairs = find_near_duplicates(*(list(table[column].fillna("")) for column in SIGNATURE_COLUMNS))
+    for pair in sorted(pairs, key=lambda pair: pair.correlation):
         if exact[pair.first] != exact[pair.second]:
             word = " mirrored" if pair.mirrored else ""
             found[pair.first] = f"{names[pair.second]}{word}"

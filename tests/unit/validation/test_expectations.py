@@ -1,3 +1,4 @@
+import base64
 import subprocess
 import sys
 from pathlib import Path
@@ -101,6 +102,9 @@ def test_a_mirrored_copy_is_named_with_its_twin(tmp_path):
     table = case_table(9)
     grid = np.frombuffer(bytes.fromhex(table.loc[2, "coarse_grid"]), np.uint8).reshape(8, 8, 8)
     table.loc[7, "coarse_grid"] = np.flip(grid, 2).tobytes().hex()
+    packed = np.frombuffer(base64.b64decode(table.loc[2, "image_detail"]), np.uint8)
+    cells = np.flip(np.stack([packed >> 4, packed & 15], axis=1).reshape(16, 16, 16), 2).reshape(-1, 2)
+    table.loc[7, "image_detail"] = base64.b64encode((cells[:, 0] << 4 | cells[:, 1]).tobytes()).decode()
     (violation,) = _judge(table, tmp_path / "docs")
     assert violation.rule.check == "near_duplicate_image"
     assert violation.case_ids == ("c-000002", "c-000007")
@@ -140,7 +144,9 @@ def test_a_column_of_another_type_is_an_artifact_error(tmp_path):
 
 
 def test_a_hundred_thousand_cases_are_judged(tmp_path):
-    table = case_table(100_000).assign(coarse_grid="")  # benchmarks/validation.py has the time of it all
+    table = case_table(100_000).assign(
+        coarse_grid="", image_detail=""
+    )  # benchmarks/validation.py has the time of it all
     table.loc[::10, "spacing_row_mm"] = 50.0
     (violation,) = _judge(table, tmp_path / "docs")
     assert len(violation.case_ids) == 10_000
