@@ -111,7 +111,7 @@ class _Details:
         rows = np.flatnonzero((sizes == size) & ~agree)
         if len(rows):
             own, partners = _unit_detail(self._details[first]), partners[rows]
-            turned = np.stack([np.flip(own, [axis - 1 for axis in axes]).ravel() for axes in MIRRORINGS], axis=1)
+            turned = np.stack([np.flip(own, tuple(axis - 1 for axis in axes)).ravel() for axes in MIRRORINGS], axis=1)
             alike = (np.stack([_unit_detail(self._details[i]).ravel() for i in partners]) @ turned).max(axis=1)
             shared = [(self._shared(first, int(i)) + self._shared(int(i), first)) / 2 for i in partners]
             common = np.minimum(shared, MOST_COMMON)
