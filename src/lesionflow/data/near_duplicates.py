@@ -22,8 +22,8 @@ from lesionflow.data.image_signature import CELLS, PICTURE_CELLS, decode_detail,
 #: mirrored copy stay above 0.97.
 LEAST_CORRELATION = 0.96
 #: Correlation of detail from which they are, beyond what the cases have in common (1: equal): of volumes, and of pictures,
-#: which show less. Different patients whose coarse grids are that alike reach 0.45, drawn heads of one plan 0.64; mirrored,
-#: re-coded, resampled or little turned copies of volumes stay above 0.7, of pictures above 0.6.
+#: which show less. At these no two patients of seven collections count as copies, and mirrored copies all do; what else
+#: is found and missed is in docs/data.md.
 LEAST_DETAIL, LEAST_PICTURE_DETAIL = 0.65, 0.55
 #: How many others tell what the cases have in common, and the most that this may be: a folder of copies is still found.
 N_OTHERS = 32
