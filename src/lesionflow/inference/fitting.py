@@ -10,6 +10,7 @@ from lesionflow.data.calibration import Calibration, InputProfile, MaskRules
 from lesionflow.data.case import Case
 from lesionflow.data.plan import Plan
 from lesionflow.errors import ArtifactError
+from lesionflow.inference.evidence import NEGLIGIBLE
 from lesionflow.inference.oddity import fit_profile, measure_features
 from lesionflow.inference.reliance import CaseOutcome, fit_targets
 from lesionflow.inference.rules import RuleCase, choose_rules
@@ -77,12 +78,15 @@ def _spread(case_ids: Sequence[str], most: int) -> list[str]:
 
 
 def _sample(case: RuleCase) -> Sample:
-    """Draw voxels where the question is open: those that the network finds possible, and those of the reference."""
+    """Draw voxels that the network finds possible: the evaluation's calibration error is of the same.
+
+    To add those of the reference that it misses would make every probability look too small.
+    """
     whole, truth = case.dense(), case.reference()
     found, right = [], []
     for values, target in zip(whole, case.targets, strict=True):
         real = np.isin(truth, target.labels)
-        possible = (values > 0) | real
+        possible = values >= NEGLIGIBLE
         found.append(values[possible])
         right.append(real[possible])
     probabilities, truths = np.concatenate(found), np.concatenate(right)
