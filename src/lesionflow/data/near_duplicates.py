@@ -1,13 +1,12 @@
 """Find cases that hold nearly the same image, also when one is a mirrored copy of the other.
 
-Two images whose coarse grids correlate highly, in one of the eight ways to mirror a volume, may be copies. A bound on that
-correlation, one product of matrices, finds the few pairs worth comparing. But so may two patients be whose brains lie in
-one atlas, so the detail decides: that of copies correlates, that of patients does not, beyond what all cases share.
+Two images whose coarse grids correlate highly, in one of the eight ways to mirror a volume, may be copies. But so may two
+patients be whose brains lie in one atlas, so the detail decides: that of copies correlates, that of patients does not,
+beyond what all cases share.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import chain, combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +14,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from lesionflow.data.image_signature import CELLS, PICTURE_CELLS, decode_detail, decode_grid
+from lesionflow.data.coarse_search import MIRRORINGS, find_alike
+from lesionflow.data.image_signature import PICTURE_CELLS, decode_detail, decode_grid
 
 #: Correlation from which two coarse grids may be those of copies. Of 25 patients of one hospital and body part (STS) the most
 #: alike two reach 0.88, brains of two hospitals in one atlas (BraTS) 0.92; noise, another window, lossy compression and a
@@ -28,15 +28,6 @@ LEAST_DETAIL, LEAST_PICTURE_DETAIL = 0.65, 0.55
 #: How many others tell what the cases have in common, and the most that this may be: a folder of copies is still found.
 N_OTHERS = 32
 MOST_COMMON = 0.9
-#: Cases that are compared with one another at once, and pairs: bound the memory for any number of cases.
-TILE_ROWS, TILE_COLUMNS = 1024, 16_384
-PAIRS_AT_ONCE = 20_000
-#: A product of float32 vectors of length 1 is this exact.
-ROUNDING = 1e-4
-AXES = (1, 2, 3)
-MIRRORINGS = tuple(chain.from_iterable(combinations(AXES, n) for n in range(4)))
-
-
 #: Where the case table holds what `sign_image` gave.
 SIGNATURE_COLUMNS = ("coarse_grid", "image_detail")
 
@@ -63,28 +54,13 @@ def find_near_duplicates(grids: Sequence[str], details: Sequence[str]) -> tuple[
     known = [position for position, grid in enumerate(grids) if grid]
     if len(known) < 2:
         return ()
-    units = _unit_grids([grids[i] for i in known])
-    bounds = _bounding_vectors(units)
     shown = _Details([details[i] for i in known])
     found: list[NearPair] = []
-    for rows in range(0, len(known), TILE_ROWS):
-        for columns in range(rows - rows % TILE_COLUMNS, len(known), TILE_COLUMNS):
-            alike = bounds[rows : rows + TILE_ROWS] @ bounds[columns : columns + TILE_COLUMNS].T
-            pairs = np.argwhere(alike >= LEAST_CORRELATION - ROUNDING) + np.array([rows, columns])
-            found += _confirmed(units, shown, pairs[pairs[:, 0] < pairs[:, 1]], known)
+    for alike in find_alike(decode_grid("".join(grids[i] for i in known)), LEAST_CORRELATION):
+        for row in np.flatnonzero(shown.agree(alike.positions)):
+            first, second = (known[int(i)] for i in alike.positions[row])
+            found.append(NearPair(first, second, float(alike.correlation[row]), bool(alike.mirrored[row])))
     return tuple(sorted(found))
-
-
-def _confirmed(
-    units: NDArray[np.float32], shown: "_Details", candidates: NDArray[np.intp], known: Sequence[int]
-) -> Iterator[NearPair]:
-    for start in range(0, len(candidates), PAIRS_AT_ONCE):
-        pairs = candidates[start : start + PAIRS_AT_ONCE]
-        alike, mirrored = _compare(units, pairs)
-        rows = np.flatnonzero(alike >= LEAST_CORRELATION)
-        for row in rows[shown.agree(pairs[rows])]:
-            first, second = (known[int(i)] for i in pairs[row])
-            yield NearPair(first, second, float(alike[row]), bool(mirrored[row]))
 
 
 class _Details:
@@ -146,42 +122,3 @@ def group_near_duplicates(n_cases: int, pairs: Iterable[NearPair]) -> NDArray[np
     rows, columns = zip(*linked, strict=True) if linked else ((), ())
     graph = coo_matrix((np.ones(len(linked)), (rows, columns)), shape=(n_cases, n_cases))
     return np.asarray(connected_components(graph, directed=False)[1])
-
-
-def _unit_grids(grids: Sequence[str]) -> NDArray[np.float32]:
-    raw = decode_grid("".join(grids)).reshape(len(grids), -1).astype(np.float32)
-    raw -= raw.mean(axis=1, keepdims=True)
-    raw /= np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-6)
-    return raw.reshape(len(grids), CELLS, CELLS, CELLS)
-
-
-def _bounding_vectors(units: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a short vector for each grid; the product of two is never below the correlation of any mirrored copies.
-
-    Mirroring leaves the part of a grid that is even along all axes as it is, and turns the sign of each of the seven
-    others as a whole. So two grids correlate by no more than the product of their even parts and, for each other part, of
-    its lengths (Cauchy and Schwarz).
-    """
-    parts = []
-    for odd_axes in MIRRORINGS:
-        part = units
-        for axis in AXES:
-            turned = np.flip(part, axis)
-            part = np.asarray((part - turned if axis in odd_axes else part + turned) / 2, np.float32)
-        parts.append(part)
-    half = slice(None, CELLS // 2)
-    # The even part stands eight times in its grid: once, times the square root of eight, has the same length.
-    even = parts[0][:, half, half, half].reshape(len(units), -1) * np.sqrt(8.0)
-    lengths = [np.linalg.norm(part.reshape(len(units), -1), axis=1) for part in parts[1:]]
-    return np.concatenate([even, np.stack(lengths, axis=1)], axis=1).astype(np.float32)
-
-
-def _compare(units: NDArray[np.float32], pairs: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    first, second = units[pairs[:, 0]], units[pairs[:, 1]]
-    best = np.full(len(pairs), -1.0, np.float32)
-    mirrored = np.zeros(len(pairs), bool)
-    for axes in MIRRORINGS:
-        alike = np.einsum("pijk,pijk->p", first, np.flip(second, axes) if axes else second)
-        better = alike > best + 1e-6
-        best[better], mirrored[better] = alike[better], bool(axes)
-    return best, mirrored
