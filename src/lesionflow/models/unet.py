@@ -106,10 +106,14 @@ class UNet(nn.Module):
         features = image
         for level, down in enumerate(self.down):
             features = down(features if level == 0 else self.pool(features))
-            skips.append(features)
+            if level < len(self.up):
+                skips.append(features)
         for level in reversed(range(len(self.up))):
-            above = self.up[level](features)
-            skip = self.gates[level](skips[level], above) if len(self.gates) else skips[level]
-            features = self.merge[level](torch.cat([skip, above], dim=1))
+            features = self.merge[level](self._join(level, skips.pop(), self.up[level](features)))
         logits: Tensor = self.output(features)
         return logits
+
+    def _join(self, level: int, skip: Tensor, above: Tensor) -> Tensor:
+        """Return both in one tensor; on its own, so that nothing holds the two while the convolutions run."""
+        weighed = self.gates[level](skip, above) if len(self.gates) else skip
+        return torch.cat([weighed, above], dim=1)
