@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from lesionflow.data.calibration import MaskRules, RuleTrial
 from lesionflow.data.case import Case
@@ -29,6 +30,10 @@ TRIALS: Mapping[str, tuple[float | bool, ...]] = {
     "inside_body": (False, True),
     "largest_only": (False, True),
 }
+#: Rules that throw away what the network found, whatever its size: of a patient with two tumors, one. Chance alone must not
+#: explain their gains (one-sided sign test): five cases that gain and none that lose are the fewest that do.
+DISCARDING = frozenset({("largest_only", True)})
+MOST_CHANCE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +165,8 @@ class Choice(NamedTuple):
 def choose_rules(cases: Sequence[RuleCase], start: MaskRules, temperature: float) -> Choice:
     """Try every rule in turn; keep a value when it raises the mean Dice and helps at least as many cases as it harms.
 
+    A rule that throws away found lesions must do so beyond chance.
+
     Args:
         cases: Validation cases, at least one.
         start: The params' rules.
@@ -180,6 +187,8 @@ def choose_rules(cases: Sequence[RuleCase], start: MaskRules, temperature: float
             found = _scores(cases, tried, temperature)
             better, worse = int((found > scores).sum()), int((found < scores).sum())
             helps = found.mean() >= scores.mean() + LEAST_GAIN and better >= worse
+            if helps and (name, value) in DISCARDING:
+                helps = binomtest(better, better + worse, alternative="greater").pvalue <= MOST_CHANCE
             if helps and found.mean() > best_scores.mean():
                 best, best_scores = tried, found
             trials.append((tried, name, value, float(scores.mean()), float(found.mean()), better, worse))

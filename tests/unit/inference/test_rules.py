@@ -18,8 +18,10 @@ START = MaskRules(probability_threshold=0.5, min_lesion_ml=0.0, fill_holes=False
 TUMOR = (slice(2, 7), slice(5, 17), slice(6, 20))
 
 
-def _case(number: int, probabilities: np.ndarray, labels: np.ndarray) -> RuleCase:
-    geometry = Geometry.from_parts(SHAPE, SPACING_MM, (0.0, 0.0, 0.0))
+def _case(number: int, probabilities: np.ndarray, labels: np.ndarray, in_plane_scale: float = 1.0) -> RuleCase:
+    thickness, row, column = SPACING_MM
+    spacing_mm = (thickness, row * in_plane_scale, column * in_plane_scale)
+    geometry = Geometry.from_parts(SHAPE, spacing_mm, (0.0, 0.0, 0.0))
     hu = np.full((1, *SHAPE), 40.0, np.float32)
     hu[0, :, :, 26:] = -1000.0
     hu[0, :, 12, 29] = 40.0  # the table's edge: not the body
@@ -120,3 +122,17 @@ def test_a_threshold_is_turned_back_through_the_calibration_but_never_to_what_is
         0.844828, abs=1e-6
     )
     assert raw_threshold(START.model_copy(update={"probability_threshold": 0.1}), 4.0) == NEGLIGIBLE
+
+
+@pytest.mark.parametrize(("n_cases", "kept"), [(4, False), (5, True)])
+def test_found_lesions_are_thrown_away_only_beyond_chance(n_cases, kept) -> None:
+    # Another lesion too large for any smallest size that is tried, wrong in every case: (1/2)^4 > 0.05 > (1/2)^5.
+    probabilities = np.where(_truth() > 0, 0.95, 0.01)
+    probabilities[:, 20:24, 2:22] = 0.95
+    truth = _truth()
+    scale = 2.0  # voxels of 3.0 x 1.6 x 1.0 mm: the wrong lesion has 3.5 ml, the tumor 4.0
+    choice = choose_rules([_case(i, probabilities, truth, scale) for i in range(n_cases)], START, 1.0)
+    trial = next(trial for trial in choice.trials if trial.rule == "largest_only")
+    assert (trial.n_better, trial.n_worse) == (n_cases, 0)
+    assert trial.dice_after > trial.dice_before + 0.1
+    assert choice.rules.largest_only is trial.kept is kept
