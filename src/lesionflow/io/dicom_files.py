@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
+from pydicom.datadict import tag_for_keyword
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.filereader import read_partial
 
 from lesionflow.errors import DicomError, InputError
 
@@ -42,22 +44,27 @@ READ_FAULTS = (
     struct.error,
     zlib.error,
 )
-HEADER_TAGS = [
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "PatientID",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "Modality",
-    "SeriesDescription",
-    "ImageType",
-    "BodyPartExamined",
-    "ConvolutionKernel",
-]
+NEEDED_TAGS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+HEADER_TAGS = {
+    keyword: tag_for_keyword(keyword) or 0
+    for keyword in (
+        *NEEDED_TAGS,
+        "PatientID",
+        "Modality",
+        "SeriesDescription",
+        "ImageType",
+        "BodyPartExamined",
+        "ConvolutionKernel",
+    )
+}
 DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
 DEFLATED_SYNTAX = b"1.2.840.10008.1.2.1.99"
 #: Where the transfer syntax stands, at most.
 META_BYTES = 2048
+#: Sorting needs nothing behind this element, the series' UID: outlines and pixels come later.
+LAST_HEADER_TAG = max(HEADER_TAGS.values())
+#: What is read of a file at first; few headers are longer.
+HEAD_BYTES = 1 << 16
 #: A deflated file of 400 kB may hold 400 MB: none that a study needs is larger than this.
 MAX_INFLATED_BYTES, INFLATE_BYTES = 128 << 20, 4 << 20
 #: The element (0020,000D) in either byte order, with or without its VR, and a whole UID.
@@ -172,8 +179,7 @@ def scan(paths: Iterable[Path]) -> list[DicomStudy]:
     headers: list[Header] = []
     broken: dict[Path, list[str]] = defaultdict(list)
     for path in paths:
-        kind = _kind(path)
-        header = _read_header(path, bare=kind == "bare") if kind in {"dicom", "bare"} else None
+        kind, header = _read_header(path)
         if header is not None and header.study_uid:
             headers.append(header)
         elif header is None and (kind in {"dicom", "broken"} or path.suffix.lower() == ".dcm"):
@@ -196,7 +202,8 @@ def read_dataset(path: str, *, name: str) -> Any:
     """
     try:
         with quiet():
-            return pydicom.dcmread(_checked(Path(path)), force=_kind(Path(path)) == "bare")
+            content = _checked(Path(path))
+            return pydicom.dcmread(content, force=_kind_of(content.getvalue()) == "bare")
     except READ_FAULTS as error:
         raise DicomError(
             f"Expected a readable DICOM file in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
@@ -220,10 +227,13 @@ def _kind(path: Path) -> str:
     """Return `dicom`, `bare` (may be DICOM without a preamble), `broken` (nothing in it) or `other`."""
     try:
         with path.open("rb") as source:
-            start = source.read(PREAMBLE_BYTES)
+            return _kind_of(source.read(PREAMBLE_BYTES))
     except OSError:
         return "broken"
-    if start[-4:] == MAGIC and len(start) == PREAMBLE_BYTES:
+
+
+def _kind_of(start: bytes) -> str:
+    if start[PREAMBLE_BYTES - len(MAGIC) : PREAMBLE_BYTES] == MAGIC:
         return "dicom"
     if not start:
         return "broken"
@@ -251,21 +261,41 @@ def _refuse_bomb(deflated: bytes) -> None:
         deflated = inflating.unconsumed_tail
 
 
-def _read_header(path: Path, *, bare: bool) -> Header | None:
+def _read_header(path: Path) -> tuple[str, Header | None]:
+    """Return a file's kind, and what sorting needs of it, if that can be read."""
+    kind = "broken"
     try:
-        with quiet():
-            source = _checked(path) if _is_deflated(path) else path
-            data = pydicom.dcmread(source, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=bare)
+        with quiet(), path.open("rb") as source:
+            head = source.read(HEAD_BYTES)
+            kind = _kind_of(head)
+            if kind not in {"dicom", "bare"}:
+                return kind, None
+            deflated = DEFLATED_SYNTAX in head[:META_BYTES]
+            data = None if deflated else _read_head(head, bare=kind == "bare")
+            if data is None:
+                source.seek(0)
+                whole = _checked(path) if deflated else source
+                data = pydicom.dcmread(
+                    whole, stop_before_pixels=True, specific_tags=[*HEADER_TAGS], force=kind == "bare"
+                )
             if str(data.file_meta.get("MediaStorageSOPClassUID", "")) == DICOMDIR_CLASS:
-                return Header(str(path), "", "", "", "", "", "", ())
-            return _header(path, data)
+                return kind, Header(str(path), "", "", "", "", "", "", ())
+            return kind, _header(path, data)
     except READ_FAULTS:
-        return None
+        return kind, None
 
 
-def _is_deflated(path: Path) -> bool:
-    with path.open("rb") as source:
-        return DEFLATED_SYNTAX in source.read(META_BYTES)
+def _read_head(head: bytes, *, bare: bool) -> Any | None:
+    """Read what sorting needs from a file's first bytes; None when it is not all there, in the standard's order."""
+    ended = False
+
+    def is_behind(tag: int, _vr: str | None, _length: int) -> bool:
+        nonlocal ended
+        ended = tag > LAST_HEADER_TAG
+        return ended
+
+    data = read_partial(BytesIO(head), is_behind, force=bare, specific_tags=list(HEADER_TAGS.values()))
+    return data if ended and all(tag in data for tag in NEEDED_TAGS) else None
 
 
 def _header(path: Path, data: Any) -> Header:

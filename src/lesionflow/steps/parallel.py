@@ -2,13 +2,16 @@
 
 import logging
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import track
+from threadpoolctl import threadpool_limits
 
 from lesionflow.errors import InputError, LesionFlowError
 
@@ -16,6 +19,18 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
+
+
+def prepare_workers(module: str, workers: int) -> None:
+    """Let the server of worker processes load a module while this process does other work: they are then ready at once.
+
+    Args:
+        module: Where the function for `map_cases` is.
+        workers: Processes; with one there is nothing to prepare.
+    """
+    if workers > 1:
+        forkserver.set_forkserver_preload([module])
+        forkserver.ensure_running()
 
 
 def map_cases(
@@ -42,7 +57,7 @@ def map_cases(
             yield item, _attempt(function, item)
         return
     context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(min(workers, len(items)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(workers, len(items)), mp_context=context, initializer=_use_one_thread) as pool:
         futures = {pool.submit(_attempt, function, item): item for item in items}
         for future in track(as_completed(futures), what, total=len(items), console=console):
             try:
@@ -53,6 +68,12 @@ def map_cases(
                     f"A worker process died (out of memory?) while it worked on one of {', '.join(unfinished[:8])}. "
                     "Set LESIONFLOW_WORKERS=1 and run again: finished cases are kept."
                 ) from error
+
+
+def _use_one_thread() -> None:
+    """Keep a worker's linear algebra, loaded by now or later, off the other workers' cores: its threads wait by spinning."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    threadpool_limits(1)
 
 
 def _attempt(function: Callable[[Item], Result], item: Item) -> Result | InputError:

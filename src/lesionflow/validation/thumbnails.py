@@ -47,7 +47,7 @@ def draw_thumbnail(case: Case, kinds: tuple[Kind, ...]) -> bytes:
     size = _size(mask.shape[1] * spacing[1], mask.shape[2] * spacing[2])
     panels = [_panel(channel[number], kind, mask[number], size) for channel, kind in zip(image, kinds, strict=True)]
     buffer = io.BytesIO()
-    Image.fromarray(np.concatenate(panels, axis=1)).save(buffer, "PNG", optimize=True)
+    Image.fromarray(np.concatenate(panels, axis=1)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -81,7 +81,7 @@ def _draw_sheet(pictures: Sequence[tuple[str, bytes, str]]) -> bytes:
             corner = (left + image.width - 1, top + CAPTION + image.height - 1)
             draw.rectangle((left, top + CAPTION, *corner), outline=MARKED, width=2)
     buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", optimize=True)
+    sheet.save(buffer, "PNG")
     return buffer.getvalue()
 
 

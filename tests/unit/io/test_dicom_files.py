@@ -180,3 +180,24 @@ def test_a_study_uid_that_may_be_cut_off_itself_is_not_believed(tmp_path, patien
     content = broken.read_bytes()
     broken.write_bytes(content[: content.index(patients[0].study_uid.encode(), 400) + len(patients[0].study_uid)])
     assert [study.unreadable for study in scan_all(tmp_path)] == [(str(broken),), (str(broken),)]
+
+
+@pytest.mark.parametrize("how", ["long_header", "out_of_order", "cut_at_the_end"])
+def test_headers_that_are_not_whole_in_a_files_first_bytes_are_read_all_the_same(tmp_path, patients, how):
+    path = patients[0].paths[2]
+    data = pydicom.dcmread(path)
+    if how == "long_header":
+        data.add_new(0x00091001, "UN", bytes(2 * dicom_files.HEAD_BYTES))
+        data.save_as(path)
+    elif how == "out_of_order":
+        content = path.read_bytes()
+        number = content[content.index(b"\x20\x00\x13\x00IS") :]
+        number = number[: 8 + int.from_bytes(number[6:8], "little")]
+        at = content.index(b"\x08\x00\x18\x00UI")
+        path.write_bytes(content[:at] + number + content[at:].replace(number, b"", 1))
+    else:
+        path.write_bytes(path.read_bytes()[:-7])
+    header = scan_all(tmp_path)[0].series[str(data.SeriesInstanceUID)][2]
+    assert (header.study_uid, header.series_uid) == (f"{ROOT}.1", str(data.SeriesInstanceUID))
+    assert header.instance_uid == str(data.SOPInstanceUID)
+    assert (header.patient_id, header.modality) == ("ANN", str(data.Modality))
