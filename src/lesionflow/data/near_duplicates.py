@@ -54,7 +54,7 @@ def find_near_duplicates(grids: Sequence[str], details: Sequence[str]) -> tuple[
     known = [position for position, grid in enumerate(grids) if grid]
     if len(known) < 2:
         return ()
-    shown = _Details([details[i] for i in known])
+    shown = _Details(details, known)
     found: list[NearPair] = []
     for alike in find_alike(decode_grid("".join(grids[i] for i in known)), LEAST_CORRELATION):
         for row in np.flatnonzero(shown.agree(alike.positions)):
@@ -64,13 +64,16 @@ def find_near_duplicates(grids: Sequence[str], details: Sequence[str]) -> tuple[
 
 
 class _Details:
-    """The details of all cases, decoded when they are needed."""
+    """The details of the cases that have a coarse grid, decoded when they are needed."""
 
-    def __init__(self, details: Sequence[str]) -> None:
-        self._details = details
+    def __init__(self, details: Sequence[str], known: Sequence[int]) -> None:
+        self._details, self._known = details, known
         self._medians: dict[tuple[int, int], float] = {}
-        sizes = [len(detail) for detail in details]
-        self._others = {size: _spread([i for i, n in enumerate(sizes) if n == size]) for size in set(sizes) - {0}}
+        self._sizes = np.array([len(detail) for detail in details])[known]
+        self._others = {
+            int(size): _spread([int(i) for i in np.flatnonzero(self._sizes == size)])
+            for size in np.unique(self._sizes[self._sizes > 0])
+        }
 
     def agree(self, pairs: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Tell of each pair whether its details correlate beyond what other cases share with the two."""
@@ -81,14 +84,13 @@ class _Details:
         return agree
 
     def _agree_with(self, first: int, partners: NDArray[np.intp]) -> NDArray[np.bool_]:
-        size = len(self._details[first])
-        sizes = np.array([len(self._details[i]) for i in partners])
+        size, sizes = int(self._sizes[first]), self._sizes[partners]
         agree = np.asarray((sizes == 0) | (size == 0))
         rows = np.flatnonzero((sizes == size) & ~agree)
         if len(rows):
-            own, partners = _unit_detail(self._details[first]), partners[rows]
+            own, partners = self._unit(first), partners[rows]
             turned = np.stack([np.flip(own, tuple(axis - 1 for axis in axes)).ravel() for axes in MIRRORINGS], axis=1)
-            alike = (np.stack([_unit_detail(self._details[i]).ravel() for i in partners]) @ turned).max(axis=1)
+            alike = (np.stack([self._unit(int(i)).ravel() for i in partners]) @ turned).max(axis=1)
             shared = [(self._shared(first, int(i)) + self._shared(int(i), first)) / 2 for i in partners]
             common = np.minimum(shared, MOST_COMMON)
             least = LEAST_PICTURE_DETAIL if own.shape == PICTURE_CELLS else LEAST_DETAIL
@@ -97,13 +99,16 @@ class _Details:
 
     def _shared(self, case: int, partner: int) -> float:
         """Return the median correlation of a case with others, at least 0: all brains in one atlas share much."""
-        others = self._others[len(self._details[case])]
+        others = self._others[int(self._sizes[case])]
         left_out = partner if partner in others else case
         if (case, left_out) not in self._medians:
-            own, rest = _unit_detail(self._details[case]), [i for i in others if i not in (case, left_out)]
-            values = [float(np.vdot(own, _unit_detail(self._details[i]))) for i in rest]
+            own, rest = self._unit(case), [i for i in others if i not in (case, left_out)]
+            values = [float(np.vdot(own, self._unit(i))) for i in rest]
             self._medians[case, left_out] = max(float(np.median(values)), 0.0) if values else 0.0
         return self._medians[case, left_out]
+
+    def _unit(self, case: int) -> NDArray[np.float32]:
+        return _unit_detail(self._details[self._known[case]])
 
 
 def _spread(positions: Sequence[int]) -> list[int]:

@@ -111,7 +111,7 @@ def usable_cases(folder: Path, quarantine: Mapping[str, object]) -> list[SplitCa
 
 def _twins(table: pd.DataFrame) -> list[str]:
     """Name the group of each case that holds nearly the same image as another: they must not be parted."""
-    pairs = find_near_duplicates(*(list(table[column].fillna("")) for column in SIGNATURE_COLUMNS))
+    pairs = find_near_duplicates(*(table[column].fillna("").array for column in SIGNATURE_COLUMNS))
     groups = group_near_duplicates(len(table), pairs)
     twins = {position for pair in pairs for position in pair[:2]}
     if pairs:
