@@ -47,12 +47,14 @@ def add_commands(commands: Any) -> None:
     run.add_argument("--data", type=Path, help="a folder of studies: linked as data/raw")
     run.set_defaults(run=_run)
     phantom = commands.add_parser("phantom", help="write synthetic patients")
-    phantom.add_argument("out", type=Path)
-    phantom.add_argument("--cases", type=int, default=8)
-    phantom.add_argument("--seed", type=int, default=0)
+    phantom.add_argument("out", type=Path, help="folder to write into")
+    phantom.add_argument("--cases", type=int, default=8, help="patients (default 8)")
+    phantom.add_argument(
+        "--seed", type=int, default=0, help="of everything drawn; the same seed gives the same patients"
+    )
     phantom.add_argument("--first", type=int, default=0, help="number of the first patient: adds more to a folder")
-    phantom.add_argument("--format", choices=("dicom", "nifti", "png"), default="dicom")
-    phantom.add_argument("--modality", choices=("ct", "petct", "mr4"), default="ct")
+    phantom.add_argument("--format", choices=("dicom", "nifti", "png"), default="dicom", help="default dicom")
+    phantom.add_argument("--modality", choices=("ct", "petct", "mr4"), default="ct", help="default ct")
     phantom.set_defaults(run=_phantom)
 
 

@@ -1,5 +1,6 @@
 """What changed between two plans, and whether a model trained by the one still fits data that would be planned as the other."""
 
+import math
 from typing import NamedTuple
 
 from lesionflow.data.plan import ChannelPlan, Plan
@@ -87,13 +88,27 @@ def _intensities(old: ChannelPlan, new: ChannelPlan) -> Difference | None:
     shown = [_scale(plan) for plan in (old, new)]
     if None in (old.lower, old.upper, old.mean, old.std, new.lower, new.upper, new.mean, new.std):
         return _plain(what, *shown, fits=False, why="one is scaled by the plan, the other by each study")
-    # Each is a number here; mypy can't see it through the tuple above.
-    lower, upper, mean, std = (float(x or 0.0) for x in (old.lower, old.upper, old.mean, old.std))
-    moved = max(abs(float(new.lower or 0.0) - lower), abs(float(new.upper or 0.0) - upper)) / (upper - lower)
-    shifted = max(abs(float(new.mean or 0.0) - mean), abs(float(new.std or 0.0) - std)) / std
+    moved, shifted = intensities_moved(old, new)
     fits = moved <= TOLERANCE_FRACTION and shifted <= MEAN_TOLERANCE_STD
     why = f"window moved by {moved:.0%} of its width, mean or deviation by {shifted:.0%} of the deviation; up to 10 % fits"
     return _plain(what, *shown, fits=fits, why=why)
+
+
+def intensities_moved(old: ChannelPlan, new: ChannelPlan) -> tuple[float, float]:
+    """Say how far a channel's intensities moved.
+
+    Returns:
+        By how much the window moved, as a fraction of its width; and mean or deviation, of the deviation. Infinity for a
+        channel of another name or kind, or where only one plan has the figure.
+    """
+    figures = ("lower", "upper", "mean", "std")
+    before, now = ([getattr(plan, name) for name in figures] for plan in (old, new))
+    known = [value is not None for value in before]
+    if (old.name, old.kind) != (new.name, new.kind) or known != [value is not None for value in now]:
+        return math.inf, math.inf
+    lower, upper, mean, std = (abs(b - a) if a is not None else 0.0 for a, b in zip(before, now, strict=True))
+    width = float((old.upper or 0.0) - (old.lower or 0.0)) or 1.0
+    return max(lower, upper) / width, max(mean, std) / float(old.std or 1.0)
 
 
 def _plain(what: str, old: object, new: object, *, fits: bool, why: str) -> Difference | None:

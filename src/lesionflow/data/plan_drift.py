@@ -1,9 +1,7 @@
 """Keeping a plan while more data of the same kind arrive: what was preprocessed stays, and models stay comparable."""
 
-from lesionflow.data.plan import ChannelPlan, Decision, Plan
-
-#: Measured decisions of a channel.
-FIGURES = ("lower", "upper", "mean", "std")
+from lesionflow.data.plan import Decision, Plan
+from lesionflow.data.plan_diff import intensities_moved
 
 
 def keep_while_near(fresh: Plan, previous: Plan, tolerance_fraction: float, pinned: frozenset[str]) -> Plan:
@@ -12,8 +10,8 @@ def keep_while_near(fresh: Plan, previous: Plan, tolerance_fraction: float, pinn
     Args:
         fresh: The plan that the data of now ask for.
         previous: The plan that the arrays were made with.
-        tolerance_fraction: How far spacing may move, as a fraction of itself, and intensities, of the channel's standard
-            deviation. 0 always takes the fresh plan.
+        tolerance_fraction: How far spacing may move, as a fraction of itself; a window, of its width; mean and deviation, of
+            the deviation. 0 always takes the fresh plan.
         pinned: What params say and data don't: `spacing` and `window` are then taken from the fresh plan.
 
     Returns:
@@ -22,7 +20,8 @@ def keep_while_near(fresh: Plan, previous: Plan, tolerance_fraction: float, pinn
     """
     if previous.dataset != fresh.dataset or len(previous.channels) != len(fresh.channels):
         return fresh
-    moved = max(_spacing_moved(fresh, previous, pinned), *map(_channel_moved, fresh.channels, previous.channels))
+    channels = zip(previous.channels, fresh.channels, strict=True)
+    moved = max(_spacing_moved(fresh, previous, pinned), *(max(intensities_moved(old, new)) for old, new in channels))
     window = [(c.lower, c.upper) for c in fresh.channels] != [(c.lower, c.upper) for c in previous.channels]
     same = fresh.spacing_mm == previous.spacing_mm and fresh.channels == previous.channels
     if same or moved > tolerance_fraction or ("window" in pinned and window):
@@ -43,13 +42,3 @@ def _spacing_moved(fresh: Plan, previous: Plan, pinned: frozenset[str]) -> float
         if now is not None and before is not None:
             moved = max(moved, abs(now - before) / before)
     return moved
-
-
-def _channel_moved(fresh: ChannelPlan, previous: ChannelPlan) -> float:
-    if (fresh.name, fresh.kind) != (previous.name, previous.kind):
-        return float("inf")
-    pairs = [(getattr(fresh, name), getattr(previous, name)) for name in FIGURES]
-    if any((now is None) != (before is None) for now, before in pairs):
-        return float("inf")
-    deviation = previous.std or 1.0
-    return max((abs(now - before) / deviation for now, before in pairs if now is not None), default=0.0)

@@ -138,7 +138,8 @@ def find_files(folder: Path) -> list[Path]:
     """Return all files below a folder, sorted; hidden ones are passed over, links are followed, each folder once.
 
     Raises:
-        InputError: `nested_folders` when folders lie deeper in one another than anybody sorts studies; `unreadable_folder`.
+        InputError: `nested_folders` when folders lie deeper in one another than anybody sorts studies; `missing_folder`;
+            `unreadable_folder`.
     """
     found, seen, waiting = [], set(), [(str(folder), 0)]
     while waiting:
@@ -159,6 +160,9 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
+    except FileNotFoundError as error:
+        message = f"Expected a folder {Path(folder).name}, found none. Add studies, or name another folder."
+        raise InputError(message, reason="missing_folder") from error
     except OSError as error:
         message = f"Expected a folder that may be read, found {type(error).__name__}. Mend its permissions."
         raise InputError(message, reason="unreadable_folder") from error

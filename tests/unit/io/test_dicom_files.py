@@ -7,7 +7,7 @@ import pydicom
 import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from lesionflow.errors import DicomError
+from lesionflow.errors import DicomError, InputError
 from lesionflow.io import dicom_files
 from lesionflow.io.dicom_files import find_files, is_dicom, may_be_dicom, read_dataset, scan
 from support.dicom_factory import ROOT, write_rtstruct, write_series
@@ -201,3 +201,9 @@ def test_headers_that_are_not_whole_in_a_files_first_bytes_are_read_all_the_same
     assert (header.study_uid, header.series_uid) == (f"{ROOT}.1", str(data.SeriesInstanceUID))
     assert header.instance_uid == str(data.SOPInstanceUID)
     assert (header.patient_id, header.modality) == ("ANN", str(data.Modality))
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path):
+    with pytest.raises(InputError, match="found none") as refused:
+        find_files(tmp_path / "raw")
+    assert refused.value.reason == "missing_folder"
