@@ -22,7 +22,7 @@ from benchmarks.timing import show
 from lesionflow.config import Settings, TrainConfig, load_params
 from lesionflow.steps import run_step
 from lesionflow.steps.training_data import make_data
-from lesionflow.steps.training_task import gather
+from lesionflow.steps.training_gathering import gather
 from lesionflow.training.losses import LOSSES, over_outputs
 from lesionflow.training.module import make_optimizer
 
@@ -95,8 +95,9 @@ def _loader(train: dict[str, object], paths: dict[str, Path]) -> None:
     """Steps in turn on fresh batches and on one repeated batch: what the loader costs beside the network."""
     settings = Settings(device="cpu")
     torch.set_num_threads(settings.workers)
-    task, cases = gather(TrainConfig.model_validate(train), paths, settings)
-    data = make_data(task, cases, "cpu", settings.workers)
+    trainings = gather(TrainConfig.model_validate(train), paths, settings)
+    (task,) = trainings.tasks
+    data = make_data(task, trainings.cases, "cpu", settings.workers)
     network = task.build_network().train()
     optimizer, loss = make_optimizer(network, task.recipe()), LOSSES[task.config.loss]
 

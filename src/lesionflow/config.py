@@ -189,9 +189,14 @@ class TransferConfig(Section):
 
 
 class TrainConfig(Section):
-    """Params of `train`."""
+    """Params of `train`.
+
+    `folds`: train `one` fold of the split (`split.fold`), an `ensemble` of a network a fold, or those and then a `final`
+    network on all cases. Epochs are by fold, minutes for all together.
+    """
 
     seed: int
+    folds: Literal["one", "ensemble", "final"]
     max_epochs: Count
     max_minutes: Positive
     batches_per_epoch: Count

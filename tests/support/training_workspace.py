@@ -16,6 +16,12 @@ from lesionflow.io.preprocessed import IndexEntry, case_file, write_case, write_
 from support.training_cases import blob_case
 
 TRAIN, VALIDATION = ("c-0", "c-1"), ("c-2", "c-3")
+ONE_FOLD = (Fold(train=TRAIN, validation=VALIDATION),)
+#: Of unequal size, so that a mean over cases is not one over folds.
+TWO_FOLDS = (
+    Fold(train=("c-0", "c-1", "c-2"), validation=("c-3",)),
+    Fold(train=("c-3", "c-0"), validation=("c-1", "c-2")),
+)
 
 
 def make_plan(dimensions=2, patch_size=(3, 40, 48)):
@@ -41,7 +47,7 @@ def make_plan(dimensions=2, patch_size=(3, 40, 48)):
     )  # fmt: skip
 
 
-def make_inputs(folder, plan=None):
+def make_inputs(folder, plan=None, folds=ONE_FOLD):
     """Write four cases of noisy ellipsoids; return the inputs of `train`."""
     names = {"cases": "cases", "preprocessed": "preprocessed", "splits": "splits.json", "plan": "plan.json"}
     paths = {key: folder / name for key, name in names.items()}
@@ -57,7 +63,7 @@ def make_inputs(folder, plan=None):
         _write_study(paths["cases"], case, plan)
     write_index(paths["preprocessed"], index)
     split = Split(
-        seed=0, fold=0, folds=(Fold(train=TRAIN, validation=VALIDATION),), test=("c-9",), test_patients=("p-9",),
+        seed=0, fold=0, folds=folds, test=("c-9",), test_patients=("p-9",),
         other_patients=("p-0", "p-1", "p-2", "p-3"),
     )  # fmt: skip
     paths["splits"].write_text(split.model_dump_json())

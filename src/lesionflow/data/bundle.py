@@ -11,10 +11,26 @@ from lesionflow.data.calibration import Calibration, MaskRules
 from lesionflow.data.plan import Plan
 
 
+class FoldCard(BaseModel):
+    """The network of one fold: what it learned from, what it was judged by, and its own run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fold: int
+    run_id: str
+    trained_cases: tuple[str, ...]
+    validation_cases: tuple[str, ...]
+    validation_dice: float
+    epochs: int
+    stopped_by: str
+
+
 class Card(BaseModel):
     """Where a bundle came from: what a passport repeats.
 
     `transfer` says which weights training started from and what became of each; empty when all were drawn anew.
+    `folds`, where several were trained: the ensemble's members in their order, or those that came before a final network.
+    `trained_cases` are then those of all; each of `validation_cases` was judged by a fold that had not learned from it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +47,7 @@ class Card(BaseModel):
     epochs: int
     train_params: dict[str, Any]
     transfer: dict[str, Any] = Field(default_factory=dict)
+    folds: tuple[FoldCard, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,9 +1,9 @@
 """The plan: every decision that turns a study into a mask, frozen, so that training and serving can't drift apart."""
 
 import hashlib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from lesionflow.data.dataset import Dataset, Kind, Target
 
@@ -27,10 +27,14 @@ class ChannelPlan(_Frozen):
 
 
 class ArchitecturePlan(_Frozen):
-    """A network by its name in `models.ARCHITECTURES` and that architecture's options."""
+    """A network by its name in `models.ARCHITECTURES` and that architecture's options.
+
+    Where `n_members` is above 1, as many networks of this kind answer as one (`models.ensemble`).
+    """
 
     name: str
     options: dict[str, Any]
+    n_members: Annotated[int, Field(ge=1)] = 1
 
 
 class InferencePlan(_Frozen):

@@ -266,7 +266,8 @@ def _lineage(card: Card) -> list[tuple[str, str]]:
     shown = ("run_id", "data_revision", "code_revision", "lesionflow_version", "plan_sha256", "epochs")
     rows = [(name.replace("_", " "), str(getattr(card, name)) or "unknown") for name in shown]
     rows.append(("trained on", f"{len(card.trained_cases)} cases"))
-    rows.append(("validated on", f"{len(card.validation_cases)} cases, Dice {card.validation_dice:.3f}"))
+    by = ", each by the fold that had not seen it" if card.folds else ""
+    rows.append(("validated on", f"{len(card.validation_cases)} cases{by}, Dice {card.validation_dice:.3f}"))
     return rows
 
 

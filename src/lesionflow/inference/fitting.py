@@ -1,6 +1,7 @@
 """After training, on the validation cases, in their own space: calibrate, choose rules, learn how sure the model may be."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,13 @@ Sample = tuple[NDArray[np.float32], NDArray[np.bool_]]
 
 
 def fit_calibration(
-    bundle: Bundle, read_case: ReadCase, *, validation: Sequence[str], training: Sequence[str], device: str
+    bundle: Bundle,
+    read_case: ReadCase,
+    *,
+    validation: Sequence[str],
+    training: Sequence[str],
+    device: str,
+    unseen_by: Mapping[str, Bundle] = MappingProxyType({}),
 ) -> Calibration:
     """Fit all that a bundle needs to say how sure it is.
 
@@ -38,6 +45,8 @@ def fit_calibration(
         validation: Cases that no weight was fitted on; each needs a reference.
         training: Cases whose images say what inputs look like.
         device: `auto`, `cpu` or `cuda`.
+        unseen_by: By validation case, a model of the same plan that has not learned from it and segments it in the
+            bundle's place: of an ensemble, the one member whose fold it was.
 
     Returns:
         What was fitted, with its figures.
@@ -46,13 +55,15 @@ def fit_calibration(
         ArtifactError: When a validation case has no reference.
         InputError: When a case can't be read or brought to model space.
     """
-    segmenter = Segmenter(bundle, device=device)
+    judges = {id(judge): judge for judge in (unseen_by.get(case_id, bundle) for case_id in validation)}
+    segmenters = {key: Segmenter(judge, device=device) for key, judge in judges.items()}
     plan, case_ids = bundle.plan, _spread(sorted(validation), MOST_VALIDATION_CASES)
     cases = []
     for case_id in case_ids:
         case = read_case(case_id)
         if case.reference_mask is None:
             raise ArtifactError(f"Expected a reference mask for the validation case {case_id}, found none.")
+        segmenter = segmenters[id(unseen_by.get(case_id, bundle))]
         cases.append(RuleCase.of(case, segmenter.ask(case.volume, case_id=case_id), plan))
     temperature, before, after = _calibrate([_sample(case) for case in cases])
     choice = choose_rules(cases, MaskRules.of_plan(plan.inference), temperature)

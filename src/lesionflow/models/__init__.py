@@ -12,6 +12,7 @@ from torch import nn
 
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ConfigError
+from lesionflow.models.ensemble import Ensemble
 from lesionflow.models.inception_unet import InceptionUNet
 from lesionflow.models.residual_encoder_unet import ResidualEncoderUNet
 from lesionflow.models.resnet_unet import ResNetUNet
@@ -84,13 +85,13 @@ def build_model(plan: ArchitecturePlan, *, in_channels: int, out_channels: int, 
     """Build a network with fresh weights.
 
     Args:
-        plan: A key of `ARCHITECTURES` and that architecture's own options.
+        plan: A key of `ARCHITECTURES`, that architecture's own options, and how many such networks answer as one.
         in_channels: Input channels.
         out_channels: Targets.
         dimensions: 2 or 3.
 
     Returns:
-        The network; its logits have the size of its input.
+        The network, or an ensemble of such; its logits have the size of its input.
 
     Raises:
         ConfigError: When the name, an option or the number of dimensions does not exist; the message offers the nearest.
@@ -106,10 +107,11 @@ def build_model(plan: ArchitecturePlan, *, in_channels: int, out_channels: int, 
             f"Expected {name} in {architecture.dimensions} dimensions, found {dimensions}. Set plan.dimensions."
         )
     try:
-        return architecture.build(in_channels, out_channels, dimensions, **options)
+        members = [architecture.build(in_channels, out_channels, dimensions, **options) for _ in range(plan.n_members)]
     except TypeError as error:
         known = ", ".join(inspect.signature(architecture.build).parameters)
         raise ConfigError(f"Expected options that {name} knows ({known}), found {dict(options)}: {error}.") from error
+    return members[0] if len(members) == 1 else Ensemble(members)
 
 
 def size_multiple(plan: ArchitecturePlan) -> int:

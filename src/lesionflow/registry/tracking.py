@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import (
     MLFLOW_DATASET_CONTEXT,
     MLFLOW_LOGGED_ARTIFACTS,
+    MLFLOW_PARENT_RUN_ID,
     MLFLOW_RUN_NOTE,
     MLFLOW_SOURCE_NAME,
 )
@@ -51,18 +52,21 @@ class Tracker:
         with reaching(tracking_uri):
             self.experiment_id = self._make_experiment()
 
-    def start_run(self, name: str, tags: Mapping[str, str] | None = None) -> str:
+    def start_run(self, name: str, tags: Mapping[str, str] | None = None, *, parent: str = "") -> str:
         """Open a run.
 
         Args:
             name: What reviewers see in the list of runs.
             tags: Lineage, such as code and data revision.
+            parent: The run below which the UI shows this one; empty for none.
 
         Returns:
             The run's id.
         """
         with reaching(self.tracking_uri):
             all_tags = {MLFLOW_SOURCE_NAME: "lesionflow", **(tags or {})}
+            if parent:
+                all_tags[MLFLOW_PARENT_RUN_ID] = parent
             return str(self.client.create_run(self.experiment_id, run_name=name, tags=all_tags).info.run_id)
 
     def finish(self, run_id: str, status: str = "FINISHED") -> None:

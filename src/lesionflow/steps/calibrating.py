@@ -17,7 +17,9 @@ from lesionflow.registry.tracking import Tracker
 logger = logging.getLogger(__name__)
 
 
-def calibrate(bundle: Bundle, cases: Path, *, device: str, tracker: Tracker, run_id: str) -> Bundle:
+def calibrate(
+    bundle: Bundle, cases: Path, *, device: str, tracker: Tracker, run_id: str, judges: Sequence[Bundle] = ()
+) -> Bundle:
     """Add to a bundle what its validation cases say, and log it to its run.
 
     Args:
@@ -26,6 +28,8 @@ def calibrate(bundle: Bundle, cases: Path, *, device: str, tracker: Tracker, run
         device: `auto`, `cpu` or `cuda`.
         tracker: Where the run is.
         run_id: The run.
+        judges: Where several folds were trained, their networks: each segments the validation cases that its own card
+            names, which it has not learned from.
 
     Returns:
         The bundle with its calibration.
@@ -40,7 +44,10 @@ def calibrate(bundle: Bundle, cases: Path, *, device: str, tracker: Tracker, run
         return read_case(cases, case_id)
 
     card = bundle.card
-    fitted = fit_calibration(bundle, read, validation=card.validation_cases, training=card.trained_cases, device=device)
+    unseen_by = {case_id: judge for judge in reversed(judges) for case_id in judge.card.validation_cases}
+    fitted = fit_calibration(
+        bundle, read, validation=card.validation_cases, training=card.trained_cases, device=device, unseen_by=unseen_by
+    )
     seconds = time.perf_counter() - began
     tracker.log_metrics(run_id, _figures(fitted, seconds))
     kept = {trial.rule: trial.value for trial in fitted.trials if trial.kept}
@@ -76,6 +83,7 @@ def _figures(fitted: Calibration, seconds: float) -> dict[str, float]:
         "ece_before": fitted.ece_before,
         "dice_source_space": fitted.dice_after,
         "dice_source_space_before": fitted.dice_before,
+        "n_cases": len(fitted.cases),
         "seconds": seconds,
     }
     return {f"calibration/{name}": value for name, value in figures.items()}

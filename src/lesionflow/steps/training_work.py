@@ -1,4 +1,4 @@
-"""The folder beside the bundle that lets a killed training go on."""
+"""The folder beside the bundle that lets a killed training go on; of several folds, one in it for each."""
 
 import shutil
 from pathlib import Path
@@ -30,6 +30,10 @@ class WorkFolder:
     def beside(cls, bundle: Path, key: str) -> "WorkFolder":
         """Open the folder that belongs to a bundle: `candidate` has `candidate.work`."""
         return cls(bundle.with_name(f"{bundle.name}.work"), key)
+
+    def inside(self, name: str, key: str) -> "WorkFolder":
+        """Open the folder of one of several trainings in this one."""
+        return WorkFolder(self.path / name, key)
 
     @property
     def stop_file(self) -> Path:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from lesionflow.errors import ConfigError
 from lesionflow.io.bundles import read_bundle
 from lesionflow.io.storage import sha256_file
 from lesionflow.io.weights import download_weights, read_weights
+from lesionflow.models.ensemble import weights_of_member
 from lesionflow.models.transfer import Transfer, transfer_weights
 from lesionflow.registry.models import fetch_bundle
 
@@ -34,12 +35,22 @@ class Source:
         digest: sha256 of the bundle or file: an alias may move, what was taken does not.
         weights: torch tensors by name.
         trained_cases: What they learned from, where that is known.
+        members: What each network of an ensemble learned from; empty for one network.
     """
 
     name: str
     digest: str
     weights: Mapping[str, torch.Tensor]
     trained_cases: tuple[str, ...] = ()
+    members: tuple[tuple[str, ...], ...] = ()
+
+    def of_member(self, number: int) -> "Source":
+        """Return the one network of an ensemble that a fold starts from; a single network as it is."""
+        if not self.members:
+            return self
+        number %= len(self.members)
+        weights = weights_of_member(self.weights, number)
+        return replace(self, weights=weights, trained_cases=self.members[number], members=())
 
     def warn_of_known_cases(self, validation: Iterable[str]) -> None:
         """Say so when a case that shall judge the training is one that the weights have learned from."""
@@ -115,7 +126,10 @@ def _registered(name: str) -> tuple[str, str]:
 
 def _of_bundle(name: str, bundle: Bundle) -> Source:
     weights = {key: torch.from_numpy(np.array(array)) for key, array in bundle.weights.items()}
-    return Source(name, bundle.digest, weights, bundle.card.trained_cases)
+    members: tuple[tuple[str, ...], ...] = ()
+    if bundle.plan.architecture.n_members > 1:
+        members = tuple(fold.trained_cases for fold in bundle.card.folds)
+    return Source(name, bundle.digest, weights, bundle.card.trained_cases, members)
 
 
 def _told(names: tuple[str, ...]) -> str:

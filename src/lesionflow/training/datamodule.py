@@ -18,7 +18,7 @@ class CaseDataModule(LightningDataModule):
 
     Args:
         patches: What to train on.
-        slabs: What to validate on.
+        slabs: What to validate on; None to train on all there is.
         batch_size: Patches a batch.
         batches_per_epoch: Batches an epoch.
         n_workers: Processes that make batches ahead; 0 makes them in this one. The batches are the same.
@@ -27,7 +27,7 @@ class CaseDataModule(LightningDataModule):
     def __init__(
         self,
         patches: TrainingPatches,
-        slabs: ValidationSlabs,
+        slabs: ValidationSlabs | None,
         *,
         batch_size: int,
         batches_per_epoch: int,
@@ -53,8 +53,10 @@ class CaseDataModule(LightningDataModule):
             persistent_workers=self.n_workers > 0,
         )
 
-    def val_dataloader(self) -> DataLoader[SlabBatch]:
+    def val_dataloader(self) -> DataLoader[SlabBatch] | list[DataLoader[SlabBatch]]:
         """Return the loader of validation slices; each batch holds slices of one case."""
+        if self.slabs is None:
+            return []
         return DataLoader(self.slabs, batch_size=None, generator=_own_generator())
 
 

@@ -1,6 +1,7 @@
 """What an epoch leaves behind: a row of figures, the best weights, a state to resume from, a line for people."""
 
 import logging
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -64,11 +65,11 @@ class Recorder(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: SegmentationModule) -> None:
         """Build the new state and hand it over."""
-        figures = {name: float(trainer.callback_metrics[name]) for name in METRICS}
+        figures = _figures(trainer)
         before = self.state
         row: Row = {"epoch": float(before.epochs if before else 0), **figures}
         row |= {"lr": self._schedule.learning_rate, "epoch_s": self._budget.epoch_s}
-        best, best_dice = self._best(pl_module.network, row["val/dice"])
+        best, best_dice = self._best(pl_module.network, row.get("val/dice", math.nan))
         self.state = TrainingState(
             network=copy_weights(pl_module.network),
             optimizer=trainer.optimizers[0].state_dict(),
@@ -86,7 +87,7 @@ class Recorder(Callback):
         self._on_epoch(self.state)
 
     def _best(self, network: torch.nn.Module, dice: float) -> tuple[dict[str, torch.Tensor], float]:
-        """Return the weights with the best Dice so far, and that Dice."""
+        """Return the weights with the best Dice so far, and that Dice; without validation, those of now and NaN."""
         if self.state is not None and dice <= self.state.best_dice:
             return self.state.best, self.state.best_dice
         with self._averaging.in_place(network):
@@ -138,17 +139,27 @@ class ProgressBar(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, _: LightningModule) -> None:
         """Log a line."""
-        train, validation, dice, _pooled = (float(trainer.callback_metrics[name]) for name in METRICS)
-        self._best = max(self._best, dice)
-        self._bar.update(self._task, dice=dice)
+        figures = _figures(trainer)
+        judged = ""
+        if "val/dice" in figures:
+            self._best = max(self._best, figures["val/dice"])
+            self._bar.update(self._task, dice=figures["val/dice"])
+            judged = (
+                f", validation loss {figures['val/loss']:.4f}, Dice {figures['val/dice']:.4f} (best {self._best:.4f})"
+            )
         _log.info(
-            "epoch %d of %d: loss %.4f, validation loss %.4f, Dice %.4f (best %.4f), %.1f s",
-            self._budget.epochs, self._max_epochs, train, validation, dice, self._best, self._budget.epoch_s,
+            "epoch %d of %d: loss %.4f%s, %.1f s",
+            self._budget.epochs, self._max_epochs, figures["train/loss"], judged, self._budget.epoch_s,
         )  # fmt: skip
 
     def teardown(self, *_: Any, **__: Any) -> None:
         """Take the bar away, after an error too."""
         self._bar.stop()
+
+
+def _figures(trainer: Trainer) -> Row:
+    """Return the epoch's figures; without validation, the loss of training alone."""
+    return {name: float(trainer.callback_metrics[name]) for name in METRICS if name in trainer.callback_metrics}
 
 
 def copy_weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -25,15 +25,16 @@ class Budget(Callback):
         max_minutes: All parts of a resumed training together.
         elapsed_s: Seconds trained by the parts before.
         epochs_done: Epochs trained by the parts before.
+        validates: Whether each epoch ends with a validation.
     """
 
-    def __init__(self, max_minutes: float, elapsed_s: float, epochs_done: int) -> None:
+    def __init__(self, max_minutes: float, elapsed_s: float, epochs_done: int, *, validates: bool = True) -> None:
         self.max_s = max_minutes * 60
         self.exhausted = False
         self.epochs = epochs_done
         self._before_s = elapsed_s
         self._started = self._epoch_started = self._validation_started = time.monotonic()
-        self._validation_s: float | None = None
+        self._validation_s: float | None = None if validates else 0.0
         self._longest_epoch_s = elapsed_s / epochs_done if epochs_done else 0.0
 
     @property
@@ -132,8 +133,9 @@ class Schedule(Callback):
             group["lr"] = self.learning_rate * group.get("fraction", 1.0)
 
     def on_train_epoch_end(self, trainer: Trainer, _: LightningModule) -> None:
-        """Tell the plateau how good the epoch was."""
-        self._plateau.step(float(trainer.callback_metrics["val/dice"]))
+        """Tell the plateau how good the epoch was, where that is known."""
+        if "val/dice" in trainer.callback_metrics:
+            self._plateau.step(float(trainer.callback_metrics["val/dice"]))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed training needs."""

@@ -21,10 +21,11 @@ class TrainingState:
         optimizer: The optimizer's state.
         callbacks: State of the schedule and of early stopping.
         precision: State of the loss scaler, where there is one.
-        best: Weights with the best Dice so far.
-        best_dice: That Dice.
+        best: Weights with the best Dice so far; without validation, those of the last epoch.
+        best_dice: That Dice, or NaN.
         elapsed_s: Seconds trained so far, all parts of a resumed training together.
         history: A row an epoch.
+        stopped_by: Why training is over, as `TrainingResult` says; empty while it is not.
     """
 
     network: dict[str, torch.Tensor]
@@ -35,6 +36,7 @@ class TrainingState:
     best_dice: float
     elapsed_s: float
     history: list[Row] = field(default_factory=list)
+    stopped_by: str = ""
 
     @property
     def epochs(self) -> int:

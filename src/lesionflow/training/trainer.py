@@ -5,7 +5,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,23 +38,47 @@ class TrainingResult:
     """What training gave.
 
     Args:
-        weights: The weights with the best validation Dice, by torch's names.
-        validation_dice: That Dice.
-        history: A row an epoch.
-        minutes: How long it took, resumed parts included.
-        stopped_by: `max_epochs`, `max_minutes`, `early_stopping`, `request` or `non_finite_loss`.
+        state: At its end; kept, it is what `fit` gives again without training.
     """
 
-    weights: dict[str, NDArray[np.generic]]
-    validation_dice: float
-    history: list[Row]
-    minutes: float
-    stopped_by: str
+    state: TrainingState
+
+    @property
+    def weights(self) -> dict[str, NDArray[np.generic]]:
+        """The weights with the best validation Dice, by torch's names; without validation, the last."""
+        return {name: tensor.numpy() for name, tensor in self.state.best.items()}
+
+    @property
+    def validation_dice(self) -> float:
+        """The best validation Dice; NaN without validation."""
+        return self.state.best_dice
+
+    @property
+    def history(self) -> list[Row]:
+        """A row an epoch."""
+        return self.state.history
 
     @property
     def epochs(self) -> int:
         """Epochs trained."""
-        return len(self.history)
+        return self.state.epochs
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch that gave the weights, from 1."""
+        rows = self.state.history
+        dice = [row["val/dice"] for row in rows if "val/dice" in row]
+        return dice.index(max(dice)) + 1 if dice else len(rows)
+
+    @property
+    def minutes(self) -> float:
+        """How long it took, resumed parts included."""
+        return self.state.elapsed_s / 60
+
+    @property
+    def stopped_by(self) -> str:
+        """`max_epochs`, `max_minutes`, `early_stopping`, `request` or `non_finite_loss`."""
+        return self.state.stopped_by
 
 
 class _Run:
@@ -66,13 +90,16 @@ class _Run:
         on_epoch: OnEpoch,
         resume: TrainingState | None,
         should_stop: Callable[[], bool],
+        *,
+        validates: bool,
     ) -> None:
         recipe = module.recipe
         self.stop = StopOnRequest(should_stop)
         self.extra: list[Any] = []
         self.module = module
         self.epochs_done = resume.epochs if resume else 0
-        self.budget = Budget(recipe.max_minutes, resume.elapsed_s if resume else 0.0, self.epochs_done)
+        elapsed_s = resume.elapsed_s if resume else 0.0
+        self.budget = Budget(recipe.max_minutes, elapsed_s, self.epochs_done, validates=validates)
         self.schedule = Schedule(recipe, self.budget)
         self.early_stopping = EarlyStopping(
             "val/dice", mode="max", patience=recipe.early_stopping_patience_epochs, check_on_train_epoch_end=False
@@ -119,14 +146,14 @@ def fit(
     should_stop: Callable[[], bool] = lambda: False,
     on_pictures: OnPictures | None = None,
 ) -> TrainingResult:
-    """Train until the recipe says stop; return the weights with the best validation Dice.
+    """Train until the recipe says stop; return the weights with the best validation Dice, the last without validation.
 
     On the CPU with the same number of threads, the same recipe and data give the same weights bit for bit, also when
     training was killed and resumed, unless `max_minutes` ended it.
 
     Args:
         build_network: Makes the network; called once, after seeding.
-        data: Batches.
+        data: Batches; without validation slices nothing is validated, and nothing stops early.
         recipe: How to train.
         device: `cpu` or `cuda`.
         n_threads: Threads that torch may use.
@@ -143,18 +170,18 @@ def fit(
     """
     with _environment(recipe, device, n_threads):
         torch.manual_seed(recipe.seed)
-        run = _Run(SegmentationModule(build_network(), recipe), on_epoch, resume, should_stop)
-        if on_pictures is not None and recipe.picture_every_epochs:
+        validates = data.slabs is not None
+        run = _Run(SegmentationModule(build_network(), recipe), on_epoch, resume, should_stop, validates=validates)
+        if on_pictures is not None and recipe.picture_every_epochs and data.slabs is not None:
             run.extra.append(Pictures(data.slabs, run.budget, run.averaging, on_pictures))
         data.first_epoch = run.epochs_done
-        stopped_by = run.stopped_by if resume is not None else ""
+        stopped_by = (resume.stopped_by or run.stopped_by) if resume is not None else ""
         if not stopped_by:
             stopped_by = _train(run, data, device)
     state = run.recorder.state
     if state is None:
         raise LesionFlowError("Expected at least one epoch of training, found none: raise train.max_minutes.")
-    weights = {name: tensor.numpy() for name, tensor in state.best.items()}
-    return TrainingResult(weights, state.best_dice, state.history, state.elapsed_s / 60, stopped_by)
+    return TrainingResult(replace(state, stopped_by=stopped_by))
 
 
 def resolve_device(wanted: str) -> str:
@@ -219,6 +246,7 @@ def _train(run: _Run, data: CaseDataModule, device: str) -> str:
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        limit_val_batches=None if data.slabs is not None else 0,
     )
     try:
         with data.patches.watch.naming_the_dead():
@@ -234,7 +262,7 @@ def _after_non_finite_loss(run: _Run, error: NonFiniteLossError) -> str:
     if state is None:
         raise LesionFlowError(f"Training stopped in its first epoch: {error}. {advice}") from error
     _log.warning(
-        "training stopped in epoch %d: %s; the weights with the best Dice so far, %.4f, are kept. %s",
+        "training stopped in epoch %d: %s; the weights kept so far, with a validation Dice of %.4f, stay. %s",
         state.epochs + 1, error, state.best_dice, advice,
     )  # fmt: skip
     return "non_finite_loss"
