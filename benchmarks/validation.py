@@ -73,6 +73,7 @@ def synthetic_table(n_cases: int, dataset: Dataset) -> pd.DataFrame:
         "manufacturer": rng.choice(["Maker A", "Maker B", "Maker C"], n_cases),
         "site": [f"s-{i % 40:012x}" for i in range(n_cases)],
         "sex": rng.choice(["F", "M"], n_cases),
+        "age_years": rng.integers(18, 90, n_cases).astype(float),
     }
     for name in dataset.channels:
         figures = zip(CHANNEL_COLUMNS, (-1000.0, -900.0, -3.0, 120.0, 150.0, 0, 1.5), strict=True)

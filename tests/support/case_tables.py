@@ -41,6 +41,7 @@ def case_table(n_cases: int = 12, dataset: Dataset = CT_PET, seed: int = 5) -> p
         "site": [f"s-{i % 3:012d}" for i in range(n_cases)],
         "manufacturer": [("Kneebone Imaging", "Shin Systems")[i % 2] for i in range(n_cases)],
         "sex": "F",
+        "age_years": 50.0,
     }
     for name in dataset.channels:
         figures = dict(zip(CHANNEL_COLUMNS, (-1000.0, -900.0, -3.0, 120.0, 150.0, 0, 1.5), strict=True))

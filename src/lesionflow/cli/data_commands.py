@@ -4,8 +4,9 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,9 @@ def add_commands(commands: Any) -> None:
     add.add_argument("folder", type=Path, nargs="?", help="a folder of studies, of the layout of those that are there")
     add.add_argument("--replace", action="store_true", help="a file that is there with other bytes becomes the new one")
     add.add_argument(
-        "--deidentify", action="store_true", help="copy DICOM without names, numbers and dates of patients (PS3.15)"
+        "--keep-identifiers",
+        action="store_true",
+        help="copy DICOM as it is; without, names, numbers and dates of patients are taken out (PS3.15)",
     )
     add.set_defaults(run=_add)
     status = actions.add_parser("status", help="what is there, what is recorded, who read the test set")
@@ -89,7 +92,10 @@ def _add(parsed: argparse.Namespace) -> int:
             )
         if raw.exists() and manifest.manifest_path(raw).exists():
             _require_whole(manifest.compare(raw, workers=settings.workers, trust_times=True))
-        with _deidentified(parsed.folder, settings) if parsed.deidentify else nullcontext(parsed.folder) as source:
+        if not parsed.folder.is_dir():
+            raise ConfigError(f"Expected a folder of studies at {parsed.folder}, found none.")
+        as_it_is = nullcontext(parsed.folder)
+        with as_it_is if parsed.keep_identifiers else _deidentified(parsed.folder, settings) as source:
             copied = add_files(source, raw, replace=parsed.replace)
         _say(f"{copied.n_copied} files copied into {copied.folder}, {copied.n_same} were there already")
     if not raw.exists():
@@ -104,7 +110,8 @@ def _add(parsed: argparse.Namespace) -> int:
 
 @contextmanager
 def _deidentified(folder: Path, settings: Settings) -> Iterator[Path]:
-    """Give de-identified copies of a folder's studies in a scratch folder; say what is left to look at."""
+    """Give de-identified copies of DICOM studies in a scratch folder, and say what is left to look at; else the folder."""
+    from lesionflow.errors import InputError
     from lesionflow.io import recognize
     from lesionflow.io.archives import opened
     from lesionflow.io.deidentification import deidentify_folder
@@ -112,15 +119,36 @@ def _deidentified(folder: Path, settings: Settings) -> Iterator[Path]:
     from lesionflow.steps.studies import secret_of
 
     with opened(folder) as (plain, refused), tempfile.TemporaryDirectory(prefix="lesionflow-") as scratch:
-        if refused or (layout := recognize(plain).name) != "dicom":
-            found = f"{len(refused)} zips that can't be unpacked" if refused else f"the layout {layout}"
-            raise ConfigError(f"Expected DICOM studies in {folder} to de-identify, found {found}. Add them without it.")
+        try:
+            layout = recognize(plain).name
+        except InputError:  # told where the files are added
+            layout = "none"
+        if layout != "dicom":
+            yield folder
+            return
+        if refused:
+            raise ConfigError(
+                f"Expected DICOM studies in {folder}, found {len(refused)} zips beside them that can't be unpacked. Mend "
+                "them or take them out."
+            )
         out = Path(scratch) / "deidentified"
-        done = deidentify_folder(plain, out, secret_of(settings))
+        done = deidentify_folder(plain, out, secret_of(settings), apply=partial(_in_workers, settings))
         remember_sources(settings.private_dir, done.sources)
         _say(f"{done.n_files} files de-identified, {done.n_left_out} that hold no image or outline left out")
         _say(f"Look whether one of these names somebody: {', '.join(sorted(done.descriptors)) or 'no words were kept'}")
         yield out
+
+
+def _in_workers(settings: Settings, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+    from lesionflow.steps.parallel import map_cases
+
+    results = map_cases(
+        function, items, name=lambda item: f"file {item[0]}", workers=settings.workers, what="De-identifying"
+    )
+    for _, result in results:
+        if isinstance(result, LesionFlowError):
+            raise result
+        yield result
 
 
 def _status(parsed: argparse.Namespace) -> int:

@@ -61,6 +61,7 @@ def case_row(case: Case, *, source_format: str, measured: Mapping[str, Any]) -> 
         **{name: measured[name] for name in MEASURED},
         **_slice_facts(case.volume.array),
         **{name: case.attributes.get(name, "") for name in ("manufacturer", "site", "sex")},
+        "age_years": float(case.attributes.get("age_years", "nan")),
     }
     for name, channel in zip(case.channels, case.volume.array, strict=True):
         facts = {**_channel_facts(channel), "outline_contrast": outline_contrast(channel, labels)}

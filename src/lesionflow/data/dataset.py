@@ -86,6 +86,7 @@ CASE_COLUMNS = (
     "manufacturer",
     "site",
     "sex",
+    "age_years",
 )
 #: Columns with one figure a channel: `<column>__<channel>`.
 CHANNEL_COLUMNS = ("min", "p01", "mean", "p99", "max", "n_nan", "outline_contrast")

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 
 #: Hexadecimal digits of a pseudonym: 48 bits, so that a million cases collide with a chance of 0.2 %.
 N_DIGITS = 12
@@ -20,3 +21,8 @@ def pseudonym(key: str, kind: str, identifier: str) -> str:
     """
     digest = hmac.new(key.encode(), f"{kind}\0{identifier}".encode(), hashlib.sha256).hexdigest()
     return f"{kind}-{digest[:N_DIGITS]}"
+
+
+def is_pseudonym(kind: str, name: str) -> bool:
+    """Tell whether a name has the form of a pseudonym of this kind."""
+    return re.fullmatch(f"{kind}-[0-9a-f]{{{N_DIGITS}}}", name) is not None

@@ -7,12 +7,12 @@ References:
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -21,9 +21,13 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from lesionflow.data.pseudonym import pseudonym
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom_files import DICOMDIR_CLASS, READ_FAULTS, find_files, may_be_dicom, quiet, read_dataset
-from lesionflow.io.storage import replacing_file
 
 TABLE = Path(__file__).with_suffix(".yaml")
+#: Says that a file was de-identified here; what the case is called stands behind it.
+METHOD = "lesionflow: what its table names stays, all else goes"
+#: A year's digits and unit (PS3.5 AS); who is older than this is one of few (45 CFR 164.514).
+AGE = re.compile(r"(\d{3})Y")
+OLDEST_YEARS = 90
 #: UIDs that the standard itself gives out name no one (PS3.6 annex A).
 STANDARD_UIDS = "1.2.840.10008."
 #: Days by which a patient's dates are moved back, at most: ten years.
@@ -53,42 +57,60 @@ class Deidentified:
     sources: dict[str, str] = field(default_factory=dict)
 
 
-def deidentify_folder(source: Path, out: Path, secret: str) -> Deidentified:
+class Written(NamedTuple):
+    """One file that was written: its patient's pseudonym, the folder it came from, the words that stay."""
+
+    patient: str
+    folder: str
+    descriptors: frozenset[str]
+
+
+#: Calls a function for each numbered file.
+Apply = Callable[[Callable[[tuple[int, Path]], Written | None], list[tuple[int, Path]]], Iterable[Written | None]]
+
+
+def deidentify_folder(source: Path, out: Path, secret: str, *, apply: Apply = map) -> Deidentified:
     """Write de-identified copies of all DICOM files below a folder, under names that identify nobody.
 
     Args:
         source: The studies.
-        out: Where the copies go: `<patient>/<study>/<series>/<instance>.dcm`.
+        out: A scratch folder, where the copies go: `<patient>/<study>/<series>/<instance>.dcm`.
         secret: The team's pseudonym key: the same file always becomes the same bytes.
+        apply: Calls a function for each item, in any order: `map`, or one that does so in many processes.
 
     Returns:
         What was done.
 
     Raises:
-        DicomError: `unreadable_file`, `burned_in_annotation`; nothing is left half written.
+        DicomError: `unreadable_file`, `burned_in_annotation`.
     """
     done = Deidentified()
     files = find_files(source)
-    for number, path in enumerate(files, start=1):
-        if not may_be_dicom(path):
+    for written in apply(partial(_deidentify_file, out, secret, len(files)), list(enumerate(files, start=1))):
+        if written is None:
             done.n_left_out += 1
             continue
-        name = f"file {number} of {len(files)}"
-        data = read_dataset(str(path), name=name)
-        if str(data.file_meta.get("MediaStorageSOPClassUID", "")) == DICOMDIR_CLASS:
-            done.n_left_out += 1
-            continue
-        clean = deidentify(data, secret, name=name)
-        done.descriptors |= set(_descriptors(clean))
-        done.sources[str(clean.PatientID)] = str(path.parent)
-        target = out / str(clean.PatientID)
-        for uid in (clean.StudyInstanceUID, clean.SeriesInstanceUID):
-            target /= str(uid)[-12:]
-        target.mkdir(parents=True, exist_ok=True)
-        with replacing_file(target / f"{str(clean.SOPInstanceUID)[-24:]}.dcm") as partial:
-            clean.save_as(partial, enforce_file_format=True)
         done.n_files += 1
+        done.descriptors |= written.descriptors
+        done.sources[written.patient] = written.folder
     return done
+
+
+def _deidentify_file(out: Path, secret: str, n_files: int, numbered: tuple[int, Path]) -> Written | None:
+    number, path = numbered
+    if not may_be_dicom(path):
+        return None
+    name = f"file {number} of {n_files}"
+    data = read_dataset(str(path), name=name)
+    if str(data.file_meta.get("MediaStorageSOPClassUID", "")) == DICOMDIR_CLASS:
+        return None
+    clean = deidentify(data, secret, name=name)
+    target = out / str(clean.PatientID)
+    for uid in (clean.StudyInstanceUID, clean.SeriesInstanceUID):
+        target /= str(uid)[-12:]
+    target.mkdir(parents=True, exist_ok=True)
+    clean.save_as(target / f"{str(clean.SOPInstanceUID)[-24:]}.dcm", enforce_file_format=True)
+    return Written(str(clean.PatientID), str(path.parent), frozenset(_descriptors(clean)))
 
 
 def deidentify(data: Any, secret: str, *, name: str) -> Any:
@@ -114,7 +136,7 @@ def deidentify(data: Any, secret: str, *, name: str) -> Any:
     try:
         with quiet():
             clean = _Cleaner(data, secret).clean(data)
-            _mark(clean)
+            _mark(clean, pseudonym(secret, "c", str(data.StudyInstanceUID)))
             clean.preamble, clean.file_meta = b"\0" * 128, _meta(data, clean)
     except READ_FAULTS as error:
         message = (
@@ -167,6 +189,9 @@ class _Cleaner:
             return self._shifted(text)
         if action == "C":
             return self.descriptor(text)
+        if action == "A":
+            years = AGE.fullmatch(text)
+            return f"{OLDEST_YEARS:03d}Y" if years and int(years[1]) > OLDEST_YEARS else text
         return self.patient if action == "P" else ""
 
     def uid(self, uid: str) -> str:
@@ -214,9 +239,9 @@ def _is_safe(tag: Any, creator: str, tags: list[int], data: Any) -> bool:
     return int(tag) in tags and str(data.get((tag.group, tag.element >> 8), "")).find(creator) >= 0
 
 
-def _mark(clean: Dataset) -> None:
+def _mark(clean: Dataset, case: str) -> None:
     clean.PatientIdentityRemoved, clean.LongitudinalTemporalInformationModified = "YES", "MODIFIED"
-    clean.DeidentificationMethod = "lesionflow: what its table names stays, all else goes"
+    clean.DeidentificationMethod = [METHOD, case]
     codes = []
     for value, meaning in _table()["method"]:
         item = Dataset()

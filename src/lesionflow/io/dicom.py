@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from lesionflow.data.pseudonym import is_pseudonym
 from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError
+from lesionflow.io.deidentification import METHOD
 from lesionflow.io.dicom_files import DicomStudy, Header, find_files, is_dicom, read_dataset, scan
 from lesionflow.io.dicom_seg import read_segments
 from lesionflow.io.dicom_series import MODALITIES, Series, read_series
@@ -24,7 +26,19 @@ def find_studies(folder: Path) -> Iterator[SourceStudy]:
         key = study.study_uid or "unreadable"
         # Without a patient ID nothing says that two studies are of one patient.
         patient = study.patient_ids[0] or key
-        yield SourceStudy(key, patient, study.files + study.unreadable, _fault(study), study)
+        yield SourceStudy(
+            key, patient, study.files + study.unreadable, _fault(study), study, pseudonyms=_pseudonyms(study)
+        )
+
+
+def _pseudonyms(study: DicomStudy) -> tuple[str, str] | None:
+    """Return what `data add` named the case and its patient, when it de-identified every file of the study."""
+    said = {(h.method, h.patient_id) for headers in study.series.values() for h in headers}
+    if len(said) != 1:
+        return None
+    method, patient = said.pop()
+    case = method[1] if len(method) > 1 and method[0] == METHOD else ""
+    return (case, patient) if is_pseudonym("c", case) and is_pseudonym("p", patient) else None
 
 
 def read_study(source: SourceStudy, rules: ReadingRules, *, name: str, outlines: bool = True) -> ReadStudy:

@@ -50,6 +50,7 @@ HEADER_TAGS = {
     for keyword in (
         *NEEDED_TAGS,
         "PatientID",
+        "DeidentificationMethod",
         "Modality",
         "SeriesDescription",
         "ImageType",
@@ -91,6 +92,7 @@ class Header:
     image_type: tuple[str, ...]
     body_part: str = ""
     kernel: str = ""
+    method: tuple[str, ...] = ()
 
     @property
     def is_outline(self) -> bool:
@@ -303,7 +305,7 @@ def _read_head(head: bytes, *, bare: bool) -> Any | None:
 
 
 def _header(path: Path, data: Any) -> Header:
-    image_type, kernel = data.get("ImageType") or (), data.get("ConvolutionKernel") or ""
+    kernel = data.get("ConvolutionKernel") or ""
     return Header(
         path=str(path),
         patient_id=str(data.get("PatientID") or ""),
@@ -312,10 +314,16 @@ def _header(path: Path, data: Any) -> Header:
         instance_uid=str(data["SOPInstanceUID"].value),
         modality=str(data.get("Modality") or ""),
         description=str(data.get("SeriesDescription") or ""),
-        image_type=(image_type,) if isinstance(image_type, str) else tuple(str(part) for part in image_type),
+        image_type=_words(data.get("ImageType")),
         body_part=str(data.get("BodyPartExamined") or ""),
         kernel=kernel if isinstance(kernel, str) else "\\".join(map(str, kernel)),
+        method=_words(data.get("DeidentificationMethod")),
     )
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    """Return the values of an attribute that has none, one or several."""
+    return (value,) if isinstance(value, str) and value else tuple(str(part) for part in value or ())
 
 
 def _by_study(headers: list[Header]) -> dict[str, list[Header]]:

@@ -1,6 +1,7 @@
 """Stack the files of one series into a volume, or say by name why that can't be done right."""
 
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -27,6 +28,10 @@ MAX_SLICE_PIXELS = 1 << 26
 PLANE_TAGS = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 #: Cosines are written with about 6 digits.
 COSINE_TOLERANCE = 1e-3
+#: An age, and how many of its units make a year.
+AGE = re.compile(r"(\d{3})([YMWD])")
+UNITS_A_YEAR = {"Y": 1.0, "M": 12.0, "W": 52.18, "D": 365.25}
+OLDEST_YEARS = 90
 #: How far a slice may lie off the line through the first and last, as a share of a pixel.
 LATERAL_TOLERANCE_PIXELS = 0.05
 #: Two slices nearer than this share of the median distance lie at one position.
@@ -43,7 +48,7 @@ class Series:
         frame_of_reference: Its UID.
         series_uid: Its UID.
         modality: DICOM's (0008,0060).
-        attributes: `manufacturer`, `institution` and `sex`, where given; never written as they are.
+        attributes: `manufacturer`, `institution`, `sex` and `age_years`, where given; never written as they are.
     """
 
     volume: Volume
@@ -110,6 +115,8 @@ def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
         )
     named = {"manufacturer": "Manufacturer", "institution": "InstitutionName", "sex": "PatientSex"}
     attributes = {name: str(first.get(keyword) or "") for name, keyword in named.items()}
+    if age := _age_years(str(first.get("PatientAge") or "")):
+        attributes["age_years"] = age
     return Series(
         volume=Volume(array[None], geometry),
         files=tuple(dict.fromkeys(sources[i] for i in order)),
@@ -118,6 +125,12 @@ def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
         modality=str(first.Modality),
         attributes=attributes,
     )
+
+
+def _age_years(text: str) -> str:
+    """Return whole years of an age string (PS3.5 6.2, AS), at most 90: who is older is one of few. Empty when it is none."""
+    match = AGE.fullmatch(text.strip())
+    return str(min(int(int(match[1]) / UNITS_A_YEAR[match[2]]), OLDEST_YEARS)) if match else ""
 
 
 def _require_image(data: Any, name: str) -> None:

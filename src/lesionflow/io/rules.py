@@ -68,6 +68,7 @@ class SourceStudy:
         fault: A refusal that was found while looking, as (reason, message).
         found: What the reader saw while looking, so that it need not look twice.
         roles: What each file's name says of it, where that and not its content alone decides how it is read.
+        pseudonyms: Of case and patient, where the files were de-identified by `lesionflow data add` and say them.
     """
 
     key: str
@@ -76,6 +77,7 @@ class SourceStudy:
     fault: tuple[str, str] | None = None
     found: Any = None
     roles: tuple[str, ...] = ()
+    pseudonyms: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +88,7 @@ class ReadStudy:
         volumes: One volume of one channel by channel name.
         mask: Outlines as labels; None when the study has none.
         reference_files: DICOM files of the reference series, in slice order; empty for other formats.
-        attributes: `manufacturer` and `sex`, which identify nobody, and `institution`, which is never written as it is.
+        attributes: `manufacturer`, `sex` and `age_years`, which identify nobody, and `institution`, which is never written as it is.
     """
 
     volumes: dict[str, Volume]

@@ -31,7 +31,7 @@ from lesionflow.steps.studies import Task, open_studies, secret_of
 from lesionflow.validation.thumbnails import draw_thumbnail
 
 #: Change this when reading gives other cases from the same bytes: every case is then read again.
-READER_VERSION = 6
+READER_VERSION = 7
 #: PS3.3 C.7.1.1; whatever else stands there may be anything, so it is not kept.
 SEXES = ("M", "F", "O")
 
@@ -206,10 +206,12 @@ def _read(folder: Path, layout: str, rules: ReadingRules, dataset: Dataset, secr
 
 
 def _harmless(attributes: Mapping[str, str], secret: str) -> dict[str, str]:
-    """Keep the maker and a plain sex; an institution becomes a pseudonym."""
+    """Keep the maker, a plain sex and an age; an institution becomes a pseudonym."""
     kept = {"manufacturer": attributes.get("manufacturer", "")}
     if attributes.get("sex") in SEXES:
         kept["sex"] = attributes["sex"]
+    if age := attributes.get("age_years"):
+        kept["age_years"] = age
     if institution := attributes.get("institution"):
         kept["site"] = pseudonym(secret, "s", institution)
     return kept

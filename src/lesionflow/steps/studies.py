@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,8 +18,13 @@ from lesionflow.io.archives import opened
 from lesionflow.io.dicom_files import find_files
 from lesionflow.io.manifest import changed_files, hash_files
 from lesionflow.io.private import pseudonym_key, remember_sources
-from lesionflow.io.rules import SourceStudy
+from lesionflow.io.rules import CASE, SourceStudy
 from lesionflow.io.storage import sha256_file
+
+TWICE = (
+    "study_twice",
+    f"Expected {CASE} once, found it twice: as it was exported and de-identified, or in two places. Remove one of them.",
+)
 
 logger = logging.getLogger(__name__)
 
@@ -114,16 +120,24 @@ def _tasks(
     secret = secret_of(settings)
     params = [config.model_dump(mode="json"), layout, reader_version]
     hashes = hash_files({file: Path(file) for source in found for file in source.files}, settings.workers)
-    tasks: dict[str, Task] = {}
+    named: dict[str, tuple[str, SourceStudy]] = {}
     for source in found:
         patient = _patient(source, layout, config)
-        case_id, patient_id = pseudonym(secret, "c", source.key), pseudonym(secret, "p", patient)
+        case_id, patient_id = source.pseudonyms or (pseudonym(secret, "c", source.key), pseudonym(secret, "p", patient))
+        named[case_id] = (patient_id, _twice(named[case_id][1], source) if case_id in named else source)
+    tasks = []
+    for case_id, (patient_id, source) in sorted(named.items()):
         contents = tuple(hashes[file] for file in source.files)
         # Where a file's name and not its content says what it is, changing the name changes the case.
-        named = sorted(zip(contents, source.roles or [""] * len(contents), strict=False))
-        key = hashlib.sha256(json.dumps([params, patient_id, named, source.fault]).encode()).hexdigest()
-        tasks[case_id] = Task(case_id, patient_id, source, contents, key)
-    return [tasks[case_id] for case_id in sorted(tasks)]
+        said = sorted(zip(contents, source.roles or [""] * len(contents), strict=False))
+        key = hashlib.sha256(json.dumps([params, patient_id, said, source.fault]).encode()).hexdigest()
+        tasks.append(Task(case_id, patient_id, source, contents, key))
+    return tasks
+
+
+def _twice(one: SourceStudy, other: SourceStudy) -> SourceStudy:
+    """Refuse a study that was found in two places: which is meant can't be known."""
+    return replace(other, fault=TWICE, files=(*one.files, *other.files), roles=())
 
 
 def _require_recorded(raw: Path, given: Path, tasks: Sequence[Task]) -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from lesionflow.cli import main
 from lesionflow.config import load_params
+from lesionflow.errors import DataQualityError
 from lesionflow.io.cases import read_table
 from lesionflow.steps import run_step
 from lesionflow.steps.split import read_split
@@ -86,7 +87,7 @@ def template(tmp_path_factory):
         patch.setenv("LESIONFLOW_PRIVATE_DIR", str(folder / "private"))
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         made = make_workspace(folder)
-        data(made, "add", write_patients(folder / "first", range(1, 7)))
+        data(made, "add", write_patients(folder / "first", range(1, 7)), "--keep-identifiers")
         subprocess.run([sys.executable, "-m", "dvc", "repro", "-q", "ingest"], cwd=made, check=True)
     return folder
 
@@ -212,11 +213,11 @@ def test_studies_are_added_without_what_names_their_patients(tmp_path, work, cap
     assert run_ingest(work, given, tmp_path / "plain")["n_cases"] == 3
     plain = read_table(tmp_path / "plain")
     plant_identifiers(given)
-    assert data(work, "add", given, "--deidentify") == 0
+    assert data(work, "add", given) == 0
     said = capsys.readouterr().out
     assert "files de-identified, 0 that hold no image or outline left out" in said
     assert "Look whether one of these names somebody: " in said
-    assert data(work, "add", given, "--deidentify") == 0
+    assert data(work, "add", given) == 0
     assert "0 files copied" in capsys.readouterr().out
     counts = run_ingest(work, work / "data" / "raw", work / "data" / "cases")
     assert (counts["n_cases"], counts["n_refused"]) == (3, 0)
@@ -231,11 +232,28 @@ def test_studies_are_added_without_what_names_their_patients(tmp_path, work, cap
     } == set()
 
 
-def test_only_dicom_is_de_identified(tmp_path, work, capsys):
+def test_a_study_has_one_name_with_and_without_its_identifiers_and_is_refused_twice(tmp_path, work):
+    given = write_patients(tmp_path / "march", (2, 3))
+    run_ingest(work, given, tmp_path / "plain")
+    plain = read_table(tmp_path / "plain")
+    assert data(work, "add", given) == 0
+    run_ingest(work, work / "data" / "raw", work / "data" / "cases")
+    clean = read_table(work / "data" / "cases")
+    assert list(clean["case_id"]) == list(plain["case_id"])
+    assert list(clean["patient_id"]) == list(plain["patient_id"])
+    assert data(work, "add", write_patients(tmp_path / "april", (3, 4)), "--keep-identifiers") == 0
+    with pytest.raises(DataQualityError, match="study_twice"):
+        run_ingest(work, work / "data" / "raw", work / "data" / "cases")
+    assert len(read_table(work / "data" / "cases")) == 2
+    (refused,) = json.loads((work / "data" / "cases" / "rejected.json").read_text())
+    assert (refused["reason"], refused["case_id"] in set(plain["case_id"])) == ("study_twice", True)
+
+
+def test_what_is_no_dicom_is_copied_as_it_is(tmp_path, work):
     (tmp_path / "notes" / "images").mkdir(parents=True)
     (tmp_path / "notes" / "images" / "a.png").write_bytes(b"x")
-    assert data(work, "add", tmp_path / "notes", "--deidentify") == 2
-    assert "found the layout pictures" in capsys.readouterr().err
+    assert data(work, "add", tmp_path / "notes") == 0
+    assert (work / "data" / "raw" / "images" / "a.png").read_bytes() == b"x"
 
 
 def run_ingest(work, raw, cases):

@@ -20,7 +20,6 @@ RULES = ReadingRules({"CT": SeriesRule("CT"), "PET": SeriesRule("PT")}, "CT", {"
 CORNERS = [(0.5, 1.5), (0.5, 6.5), (4.5, 6.5), (4.5, 1.5)]
 #: Of table E.1-1, edition 2024b: what is no text, date or UID, so that a planted word would not show it.
 NO_TEXT = {
-    "PatientAge": "044Y",
     "PatientSize": "1.77",
     "SmokingStatus": "YES",
     "PregnancyStatus": 1,
@@ -203,4 +202,11 @@ def test_every_name_in_the_table_is_an_attribute():
     table = yaml.safe_load(TABLE.read_text())
     unknown = [k for k in (*table["by_keyword"], *table["identity"]) if tag_for_keyword(k) is None]
     assert unknown == []
-    assert set(table["by_keyword"].values()) <= set("KZUSCPMX")
+    assert set(table["by_keyword"].values()) <= set("AKZUSCPMX")
+
+
+@pytest.mark.parametrize(("age", "kept"), [("044Y", "044Y"), ("097Y", "090Y"), ("007M", "007M")])
+def test_an_age_stays_but_of_the_oldest(tmp_path, age, kept):
+    data = pydicom.dcmread(write_series(tmp_path).paths[0])
+    data.PatientAge = age
+    assert deidentify(data, KEY, name="f").PatientAge == kept
