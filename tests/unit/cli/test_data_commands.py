@@ -167,6 +167,49 @@ def test_studies_come_back_from_the_remote(recorded, capsys):
     assert "data/raw.sha256\n" not in listed, "it names files, so it may name patients"
 
 
+def test_two_branches_of_the_same_data_differ_only_in_what_differs(tmp_path, recorded, capsys):
+    def run(*command):
+        subprocess.run(command, cwd=recorded, check=True, capture_output=True)
+
+    def kept(path):
+        """Name and content of each file that DVC keeps of a folder on this branch."""
+        lock = yaml.safe_load((recorded / "dvc.lock").read_text())["stages"]["ingest"]
+        digest = {out["path"]: out["md5"] for out in lock["outs"] + lock["deps"]}[path]
+        listed = json.loads((recorded / ".dvc/cache/files/md5" / digest[:2] / digest[2:]).read_text())
+        return {(entry["relpath"], entry["md5"]) for entry in listed}
+
+    def commit(number, branch):
+        run("git", "checkout", "-qb", branch)
+        data(recorded, "add", write_patients(tmp_path / branch, (number,)), "--keep-identifiers")
+        run(sys.executable, "-m", "dvc", "repro", "-q", "ingest")
+        run("git", "add", "-A")
+        run("git", "commit", "-qm", branch)
+        return kept("data/raw"), kept("data/cases")
+
+    run("git", "add", "-A")
+    run("git", "commit", "-qm", "six patients")
+    march = commit(7, "march")
+    run("git", "checkout", "-q", "-")
+    run(sys.executable, "-m", "dvc", "checkout", "-q", "data/raw.dvc", "data/raw.sha256.dvc", "ingest")
+    april = commit(8, "april")
+
+    (only_march, only_april) = (
+        {name for name, _ in one - two} for one, two in ((march[0], april[0]), (april[0], march[0]))
+    )
+    assert {tuple(Path(name).parts[:2]) for name in only_march} == {("march", "P^7")}
+    assert {tuple(Path(name).parts[:2]) for name in only_april} == {("april", "P^8")}
+    own = {name for name, _ in march[1] - april[1] if name.count("/")}
+    assert len(own) == 3, "image, mask and thumbnail of one case; those of the six others are the same bytes"
+    assert data(recorded, "verify") == 0
+    capsys.readouterr()
+    assert data(recorded, "diff", "march") == 0
+    said = capsys.readouterr().out
+    assert "Against git revision march (7 cases of 7 patients):" in said
+    assert "1 case added, of 1 new patient: c-" in said
+    assert "1 case gone, of 1 patient who have none left: c-" in said
+    assert said.count("\n") == 3, said
+
+
 def test_other_bytes_under_a_known_name_need_a_word(tmp_path, work, capsys):
     source = write_patients(tmp_path / "first", (1,))
     data(work, "add", source)
