@@ -86,6 +86,11 @@ def _fault(study: DicomStudy) -> tuple[str, str] | None:
             "say which study they are of: what is missing can't be known. Export the study again."
         )
         return "unreadable_file", message
+    if study.n_missing:
+        return "missing_file", (
+            f"Expected all files of {CASE} that its DICOMDIR lists, found {study.n_missing} missing from series that are there: "
+            "the copy is not whole. Copy the medium again, or take the DICOMDIR out."
+        )
     if not study.images:
         message = (
             f"Expected the images that the outlines of {CASE} were drawn on, found none: they belong to another study, or "

@@ -21,8 +21,9 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_partial
 
 from lesionflow.errors import DicomError, InputError
+from lesionflow.io.deflated import PREAMBLE_BYTES, is_deflated, read_bounded
+from lesionflow.io.dicomdir import listed_instances
 
-PREAMBLE_BYTES = 132
 MAGIC = b"DICM"
 #: How files without a preamble begin: group 0002 or 0008, little endian, or big endian.
 BARE_STARTS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
@@ -59,15 +60,10 @@ HEADER_TAGS = {
     )
 }
 DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
-DEFLATED_SYNTAX = b"1.2.840.10008.1.2.1.99"
-#: Where the transfer syntax stands, at most.
-META_BYTES = 2048
 #: Sorting needs nothing behind this element, the series' UID: outlines and pixels come later.
 LAST_HEADER_TAG = max(HEADER_TAGS.values())
 #: What is read of a file at first; few headers are longer.
 HEAD_BYTES = 1 << 16
-#: A deflated file of 400 kB may hold 400 MB: none that a study needs is larger than this.
-MAX_INFLATED_BYTES, INFLATE_BYTES = 128 << 20, 4 << 20
 #: The element (0020,000D) in either byte order, with or without its VR, and a whole UID.
 STUDY_UID = re.compile(rb"(?:\x20\x00\x0d\x00|\x00\x20\x00\x0d).{4}([0-9][0-9.]{4,63})(?=[^0-9.])", re.DOTALL)
 #: Before the pixels of any image.
@@ -102,12 +98,13 @@ class Header:
 
 @dataclass(frozen=True)
 class DicomStudy:
-    """Files of one study by series; `unreadable` are broken files that lay in its folders."""
+    """Files of one study by series; `unreadable` are broken files that lay in its folders, `n_missing` of a DICOMDIR's."""
 
     study_uid: str
     patient_ids: tuple[str, ...]
     series: Mapping[str, tuple[Header, ...]]
     unreadable: tuple[str, ...]
+    n_missing: int = 0
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -184,15 +181,18 @@ def scan(paths: Iterable[Path]) -> list[DicomStudy]:
     """
     headers: list[Header] = []
     broken: dict[Path, list[str]] = defaultdict(list)
+    listed: dict[str, frozenset[str]] = {}
     for path in paths:
         kind, header = _read_header(path)
         if header is not None and header.study_uid:
             headers.append(header)
-        elif header is None and (kind in {"dicom", "broken"} or path.suffix.lower() == ".dcm"):
+        elif header is not None:
+            listed |= _listed(path)
+        elif kind in {"dicom", "broken"} or path.suffix.lower() == ".dcm":
             broken[path.parent].append(str(path))
     by_study = _by_study(headers)
     owners = {path: _named_studies(Path(path)) & set(by_study) for paths in broken.values() for path in paths}
-    studies = [_study(uid, own, broken, owners) for uid, own in sorted(by_study.items())]
+    studies = [_study(uid, own, broken, owners, listed) for uid, own in sorted(by_study.items())]
     claimed = {path for study in studies for path in study.unreadable}
     orphans = sorted(path for paths in broken.values() for path in paths if path not in claimed)
     if orphans and (headers or any(is_dicom(Path(path)) for path in orphans)):
@@ -208,7 +208,7 @@ def read_dataset(path: str, *, name: str) -> Any:
     """
     try:
         with quiet():
-            content = _checked(Path(path))
+            content = read_bounded(Path(path))
             return pydicom.dcmread(content, force=_kind_of(content.getvalue()) == "bare")
     except READ_FAULTS as error:
         raise DicomError(
@@ -246,27 +246,6 @@ def _kind_of(start: bytes) -> str:
     return "bare" if start[:2] in BARE_STARTS else "other"
 
 
-def _checked(path: Path) -> BytesIO:
-    """Read a file's bytes; refuse a deflated one that would fill the memory (PS3.5 A.5)."""
-    content = path.read_bytes()
-    if (at := content.find(DEFLATED_SYNTAX, 0, META_BYTES)) >= 0:
-        meta = pydicom.filereader.read_file_meta_info(path)
-        # Preamble and magic, then (0002,0000) with its 4-byte value, which says how long the rest of the group is.
-        start = PREAMBLE_BYTES + 12 + int(meta.get("FileMetaInformationGroupLength", at))
-        _refuse_bomb(content[start:])
-    return BytesIO(content)
-
-
-def _refuse_bomb(deflated: bytes) -> None:
-    inflating, n_bytes = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    while deflated and not inflating.eof:
-        n_bytes += len(inflating.decompress(deflated, INFLATE_BYTES))
-        if n_bytes > MAX_INFLATED_BYTES:
-            message = f"more than {MAX_INFLATED_BYTES >> 20} MB in a deflated file"
-            raise ValueError(message)
-        deflated = inflating.unconsumed_tail
-
-
 def _read_header(path: Path) -> tuple[str, Header | None]:
     """Return a file's kind, and what sorting needs of it, if that can be read."""
     kind = "broken"
@@ -276,11 +255,11 @@ def _read_header(path: Path) -> tuple[str, Header | None]:
             kind = _kind_of(head)
             if kind not in {"dicom", "bare"}:
                 return kind, None
-            deflated = DEFLATED_SYNTAX in head[:META_BYTES]
+            deflated = is_deflated(head)
             data = None if deflated else _read_head(head, bare=kind == "bare")
             if data is None:
                 source.seek(0)
-                whole = _checked(path) if deflated else source
+                whole = read_bounded(path) if deflated else source
                 data = pydicom.dcmread(
                     whole, stop_before_pixels=True, specific_tags=[*HEADER_TAGS], force=kind == "bare"
                 )
@@ -348,6 +327,15 @@ def _by_study(headers: list[Header]) -> dict[str, list[Header]]:
     return studies
 
 
+def _listed(directory: Path) -> Mapping[str, frozenset[str]]:
+    """Return what a DICOMDIR lists; one that can't be understood lists nothing."""
+    try:
+        with quiet():
+            return listed_instances(pydicom.dcmread(directory))
+    except READ_FAULTS:
+        return {}
+
+
 def _named_studies(path: Path) -> set[str]:
     """Return the study UIDs that stand in a broken file, whole: there what comes after them is no digit."""
     try:
@@ -358,7 +346,11 @@ def _named_studies(path: Path) -> set[str]:
 
 
 def _study(
-    uid: str, headers: list[Header], broken: Mapping[Path, list[str]], owners: Mapping[str, set[str]]
+    uid: str,
+    headers: list[Header],
+    broken: Mapping[Path, list[str]],
+    owners: Mapping[str, set[str]],
+    listed: Mapping[str, frozenset[str]],
 ) -> DicomStudy:
     series: dict[str, list[Header]] = defaultdict(list)
     for header in headers:
@@ -373,6 +365,7 @@ def _study(
         tuple(sorted({header.patient_id for header in deciding})),
         {key: _without_copies(series[key]) for key in sorted(series)},
         tuple(unreadable),
+        sum(len(listed.get(key, frozenset()) - {header.instance_uid for header in series[key]}) for key in series),
     )
 
 

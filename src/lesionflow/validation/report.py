@@ -164,7 +164,7 @@ def _sheets(sheets: Sequence[str]) -> str:
 def _row(check: str, severity: Severity, verdict: Verdict, rules: Sequence[Rule]) -> str:
     findings = [finding for finding in verdict.findings if finding.check == check]
     outcome = "off" if severity == "off" else severity if findings else "held"
-    broken = [finding.expected for finding in findings]
+    broken = [f"{finding.expected}, found {_some(dict.fromkeys(finding.found))}" for finding in findings]
     cases = sorted({case_id for finding in findings for case_id in finding.case_ids})
     expected = broken or [rule.expected for rule in rules if rule.check == check]
     advice = f"{CHECKS[check].meaning} {CHECKS[check].advice}" if findings else ""

@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.fileset import FileSet
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lesionflow.errors import DicomError, InputError
-from lesionflow.io import dicom_files
+from lesionflow.io import deflated, dicom_files
+from lesionflow.io.dicom import find_studies
 from lesionflow.io.dicom_files import find_files, is_dicom, may_be_dicom, read_dataset, scan
 from support.dicom_factory import ROOT, write_rtstruct, write_series
 
@@ -54,6 +56,31 @@ def test_hidden_files_and_a_dicomdir_are_passed_over(tmp_path, patients):
     directory.file_meta.MediaStorageSOPClassUID = directory.SOPClassUID = dicom_files.DICOMDIR_CLASS
     directory.save_as(tmp_path / "raw" / "DICOMDIR")
     assert [len(study.files) for study in scan_all(tmp_path)] == [5, 5]
+
+
+def test_files_that_a_dicomdir_lists_and_that_are_gone_are_missed(tmp_path, patients):
+    medium = FileSet()
+    for series in patients:
+        for path in series.paths:
+            data = pydicom.dcmread(path)
+            data.PatientName, data.StudyID, data.SeriesNumber, data.InstanceNumber = "X", "1", 1, 1
+            data.StudyDate, data.StudyTime, data.AccessionNumber = "20200101", "101010", ""
+            medium.add(data)
+    medium.write(tmp_path / "medium")
+    medium._stage["t"].cleanup()  # else it warns when it is collected
+    studies = list(find_studies(tmp_path / "medium"))
+    assert [(len(study.files), study.fault) for study in studies] == [(5, None), (5, None)]
+    lost = [Path(i.path) for i in medium if i.PatientID == "BEN"]
+    lost[-1].unlink()
+    whole, part = find_studies(tmp_path / "medium")
+    assert whole.fault is None
+    assert part.fault[0] == "missing_file"
+    assert "found 1 missing" in part.fault[1]
+    for path in lost[:-1]:
+        path.unlink()
+    assert [study.fault for study in find_studies(tmp_path / "medium")] == [None], (
+        "a series that is gone as a whole was meant to go"
+    )
 
 
 def test_links_are_followed_and_a_loop_of_links_ends(tmp_path, patients):
@@ -123,7 +150,7 @@ def test_a_deflated_file_that_would_fill_the_memory_is_refused(patients, monkeyp
     data = pydicom.dcmread(path)
     data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     data.save_as(path)
-    monkeypatch.setattr(dicom_files, "MAX_INFLATED_BYTES", 500)
+    monkeypatch.setattr(deflated, "MAX_INFLATED_BYTES", 500)
     with pytest.raises(DicomError, match="deflated") as caught:
         read_dataset(str(path), name="c-1")
     assert caught.value.reason == "unreadable_file"
