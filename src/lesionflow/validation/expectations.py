@@ -4,6 +4,7 @@ import re
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,8 @@ SITE = "data_docs"
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 #: ...and where a person would read it, these words.
 NO_TIME_WORDS = "not recorded"
+#: Scripts, styles and pictures of other servers, and the scripts of the page, which need them.
+REMOTE = re.compile(r"<link\b[^>]*href=\"https?:[^>]*>|<script\b.*?</script>|<iframe\b.*?</iframe>", re.DOTALL)
 #: What else differs between two runs, or fetches a picture with a run's id from the vendor's server.
 LOAD_TIME = re.compile(r"\d{8}T\d{6}\.\d{6}Z(?=</span>|</div>)")
 REMOTE_LOGO = re.compile(r"https://great-expectations-web-assets[^\"']*")
@@ -60,7 +63,7 @@ def judge(table: pd.DataFrame, rules: Sequence[Rule], docs_folder: Path) -> tupl
         results = checkpoint.run(
             batch_parameters={"dataframe": shown}, run_id=RunIdentifier(run_name="case_table", run_time=NO_TIME)
         )
-    _make_reproducible(docs_folder)
+    _make_self_contained(docs_folder)
     (judged,) = results.run_results.values()
     violations = {r.expectation_config.meta["rule"]: _violation(r, rules) for r in judged.results if not r.success}
     return tuple(violations[number] for number in sorted(violations))
@@ -123,11 +126,27 @@ def _violation(result: Any, rules: Sequence[Rule]) -> Violation:
     return Violation(rule, tuple(sorted(found)), tuple(found[case_id] for case_id in sorted(found)))
 
 
-def _make_reproducible(docs_folder: Path) -> None:
+def _make_self_contained(docs_folder: Path) -> None:
+    """Take out of the pages what differs between two runs and what another server would give, and style them."""
+    style = f"<style>{resources.files(__package__).joinpath('data_docs.css').read_text('utf-8')}</style></head>"
     stamp = NO_TIME.strftime("%Y-%m-%dT%H:%M:%SZ")
     for page in docs_folder.rglob("*.html"):
         depth = len(page.relative_to(docs_folder).parts) - 1
         text = page.read_text(encoding="utf-8")
         text = REMOTE_LOGO.sub("../" * depth + "static/images/logo-long.png", text)
         text = LOAD_TIME.sub(NO_TIME_WORDS, RANDOM_ID.sub("", text))
+        text = REMOTE.sub("", text).replace("</head>", style, 1)
         page.write_text(text.replace(stamp, NO_TIME_WORDS), encoding="utf-8")
+    _write_index(docs_folder, style)
+
+
+def _write_index(docs_folder: Path, style: str) -> None:
+    """Write the first page anew: the vendor's is drawn by its scripts."""
+    links = [
+        f'<li><a href="{page.relative_to(docs_folder).as_posix()}">{words}</a></li>'
+        for folder, words in (("validations", "What held and what did not"), ("expectations", "What is expected"))
+        for page in sorted((docs_folder / folder).rglob("*.html"))
+    ]
+    text = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Data Docs</title>{style}'
+    text += f"<body><h1>Data Docs of Great Expectations</h1><ul>{''.join(links)}</ul></body></html>\n"
+    (docs_folder / "index.html").write_text(text, encoding="utf-8")

@@ -1,4 +1,5 @@
 import base64
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,13 @@ def test_docs_identify_nobody_call_nobody_home_and_repeat_to_the_byte(tmp_path):
         assert (tmp_path / "one" / page).read_bytes() == (tmp_path / "two" / page).read_bytes(), page
     text = "".join((tmp_path / "one" / p).read_text() for p in pages if p.suffix == ".html")
     assert "c-000003" in text
+    # Nothing is loaded from elsewhere, and without it the page still shows what held; a link may be followed by who wants.
+    assert re.findall(r"(?:src|<link[^>]*href)=\"https?:[^\"]*|<script", text) == []
+    assert ".fa-times::before" in text
+    index = (tmp_path / "one" / "index.html").read_text()
+    linked = re.findall(r'href="([^"]*)"', index)
+    assert {name.split("/")[0] for name in linked} == {"validations", "expectations"}
+    assert all((tmp_path / "one" / name).is_file() for name in linked)
     for secret in ("Secret Maker", "St. Elsewhere", str(tmp_path), "great-expectations-web-assets", "1970-01-01T"):
         assert secret not in text
 
