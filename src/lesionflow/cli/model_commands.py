@@ -23,7 +23,9 @@ LONGEST_LINE = 400
 def add_commands(commands: Any) -> None:
     """Add `predict`, `models`, `trace` and `serve`."""
     predict = commands.add_parser("predict", help="segment one study")
-    predict.add_argument("input", type=Path, nargs="+", help="a DICOM folder, a NIfTI file, or CHANNEL=FILE ...")
+    predict.add_argument(
+        "input", type=Path, nargs="+", help="a DICOM folder or a zip of one, a NIfTI file, or CHANNEL=FILE ..."
+    )
     predict.add_argument("-o", "--out", type=Path, required=True)
     predict.add_argument("--format", choices=("nifti", "dicom-seg", "png"), default="nifti")
     predict.add_argument("--model", default="champion", help="an alias, a version, or the folder of a bundle")

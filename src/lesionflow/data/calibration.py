@@ -124,8 +124,33 @@ class InputProfile(_Frozen):
     n_cases: int
 
 
+class BackendChoice(_Frozen):
+    """What runs the network on a CPU, and how the other backend compared with PyTorch on validation cases.
+
+    Args:
+        name: The one to use.
+        compared: The other one, with its version.
+        n_cases: Cases that both segmented.
+        equal_fraction: Share of voxels with the same label, in the case where it is least.
+        dice: Between both masks, of the case and target where it is least.
+        seconds: From study to mask, by the other one, all cases.
+        seconds_pytorch: The same by PyTorch.
+    """
+
+    name: Literal["pytorch", "openvino"]
+    compared: str
+    n_cases: int
+    equal_fraction: float
+    dice: float
+    seconds: float
+    seconds_pytorch: float
+
+
 class Calibration(_Frozen):
-    """All that was fitted. `ece_before` and `ece_after` are of voxels where the question is open, on the same cases."""
+    """All that was fitted. `ece_before` and `ece_after` are of voxels where the question is open, on the same cases.
+
+    `backend` is None where no other than PyTorch was there to compare.
+    """
 
     format: Literal[1] = 1
     cases: tuple[str, ...]
@@ -138,3 +163,4 @@ class Calibration(_Frozen):
     trials: tuple[RuleTrial, ...]
     targets: tuple[TargetConfidence, ...]
     profile: InputProfile | None
+    backend: BackendChoice | None = None

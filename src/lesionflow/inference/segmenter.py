@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import ArtifactError, ConfigError
+from lesionflow.inference.backends import PYTORCH, make_network
 from lesionflow.inference.confidence import Finding, describe
 from lesionflow.inference.evidence import Evidence, gather, raw_threshold, sum_expected
 from lesionflow.inference.memory import kept_memory
@@ -84,12 +85,13 @@ class Segmenter:
     Args:
         bundle: Plan, weights and what was fitted.
         device: `auto`, `cpu` or `cuda`.
+        backend: What runs the network on a CPU, a key of `BACKENDS`; without, what validation chose.
 
     Raises:
         ArtifactError: When weights or profile do not fit the plan, or the device is not there.
     """
 
-    def __init__(self, bundle: Bundle, *, device: str = "auto") -> None:
+    def __init__(self, bundle: Bundle, *, device: str = "auto", backend: str | None = None) -> None:
         self.plan = bundle.plan
         self.calibration = bundle.calibration
         if bundle.calibration is not None and bundle.calibration.profile is not None:
@@ -97,7 +99,11 @@ class Segmenter:
         self.rules = bundle.rules
         self.temperature = bundle.temperature
         self.device = choose_device(device)
-        self.network = _load(bundle).to(self.device)
+        chosen = bundle.calibration.backend if bundle.calibration is not None else None
+        wanted = backend or (chosen.name if chosen is not None else PYTORCH)
+        network = _load(bundle).to(self.device)
+        self.network = make_network(wanted, network, bundle.plan, self.device)
+        self.backend = PYTORCH if self.network is network else wanted
 
     def segment(self, volume: Volume, *, case_id: str, progress: Progress | None = None) -> Segmentation:
         """Segment a study.

@@ -2,14 +2,17 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError
-from lesionflow.io import image_files
+from lesionflow.io import archives, image_files
 from lesionflow.io.dicom import read_study
 from lesionflow.io.dicom_files import find_files, is_dicom, may_be_dicom
 from lesionflow.io.image_folders import read_channels
@@ -39,6 +42,30 @@ class StudyInput:
     warnings: tuple[str, ...] = ()
 
 
+@contextmanager
+def unpacked(source: Path | Mapping[str, Path]) -> Iterator[Path | Mapping[str, Path]]:
+    """Give what `read_input` reads: of a zip, the folder it was unpacked into, which is gone on leaving; else the source itself.
+
+    Args:
+        source: What `read_input` reads, or a zip with one DICOM study.
+
+    Yields:
+        The folder, or `source`. A mask that refers to a study's files is written before leaving.
+
+    Raises:
+        InputError: As `archives.unpack`.
+    """
+    if not isinstance(source, Path) or not _is_zip(source):
+        yield source
+        return
+    with TemporaryDirectory(prefix="lesionflow-") as scratch:
+        folder = Path(scratch)
+        allowed = archives.MAX_UNPACKED_BYTES + archives.MAX_GROWTH * source.stat().st_size
+        free = shutil.disk_usage(folder).free
+        archives.unpack(source, folder, max_bytes=min(allowed, free), max_files=archives.MAX_FILES)
+        yield folder
+
+
 def read_input(source: Path | Mapping[str, Path], dataset: Dataset) -> StudyInput:
     """Read a study for a model of this dataset.
 
@@ -56,7 +83,7 @@ def read_input(source: Path | Mapping[str, Path], dataset: Dataset) -> StudyInpu
     if isinstance(source, Path):
         if source.is_dir():
             return _read_folder(source, dataset)
-        if source.suffix == ".zip":
+        if _is_zip(source):
             raise InputError("Expected a folder or image file, found a zip. Unpack it first.", reason="unknown_layout")
         if source.is_file() and is_dicom(source):
             return _read_folder(source.parent, dataset)
@@ -66,6 +93,10 @@ def read_input(source: Path | Mapping[str, Path], dataset: Dataset) -> StudyInpu
         rules = ReadingRules(kinds, next(iter(dataset.channels)))
         return StudyInput(name, read_channels({"": source}, rules, name=name), (), _digest([source]))
     return _read_by_channel(source, dataset)
+
+
+def _is_zip(path: Path) -> bool:
+    return path.is_file() and (path.suffix.lower() == ".zip" or archives.is_zip(path))
 
 
 def _read_by_channel(files: Mapping[str, Path], dataset: Dataset) -> StudyInput:

@@ -26,7 +26,7 @@ class SegmentationModel(mlflow.pyfunc.PythonModel):
 
         Args:
             context: Not used.
-            model_input: A row a study: `path` of a DICOM folder or NIfTI file, and `output`, a NIfTI file to write the
+            model_input: A row a study: `path` of a DICOM folder, a zip of one, or a NIfTI file, and `output`, a NIfTI file to write the
                 mask to; empty or absent: none is written.
             params: Not used.
 
@@ -38,13 +38,14 @@ class SegmentationModel(mlflow.pyfunc.PythonModel):
         return pd.DataFrame(rows, columns=["path", "target", "volume_ml"])
 
     def _segment(self, record: dict[str, Any]) -> list[dict[str, Any]]:
-        from lesionflow.io.inputs import read_input
+        from lesionflow.io.inputs import read_input, unpacked
         from lesionflow.io.nifti import write_mask
         from lesionflow.preprocessing import align_channels
 
         dataset = self._bundle.plan.dataset
         channels = tuple(dataset.channels)
-        study = read_input(Path(record["path"]), dataset)
+        with unpacked(Path(record["path"])) as opened:
+            study = read_input(opened, dataset)
         volume = align_channels(study.volumes, channels, channels[0], case_id=study.case_id)
         found = self._segmenter.segment(volume, case_id=study.case_id)
         if record.get("output"):

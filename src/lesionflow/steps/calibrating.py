@@ -57,6 +57,7 @@ def calibrate(
         len(fitted.cases), seconds, fitted.temperature, fitted.ece_after, fitted.ece_before, fitted.dice_after,
         fitted.dice_before, kept or "none",
     )  # fmt: skip
+    _tell_backend(fitted)
     return replace(bundle, calibration=fitted)
 
 
@@ -76,6 +77,17 @@ def require_cases(cases: Path, *, validation: Sequence[str], training: Sequence[
             )
 
 
+def _tell_backend(fitted: Calibration) -> None:
+    choice = fitted.backend
+    if choice is not None:
+        logger.info(
+            "%s runs the network on CPUs: on %d cases %s took %.2f s, PyTorch %.2f s; masks equal in %.4f %% of voxels, "
+            "Dice between them %.5f",
+            choice.name, choice.n_cases, choice.compared, choice.seconds, choice.seconds_pytorch,
+            100.0 * choice.equal_fraction, choice.dice,
+        )  # fmt: skip
+
+
 def _figures(fitted: Calibration, seconds: float) -> dict[str, float]:
     figures = {
         "temperature": fitted.temperature,
@@ -86,4 +98,7 @@ def _figures(fitted: Calibration, seconds: float) -> dict[str, float]:
         "n_cases": len(fitted.cases),
         "seconds": seconds,
     }
+    if fitted.backend is not None:
+        numbers = fitted.backend.model_dump(exclude={"name", "compared"})
+        figures |= {f"backend_{name}": value for name, value in numbers.items()}
     return {f"calibration/{name}": value for name, value in figures.items()}

@@ -17,7 +17,7 @@ from lesionflow.errors import ConfigError, InputError
 from lesionflow.inference import Finding, Segmentation, Segmenter
 from lesionflow.io.bundles import read_bundle
 from lesionflow.io.dicom_seg import write_seg
-from lesionflow.io.inputs import StudyInput, read_input
+from lesionflow.io.inputs import StudyInput, read_input, unpacked
 from lesionflow.io.nifti import write_mask
 from lesionflow.io.storage import replacing_file, write_text
 from lesionflow.preprocessing import align_channels
@@ -276,7 +276,7 @@ def predict_study(
     Args:
         model: The model that `segmenter` was made of.
         segmenter: Ready to run.
-        source: As `segment_study`.
+        source: As `segment_study`, or a zip with one DICOM study.
         output: The file to write.
         output_format: How.
         progress: Called with parts done and parts in all.
@@ -287,8 +287,9 @@ def predict_study(
     Raises:
         InputError: When the study can't be read right, or has no DICOM series that a DICOM SEG could refer to.
     """
-    prediction = segment_study(model, segmenter, source, progress)
-    prediction.write(output, output_format)
+    with unpacked(source) as opened:
+        prediction = segment_study(model, segmenter, opened, progress)
+        prediction.write(output, output_format)
     report = prediction.report()
     write_text(output.with_name(output.name + ".json"), report.model_dump_json(indent=2) + "\n")
     return report

@@ -1,3 +1,5 @@
+import zipfile
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -6,7 +8,8 @@ from lesionflow.data.dataset import Dataset
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError
-from lesionflow.io.inputs import read_input
+from lesionflow.io import archives
+from lesionflow.io.inputs import read_input, unpacked
 from lesionflow.io.nifti import write_volume
 from support.dicom_factory import ROOT, SHAPE, write_rtstruct
 
@@ -152,3 +155,61 @@ def test_a_picture_is_a_study_of_its_colors(tmp_path):
     np.testing.assert_array_equal(np.dstack([volumes[c].array[0, 0] for c in rgb.channels]), colored)
     mr = CT.model_copy(update={"channels": {"T1": "mr", "T2": "mr"}})
     assert refusal(tmp_path / "a.png", mr) == "missing_channel"
+
+
+@pytest.fixture
+def zipped(tmp_path):
+    def write(*files, name="s.zip"):
+        with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+            for number, path in enumerate(files):
+                archive.write(path, f"a/{number % 2}/{number}")
+        return tmp_path / name
+
+    return write
+
+
+@pytest.mark.parametrize("name", ["s.zip", "S.ZIP", "received"])
+def test_a_zip_is_the_study_that_was_zipped(zipped, dicom_factory, name):
+    series = dicom_factory()
+    folder = read_input(series.folder, CT)
+    with unpacked(zipped(*reversed(series.paths), name=name)) as opened:
+        study = read_input(opened, CT)
+        assert (study.case_id, study.sha256) == (folder.case_id, folder.sha256)
+        assert all(str(opened) in file for file in study.reference_files)
+        np.testing.assert_array_equal(study.volumes["CT"].array, folder.volumes["CT"].array)
+    assert not opened.exists()
+
+
+def test_what_is_no_zip_is_given_as_it_is(nifti, dicom_factory):
+    for source in (dicom_factory().folder, nifti("a"), {"CT": nifti("a")}):
+        with unpacked(source) as opened:
+            assert opened is source
+
+
+def _evil(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("../../evil", b"x")
+
+
+def _swelling(path):
+    """A thousandth of its size: more than a study's images ever shrink."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a", bytes(10_000_000))
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (_evil, "unsafe_path"),
+        (_swelling, "unpacked_too_large"),
+        (lambda path: path.write_bytes(b"PK\x03\x04 cut off"), "unreadable_zip"),
+        (lambda path: path.write_bytes(b"hello"), "not_a_zip"),
+        (lambda path: zipfile.ZipFile(path, "w").close(), "empty_study"),
+    ],
+)
+def test_a_zip_that_can_not_be_trusted_is_refused(tmp_path, monkeypatch, write, reason):
+    monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 1_000_000)
+    write(tmp_path / "s.zip")
+    with pytest.raises(InputError) as caught, unpacked(tmp_path / "s.zip"):
+        pass
+    assert caught.value.reason == reason

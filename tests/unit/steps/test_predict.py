@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -56,6 +58,15 @@ def test_the_nifti_lies_on_the_grid_of_the_source(model, segmenter, study, serie
     target = report.targets[0]
     assert target.volume_ml == pytest.approx((labels == 1).sum() * voxel_ml, rel=1e-4)
     assert target.n_lesions == lesions(found)
+
+
+def test_a_zipped_study_gives_the_masks_of_its_folder(model, segmenter, study, tmp_path):
+    zipped = Path(shutil.make_archive(str(tmp_path / "study"), "zip", study))
+    for source in (study, zipped):
+        predict.predict_study(model, segmenter, source, tmp_path / f"{source.suffix}.dcm", output_format="dicom-seg")
+    folder, archive = (pydicom.dcmread(tmp_path / name) for name in (".dcm", ".zip.dcm"))
+    assert folder.PixelData == archive.PixelData
+    assert folder.ReferencedSeriesSequence == archive.ReferencedSeriesSequence
 
 
 def lesions(image):
