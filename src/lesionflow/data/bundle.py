@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from lesionflow.data.calibration import Calibration, MaskRules
+from lesionflow.data.calibration import BackendChoice, Calibration, MaskRules
 from lesionflow.data.plan import Plan
 
 
@@ -60,6 +60,7 @@ class Bundle:
         card: Where it came from.
         digest: sha256 over all of it as stored, or empty for a bundle that was never stored.
         calibration: What was fitted on the validation cases; None when nothing was.
+        backend: What runs the network on a CPU; None where nothing was compared with PyTorch.
     """
 
     plan: Plan
@@ -67,6 +68,7 @@ class Bundle:
     card: Card
     digest: str = ""
     calibration: Calibration | None = None
+    backend: BackendChoice | None = None
 
     @property
     def rules(self) -> MaskRules:

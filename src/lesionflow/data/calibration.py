@@ -127,6 +127,8 @@ class InputProfile(_Frozen):
 class BackendChoice(_Frozen):
     """What runs the network on a CPU, and how the other backend compared with PyTorch on validation cases.
 
+    It holds times, so it is no part of the calibration, which the same data and params give again bit for bit.
+
     Args:
         name: The one to use.
         compared: The other one, with its version.
@@ -147,10 +149,7 @@ class BackendChoice(_Frozen):
 
 
 class Calibration(_Frozen):
-    """All that was fitted. `ece_before` and `ece_after` are of voxels where the question is open, on the same cases.
-
-    `backend` is None where no other than PyTorch was there to compare.
-    """
+    """All that was fitted. `ece_before` and `ece_after` are of voxels where the question is open, on the same cases."""
 
     format: Literal[1] = 1
     cases: tuple[str, ...]
@@ -163,4 +162,3 @@ class Calibration(_Frozen):
     trials: tuple[RuleTrial, ...]
     targets: tuple[TargetConfidence, ...]
     profile: InputProfile | None
-    backend: BackendChoice | None = None

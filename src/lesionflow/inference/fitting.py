@@ -1,7 +1,6 @@
 """After training, on the validation cases, in their own space: calibrate, choose rules, learn how sure the model may be."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -14,7 +13,6 @@ from lesionflow.data.plan import Plan
 from lesionflow.errors import ArtifactError
 from lesionflow.inference.evidence import NEGLIGIBLE
 from lesionflow.inference.oddity import fit_profile, measure_features
-from lesionflow.inference.parity import choose_backend
 from lesionflow.inference.reliance import CaseOutcome, fit_targets
 from lesionflow.inference.rules import RuleCase, choose_rules
 from lesionflow.inference.segmenter import Segmenter
@@ -70,7 +68,7 @@ def fit_calibration(
     temperature, before, after = _calibrate([_sample(case) for case in cases])
     choice = choose_rules(cases, MaskRules.of_plan(plan.inference), temperature)
     outcomes = [_outcome(case, choice.rules, temperature) for case in cases]
-    fitted = Calibration(
+    return Calibration(
         cases=tuple(case_ids),
         temperature=temperature,
         ece_before=before,
@@ -82,8 +80,6 @@ def fit_calibration(
         targets=fit_targets(plan.targets, outcomes),
         profile=_profile(plan, read_case, training),
     )
-    backend = choose_backend(replace(bundle, calibration=fitted), read_case, case_ids)
-    return fitted.model_copy(update={"backend": backend})
 
 
 def _spread(case_ids: Sequence[str], most: int) -> list[str]:

@@ -99,8 +99,7 @@ class Segmenter:
         self.rules = bundle.rules
         self.temperature = bundle.temperature
         self.device = choose_device(device)
-        chosen = bundle.calibration.backend if bundle.calibration is not None else None
-        wanted = backend or (chosen.name if chosen is not None else PYTORCH)
+        wanted = backend or (bundle.backend.name if bundle.backend is not None else PYTORCH)
         network = _load(bundle).to(self.device)
         self.network = make_network(wanted, network, bundle.plan, self.device)
         self.backend = PYTORCH if self.network is network else wanted

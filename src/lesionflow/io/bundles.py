@@ -1,6 +1,6 @@
 """The bundle on disk: `plan.json`, `weights.safetensors`, `card.json`, `SHA256SUMS`. Never a pickle.
 
-Where anything was fitted on the validation cases, `calibration.json` lies beside them.
+Where anything was fitted on the validation cases, `calibration.json` lies beside them; where backends were compared, `backend.json`.
 """
 
 import hashlib
@@ -13,13 +13,15 @@ from safetensors.numpy import load_file, save_file
 
 from lesionflow import __version__
 from lesionflow.data.bundle import Bundle, Card
-from lesionflow.data.calibration import Calibration
+from lesionflow.data.calibration import BackendChoice, Calibration
 from lesionflow.data.plan import Plan
 from lesionflow.errors import ArtifactError
 from lesionflow.io.storage import replacing_folder, sha256_file
 
 PLAN, WEIGHTS, CARD, SUMS = "plan.json", "weights.safetensors", "card.json", "SHA256SUMS"
-CALIBRATION = "calibration.json"
+CALIBRATION, BACKEND = "calibration.json", "backend.json"
+#: Files that a bundle may lack.
+OPTIONAL = (CALIBRATION, BACKEND)
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -39,10 +41,10 @@ def write_bundle(folder: Path, bundle: Bundle) -> str:
         (partial / CARD).write_text(bundle.card.model_dump_json(indent=2) + "\n", encoding="utf-8")
         save_file(bundle.weights, partial / WEIGHTS)
         names = [CARD, PLAN, WEIGHTS]
-        if bundle.calibration is not None:
-            text = bundle.calibration.model_dump_json(indent=2)
-            (partial / CALIBRATION).write_text(text + "\n", encoding="utf-8")
-            names = [CALIBRATION, *names]
+        for name, part in ((CALIBRATION, bundle.calibration), (BACKEND, bundle.backend)):
+            if part is not None:
+                (partial / name).write_text(part.model_dump_json(indent=2) + "\n", encoding="utf-8")
+                names = [name, *names]
         sums = "".join(f"{sha256_file(partial / name)}  {name}\n" for name in names)
         (partial / SUMS).write_text(sums, encoding="utf-8")
     return hashlib.sha256(sums.encode()).hexdigest()
@@ -58,26 +60,28 @@ def read_bundle(folder: Path) -> Bundle:
         sums = (folder / SUMS).read_text(encoding="utf-8")
         for line in sums.splitlines():
             expected, name = line.split(maxsplit=1)
-            if name not in (CALIBRATION, CARD, PLAN, WEIGHTS) or sha256_file(folder / name) != expected:
+            if name not in (*OPTIONAL, CARD, PLAN, WEIGHTS) or sha256_file(folder / name) != expected:
                 raise ArtifactError(
                     f"Expected {name} of the bundle {folder.name} to have its recorded hash, found another: altered."
                 )
         named = {line.split(maxsplit=1)[1] for line in sums.splitlines()}
-        if named - {CALIBRATION} != {CARD, PLAN, WEIGHTS} or (folder / CALIBRATION).exists() != (CALIBRATION in named):
+        there = {name for name in OPTIONAL if (folder / name).exists()}
+        if named != {CARD, PLAN, WEIGHTS} | there:
             raise ArtifactError(
-                f"Expected hashes of {CARD}, {PLAN}, {WEIGHTS} and {CALIBRATION} if it is there in {SUMS} of {folder.name}, "
-                "found others."
+                f"Expected hashes of {CARD}, {PLAN}, {WEIGHTS}, and of {' and '.join(OPTIONAL)} if they are there, in {SUMS} of "
+                f"{folder.name}, found others."
             )
         plan, card = _read(folder / PLAN, Plan), _read(folder / CARD, Card)
         weights = load_file(folder / WEIGHTS)
         calibration = _read(folder / CALIBRATION, Calibration) if CALIBRATION in named else None
+        backend = _read(folder / BACKEND, BackendChoice) if BACKEND in named else None
     except (OSError, ValueError, SafetensorError) as error:
         raise ArtifactError(f"Expected a bundle in {folder}, found: {error}. Train again or fetch it again.") from error
     if plan.digest() != card.plan_sha256:
         raise ArtifactError(f"Expected the plan of bundle {folder.name} to be the one its card names, found another.")
     if calibration is not None:
         _require_fit(calibration, plan, folder.name)
-    return Bundle(plan, weights, card, hashlib.sha256(sums.encode()).hexdigest(), calibration)
+    return Bundle(plan, weights, card, hashlib.sha256(sums.encode()).hexdigest(), calibration, backend)
 
 
 def _read(path: Path, kind: type[Model]) -> Model:

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from lesionflow.data.bundle import Bundle
-from lesionflow.data.calibration import Calibration
+from lesionflow.data.calibration import BackendChoice, Calibration
 from lesionflow.data.case import Case
 from lesionflow.errors import ArtifactError
 from lesionflow.inference.fitting import fit_calibration
+from lesionflow.inference.parity import choose_backend
 from lesionflow.io.cases import image_path, mask_path, read_case
 from lesionflow.registry.tracking import Tracker
 
@@ -32,7 +33,7 @@ def calibrate(
             names, which it has not learned from.
 
     Returns:
-        The bundle with its calibration.
+        The bundle with its calibration, and with what runs its network on CPUs.
 
     Raises:
         ArtifactError: When a validation case has no reference.
@@ -57,8 +58,11 @@ def calibrate(
         len(fitted.cases), seconds, fitted.temperature, fitted.ece_after, fitted.ece_before, fitted.dice_after,
         fitted.dice_before, kept or "none",
     )  # fmt: skip
-    _tell_backend(fitted)
-    return replace(bundle, calibration=fitted)
+    bundle = replace(bundle, calibration=fitted)
+    choice = choose_backend(bundle, read, fitted.cases)
+    if choice is not None:
+        _tell_backend(choice, tracker, run_id)
+    return replace(bundle, backend=choice)
 
 
 def require_cases(cases: Path, *, validation: Sequence[str], training: Sequence[str]) -> None:
@@ -77,15 +81,15 @@ def require_cases(cases: Path, *, validation: Sequence[str], training: Sequence[
             )
 
 
-def _tell_backend(fitted: Calibration) -> None:
-    choice = fitted.backend
-    if choice is not None:
-        logger.info(
-            "%s runs the network on CPUs: on %d cases %s took %.2f s, PyTorch %.2f s; masks equal in %.4f %% of voxels, "
-            "Dice between them %.5f",
-            choice.name, choice.n_cases, choice.compared, choice.seconds, choice.seconds_pytorch,
-            100.0 * choice.equal_fraction, choice.dice,
-        )  # fmt: skip
+def _tell_backend(choice: BackendChoice, tracker: Tracker, run_id: str) -> None:
+    figures = choice.model_dump(exclude={"name", "compared"})
+    tracker.log_metrics(run_id, {f"calibration/backend_{name}": value for name, value in figures.items()})
+    logger.info(
+        "%s runs the network on CPUs: on %d cases %s took %.2f s, PyTorch %.2f s; masks equal in %.4f %% of voxels, "
+        "Dice between them %.5f",
+        choice.name, choice.n_cases, choice.compared, choice.seconds, choice.seconds_pytorch,
+        100.0 * choice.equal_fraction, choice.dice,
+    )  # fmt: skip
 
 
 def _figures(fitted: Calibration, seconds: float) -> dict[str, float]:
@@ -98,7 +102,4 @@ def _figures(fitted: Calibration, seconds: float) -> dict[str, float]:
         "n_cases": len(fitted.cases),
         "seconds": seconds,
     }
-    if fitted.backend is not None:
-        numbers = fitted.backend.model_dump(exclude={"name", "compared"})
-        figures |= {f"backend_{name}": value for name, value in numbers.items()}
     return {f"calibration/{name}": value for name, value in figures.items()}

@@ -32,7 +32,7 @@ def _bundle(seed: int = 3, backend: BackendChoice | None = None) -> Bundle:
     with torch.no_grad():
         network.get_parameter("output.bias").zero_()
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
-    return replace(bundle, weights=weights, calibration=small_calibration().model_copy(update={"backend": backend}))
+    return replace(bundle, weights=weights, calibration=small_calibration(), backend=backend)
 
 
 def _case(seed: int = 0, shape: tuple[int, int, int] = (5, 41, 37)) -> Case:

@@ -4,8 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lesionflow.data.calibration import BackendChoice
 from lesionflow.errors import ArtifactError
-from lesionflow.io.bundles import CALIBRATION, CARD, PLAN, SUMS, WEIGHTS, read_bundle, write_bundle
+from lesionflow.io.bundles import BACKEND, CALIBRATION, CARD, PLAN, SUMS, WEIGHTS, read_bundle, write_bundle
 from lesionflow.io.storage import sha256_file
 from support.bundles import small_bundle, small_calibration
 
@@ -130,3 +131,19 @@ def test_what_another_version_wrote_is_refused_by_file_and_key(fitted, name, cha
     with pytest.raises(ArtifactError) as refused:
         read_bundle(fitted)
     assert all(word in str(refused.value) for word in words)
+
+
+def test_the_choice_of_a_backend_comes_back_and_can_not_be_altered(folder, tmp_path):
+    choice = BackendChoice(
+        name="openvino", compared="openvino 1", n_cases=2, equal_fraction=1.0, dice=0.9, seconds=1.5, seconds_pytorch=3.0
+    )
+    write_bundle(tmp_path / "fast", replace(small_bundle(), backend=choice))
+    back = read_bundle(tmp_path / "fast")
+    assert (back.backend, back.calibration, read_bundle(folder).backend) == (choice, None, None)
+    content = (tmp_path / "fast" / BACKEND).read_text()
+    (tmp_path / "fast" / BACKEND).write_text(content.replace("openvino", "pytorch", 1))
+    with pytest.raises(ArtifactError, match=BACKEND):
+        read_bundle(tmp_path / "fast")
+    (folder / BACKEND).write_text(content)
+    with pytest.raises(ArtifactError, match=BACKEND):
+        read_bundle(folder)
