@@ -135,7 +135,13 @@ def test_what_another_version_wrote_is_refused_by_file_and_key(fitted, name, cha
 
 def test_the_choice_of_a_backend_comes_back_and_can_not_be_altered(folder, tmp_path):
     choice = BackendChoice(
-        name="openvino", compared="openvino 1", n_cases=2, equal_fraction=1.0, dice=0.9, seconds=1.5, seconds_pytorch=3.0
+        name="openvino",
+        compared="openvino 1",
+        n_cases=2,
+        equal_fraction=1.0,
+        dice=0.9,
+        seconds=1.5,
+        seconds_pytorch=3.0,
     )
     write_bundle(tmp_path / "fast", replace(small_bundle(), backend=choice))
     back = read_bundle(tmp_path / "fast")
