@@ -193,6 +193,8 @@ class TrainConfig(Section):
 
     `folds`: train `one` fold of the split (`split.fold`), an `ensemble` of a network a fold, or those and then a `final`
     network on all cases. Epochs are by fold, minutes for all together.
+    `compile`: `torch.compile` for the training steps; `auto` on a GPU alone.
+    `devices`: processes on each of `nodes` machines that share every batch, each with a GPU of its own where there are any.
     """
 
     seed: int
@@ -213,6 +215,9 @@ class TrainConfig(Section):
     max_validation_slices_per_case: Count
     deterministic: bool
     precision: Literal["auto", "float32", "bfloat16"]
+    compile: bool | Auto
+    devices: Count
+    nodes: Count
     transfer: TransferConfig
     averaging_decay: Annotated[float, Field(ge=0.0, lt=1.0)]
     picture_every_epochs: Annotated[int, Field(ge=0)]

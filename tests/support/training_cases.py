@@ -11,7 +11,7 @@ from lesionflow.training.slabs import ValidationSlabs
 RECIPE = Recipe(
     seed=3, max_epochs=4, max_minutes=5.0, loss="dice_bce", optimizer="adam", learning_rate=5e-3, weight_decay=0.0,
     scheduler="plateau", plateau_patience_epochs=2, plateau_factor=0.3, early_stopping_patience_epochs=5,
-    gradient_clip_norm=12.0, probability_threshold=0.5, deterministic=True, precision="auto",
+    gradient_clip_norm=12.0, probability_threshold=0.5, deterministic=True, precision="auto", compile=False,
     encoder="0\\.", frozen_epochs=0, encoder_learning_rate_fraction=1.0, averaging_decay=0.0, picture_every_epochs=0,
 )  # fmt: skip
 CHANGES = Changes(

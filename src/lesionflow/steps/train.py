@@ -13,8 +13,9 @@ from lesionflow.steps.training_data import n_loaders
 from lesionflow.steps.training_folds import Workshop
 from lesionflow.steps.training_gathering import gather
 from lesionflow.steps.training_runs import tracked
+from lesionflow.steps.training_team import assembled, obey, share_of, without_source
 from lesionflow.steps.training_work import WorkFolder
-from lesionflow.training import resolve_device
+from lesionflow.training import Team, resolve_device
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def run(
         settings: Device, workers and the tracking URI.
 
     Returns:
-        `epochs`, `validation_dice` and `minutes`.
+        `epochs`, `validation_dice` and `minutes`; in a process that helps another, its number alone.
 
     Raises:
         ArtifactError: When an input is broken or holds no case to train or validate on.
@@ -43,15 +44,27 @@ def run(
         ConfigError: When the loss or the first weights do not fit the plan, or memory or disk do not hold the training.
         LesionFlowError: When the loss is not finite from the start.
     """
+    device = resolve_device(settings.device)
+    with assembled(config, inputs, settings, device) as team:
+        if not team.leads:
+            trainings = gather(without_source(config), inputs, settings)
+            obey(team, trainings, device=device, workers=share_of(settings.workers, config))
+            return {"rank": team.rank}
+        return _lead(team, config, inputs, outputs, settings)
+
+
+def _lead(
+    team: Team, config: TrainConfig, inputs: Mapping[str, Path], outputs: Mapping[str, Path], settings: Settings
+) -> dict[str, float]:
+    device, workers = resolve_device(settings.device), share_of(settings.workers, config)
     trainings = gather(config, inputs, settings)
     require_cases(inputs["cases"], validation=trainings.validation, training=trainings.train)
     work = WorkFolder.beside(outputs["bundle"], trainings.key)
     tracker = Tracker(settings.tracking_uri, trainings.plan.dataset.name)
-    device = resolve_device(settings.device)
-    require_room(trainings.plan, work.path, device=device, n_loaders=n_loaders(device, settings.workers))
+    require_room(trainings.plan, work.path, device=device, n_loaders=n_loaders(device, workers))
     logger.info("to end this training cleanly before its time: touch %s", work.stop_file)
     with tracked(tracker, work, trainings.whole, device) as run_id:
-        shop = Workshop(trainings, work, tracker, run_id, device=device, workers=settings.workers)
+        shop = Workshop(trainings, work, tracker, run_id, device=device, workers=workers, team=team)
         model = shop.train()
         bundle = calibrate(
             model.bundle, inputs["cases"], device=device, tracker=tracker, run_id=run_id, judges=model.judges

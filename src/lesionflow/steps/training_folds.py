@@ -23,8 +23,9 @@ from lesionflow.steps.training_runs import (
     tracked,
 )
 from lesionflow.steps.training_task import TrainingTask
+from lesionflow.steps.training_team import give_order
 from lesionflow.steps.training_work import WorkFolder
-from lesionflow.training import TrainingResult, TrainingState, fit
+from lesionflow.training import Team, TrainingResult, TrainingState, fit
 
 #: What a training is stopped by when somebody asks for it: no other is begun then.
 REQUEST = "request"
@@ -105,11 +106,21 @@ class Workshop:
         run_id: The run of all of them.
         device: `cpu` or `cuda`.
         workers: Threads or processes that may be used.
+        team: The processes that train together; this one leads them.
     """
 
     def __init__(
-        self, trainings: Trainings, work: WorkFolder, tracker: Tracker, run_id: str, *, device: str, workers: int
+        self,
+        trainings: Trainings,
+        work: WorkFolder,
+        tracker: Tracker,
+        run_id: str,
+        *,
+        device: str,
+        workers: int,
+        team: Team,
     ) -> None:
+        self._team = team
         self._trainings = trainings
         self._work = work
         self._tracker = tracker
@@ -181,6 +192,7 @@ class Workshop:
             log_epoch(self._tracker, run_id, state)
 
         log_check_sheet(self._tracker, run_id, work, data)
+        give_order(self._team, self._trainings, task, max_minutes, resume)
         result = fit(
             build_network,
             data,
@@ -191,6 +203,7 @@ class Workshop:
             resume=resume,
             should_stop=self._work.stop_file.exists,
             on_pictures=logging_pictures(self._tracker, run_id, task),
+            team=self._team,
         )
         log_result(self._tracker, run_id, work, task, result)
         work.keep(result.state)

@@ -2,11 +2,13 @@
 
 from lesionflow.training.cases import CaseArrays
 from lesionflow.training.datamodule import CaseDataModule
+from lesionflow.training.hardware import resolve_compile, resolve_device, resolve_precision
 from lesionflow.training.losses import LOSSES
 from lesionflow.training.recipe import Recipe
 from lesionflow.training.sampling import PatchShape
 from lesionflow.training.state import TrainingState
-from lesionflow.training.trainer import TrainingResult, fit, resolve_device, resolve_precision
+from lesionflow.training.team import Team
+from lesionflow.training.trainer import TrainingResult, fit
 
 __all__ = [
     "LOSSES",
@@ -14,9 +16,11 @@ __all__ = [
     "CaseDataModule",
     "PatchShape",
     "Recipe",
+    "Team",
     "TrainingResult",
     "TrainingState",
     "fit",
+    "resolve_compile",
     "resolve_device",
     "resolve_precision",
 ]

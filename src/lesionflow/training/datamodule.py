@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from lesionflow.training.sampling import EpochSampler, Sample, TrainingPatches
 from lesionflow.training.slabs import SlabBatch, ValidationSlabs
+from lesionflow.training.team import ALONE
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -19,7 +20,7 @@ class CaseDataModule(LightningDataModule):
     Args:
         patches: What to train on.
         slabs: What to validate on; None to train on all there is.
-        batch_size: Patches a batch.
+        batch_size: Patches a batch, over all processes that train together.
         batches_per_epoch: Batches an epoch.
         n_workers: Processes that make batches ahead; 0 makes them in this one. The batches are the same.
     """
@@ -40,13 +41,20 @@ class CaseDataModule(LightningDataModule):
         self.batches_per_epoch = batches_per_epoch
         self.n_workers = n_workers
         self.first_epoch = 0
+        self.team = ALONE
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return the loader of training batches: float32 images, uint8 targets."""
         return DataLoader(
             self.patches,
-            batch_size=self.batch_size,
-            sampler=EpochSampler(self.batch_size * self.batches_per_epoch, self.first_epoch),
+            batch_size=self.batch_size // self.team.size,
+            sampler=EpochSampler(
+                self.batch_size * self.batches_per_epoch,
+                self.first_epoch,
+                batch_size=self.batch_size,
+                rank=self.team.rank,
+                n_processes=self.team.size,
+            ),
             collate_fn=_stack,
             generator=_own_generator(),
             num_workers=self.n_workers,
@@ -54,10 +62,11 @@ class CaseDataModule(LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[SlabBatch] | list[DataLoader[SlabBatch]]:
-        """Return the loader of validation slices; each batch holds slices of one case."""
+        """Return the loader of this process's share of validation slices; each batch holds slices of one case."""
         if self.slabs is None:
             return []
-        return DataLoader(self.slabs, batch_size=None, generator=_own_generator())
+        own = range(self.team.rank, len(self.slabs), self.team.size)
+        return DataLoader(Subset(self.slabs, own), batch_size=None, generator=_own_generator())
 
 
 def _stack(samples: Sequence[Sample]) -> Batch:

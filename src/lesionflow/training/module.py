@@ -1,6 +1,8 @@
 """The Lightning module: a network, its loss, and the Dice of whole validation slices."""
 
+import math
 import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -8,9 +10,10 @@ from pytorch_lightning import LightningModule
 from torch import nn
 
 from lesionflow.training.datamodule import Batch
-from lesionflow.training.losses import LOSSES, over_outputs
+from lesionflow.training.losses import LOSSES, Logits, over_outputs
 from lesionflow.training.recipe import Recipe
 from lesionflow.training.slabs import SlabBatch
+from lesionflow.training.team import ALONE, Team
 
 SGD_MOMENTUM = 0.9
 
@@ -30,14 +33,19 @@ class SegmentationModule(LightningModule):
     Args:
         network: From `models.build_model`.
         recipe: How to train.
+        team: The processes that train together; what each finds in its share of the validation is put together.
+        compiled: Whether training steps go through `torch.compile`; validation, whose slices vary in size, does not.
     """
 
-    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
+    def __init__(self, network: nn.Module, recipe: Recipe, team: Team = ALONE, *, compiled: bool = False) -> None:
         super().__init__()
         self.network = network
         self.recipe = recipe
+        self.team = team
+        self._step: Callable[[torch.Tensor], Logits] = torch.compile(network.forward) if compiled else network.__call__
         self._loss = LOSSES[recipe.loss]
         self._counts: Counts = {}
+        self._losses = [0.0, 0.0]
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return logits."""
@@ -55,39 +63,54 @@ class SegmentationModule(LightningModule):
             NonFiniteLossError: When it is NaN or infinite.
         """
         image, target = batch
-        loss = _finite(over_outputs(self._loss, self.network(image), target))
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(image))
+        loss = over_outputs(self._loss, self._step(image), target)
+        self._require_finite(float(loss.detach()))
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(image), sync_dist=self.team.size > 1)
         return loss
 
     def on_validation_epoch_start(self) -> None:
         """Forget the counts of the epoch before."""
-        self._counts = {}
+        self._counts, self._losses = {}, [0.0, 0.0]
+        self.team.align(self.network)
 
     def validation_step(self, batch: SlabBatch, _: int) -> None:
-        """Count right and wrong voxels of some slices of one case.
+        """Count right and wrong voxels of some slices of one case."""
+        size = batch.mask.shape[2:]
+        logits = self(batch.image)[(..., *(slice(n) for n in size))]
+        n_slices = len(batch.image)
+        self._losses = [self._losses[0] + n_slices * float(self._loss(logits, batch.mask)), self._losses[1] + n_slices]
+        predicted = torch.sigmoid(logits.float()) >= self.recipe.probability_threshold
+        counts = count_voxels(predicted, batch.mask.bool())
+        counts = counts.cpu()
+        self._counts[batch.case] = self._counts.get(batch.case, torch.zeros_like(counts)) + counts
+
+    def on_validation_epoch_end(self) -> None:
+        """Log loss and Dice of all cases.
 
         Raises:
             NonFiniteLossError: When the loss is NaN or infinite: the epoch's last step harmed the weights.
         """
-        size = batch.mask.shape[2:]
-        logits = self(batch.image)[(..., *(slice(n) for n in size))]
-        loss = _finite(self._loss(logits, batch.mask))
-        self.log("val/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.image))
-        predicted = torch.sigmoid(logits.float()) >= self.recipe.probability_threshold
-        counts = count_voxels(predicted, batch.mask.bool())
-        self._counts[batch.case] = self._counts.get(batch.case, torch.zeros_like(counts)) + counts
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the Dice of all cases."""
-        counts = torch.stack(list(self._counts.values()))
+        losses = torch.tensor(self.team.gather(self._losses)).sum(0)
+        loss = float(losses[0] / losses[1])
+        self._require_finite(loss)
+        self.log("val/loss", loss)
+        counts = torch.stack(list(_united(self.team.gather(self._counts)).values()))
         self.log("val/dice", dice_of_counts(counts).mean())
         self.log("val/dice_pooled", dice_of_counts(counts.sum(0)).mean())
 
+    def _require_finite(self, loss: float) -> None:
+        # All processes stop where one must.
+        if self.team.any(not math.isfinite(loss)):
+            raise NonFiniteLossError(f"the loss became {loss}" + (" here or in another process" * (self.team.size > 1)))
 
-def _finite(loss: torch.Tensor) -> torch.Tensor:
-    if not torch.isfinite(loss):
-        raise NonFiniteLossError(f"the loss became {loss.item()}")
-    return loss
+
+def _united(parts: Sequence[Counts]) -> Counts:
+    """Add the counts that processes made of parts of the cases."""
+    counts: Counts = {}
+    for part in parts:
+        for case, found in part.items():
+            counts[case] = counts[case] + found if case in counts else found
+    return {case: counts[case] for case in sorted(counts)}
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

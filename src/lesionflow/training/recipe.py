@@ -27,6 +27,7 @@ class Recipe:
         encoder_learning_rate_fraction: Learning rate of the encoder over that of the rest.
         averaging_decay: Of the moving average of the weights that is validated and kept; 0 for the weights themselves.
         picture_every_epochs: After how many epochs pictures of what is found are made; 0 for never.
+        compile: Whether `torch.compile` makes the training steps; `auto` where the device is a GPU.
         precision: `float32`, `bfloat16` (of convolutions; weights stay float32), or `auto`: what the device is built for.
     """
 
@@ -45,6 +46,7 @@ class Recipe:
     probability_threshold: float
     deterministic: bool
     precision: str
+    compile: bool | str
     encoder: str
     frozen_epochs: int
     encoder_learning_rate_fraction: float

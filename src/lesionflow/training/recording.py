@@ -33,6 +33,7 @@ class Recorder(Callback):
         averaging: Gives the weights that were validated.
         on_epoch: Called with the state after each epoch, when all callbacks have seen it.
         resume: State to go on from.
+        rank: Of this process among those that train together; each draws its own dropout.
     """
 
     def __init__(
@@ -43,7 +44,9 @@ class Recorder(Callback):
         averaging: AveragedWeights,
         on_epoch: OnEpoch,
         resume: TrainingState | None,
+        rank: int = 0,
     ) -> None:
+        self._rank = (rank,) if rank else ()
         self._schedule = schedule
         self._budget = budget
         self._early_stopping = early_stopping
@@ -60,7 +63,7 @@ class Recorder(Callback):
 
     def on_train_epoch_start(self, _: Trainer, pl_module: SegmentationModule) -> None:
         """Seed by epoch, so that a resumed training draws what an undisturbed one would."""
-        seed = np.random.SeedSequence((pl_module.recipe.seed, self._budget.epochs)).generate_state(1)[0]
+        seed = np.random.SeedSequence((pl_module.recipe.seed, self._budget.epochs, *self._rank)).generate_state(1)[0]
         torch.manual_seed(int(seed))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: SegmentationModule) -> None:

@@ -150,21 +150,29 @@ class EpochSampler(Sampler[tuple[int, int]]):
     Args:
         n_samples: Samples an epoch.
         first_epoch: Epochs done before this process, when training is resumed.
+        batch_size: Samples of a batch, over all processes.
+        rank: Of this process.
+        n_processes: Each takes an equal, unbroken part of every batch; `batch_size` is a multiple.
     """
 
-    def __init__(self, n_samples: int, first_epoch: int) -> None:
+    def __init__(
+        self, n_samples: int, first_epoch: int, *, batch_size: int = 1, rank: int = 0, n_processes: int = 1
+    ) -> None:
         self.n_samples = n_samples
         self.first_epoch = first_epoch
         self.epoch = 0
+        share = batch_size // n_processes
+        self._batches = range(rank * share, n_samples, batch_size)
+        self._share = share
 
     def __len__(self) -> int:
         """Return the samples an epoch."""
-        return self.n_samples
+        return len(self._batches) * self._share
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """Yield the keys of the present epoch."""
         epoch = self.first_epoch + self.epoch
-        return ((epoch, index) for index in range(self.n_samples))
+        return ((epoch, first + index) for first in self._batches for index in range(self._share))
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch comes next, counted in this process."""

@@ -9,6 +9,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from lesionflow.training.recipe import Recipe
+from lesionflow.training.team import ALONE, Team
 
 #: nnU-Net's exponent (DOI 10.1038/s41592-020-01008-z).
 POLYNOMIAL_POWER = 0.9
@@ -26,9 +27,22 @@ class Budget(Callback):
         elapsed_s: Seconds trained by the parts before.
         epochs_done: Epochs trained by the parts before.
         validates: Whether each epoch ends with a validation.
+        team: All stop where one of its clocks says so.
+        warms_up: Whether the first batch is no measure of the others, as a network is compiled in it.
     """
 
-    def __init__(self, max_minutes: float, elapsed_s: float, epochs_done: int, *, validates: bool = True) -> None:
+    def __init__(
+        self,
+        max_minutes: float,
+        elapsed_s: float,
+        epochs_done: int,
+        *,
+        validates: bool = True,
+        team: Team = ALONE,
+        warms_up: bool = False,
+    ) -> None:
+        self._team = team
+        self._warms_up = warms_up
         self.max_s = max_minutes * 60
         self.exhausted = False
         self.epochs = epochs_done
@@ -65,8 +79,10 @@ class Budget(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Break off an epoch when only the validation would still fit."""
+        if self._warms_up:
+            self._epoch_started, self._warms_up = time.monotonic(), False
         reserve = FIRST_VALIDATION_FRACTION * self.max_s if self._validation_s is None else MARGIN * self._validation_s
-        if self.elapsed_s + reserve >= self.max_s:
+        if self._team.any(self.elapsed_s + reserve >= self.max_s):
             self._stop(trainer)
 
     def on_validation_start(self, *_: Any) -> None:
@@ -81,7 +97,7 @@ class Budget(Callback):
         """Stop when no whole epoch fits any more."""
         self.epochs += 1
         self._longest_epoch_s = max(self._longest_epoch_s, self.epoch_s)
-        if not self.fits_another_epoch:
+        if self._team.any(not self.fits_another_epoch):
             self._stop(trainer)
 
     def _stop(self, trainer: Trainer) -> None:
@@ -93,15 +109,17 @@ class StopOnRequest(Callback):
 
     Args:
         should_stop: Asked after each batch.
+        team: All stop where one is asked to.
     """
 
-    def __init__(self, should_stop: Callable[[], bool]) -> None:
+    def __init__(self, should_stop: Callable[[], bool], team: Team = ALONE) -> None:
         self.requested = False
+        self._team = team
         self._should_stop = should_stop
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Ask."""
-        if not self.requested and self._should_stop():
+        if not self.requested and self._team.any(self._should_stop()):
             self.requested = trainer.should_stop = True
 
 
@@ -114,9 +132,11 @@ class Schedule(Callback):
     Args:
         recipe: How to train.
         budget: What says how many epochs can be afforded.
+        team: All learn at the leader's rate.
     """
 
-    def __init__(self, recipe: Recipe, budget: Budget) -> None:
+    def __init__(self, recipe: Recipe, budget: Budget, team: Team = ALONE) -> None:
+        self._team = team
         self.recipe = recipe
         self.budget = budget
         # torch's own scheduler wants an optimizer; a stand-in lets it be restored before the real one exists.
@@ -128,7 +148,7 @@ class Schedule(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, _: LightningModule) -> None:
         """Set the learning rate."""
-        self.learning_rate = self._now()
+        self.learning_rate = self._team.share(self._now())
         for group in trainer.optimizers[0].param_groups:
             group["lr"] = self.learning_rate * group.get("fraction", 1.0)
 

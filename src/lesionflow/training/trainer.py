@@ -10,22 +10,26 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.utilities.warnings import PossibleUserWarning
 from numpy.typing import NDArray
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.strategies import DDPStrategy
 from torch import nn
 
 from lesionflow.errors import ConfigError, LesionFlowError
 from lesionflow.training.averaging import AveragedWeights
 from lesionflow.training.datamodule import CaseDataModule
 from lesionflow.training.freezing import FrozenEncoder
+from lesionflow.training.hardware import resolve_compile, resolve_precision
 from lesionflow.training.module import NonFiniteLossError, SegmentationModule
 from lesionflow.training.recipe import Recipe
 from lesionflow.training.recording import OnEpoch, ProgressBar, Recorder
 from lesionflow.training.sample_pictures import OnPictures, Pictures
 from lesionflow.training.schedule import Budget, Schedule, StopOnRequest
 from lesionflow.training.state import Row, TrainingState
+from lesionflow.training.team import ALONE, Team
 
 _log = logging.getLogger(__name__)
 
@@ -92,20 +96,25 @@ class _Run:
         should_stop: Callable[[], bool],
         *,
         validates: bool,
+        compiled: bool,
     ) -> None:
-        recipe = module.recipe
-        self.stop = StopOnRequest(should_stop)
+        recipe, team = module.recipe, module.team
+        self.stop = StopOnRequest(should_stop, team)
         self.extra: list[Any] = []
         self.module = module
         self.epochs_done = resume.epochs if resume else 0
         elapsed_s = resume.elapsed_s if resume else 0.0
-        self.budget = Budget(recipe.max_minutes, elapsed_s, self.epochs_done, validates=validates)
-        self.schedule = Schedule(recipe, self.budget)
+        self.budget = Budget(
+            recipe.max_minutes, elapsed_s, self.epochs_done, validates=validates, team=team, warms_up=compiled
+        )
+        self.schedule = Schedule(recipe, self.budget, team)
         self.early_stopping = EarlyStopping(
             "val/dice", mode="max", patience=recipe.early_stopping_patience_epochs, check_on_train_epoch_end=False
         )
         self.averaging = AveragedWeights(recipe.averaging_decay, resume.callbacks["averaging"] if resume else None)
-        self.recorder = Recorder(self.schedule, self.budget, self.early_stopping, self.averaging, on_epoch, resume)
+        self.recorder = Recorder(
+            self.schedule, self.budget, self.early_stopping, self.averaging, on_epoch, resume, team.rank
+        )
         if resume is not None:
             self.schedule.load_state_dict(resume.callbacks["schedule"])
             self.early_stopping.load_state_dict(resume.callbacks["early_stopping"])
@@ -115,10 +124,11 @@ class _Run:
     def callbacks(self) -> list[Any]:
         """In the order in which they must see the end of an epoch."""
         best = self.recorder.state.best_dice if self.recorder.state else 0.0
-        bar = ProgressBar(self.module.recipe.max_epochs, self.budget, best)
+        leads = self.module.team.leads
+        bar = [ProgressBar(self.module.recipe.max_epochs, self.budget, best)] if leads else []
         freezing = FrozenEncoder(self.module.recipe, self.budget)
         counting = [self.early_stopping, self.budget, self.schedule, self.stop]
-        return [self.averaging, *counting, freezing, bar, *self.extra, self.recorder]
+        return [self.averaging, *counting, freezing, *bar, *self.extra, self.recorder]
 
     @property
     def stopped_by(self) -> str:
@@ -145,6 +155,7 @@ def fit(
     resume: TrainingState | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     on_pictures: OnPictures | None = None,
+    team: Team = ALONE,
 ) -> TrainingResult:
     """Train until the recipe says stop; return the weights with the best validation Dice, the last without validation.
 
@@ -161,21 +172,26 @@ def fit(
         resume: State to go on from.
         should_stop: Asked after each batch; once it says yes, training is validated and ends.
         on_pictures: Called with what the network finds in some validation slices, every so many epochs as the recipe says.
+        team: The processes that train together; each calls this with the same data, recipe and state.
 
     Returns:
         The best weights and how they came about.
 
     Raises:
         LesionFlowError: When the loss becomes NaN or infinite before the first epoch is over.
+        ConfigError: When the batch can't be divided among the team, or the network can't be compiled here.
     """
+    _require_shares(data, team)
+    compiled = resolve_compile(recipe.compile, device=device)
     with _environment(recipe, device, n_threads):
         torch.manual_seed(recipe.seed)
         validates = data.slabs is not None
-        run = _Run(SegmentationModule(build_network(), recipe), on_epoch, resume, should_stop, validates=validates)
+        module = SegmentationModule(build_network(), recipe, team, compiled=compiled)
+        run = _Run(module, on_epoch, resume, should_stop, validates=validates, compiled=compiled)
         if on_pictures is not None and recipe.picture_every_epochs and data.slabs is not None:
             run.extra.append(Pictures(data.slabs, run.budget, run.averaging, on_pictures))
-        data.first_epoch = run.epochs_done
-        stopped_by = (resume.stopped_by or run.stopped_by) if resume is not None else ""
+        data.first_epoch, data.team = run.epochs_done, team
+        stopped_by = team.share((resume.stopped_by or run.stopped_by) if resume is not None else "")
         if not stopped_by:
             stopped_by = _train(run, data, device)
     state = run.recorder.state
@@ -184,59 +200,38 @@ def fit(
     return TrainingResult(replace(state, stopped_by=stopped_by))
 
 
-def resolve_device(wanted: str) -> str:
-    """Turn `auto` into `cuda` where there is one, `cpu` otherwise.
-
-    Args:
-        wanted: `auto`, `cpu` or `cuda`.
-
-    Returns:
-        `cpu` or `cuda`.
-    """
-    if wanted != "auto":
-        return wanted
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def resolve_precision(wanted: str, device: str, dimensions: int) -> str:
-    """Turn `auto` into what the device multiplies in hardware; emulated, bfloat16 is slower than float32.
-
-    On a CPU, volumes are never convolved in bfloat16: torch 2.13's gradient of their kernels there reads memory that
-    nobody wrote, so that it is wrong now and then, and NaN at times. Pictures' and slices' gradients are right.
-
-    Args:
-        wanted: `auto`, `float32` or `bfloat16`.
-        device: `cpu` or `cuda`.
-        dimensions: Of the network's convolutions, 2 or 3.
-
-    Returns:
-        `float32`, `bfloat16` or, on older GPUs, `float16`.
-
-    Raises:
-        ConfigError: When bfloat16 is wanted of volumes on a CPU.
-    """
-    in_volumes = device == "cpu" and dimensions == 3
-    if wanted == "bfloat16" and in_volumes:
+def _require_shares(data: CaseDataModule, team: Team) -> None:
+    if data.batch_size % team.size:
         raise ConfigError(
-            "Expected train.precision auto or float32 for a 3D network on a CPU, found bfloat16: "
-            "torch computes wrong gradients there."
+            f"Expected plan.batch_size to be a multiple of the {team.size} processes of train.devices and train.nodes, found "
+            f"{data.batch_size}: each takes an equal part of every batch."
         )
-    if wanted != "auto":
-        return wanted
-    if device == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
-    if in_volumes:
-        return "float32"
-    found = torch.cpu.get_capabilities()
-    return "bfloat16" if any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")) else "float32"
+    if data.slabs is not None and len(data.slabs) < team.size:
+        raise ConfigError(
+            f"Expected a batch of validation slices for each of {team.size} processes, found {len(data.slabs)}. "
+            "Lower train.devices, or raise train.max_validation_slices_per_case."
+        )
+
+
+def _strategy(recipe: Recipe, team: Team) -> Any:
+    if team.size == 1:
+        return "auto"
+    # Weights that are frozen for some epochs have no gradient then.
+    return DDPStrategy(
+        cluster_environment=TorchElasticEnvironment(), find_unused_parameters=recipe.frozen_epochs > 0,
+        process_group_backend="nccl" if team.device == "cuda" else "gloo",
+    )  # fmt: skip
 
 
 def _train(run: _Run, data: CaseDataModule, device: str) -> str:
-    recipe = run.module.recipe
+    recipe, team = run.module.recipe, run.module.team
     dimensions = 3 if any(isinstance(part, nn.Conv3d) for part in run.module.modules()) else 2
     trainer = Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
-        devices=1,
+        devices=team.n_local,
+        num_nodes=team.n_nodes,
+        strategy=_strategy(recipe, team),
+        use_distributed_sampler=False,
         precision=PRECISIONS[resolve_precision(recipe.precision, device, dimensions)],
         max_epochs=recipe.max_epochs - run.epochs_done,
         gradient_clip_val=recipe.gradient_clip_norm,

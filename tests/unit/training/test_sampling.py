@@ -171,3 +171,13 @@ def test_validation_sees_each_slice_as_inference_does():
     for position, center in enumerate((0, 2, 4, 6)):
         np.testing.assert_array_equal(batch.image[position], stack_context(case.image, center, 5))
         np.testing.assert_array_equal(batch.mask[position, 0], case.mask[center] == 1)
+
+
+def test_processes_share_every_batch_without_gap_or_overlap():
+    whole = list(EpochSampler(24, 5, batch_size=6))
+    shares = [EpochSampler(24, 5, batch_size=6, rank=rank, n_processes=3) for rank in range(3)]
+    assert [len(share) for share in shares] == [8, 8, 8]
+    assert sorted(key for share in shares for key in share) == whole == [(5, index) for index in range(24)]
+    for batch in range(4):
+        together = {key for share in shares for key in list(share)[2 * batch : 2 * batch + 2]}
+        assert together == set(whole[6 * batch : 6 * batch + 6])

@@ -1,6 +1,7 @@
 import io
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import torch
 from rich.console import Console
 
 from lesionflow.errors import ArtifactError, ConfigError, LesionFlowError
-from lesionflow.training import TrainingState, fit, resolve_device, resolve_precision
+from lesionflow.training import Team, TrainingState, fit, resolve_compile, resolve_device, resolve_precision
 from support.training_cases import RECIPE, blob_case, blob_data, tiny_network
 
 TESTS = Path(__file__).resolve().parents[2]
@@ -254,6 +255,18 @@ def test_torch_is_left_as_it_was():
     assert torch.utils.deterministic.fill_uninitialized_memory == fill
 
 
+def test_a_batch_that_can_not_be_divided_is_refused():
+    with pytest.raises(ConfigError, match=r"plan\.batch_size.*multiple of the 3 processes.*found 4"):
+        fit(tiny_network, blob_data(), RECIPE, device="cpu", n_threads=1, on_epoch=print, team=Team(size=3))
+
+
+def test_a_validation_smaller_than_a_team_is_refused():
+    data = blob_data()
+    data.batch_size, data.slabs.chunks = 16, data.slabs.chunks[:3]
+    with pytest.raises(ConfigError, match=r"each of 4 processes, found 3"):
+        fit(tiny_network, data, RECIPE, device="cpu", n_threads=1, on_epoch=print, team=Team(size=4))
+
+
 def test_a_broken_checkpoint_is_named(undisturbed):
     with pytest.raises(ArtifactError, match="checkpoint of training"):
         TrainingState.from_bytes(undisturbed[1][0][:1000])
@@ -287,6 +300,33 @@ def test_precision_auto_is_what_the_device_is_built_for(monkeypatch):
         assert resolve_precision(wanted, "cuda", 3) == wanted
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
     assert resolve_precision("auto", "cuda", 3) == "float16"
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU; there is no g++")
+def test_a_compiled_network_trains_as_the_plain_one():
+    recipe = replace(RECIPE, max_epochs=2, precision="float32", optimizer="sgd", learning_rate=1e-2)
+
+    def network():
+        return torch.nn.Sequential(
+            torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(4, 1, 3, padding=1)
+        )
+
+    plain, compiled = (train(replace(recipe, compile=wanted), network=network) for wanted in (False, True))
+    assert set(plain.weights) == set(compiled.weights)
+    for name, weight in plain.weights.items():
+        np.testing.assert_allclose(compiled.weights[name], weight, rtol=1e-3, atol=1e-5)
+    for one, other in zip(plain.history, compiled.history, strict=True):
+        assert other["val/loss"] == pytest.approx(one["val/loss"], rel=1e-4)
+
+
+def test_compiling_is_for_gpus_unless_params_say_otherwise(monkeypatch):
+    assert resolve_compile("auto", device="cuda")
+    assert not resolve_compile("auto", device="cpu")
+    assert not resolve_compile(wanted=False, device="cuda")
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert resolve_compile(wanted=True, device="cuda")
+    with pytest.raises(ConfigError, match=r"C\+\+ compiler for train\.compile true.*g\+\+"):
+        resolve_compile(wanted=True, device="cpu")
 
 
 def test_volumes_are_not_convolved_in_bfloat16_on_a_cpu():

@@ -1,0 +1,100 @@
+"""The processes that train one network together: what they tell one another, and that they always agree."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import distributed, nn
+
+Value = TypeVar("Value")
+#: How processes find and number one another; torchrun and Kubeflow's trainers set the same names.
+RANK, LOCAL_RANK, NODE_RANK, WORLD_SIZE = "RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE"
+
+
+@dataclass(frozen=True)
+class Team:
+    """This process among those that train a network together, each on its share of every batch.
+
+    What processes decide alone must be decided alike, or they wait for one another for ever: clocks differ, and a stop file is
+    seen by one. So each such decision goes through `share` or `any`.
+
+    Args:
+        rank: Number of this process; 0 decides, logs and writes.
+        size: How many there are.
+        n_local: How many of them are on this machine.
+        device: `cpu` or `cuda`.
+    """
+
+    rank: int = 0
+    size: int = 1
+    n_local: int = 1
+    device: str = "cpu"
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that decides, logs and writes."""
+        return self.rank == 0
+
+    @property
+    def n_nodes(self) -> int:
+        """Machines."""
+        return self.size // self.n_local
+
+    def share(self, value: Value) -> Value:
+        """Return the leader's value; those of others are not looked at."""
+        if self.size == 1:
+            return value
+        box: list[Any] = [value if self.leads else None]
+        distributed.broadcast_object_list(box, src=0)
+        shared: Value = box[0]
+        return shared
+
+    def gather(self, value: Value) -> list[Value]:
+        """Return the values of all, by rank."""
+        if self.size == 1:
+            return [value]
+        boxes: list[Any] = [None] * self.size
+        distributed.all_gather_object(boxes, value)
+        return boxes
+
+    def any(self, flag: bool) -> bool:  # noqa: FBT001 - it is what is asked about
+        """Tell whether the flag is raised in any process."""
+        if self.size == 1:
+            return flag
+        raised = torch.tensor([int(flag)], device=self.device)
+        distributed.all_reduce(raised)
+        return bool(raised.item())
+
+    def align(self, network: nn.Module) -> None:
+        """Give all the leader's buffers, such as the statistics of batch normalization, which are not averaged in training."""
+        if self.size > 1:
+            for buffer in network.buffers():
+                distributed.broadcast(buffer, src=0)
+
+
+#: A process that trains alone.
+ALONE = Team()
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Team]:
+    """Join the team that the environment names (`RANK`, `LOCAL_RANK`, `WORLD_SIZE`, `MASTER_ADDR`, `MASTER_PORT`).
+
+    Args:
+        device: `cpu` (gloo) or `cuda` (NCCL).
+
+    Yields:
+        The team.
+    """
+    rank, size, local = (int(os.environ[name]) for name in (RANK, WORLD_SIZE, LOCAL_RANK))
+    n_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if device == "cuda":
+        torch.cuda.set_device(local)
+    distributed.init_process_group("nccl" if device == "cuda" else "gloo", rank=rank, world_size=size)
+    try:
+        yield Team(rank, size, n_local, device)
+    finally:
+        distributed.destroy_process_group()
