@@ -3,9 +3,9 @@
 nnU-Net is timed in the same run where it is installed (`pip install nnunetv2==2.8.1`, torchvision removed beside a CPU torch).
 """
 
+import importlib.util
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -13,10 +13,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
 
+import psutil
 import torch
+import yaml
 
 from benchmarks.timing import show
 from lesionflow.config import Settings, TrainConfig, load_params
@@ -31,6 +34,11 @@ STUDIES = ROOT.parent / "shared" / "data" / "sts" / "dicom"
 PRESET = ROOT / "presets" / "sts_petct.yaml"
 #: Steps timed with each source of batches, and how many of one source at a time.
 ROUNDS, STEPS_A_ROUND = 8, 4
+#: Seconds between two looks at the memory.
+LOOK_S = 0.2
+NNUNET = (
+    "from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry as run; run()"
+)
 
 
 def run() -> None:
@@ -48,28 +56,43 @@ def run() -> None:
         run_step("validate", params["validate"], {"cases": paths["cases"]}, {"validation": paths["validation"]})
         before = {key: paths[key] for key in ("cases", "validation")}
         run_step("split", params["split"], before, {"splits": paths["splits"]})
-        _prepare(work, paths)
+        _prepare(work, paths, params)
         _nnunet(work, paths["cases"])
         _loader(params["train"], paths)
 
 
-def _prepare(work: Path, paths: dict[str, Path]) -> None:
-    """Each step in a process of its own, as DVC runs it: libraries loaded anew."""
-    seconds = {}
-    for name, inputs in (("plan", ("cases", "splits")), ("preprocess", ("cases", "plan"))):
-        output = {"plan": "plan", "preprocess": "preprocessed"}[name]
-        command = [sys.executable, "-m", "lesionflow", name, "--params", str(PRESET), f"--{output}", str(paths[output])]
-        command += [part for key in inputs for part in (f"--{key}", str(paths[key]))]
-        seconds[f"lesionflow {name}"] = [_timed(lambda c=command: _call(c, work))]
-    seconds["lesionflow plan + preprocess"] = [sum(value[0] for value in seconds.values())]
-    show(f"25 patients, CT + PET, {Settings().workers} workers", seconds)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"  peak memory of the largest process {peak:.0f} MB")
+def _prepare(work: Path, paths: dict[str, Path], params: dict[str, dict[str, object]]) -> None:
+    """Each step in a process of its own, as DVC runs it: libraries loaded anew. First at nnU-Net's spacing, then at the preset's."""
+    fine = {**params, "plan": {**params["plan"], "spacing_mm": ["auto", "auto", "auto"]}}
+    for what, chosen in (("the spacing that nnU-Net chooses", fine), ("the preset's spacing", params)):
+        file = work / "params.yaml"
+        file.write_text(yaml.safe_dump(chosen), encoding="utf-8")
+        paths["plan"].unlink(missing_ok=True)
+        shutil.rmtree(paths["preprocessed"], ignore_errors=True)
+        seconds, peaks = {}, []
+        for name, inputs in (("plan", ("cases", "splits")), ("preprocess", ("cases", "plan"))):
+            output = {"plan": "plan", "preprocess": "preprocessed"}[name]
+            command = [
+                sys.executable,
+                "-m",
+                "lesionflow",
+                name,
+                "--params",
+                str(file),
+                f"--{output}",
+                str(paths[output]),
+            ]
+            command += [part for key in inputs for part in (f"--{key}", str(paths[key]))]
+            began = time.perf_counter()
+            peaks.append(_call(command, work))
+            seconds[f"lesionflow {name}"] = [time.perf_counter() - began]
+        seconds["lesionflow plan + preprocess"] = [sum(value[0] for value in seconds.values())]
+        show(f"25 patients, CT + PET, {what}, {Settings().workers} workers", seconds)
+        print(f"  peak memory of all processes {max(peaks):.0f} MB")
 
 
 def _nnunet(work: Path, cases: Path) -> None:
-    planner = shutil.which("nnUNetv2_plan_and_preprocess")
-    if planner is None:
+    if importlib.util.find_spec("nnunetv2") is None:
         print("  nnU-Net: not installed here")
         return
     raw = work / "nnUNet_raw" / "Dataset001_STS"
@@ -77,12 +100,11 @@ def _nnunet(work: Path, cases: Path) -> None:
     shutil.copytree(cases, raw)
     for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
         os.environ[name] = str(work / name)
-    command = [planner, "-d", "1", "-c", "2d", "-npfp", "2", "-np", "2"]
-    seconds = _timed(lambda: _call(command, work))
-    show("nnU-Net, 2 processes", {"fingerprint + plan + preprocess, 2d": [seconds]})
-    print(
-        f"  peak memory of the largest process {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f} MB"
-    )
+    command = [sys.executable, "-c", NNUNET, "-d", "1", "-c", "2d", "-npfp", "2", "-np", "2"]
+    began = time.perf_counter()
+    peak = _call(command, work)
+    show("nnU-Net, 2 processes", {"fingerprint + plan + preprocess, 2d": [time.perf_counter() - began]})
+    print(f"  peak memory of all processes {peak:.0f} MB")
     (plans,) = (work / "nnUNet_preprocessed").rglob("nnUNetPlans.json")
     configuration = json.loads(plans.read_text(encoding="utf-8"))["configurations"]["2d"]
     network = configuration["architecture"]["arch_kwargs"]
@@ -128,5 +150,25 @@ def _timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _call(command: list[str], folder: Path) -> None:
-    subprocess.run(command, check=True, capture_output=True, cwd=folder)
+def _call(command: list[str], folder: Path) -> float:
+    """Run a command; return the most memory, in MB, that it and its processes held together, looked at all the time."""
+    peak = 0.0
+    with (folder / "log.txt").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        while process.poll() is None:
+            peak = max(peak, _held_mb(process.pid))
+            time.sleep(LOOK_S)
+    if process.returncode:
+        raise SystemExit(f"{command[:4]} failed:\n{(folder / 'log.txt').read_text(encoding='utf-8')[-3000:]}")
+    return peak
+
+
+def _held_mb(pid: int) -> float:
+    """Return what a process and those that it started hold; a page that n of them share counts as an n-th in each."""
+    total = 0
+    with suppress(psutil.Error):
+        family = psutil.Process(pid)
+        for process in (family, *family.children(recursive=True)):
+            with suppress(psutil.Error):
+                total += process.memory_full_info().pss
+    return total / 1e6

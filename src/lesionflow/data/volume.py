@@ -64,6 +64,14 @@ class Mask:
             raise InputError("Expected whole labels 0..255, found other values.", reason="invalid_array")
         object.__setattr__(self, "labels", _read_only(labels))
 
+    @property
+    def present(self) -> tuple[int, ...]:
+        """Labels that some voxel has, background apart, in ascending order."""
+        counts = np.zeros(256, dtype=np.int64)
+        for plane in self.labels:
+            counts += np.bincount(plane.ravel(), minlength=256)
+        return tuple(int(label) for label in np.flatnonzero(counts) if label)
+
     def region(self, labels: tuple[int, ...]) -> NDArray[np.bool_]:
         """Return a bool array (slice, row, column), True where the label is one of `labels`."""
         return np.isin(self.labels, labels)

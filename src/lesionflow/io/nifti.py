@@ -7,7 +7,8 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-from isal import igzip
+from isal import igzip, igzip_lib
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, ImageDataError
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ EMPTY_INFLATION, MAX_EMPTY_BYTES = 200, 1 << 30
 MAX_OFFSET_BYTES = 16 << 20
 #: Written into a picture's header, whose unit is the pixel.
 PIXEL_UNIT = b"spacing unknown, unit is the pixel"
+#: A class, which isal's type stubs call an instance.
+ISAL_FAULT: Any = igzip_lib.IsalError
 #: Reading faults that nibabel and gzip are known to raise on broken files.
 READ_FAULTS = (
     OSError,
@@ -41,6 +44,7 @@ READ_FAULTS = (
     KeyError,
     OverflowError,
     zlib.error,
+    ISAL_FAULT,
     HeaderDataError,
     ImageDataError,
     ImageFileError,
@@ -132,7 +136,7 @@ def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
         image: Any = nib.load(path)
         _require_size(image, path, name)
         with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused by name afterwards
-            data = np.asanyarray(image.dataobj)
+            data = _read_voxels(image.dataobj, path)
         affine = np.diag([*3 * [_mm(image)], 1.0]) @ np.asarray(image.affine, dtype=float)
         known = _has_geometry(image)
         in_pixels = "descrip" in image.header and bytes(image.header["descrip"].item()).startswith(PIXEL_UNIT)
@@ -163,6 +167,15 @@ def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
     geometry = Geometry((int(data.shape[2]), int(data.shape[1]), int(data.shape[0])), lps, not in_pixels)
     channels = [data] if data.ndim == 3 else list(np.moveaxis(data, -1, 0))
     return [np.ascontiguousarray(channel.transpose(2, 1, 0)) for channel in channels], geometry
+
+
+def _read_voxels(proxy: Any, path: Path) -> NDArray[Any]:
+    """Read a file's voxels; a packed file by ISA-L, which unpacks twice as fast as what nibabel takes."""
+    if path.suffix != ".gz" or type(proxy) is not ArrayProxy:
+        return np.asanyarray(proxy)
+    scaled = (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
+    with igzip.open(path, "rb") as source:
+        return np.asanyarray(ArrayProxy(source, scaled))
 
 
 def _require_size(image: Any, path: Path, name: str) -> None:

@@ -1,10 +1,10 @@
 """Bring array axes to the patient's axes, by permutation and flips alone."""
 
+from itertools import permutations
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from lesionflow.data.geometry import Geometry
 
@@ -25,9 +25,11 @@ def find_orientation(geometry: Geometry) -> Orientation:
     An oblique grid stays oblique: only the order and the sense of its axes change.
     """
     cosines = geometry.direction[list(CANONICAL_LPS_AXES)]
-    _, order = linear_sum_assignment(-np.abs(cosines))
+    near = np.abs(cosines)
+    # Six orders can be tried: scipy.optimize takes longer to load than a case to be read.
+    order = max(permutations(range(3)), key=lambda old: near[0, old[0]] + near[1, old[1]] + near[2, old[2]])
     flipped = [bool(cosines[new, old] < 0) for new, old in enumerate(order)]
-    return Orientation((int(order[0]), int(order[1]), int(order[2])), (flipped[0], flipped[1], flipped[2]))
+    return Orientation((order[0], order[1], order[2]), (flipped[0], flipped[1], flipped[2]))
 
 
 def reorient_geometry(geometry: Geometry, orientation: Orientation) -> Geometry:

@@ -29,6 +29,12 @@ class _Axis(NamedTuple):
     weight: NDArray[np.float32] | None
     outside: NDArray[np.bool_]
 
+    @property
+    def is_run(self) -> bool:
+        """Whether target voxels are neighboring source voxels in turn: then nothing is to be computed."""
+        steps = bool(len(self.low)) and bool((np.diff(self.low) == 1).all())
+        return steps and self.weight is None and not self.outside.any()
+
     def part(self, block: slice, first: int) -> "_Axis":
         """Return the walk of some target voxels, over a source axis of which only what follows `first` is given."""
         weight = None if self.weight is None else self.weight[block]
@@ -176,7 +182,7 @@ def resample_mask_to_grid(mask: Mask, geometry: Geometry) -> Mask:
         return Mask(mask.labels, geometry)
     best = np.full(geometry.shape, 0.5, dtype=np.float32)
     labels = np.zeros(geometry.shape, dtype=np.uint8)
-    for label in (int(value) for value in np.unique(mask.labels) if value):
+    for label in mask.present:
         indicator = (mask.labels == label).astype(np.float32)[None]
         share = resample_array(indicator, mask.geometry, geometry, order=1, fill=0.0, smooth=False)[0]
         wins = share >= best
@@ -223,7 +229,8 @@ def _sigma(factor: float) -> float:
 def _smooth(array: NDArray[np.float32], factors: NDArray[np.float64]) -> NDArray[np.float32]:
     for axis, factor in enumerate(factors):
         sigma = _sigma(factor)
-        if sigma > 0 and array.shape[axis + 1] > 1:
+        # A kernel of one voxel is that voxel.
+        if int(SMOOTHING_REACH * sigma + 0.5) > 0 and array.shape[axis + 1] > 1:
             array = ndimage.gaussian_filter1d(array, sigma, axis=axis + 1, mode="nearest", truncate=SMOOTHING_REACH)
     return array
 
@@ -241,6 +248,9 @@ def _walk(positions: NDArray[np.float64], n: int, order: int) -> _Axis:
 
 
 def _interpolate_axis(array: NDArray[Any], axis: int, walk: _Axis, fill: float) -> NDArray[Any]:
+    if walk.is_run:
+        first = int(walk.low[0])
+        return array[(slice(None),) * axis + (slice(first, first + len(walk.low)),)]
     result = np.take(array, walk.low, axis=axis)
     if walk.weight is not None:
         shape = [1] * array.ndim

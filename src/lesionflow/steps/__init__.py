@@ -11,13 +11,17 @@ from lesionflow.errors import ConfigError
 
 
 class Step(NamedTuple):
-    """One step: the class of its params section, its inputs and outputs by name, what it does, where `run` lives."""
+    """One step: the class of its params section, its inputs and outputs by name, what it does, where `run` lives.
+
+    `loaded_by_workers` names the module that its worker processes call, where it has any: they load it while `run` is loaded.
+    """
 
     section: type[Section]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     summary: str
     module: str
+    loaded_by_workers: str = ""
 
 
 STEPS: Mapping[str, Step] = {
@@ -26,6 +30,7 @@ STEPS: Mapping[str, Step] = {
         ("raw",),
         ("cases",),
         "Read studies of any layout, de-identified, into cases.",
+        "lesionflow.steps.ingest",
         "lesionflow.steps.ingest",
     ),
     "validate": Step(
@@ -48,12 +53,14 @@ STEPS: Mapping[str, Step] = {
         ("plan",),
         "Measure the training cases and decide how to train.",
         "lesionflow.steps.plan",
+        "lesionflow.steps.case_facts",
     ),
     "preprocess": Step(
         config.PreprocessConfig,
         ("cases", "plan"),
         ("preprocessed",),
         "Bring every case to model space.",
+        "lesionflow.steps.preprocess",
         "lesionflow.steps.preprocess",
     ),
     "train": Step(
@@ -119,9 +126,12 @@ def run_step(
             raise ConfigError(message)
     for path in outputs.values():
         Path(path).parent.mkdir(parents=True, exist_ok=True)
+    settings = Settings()
+    if step.loaded_by_workers:
+        import_module("lesionflow.steps.parallel").prepare_workers(step.loaded_by_workers, settings.workers)
     run = import_module(step.module).run
     counts: Mapping[str, float] = run(
-        section, {k: Path(v) for k, v in inputs.items()}, {k: Path(v) for k, v in outputs.items()}, Settings()
+        section, {k: Path(v) for k, v in inputs.items()}, {k: Path(v) for k, v in outputs.items()}, settings
     )
     return counts
 

@@ -26,7 +26,7 @@ from lesionflow.io.rules import CASE, ReadingRules, SeriesRule
 from lesionflow.io.storage import replacing_file, sha256_file, write_text
 from lesionflow.preprocessing import align_channels
 from lesionflow.steps.measuring import measure_case
-from lesionflow.steps.parallel import map_cases, prepare_workers
+from lesionflow.steps.parallel import map_cases
 from lesionflow.steps.studies import Task, open_studies, secret_of
 from lesionflow.validation.thumbnails import draw_thumbnail
 
@@ -59,7 +59,6 @@ def run(
         DataQualityError: When more than the allowed fraction of studies is refused.
     """
     folder = outputs["cases"]
-    prepare_workers(__name__, settings.workers)
     dataset, rules = _dataset(config), _rules(config)
     studies = open_studies(inputs["raw"], config, settings, reader_version=READER_VERSION, only_recorded=True)
     with studies as (layout, tasks):

@@ -4,7 +4,7 @@ import logging
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
 from typing import TypeVar
@@ -36,30 +36,43 @@ def prepare_workers(module: str, workers: int) -> None:
 def map_cases(
     function: Callable[[Item], Result], items: Sequence[Item], *, name: Callable[[Item], str], workers: int, what: str
 ) -> Iterator[tuple[Item, Result | InputError]]:
-    """Call a function for each case in worker processes; yield as each is done.
+    """Call a function for each case in worker processes, which begin at once; yield as each is done.
 
     Args:
         function: Picklable; an `InputError` that it raises is yielded in place of a result, others stop the step.
         items: One a case.
         name: The case id of an item.
-        workers: Processes; with one, or one case, all runs in this process.
+        workers: Processes; with one, or one case, all runs in this process as results are asked for.
         what: A word for the progress line.
 
-    Yields:
-        The item and its result or `InputError`.
+    Returns:
+        The items and their results or `InputError`s, to be read to the end.
 
     Raises:
-        LesionFlowError: When a worker dies, with the cases that it may have been working on.
+        LesionFlowError: While it is read, when a worker dies, with the cases that it may have been working on.
     """
-    console = Console(stderr=True)
     if workers == 1 or len(items) < 2:
-        for item in track(items, what, console=console, disable=not items):
-            yield item, _attempt(function, item)
-        return
+        return _one_by_one(function, items, what)
     context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(min(workers, len(items)), mp_context=context, initializer=_use_one_thread) as pool:
-        futures = {pool.submit(_attempt, function, item): item for item in items}
-        for future in track(as_completed(futures), what, total=len(items), console=console):
+    pool = ProcessPoolExecutor(min(workers, len(items)), mp_context=context, initializer=_use_one_thread)
+    return _collect(pool, {pool.submit(_attempt, function, item): item for item in items}, name, what)
+
+
+def _one_by_one(
+    function: Callable[[Item], Result], items: Sequence[Item], what: str
+) -> Iterator[tuple[Item, Result | InputError]]:
+    for item in track(items, what, console=Console(stderr=True), disable=not items):
+        yield item, _attempt(function, item)
+
+
+def _collect(
+    pool: ProcessPoolExecutor,
+    futures: dict[Future[Result | InputError], Item],
+    name: Callable[[Item], str],
+    what: str,
+) -> Iterator[tuple[Item, Result | InputError]]:
+    with pool:
+        for future in track(as_completed(futures), what, total=len(futures), console=Console(stderr=True)):
             try:
                 yield futures[future], future.result()
             except BrokenProcessPool as error:

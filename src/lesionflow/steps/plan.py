@@ -22,8 +22,6 @@ from lesionflow.errors import InputError
 from lesionflow.io.cases import read_dataset
 from lesionflow.io.plans import read_plan
 from lesionflow.io.storage import write_text
-from lesionflow.models import build_model, size_multiple
-from lesionflow.models.memory import training_memory_mb
 from lesionflow.steps.case_facts import measure_facts
 from lesionflow.steps.parallel import map_cases
 
@@ -38,8 +36,12 @@ def run(
     split = Split.model_validate_json(inputs["splits"].read_text(encoding="utf-8"))
     case_ids = sorted({*split.train, *split.validation})
     measure = partial(measure_facts, inputs["cases"], dataset)
+    measured = map_cases(measure, case_ids, name=str, workers=settings.workers, what="Measuring cases")
+    # torch takes as long to load as all the cases to be measured: that is done beside it.
+    from lesionflow.models import size_multiple
+
     facts = []
-    for _, result in map_cases(measure, case_ids, name=str, workers=settings.workers, what="Measuring cases"):
+    for _, result in measured:
         if isinstance(result, InputError):
             raise result
         facts.append(result)
@@ -62,6 +64,9 @@ def run(
 def _memory_mb(
     dataset: Dataset, config: PlanConfig, architecture: ArchitecturePlan, patch: Shape
 ) -> tuple[float, float]:
+    from lesionflow.models import build_model
+    from lesionflow.models.memory import training_memory_mb
+
     in_channels = len(dataset.channels) * (patch[0] if config.dimensions == 2 else 1)
     build = partial(
         build_model,

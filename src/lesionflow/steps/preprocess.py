@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from lesionflow.config import PreprocessConfig, Settings
 from lesionflow.data.plan import Plan
+from lesionflow.data.volume import Mask
 from lesionflow.errors import DataQualityError, InputError
 from lesionflow.io import preprocessed
-from lesionflow.io.cases import read_case, read_table
+from lesionflow.io.cases import read_case, read_contents
 from lesionflow.io.plans import read_plan
 from lesionflow.io.preprocessed import IndexEntry
 from lesionflow.preprocessing import PREPROCESSING_VERSION, mask_to_model_space, to_model_space
@@ -66,11 +67,10 @@ def run(
 
 
 def _keys(cases: Path, plan: Plan) -> dict[str, str]:
-    table = read_table(cases)
     keys = {}
-    for row in table.itertuples():
-        facts = [row.image_sha256, row.mask_sha256, plan.preprocessing_digest(), PREPROCESSING_VERSION]
-        keys[str(row.case_id)] = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    for case_id, contents in read_contents(cases).items():
+        facts = [*contents, plan.preprocessing_digest(), PREPROCESSING_VERSION]
+        keys[case_id] = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     return keys
 
 
@@ -82,13 +82,13 @@ def _make(cases: Path, folder: Path, plan: Plan, case_id: str) -> str:
     model_space = to_model_space(case.volume, plan, case_id=case_id)
     mask = mask_to_model_space(case.reference_mask, model_space)
     path = preprocessed.case_file(folder, case_id)
-    return preprocessed.write_case(path, model_space.volume.array, mask.labels, _foreground(mask.labels))
+    return preprocessed.write_case(path, model_space.volume.array, mask.labels, _foreground(mask))
 
 
-def _foreground(labels: NDArray[np.uint8]) -> dict[int, NDArray[np.int32]]:
+def _foreground(mask: Mask) -> dict[int, NDArray[np.int32]]:
     places = {}
-    for label in (int(value) for value in np.unique(labels) if value):
-        voxels = np.argwhere(labels == label).astype(np.int32)
+    for label in mask.present:
+        voxels = np.argwhere(mask.labels == label).astype(np.int32)
         places[label] = voxels[:: max(len(voxels) // FOREGROUND_VOXELS, 1)]
     return places
 

@@ -56,6 +56,14 @@ def test_labels_of_another_shape_are_refused():
     assert caught.value.reason == "invalid_array"
 
 
+def test_labels_present_are_those_of_some_voxel_without_background():
+    labels = np.zeros((3, 5, 7), np.uint8)
+    labels[0, 4, 6], labels[2, 0, 0] = 255, 3
+    grid = Geometry.from_parts((3, 5, 7), (1.0, 1.0, 1.0))
+    assert Mask(labels, grid).present == (3, 255)
+    assert Mask(np.zeros_like(labels), grid).present == ()
+
+
 def test_a_region_is_the_union_of_its_labels():
     labels = np.zeros((5, 7, 11), dtype=np.uint8)
     labels[0, 0, :4] = [1, 2, 3, 4]

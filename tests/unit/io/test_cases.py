@@ -8,7 +8,16 @@ from lesionflow.data.dataset import Dataset
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import ArtifactError, GeometryMismatchError, NiftiError
-from lesionflow.io.cases import image_path, mask_path, read_case, read_dataset, read_table, write_dataset, write_table
+from lesionflow.io.cases import (
+    image_path,
+    mask_path,
+    read_case,
+    read_contents,
+    read_dataset,
+    read_table,
+    write_dataset,
+    write_table,
+)
 from lesionflow.io.nifti import write_mask, write_volume
 
 GRID = Geometry.from_parts((3, 4, 5), (2.0, 0.8, 0.5), (1.0, 2.0, 3.0))
@@ -82,8 +91,15 @@ def test_the_table_comes_back_sorted(tmp_path):
     assert read_table(tmp_path)["case_id"].tolist() == ["c-1", "c-2"]
 
 
-def test_no_table_or_a_broken_one_is_refused(tmp_path):
+def test_what_cases_hold_is_read_without_the_table(tmp_path):
+    table = {"case_id": ["c-2", "c-1"], "tumor_ml": [2.0, 1.0], "mask_sha256": ["b", ""], "image_sha256": ["y", "x"]}
+    write_table(tmp_path, pd.DataFrame(table))
+    assert list(read_contents(tmp_path).items()) == [("c-1", ("x", "")), ("c-2", ("y", "b"))]
+
+
+@pytest.mark.parametrize("read", [read_table, read_contents])
+def test_no_table_or_a_broken_one_is_refused(tmp_path, read):
     for _ in range(2):
         with pytest.raises(ArtifactError, match="Run ingest"):
-            read_table(tmp_path)
+            read(tmp_path)
         (tmp_path / "cases.parquet").write_bytes(b"PAR1 broken")

@@ -23,6 +23,18 @@ def test_a_volume_comes_back_as_it_went(tmp_path, ending):
     assert back.geometry.same_grid(GRID)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float64])
+def test_a_file_packed_in_two_parts_is_read_whole_and_scaled(tmp_path, kind):
+    stored = np.random.default_rng(4).integers(0, 200, (5, 7, 11)).astype(kind)
+    image = nib.Nifti1Image(stored.transpose(2, 1, 0), np.diag([0.5, 0.8, 3.0, 1.0]))
+    image.header.set_slope_inter(0.25, -30.0)
+    image.header.set_data_dtype(kind)
+    content = gzip.compress(image.to_bytes()[:1000]) + gzip.compress(image.to_bytes()[1000:])
+    (tmp_path / "a.nii.gz").write_bytes(content)
+    found = read_volume(tmp_path / "a.nii.gz", name="c-1").array[0]
+    np.testing.assert_allclose(found, stored * 0.25 - 30.0)
+
+
 def test_simpleitk_sees_the_same_voxels_at_the_same_places(tmp_path):
     write_volume(tmp_path / "a.nii.gz", Volume(VALUES[None], GRID))
     image = SimpleITK.ReadImage(str(tmp_path / "a.nii.gz"))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
 from lesionflow.data.geometry import Geometry
@@ -66,6 +67,17 @@ def test_the_same_grid_gives_the_same_array() -> None:
     assert resample_array(array, SOURCE, SOURCE, order=1, fill=0.0) is array
 
 
+def test_a_part_of_a_grid_is_cut_out_and_its_slices_thinned_as_they_are() -> None:
+    array = np.random.default_rng(3).normal(0, 50, (2, *SOURCE.shape)).astype(np.float32)
+    part = SOURCE.cut((slice(1, 4), slice(2, 7), slice(0, 9)))
+    np.testing.assert_array_equal(resample_array(array, SOURCE, part, order=1, fill=0.0), array[:, 1:4, 2:7, 0:9])
+    finer = spacing_geometry(part, (3.0, 0.8, 0.25))
+    found = resample_array(array, SOURCE, finer, order=1, fill=0.0)
+    np.testing.assert_array_equal(found[..., ::2], array[:, 1:4, 2:7, 0:9])
+    between = (array[:, 1:4, 2:7, 0:8] + array[:, 1:4, 2:7, 1:9]) / 2
+    np.testing.assert_allclose(found[..., 1::2], between, atol=1e-4)
+
+
 def test_outside_stands_the_fill_and_half_a_voxel_is_inside() -> None:
     source = Geometry.from_parts((1, 1, 4), (1.0, 1.0, 1.0))
     target = Geometry.from_parts((1, 1, 6), (1.0, 1.0, 1.0), (-1.6, 0.0, 0.0))
@@ -93,6 +105,13 @@ def test_reordering_axes_moves_no_voxel_and_is_undone_exactly(angles: tuple[int,
     assert np.array_equal(back, _field(geometry))
     # Slices grow towards the head, rows to the back, columns to the left, as nearly as the grid allows.
     assert all(moved.direction[lps, axis] > 0 for axis, lps in enumerate((2, 1, 0)))
+
+
+def test_axes_are_ordered_as_scipys_assignment_orders_them() -> None:
+    for turn in Rotation.random(500, rng=np.random.default_rng(5)).as_matrix():
+        geometry = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), (1.0, 2.0, 3.0), turn)
+        _, order = linear_sum_assignment(-np.abs(geometry.direction[[2, 1, 0]]))
+        assert find_orientation(geometry).order == tuple(order)
 
 
 def test_a_mask_keeps_a_one_voxel_thin_line_on_a_finer_grid_and_all_labels() -> None:
