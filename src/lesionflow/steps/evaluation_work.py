@@ -1,6 +1,7 @@
 """What `evaluate` found, written to its folder and shown in MLflow."""
 
 import json
+import logging
 import math
 import os
 from collections.abc import Mapping
@@ -24,6 +25,10 @@ from lesionflow.registry.tracking import Tracker
 
 #: The image that a step runs in, where an orchestrator names it.
 IMAGE_VARIABLE = "LESIONFLOW_IMAGE"
+#: What the list of runs shows of each target, and how the runs were trained.
+METRICS_SHOWN = ("dice", "dice_low", "dice_high", "hd95_mm", "lesion_precision", "lesion_recall")
+PARAMS_SHOWN = ("plan.architecture.name", "train.loss", "train.folds")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,14 +120,17 @@ def write_outcome(folder: Path, outcome: Outcome, drawn: Mapping[str, Mapping[st
 def log_outcome(tracker: Tracker, folder: Path, outcome: Outcome, drawn: Mapping[str, Mapping[str, Picture]]) -> None:
     """Show the evaluation in the run that trained the model, where reviewers compare runs."""
     run_id = outcome.bundle.card.run_id
-    tracker.log_metrics(run_id, _logged_metrics(outcome.results))
+    metrics = _logged_metrics(outcome.results)
+    tracker.log_metrics(run_id, metrics)
+    view = tracker.share_view(metrics=_shown(metrics), params=PARAMS_SHOWN)
+    logger.info("all runs side by side: open the MLflow UI (`mlflow ui`) at /%s", view)
     tags = {"against_champion": outcome.against_champion(), "test_set_sha256": outcome.about["test_set_sha256"]}
     if image := os.environ.get(IMAGE_VARIABLE):
         tags["container"] = image
     tracker.set_tags(run_id, tags)
     note = headline_markdown(outcome.results, outcome.against_champion(), outcome.confidence_level)
-    tracker.describe(run_id, note)
-    tracker.log_table(run_id, outcome.scores.cases, "test_cases.json")
+    tracker.describe(run_id, f"[All runs side by side]({view})\n\n{note}")
+    tracker.log_table(run_id, figures_first(outcome.scores.cases), "test_cases.json")
     tracker.log_table(run_id, outcome.scores.lesions, "test_lesions.json")
     differences = [d for result in outcome.results.values() for d in result.differences]
     if differences:
@@ -135,6 +143,19 @@ def log_outcome(tracker: Tracker, folder: Path, outcome: Outcome, drawn: Mapping
     dataset = f"{outcome.bundle.plan.dataset.name}-test"
     tracker.log_dataset(run_id, name=dataset, digest=outcome.about["test_set_sha256"], context="testing")
     tracker.log_artifacts(run_id, folder, "evaluation")
+
+
+def figures_first(cases: pd.DataFrame) -> pd.DataFrame:
+    """Put what a reviewer compares at the front: the UI lays two runs' tables side by side by the second column.
+
+    Args:
+        cases: A row a case and target.
+
+    Returns:
+        The same with the case first, then the headline metrics, then the rest.
+    """
+    front = ["case_id", *(name for name in HEADLINE if name in cases)]
+    return cases[[*front, *(name for name in cases if name not in front)]]
 
 
 def _report(outcome: Outcome, drawn: Mapping[str, Mapping[str, Picture]]) -> str:
@@ -180,6 +201,11 @@ def _logged_metrics(results: Mapping[str, TargetResult]) -> dict[str, float]:
             f"{prefix}/predicted_dice_error": held.dice_error.mean,
         }
     return {name: value for name, value in metrics.items() if not math.isnan(value)}
+
+
+def _shown(metrics: Mapping[str, float]) -> list[str]:
+    """Choose the columns of the list of runs: few enough to be seen at once, the interval beside its Dice."""
+    return [name for name in metrics if name.rpartition("/")[2] in METRICS_SHOWN]
 
 
 def _of(table: pd.DataFrame, target: str) -> pd.DataFrame:

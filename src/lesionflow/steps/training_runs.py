@@ -61,8 +61,9 @@ def _start(tracker: Tracker, task: TrainingTask, device: str, parent: str) -> st
         "torch_version": torch.__version__,
         "precision": resolve_precision(task.config.precision, device, plan.dimensions),
         "device": torch.cuda.get_device_name() if device == "cuda" else platform.machine(),
-        "transfer_digest": task.source.digest if task.source else "",
     }
+    if task.source is not None:
+        tags["transfer_digest"] = task.source.digest
     name = f"{plan.architecture.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     if parent:
         name, tags = f"{name}-{task.name}", {**tags, "fold": task.name}

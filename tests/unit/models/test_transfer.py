@@ -72,6 +72,34 @@ def test_a_bare_encoder_finds_its_place():
     assert torch.equal(network.encoder.layer4[0].conv2.weight, pictures.layer4[0].conv2.weight)
 
 
+def _names_of_torchvision(blocks, n_convolutions):
+    """What torchvision's documentation of ResNet comes to: stem, four layers of blocks, a shortcut where shapes change."""
+    norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    names = {"conv1.weight", "fc.weight", "fc.bias", *(f"bn1.{part}" for part in norm)}
+    for layer, n_blocks in enumerate(blocks, start=1):
+        for block in range(n_blocks):
+            prefix = f"layer{layer}.{block}"
+            for number in range(1, n_convolutions + 1):
+                names |= {f"{prefix}.conv{number}.weight", *(f"{prefix}.bn{number}.{part}" for part in norm)}
+            if block == 0 and (layer > 1 or n_convolutions == 3):
+                names |= {f"{prefix}.downsample.0.weight", *(f"{prefix}.downsample.1.{part}" for part in norm)}
+    return names
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks", "n_convolutions"),
+    [("resnet18", (2, 2, 2, 2), 2), ("resnet34", (3, 4, 6, 3), 2), ("resnet50", (3, 4, 6, 3), 3)],
+)
+def test_a_file_named_as_torchvision_names_it_fills_the_whole_encoder(name, blocks, n_convolutions):
+    own = {key: torch.ones_like(weight) for key, weight in ResNetEncoder(name, 3, 2).state_dict().items()}
+    names = _names_of_torchvision(blocks, n_convolutions)
+    assert names - set(own) == {"fc.weight", "fc.bias"}
+    given = {key: own.get(key, torch.zeros(3)) for key in names}
+    done = transfer_weights(build("resnet_unet", in_channels=3, encoder=name), given, plan("resnet_unet", encoder=name))
+    assert set(done.loaded) == {f"encoder.{key}" for key in own}
+    assert set(done.unused) == {"encoder.fc.weight", "encoder.fc.bias"}
+
+
 def test_weights_of_another_architecture_are_refused():
     with pytest.raises(ArtifactError, match=r"encoder of unet.*same architecture"):
         transfer_weights(build("unet"), ResNetEncoder("resnet10", 3, 2).state_dict(), plan("unet"))

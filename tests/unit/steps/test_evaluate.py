@@ -137,6 +137,15 @@ def test_a_run_shows_a_reviewer_everything(workspace) -> None:
     assert [i.dataset.name for i in run.inputs.dataset_inputs] == ["knees-test"]
     files = {f.path for f in client.list_artifacts(run.info.run_id)}
     assert {"test_cases.json", "test_lesions.json", "against_champion.json", "evaluation", "images"} <= files
+    assert note[0].startswith(f"[All runs side by side](#/experiments/{run.info.experiment_id}/runs?")
+    view = json.loads(client.get_experiment(run.info.experiment_id).tags["mlflow.sharedViewState.lesionflow"])
+    shown = [column for column in view["selectedColumns"] if column.startswith("metrics.")]
+    assert set(shown[:3]) == {"metrics.`test/dice`", "metrics.`test/dice_low`", "metrics.`test/dice_high`"}
+    assert all(column.removeprefix("metrics.").strip("`") in run.data.metrics for column in shown)
+    mlflow.set_tracking_uri(workspace.uri)
+    table = client.load_table(run.info.experiment_id, "test_cases.json", [run.info.run_id])
+    assert list(table)[:2] == ["case_id", "dice"]
+    assert {"patient_id", "target"} <= set(table)
     images = {f.path for f in client.list_artifacts(run.info.run_id, "images")}
     assert sum(path.startswith("images/cases~") for path in images) >= len(workspace.test)
 
