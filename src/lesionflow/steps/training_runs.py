@@ -64,7 +64,9 @@ def _start(tracker: Tracker, task: TrainingTask, device: str, parent: str) -> st
     }
     if task.source is not None:
         tags["transfer_digest"] = task.source.digest
-    name = f"{plan.architecture.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    # What most often sets runs apart: where they are laid side by side the UI shows their names alone.
+    kinds = [plan.architecture.name, task.config.loss, *([task.config.folds] if task.config.folds != "one" else [])]
+    name = f"{'-'.join(kinds)}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     if parent:
         name, tags = f"{name}-{task.name}", {**tags, "fold": task.name}
     run_id = tracker.start_run(name, tags, parent=parent)

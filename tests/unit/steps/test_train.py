@@ -65,7 +65,7 @@ def test_a_training_leaves_a_bundle_and_a_run(store, tmp_path):
     client, (run,) = runs_of(store)
     assert run.info.run_id == card.run_id
     assert run.info.status == "FINISHED"
-    assert run.info.run_name.startswith("unet-")
+    assert run.info.run_name.startswith("unet-dice_bce-2")
     assert run.data.params["train.learning_rate"] == "0.005"
     assert run.data.params["train.augmentation.noise_std"] == "0.1"
     assert run.data.params["plan.batch_size"] == "4"
