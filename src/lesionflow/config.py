@@ -269,7 +269,8 @@ class Params(Section):
 class Settings(BaseSettings):
     """Where and how fast; from the environment, never from params.yaml.
 
-    `LESIONFLOW_WORKERS`, `LESIONFLOW_DEVICE` (`auto`, `cpu`, `cuda`), `LESIONFLOW_PRIVATE_DIR` (the pseudonym key and the
+    `LESIONFLOW_WORKERS`, `LESIONFLOW_DEVICE` (`auto`, `cpu`, `cuda`), `LESIONFLOW_MEMORY_MB` (what segmenting a study on a
+    CPU may take, the whole process and the study included; no limit without), `LESIONFLOW_PRIVATE_DIR` (the pseudonym key and the
     list of sources: kept out of repo, DVC and MLflow), `LESIONFLOW_CACHE_DIR` (weights fetched once) and
     `MLFLOW_TRACKING_URI`.
     """
@@ -278,6 +279,7 @@ class Settings(BaseSettings):
 
     workers: Count = Field(default_factory=lambda: len(os.sched_getaffinity(0)))
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    memory_mb: Count | None = None
     private_dir: Path = Field(default_factory=lambda: Path.home() / ".config" / "lesionflow")
     cache_dir: Path = Field(default_factory=lambda: Path.home() / ".cache" / "lesionflow")
     pseudonym_key: Annotated[str | None, Field(repr=False)] = None

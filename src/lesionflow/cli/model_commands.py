@@ -30,6 +30,7 @@ def add_commands(commands: Any) -> None:
     predict.add_argument("--format", choices=("nifti", "dicom-seg", "png"), default="nifti")
     predict.add_argument("--model", default="champion", help="an alias, a version, or the folder of a bundle")
     predict.add_argument("--model-name", help="the registered model, where the store holds several")
+    predict.add_argument("--memory-mb", type=int, help="what the process may take; LESIONFLOW_MEMORY_MB, or no limit")
     predict.set_defaults(run=_predict)
     models = commands.add_parser("models", help="the registered versions: list, show, promote, rollback")
     actions = models.add_subparsers(required=True, metavar="ACTION")
@@ -65,7 +66,8 @@ def _predict(parsed: argparse.Namespace) -> int:
     settings = Settings()
     name = None if Path(parsed.model).is_dir() else _model_name(parsed.model_name, settings)
     model = load_model(parsed.model, name, settings.tracking_uri)
-    segmenter = Segmenter(model.bundle, device=settings.device)
+    memory_mb = parsed.memory_mb or settings.memory_mb
+    segmenter = Segmenter(model.bundle, device=settings.device, memory_mb=memory_mb)
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("Segmenting", total=None)
         report = predict_study(

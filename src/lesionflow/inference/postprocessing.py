@@ -139,8 +139,9 @@ def _smooth(mask: NDArray[np.bool_], sigma_mm: float, spacing_mm: SpacingMm) -> 
 
 
 def _drop_parts(mask: NDArray[np.bool_], rules: MaskRules, voxel_ml: float) -> None:
-    parts, _ = ndimage.label(mask, CONNECTIVITY)
-    sizes_ml = np.bincount(parts.ravel()) * voxel_ml
+    parts, n_parts = ndimage.label(mask, CONNECTIVITY)
+    # By slices, as `bincount` makes every voxel eight bytes.
+    sizes_ml = np.sum([np.bincount(plane.ravel(), minlength=n_parts + 1) for plane in parts], axis=0) * voxel_ml
     sizes_ml[0] = 0.0
     wanted = sizes_ml >= rules.min_lesion_ml
     if rules.largest_only:

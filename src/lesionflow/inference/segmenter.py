@@ -12,15 +12,17 @@ from lesionflow.data.bundle import Bundle
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.inference.backends import PYTORCH, make_network
+from lesionflow.inference.budget import choose_way
 from lesionflow.inference.confidence import Finding, describe
 from lesionflow.inference.evidence import Evidence, gather, raw_threshold, sum_expected
-from lesionflow.inference.memory import kept_memory
+from lesionflow.inference.memory import kept_memory, returned_memory
 from lesionflow.inference.oddity import Oddity, measure_oddity, require_profile
 from lesionflow.inference.patches import predict_patches, predict_slices
 from lesionflow.inference.postprocessing import Box, above_threshold, to_labels
+from lesionflow.inference.slabwise import slabwise
 from lesionflow.metrics.calibration import soften
 from lesionflow.models import build_model, size_multiple
-from lesionflow.preprocessing import WayBack, filled_body, source_slabs, to_model_space, to_source_space
+from lesionflow.preprocessing import WayBack, filled_body, find_way_back, source_slabs, to_model_space, to_source_space
 
 #: Pixels that a 2D network sees at a time. On the CPU a feature map should stay below the 32 MB up to which the allocator
 #: keeps freed blocks: slices of 320 x 416 took 0.08 s each one by one, 0.15 s eight at a time.
@@ -86,12 +88,16 @@ class Segmenter:
         bundle: Plan, weights and what was fitted.
         device: `auto`, `cpu` or `cuda`.
         backend: What runs the network on a CPU, a key of `BACKENDS`; without, what validation chose.
+        memory_mb: What the process may take while it segments on a CPU, the study included; without, as much as is fastest.
+            A 3D network is then PyTorch's, which alone can run it slab by slab.
 
     Raises:
         ArtifactError: When weights or profile do not fit the plan, or the device is not there.
     """
 
-    def __init__(self, bundle: Bundle, *, device: str = "auto", backend: str | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, *, device: str = "auto", backend: str | None = None, memory_mb: int | None = None
+    ) -> None:
         self.plan = bundle.plan
         self.calibration = bundle.calibration
         if bundle.calibration is not None and bundle.calibration.profile is not None:
@@ -100,9 +106,13 @@ class Segmenter:
         self.temperature = bundle.temperature
         self.device = choose_device(device)
         wanted = backend or (bundle.backend.name if bundle.backend is not None else PYTORCH)
+        self.memory_mb = memory_mb if self.device.type == "cpu" else None
+        if self.memory_mb is not None and self.plan.dimensions == 3:
+            wanted = PYTORCH
         network = _load(bundle).to(self.device)
         self.network = make_network(wanted, network, bundle.plan, self.device)
         self.backend = PYTORCH if self.network is network else wanted
+        self._lean = slabwise(network) if self.plan.dimensions == 3 else network
 
     def segment(self, volume: Volume, *, case_id: str, progress: Progress | None = None) -> Segmentation:
         """Segment a study.
@@ -116,7 +126,8 @@ class Segmenter:
             The mask on the study's own grid, and how sure the model is.
 
         Raises:
-            InputError: When the study can't be brought to model space; see `to_model_space`.
+            InputError: `memory_budget` when `memory_mb` can't be kept; or when the study can't be brought to model space, see
+            `to_model_space`.
         """
         return self.finish(self.ask(volume, case_id=case_id, progress=progress), volume)
 
@@ -142,9 +153,11 @@ class Segmenter:
     def ask(self, volume: Volume, *, case_id: str, progress: Progress | None = None) -> NetworkAnswer:
         """Return what the network says, in model space; arguments and errors as `segment`."""
         began = time.perf_counter()
-        model_space = to_model_space(volume, self.plan, case_id=case_id)
+        way = find_way_back(volume, self.plan)
+        batch_size, lean = self._choose_way(way, case_id)
+        model_space = to_model_space(volume, self.plan, case_id=case_id, way=way)
         prepared = time.perf_counter()
-        found = self._predict(model_space.volume.array, progress)
+        found = self._predict(model_space.volume.array, progress, batch_size, lean=lean)
         timings = {"to_model_space": prepared - began, "network": time.perf_counter() - prepared}
         return NetworkAnswer(found, model_space.way_back, timings)
 
@@ -173,24 +186,36 @@ class Segmenter:
         evidence = gather(labels, way.cropped, slabs, plan.targets, temperature, expected)
         return Mask(whole, volume.geometry), evidence
 
-    def _predict(self, image: NDArray[np.float32], progress: Progress | None) -> NDArray[np.float32]:
+    def _choose_way(self, way: WayBack, case_id: str) -> tuple[int, bool]:
+        """Return slices at a time, and whether to run slab by slab, as fast as memory allows."""
+        _, n_rows, n_columns = way.model.shape
+        batch_size = max(1, PIXELS_AT_A_TIME[self.device.type] // (n_rows * n_columns))
+        if self.memory_mb is None:
+            return batch_size, False
+        can = self._lean is not self.network
+        return choose_way(
+            self.plan, way, batch_size=batch_size, memory_mb=self.memory_mb, slabwise=can, case_id=case_id
+        )
+
+    def _predict(
+        self, image: NDArray[np.float32], progress: Progress | None, batch_size: int, *, lean: bool
+    ) -> NDArray[np.float32]:
         plan = self.plan
         if plan.dimensions == 2:
-            plane = image.shape[2] * image.shape[3]
             return predict_slices(
                 self.network,
                 image,
                 n_context=plan.context_slices,
                 n_targets=len(plan.targets),
                 multiple=size_multiple(plan.architecture),
-                batch_size=max(1, PIXELS_AT_A_TIME[self.device.type] // plane),
+                batch_size=batch_size,
                 flip_axes=plan.inference.flip_axes,
                 device=self.device,
                 progress=progress,
             )
-        with kept_memory():
+        with returned_memory() if lean else kept_memory():
             return predict_patches(
-                self.network,
+                self._lean if lean else self.network,
                 image,
                 patch_size=plan.patch_size,
                 overlap_fraction=plan.inference.overlap_fraction,

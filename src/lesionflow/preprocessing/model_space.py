@@ -65,13 +65,14 @@ class ModelSpace:
     way_back: WayBack
 
 
-def to_model_space(volume: Volume, plan: Plan, *, case_id: str) -> ModelSpace:
+def to_model_space(volume: Volume, plan: Plan, *, case_id: str, way: WayBack | None = None) -> ModelSpace:
     """Reorient, crop to the body, filter, resample to the plan's spacing, normalize.
 
     Args:
         volume: All channels of a study, in the plan's order, on one grid.
         plan: The decisions.
         case_id: For messages.
+        way: What `find_way_back` gave, if it was asked already.
 
     Returns:
         The study in model space.
@@ -83,7 +84,7 @@ def to_model_space(volume: Volume, plan: Plan, *, case_id: str) -> ModelSpace:
         names = ", ".join(channel.name for channel in plan.channels)
         message = f"Case {case_id}: expected the {len(plan.channels)} channels {names}, found {volume.n_channels}."
         raise InputError(message, reason="wrong_channels")
-    way = find_way_back(volume, plan)
+    way = way or find_way_back(volume, plan)
     filtered = _filter(way.view(volume.array), plan, way.cropped)
     resampled = np.empty((volume.n_channels, *way.model.shape), dtype=np.float32)
     for block, part in resample_slabs(filtered, way.cropped, way.model):

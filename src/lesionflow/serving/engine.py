@@ -63,8 +63,9 @@ class Engine:
         from lesionflow.inference import Segmenter
         from lesionflow.steps.predict import load_model
 
-        model = load_model(self._service.model, self._service.model_name, self._settings.tracking_uri)
-        self._loaded = (model, Segmenter(model.bundle, device=self._settings.device))
+        settings = self._settings
+        model = load_model(self._service.model, self._service.model_name, settings.tracking_uri)
+        self._loaded = (model, Segmenter(model.bundle, device=settings.device, memory_mb=settings.memory_mb))
         logger.info("serving model %s, version %s, bundle %.12s", model.name, model.version, model.bundle.digest)
 
     def segment(self, source: Path | Mapping[str, Path], folder: Path, formats: Iterable[str]) -> dict[str, Any]:

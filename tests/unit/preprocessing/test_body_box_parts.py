@@ -1,0 +1,19 @@
+"""The body's box from parts of slices is the box of the largest part as SciPy finds it in the whole."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from lesionflow.preprocessing.crop import body_box
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_parts_of_slices_joined_are_those_of_the_whole(seed):
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(1, 13, 3))
+    noise = ndimage.gaussian_filter(rng.normal(size=shape), rng.uniform(0, 2))
+    array = ((noise - np.quantile(noise, rng.uniform(0, 1))) * 1e4 - 500).astype(np.float32)
+    parts, n_parts = ndimage.label(array > -500)
+    sizes = np.bincount(parts.ravel())[1:]
+    expected = ndimage.find_objects(parts)[sizes.argmax()] if n_parts else tuple(slice(0, n) for n in shape)
+    assert body_box(array[None], ("ct",)) == expected
