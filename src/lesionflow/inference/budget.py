@@ -1,6 +1,6 @@
 """How much memory a segmentation takes, told before it begins, and which way keeps within a declared budget."""
 
-from math import prod
+from math import ceil, prod
 from typing import Any
 
 import psutil
@@ -44,12 +44,14 @@ def choose_way(
         InputError: `memory_budget` when no way does; it names the number to raise.
     """
     before = psutil.Process().memory_info().rss / MB + FIXED_MB
-    for size in dict.fromkeys((batch_size, max(1, batch_size // 4), 1)):
-        if before + needed_mb(plan, way, batch_size=size, slabwise=False) <= memory_mb:
-            return size, False
-    least = before + needed_mb(plan, way, batch_size=1, slabwise=slabwise)
-    if least <= memory_mb:
-        return 1, slabwise
+    ways = [(size, False) for size in dict.fromkeys((batch_size, max(1, batch_size // 4), 1))]
+    least = float("inf")
+    for size, lean in [*ways, (1, True)] if slabwise else ways:
+        needed = before + needed_mb(plan, way, batch_size=size, slabwise=lean)
+        if needed <= memory_mb:
+            return size, lean
+        least = min(least, needed)
+    least = float(ceil(least))
     raise InputError(
         f"Case {case_id}: expected to segment within {memory_mb:.0f} MB of memory, found that {least:.0f} MB are needed. Set "
         f"LESIONFLOW_MEMORY_MB (or --memory-mb) to {least:.0f} or more, or send fewer slices.",
