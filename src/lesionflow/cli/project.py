@@ -11,7 +11,7 @@ from typing import Any
 
 from lesionflow.cli.data_commands import record_new_studies
 from lesionflow.cli.presets import find_params
-from lesionflow.cli.stale_locks import release_stale_locks
+from lesionflow.cli.stale_locks import drop_torn_lock_file, release_stale_locks
 from lesionflow.config import Settings, load_params
 from lesionflow.errors import ConfigError, LesionFlowError
 from lesionflow.steps import STEPS
@@ -111,6 +111,7 @@ def run_workspace(folder: Path) -> int:
     environment.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').resolve()}")
     environment |= {"DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
     release_stale_locks(folder)
+    drop_torn_lock_file(folder)
     began, done = time.monotonic(), 0
     command = [sys.executable, "-m", "dvc", "repro"]
     with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command, no shell
