@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionflow.cli import split_commands
+from lesionflow.cli.stale_locks import drop_torn_dvc_file
 from lesionflow.config import IngestConfig, Settings, load_params, load_section
 from lesionflow.errors import ArtifactError, ConfigError, LesionFlowError
 from lesionflow.steps.workspace import PATHS
@@ -259,7 +260,10 @@ def _ingest_config(workspace: Path) -> IngestConfig:
 def _track(workspace: Path, *, again: bool = False) -> None:
     """Put the studies and their manifest under DVC; a link is left to whom it points to."""
     raw = workspace / PATHS["raw"]
-    if raw.is_symlink() or not (workspace / ".dvc").exists() or (_dvc_file(raw).exists() and not again):
+    tracked = [_dvc_file(path) for path in (raw, raw.with_name(f"{raw.name}.sha256"))]
+    for path in tracked:
+        drop_torn_dvc_file(path)
+    if raw.is_symlink() or not (workspace / ".dvc").exists() or (all(p.exists() for p in tracked) and not again):
         return
     command = [sys.executable, "-m", "dvc", "add", "-q", PATHS["raw"], f"{PATHS['raw']}.sha256"]
     done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)  # noqa: S603 - our own command, no shell

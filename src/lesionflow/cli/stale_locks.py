@@ -54,9 +54,19 @@ def drop_torn_lock_file(folder: Path) -> None:
         path.unlink()
 
 
+def drop_torn_dvc_file(path: Path) -> None:
+    """Remove a `.dvc` file that a kill left half written: `dvc add` refuses it, and writes it again where there is none."""
+    if path.exists() and not _is_whole(path):
+        path.unlink()
+
+
 def _is_whole(path: Path) -> bool:
+    """Tell whether a `dvc.lock` or `.dvc` file names all that it must: each file with its hash."""
     try:
-        stages = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"].values()
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if path.name != LOCK_FILE.name:
+            return all(MD5.fullmatch(out["md5"]) and out["path"] == path.stem for out in content["outs"])
+        stages = content["stages"].values()
         files = [entry for stage in stages for entry in (*stage.get("deps", ()), *stage.get("outs", ()))]
         return all(stage["cmd"] for stage in stages) and all(MD5.fullmatch(entry["md5"]) for entry in files)
     except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError, AttributeError):

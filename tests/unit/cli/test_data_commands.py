@@ -210,6 +210,15 @@ def test_two_branches_of_the_same_data_differ_only_in_what_differs(tmp_path, rec
     assert said.count("\n") == 3, said
 
 
+def test_what_a_kill_left_of_dvcs_files_is_written_again(tmp_path, recorded):
+    path = recorded / "data" / "raw.dvc"
+    whole = path.read_text()
+    for length in (0, 10, len(whole) // 2, len(whole) - 20, len(whole) - 3):
+        path.write_text(whole[:length])
+        assert data(recorded, "add") == 0
+        assert path.read_text() == whole
+
+
 def test_other_bytes_under_a_known_name_need_a_word(tmp_path, work, capsys):
     source = write_patients(tmp_path / "first", (1,))
     data(work, "add", source)
