@@ -4,6 +4,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
+# pytest removes there what older sessions left, so other projects' remains, which may not be removable, stay out of it.
+TEST_FILES := $(or $(TMPDIR),/tmp)/lesionflow-tests
 N_PACKAGES := $(shell grep -c "==" requirements.lock)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/lesionflow/__init__.py)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -43,7 +45,8 @@ check: setup
 
 test: check
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	@mkdir -p $(TEST_FILES)
+	PYTEST_DEBUG_TEMPROOT=$(TEST_FILES) $(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 demo: setup
 	$(BIN)/python -m lesionflow demo --workdir demo
