@@ -31,7 +31,7 @@ from lesionflow.training.module import make_optimizer
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT.parent / "shared" / "data" / "sts" / "dicom"
-PRESET = ROOT / "presets" / "sts_petct.yaml"
+PRESET = ROOT / "presets" / "sts_petct_2d.yaml"
 #: Steps timed with each source of batches, and how many of one source at a time.
 ROUNDS, STEPS_A_ROUND = 8, 4
 #: Seconds between two looks at the memory.

@@ -2,6 +2,7 @@
 
     python -m benchmarks.training_budget --minutes 27
 
+Ours are the preset's params, its minutes shared by an ensemble of all folds (`--folds one` trains one network as long).
 Both sides then segment the same unseen patients, and the same code scores what they found, in the patients' own space.
 nnU-Net takes part where it can be imported (`pip install nnunetv2==2.8.1`, torchvision removed beside a CPU torch), with the
 cases, the training and the validation patients that we have; it never sees the unseen ones.
@@ -35,6 +36,7 @@ PRESET = ROOT / "presets" / "sts_petct.yaml"
 PREPARING = ("ingest", "validate", "split", "plan", "preprocess")
 #: What nnU-Net's planner chooses for 8 GB of a GPU, 75, gives some thirty steps in half an hour on two cores.
 NNUNET_BATCH = 12
+MOST_EPOCHS = 1000
 N_BOOTSTRAP, SEED = 10_000, 13
 
 
@@ -45,9 +47,12 @@ def main() -> None:
     os.environ["LESIONFLOW_PRIVATE_DIR"] = str(work / "private")
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{work / 'mlflow.db'}"
     params = load_params(told.params)
-    params["train"]["max_minutes"] = told.minutes
-    if told.max_epochs:
-        params["train"]["max_epochs"] = told.max_epochs
+    params["train"] |= {
+        "folds": told.folds,
+        "max_minutes": told.minutes,
+        "max_epochs": told.max_epochs,
+        "early_stopping_patience_epochs": told.max_epochs,
+    }
     if told.test_fraction:
         params["split"]["test_fraction"] = told.test_fraction
     paths = {"raw": told.data.resolve()}
@@ -66,7 +71,8 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The same minutes for us and for nnU-Net.")
     parser.add_argument("--minutes", type=float, default=27.0)
-    parser.add_argument("--max-epochs", type=int, default=0, help="instead of the preset's")
+    parser.add_argument("--folds", choices=("one", "ensemble", "final"), default="ensemble")
+    parser.add_argument("--max-epochs", type=int, default=MOST_EPOCHS, help="of a fold: minutes end training, not this")
     parser.add_argument("--test-fraction", type=float, default=0.0, help="instead of the preset's")
     parser.add_argument("--nnunet-batch", type=int, default=NNUNET_BATCH)
     parser.add_argument("--nnunet-mirroring", action="store_true", help="flips when it predicts: four times as long")
@@ -95,7 +101,7 @@ def _ours(params: dict[str, dict[str, object]], work: Path, paths: dict[str, Pat
         found[case_id] = segmenter.segment(case.volume, case_id=case_id).mask.labels
     scores = {case_id: _dice(paths["cases"], case_id, labels) for case_id, labels in found.items()}
     print(
-        f"lesionflow: {bundle.card.epochs} epochs of {params['train']['batches_per_epoch']} batches in "
+        f"lesionflow, {params['train']['folds']}: {bundle.card.epochs} epochs of {params['train']['batches_per_epoch']} batches in "
         f"{trained - began:.0f} s, rules and confidence fitted; {(time.perf_counter() - trained) / len(scores):.1f} s a case"
     )
     return scores

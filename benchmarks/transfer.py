@@ -1,6 +1,6 @@
 """Does a model of phantoms help on real patients? The same training from fresh weights and from the phantoms' bundle.
 
-Both are trained by the preset `sts_petct` on the same patients with the same seed and shortened schedule; the source is
+Both are trained by the preset `sts_petct_2d` on the same patients with the same seed and shortened schedule; the source is
 a model trained by the same params on synthetic CT + PET patients. Compared is the validation Dice epoch by epoch.
 """
 
@@ -17,7 +17,7 @@ from lesionflow.steps import STEPS, run_step
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT.parent / "shared" / "data" / "sts" / "dicom"
-PRESET = ROOT / "presets" / "sts_petct.yaml"
+PRESET = ROOT / "presets" / "sts_petct_2d.yaml"
 N_PHANTOMS, N_EPOCHS, SEED = 12, 12, 7
 #: Dice to be reached.
 GOAL = 0.6

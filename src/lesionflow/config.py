@@ -134,7 +134,7 @@ class PlanConfig(Section):
     `keep_within_fraction`: as long as added data move spacing and intensities by less, the plan that lies there is kept.
     """
 
-    dimensions: Literal[2, 3]
+    dimensions: Literal[2, 3] | Auto
     spacing_mm: tuple[Positive | Auto, Positive | Auto, Positive | Auto]
     patch_size: tuple[Count, Count, Count] | Auto
     batch_size: Count | Auto
@@ -168,6 +168,7 @@ class AugmentationConfig(Section):
     noise_std: Annotated[float, Field(ge=0.0)]
     blur_probability: Fraction
     blur_sigma_mm: Annotated[float, Field(ge=0.0)]
+    inversion_probability: Fraction
     contrast_probability: Fraction
     contrast_fraction: Annotated[float, Field(ge=0.0)]
     gamma_probability: Fraction
@@ -193,6 +194,7 @@ class TrainConfig(Section):
 
     `folds`: train `one` fold of the split (`split.fold`), an `ensemble` of a network a fold, or those and then a `final`
     network on all cases. Epochs are by fold, minutes for all together.
+    `size_exponent`: a case of n voxels is drawn in proportion to n to this power.
     `compile`: `torch.compile` for the training steps; `auto` on a GPU alone.
     `devices`: processes on each of `nodes` machines that share every batch, each with a GPU of its own where there are any.
     """
@@ -203,6 +205,7 @@ class TrainConfig(Section):
     max_minutes: Positive
     batches_per_epoch: Count
     foreground_fraction: Fraction
+    size_exponent: Fraction
     loss: Literal["dice", "bce", "dice_bce", "dice_ce", "focal", "tversky"]
     optimizer: Literal["adam", "adamw", "sgd"]
     learning_rate: Positive

@@ -17,14 +17,14 @@ RECIPE = Recipe(
 CHANGES = Changes(
     flip_probability=0.5, rotation_degrees=30.0, scale_fraction=0.2, affine_probability=0.5, elastic_probability=0.5,
     elastic_amplitude_mm=2.0, elastic_scale_mm=20.0, noise_probability=0.5, noise_std=0.2, blur_probability=0.5,
-    blur_sigma_mm=1.5, contrast_probability=0.5, contrast_fraction=0.3, gamma_probability=0.5, gamma_fraction=0.5, low_resolution_probability=0.3,
-    low_resolution_factor=2.0,
+    blur_sigma_mm=1.5, inversion_probability=0.0, contrast_probability=0.5, contrast_fraction=0.3,
+    gamma_probability=0.5, gamma_fraction=0.5, low_resolution_probability=0.3, low_resolution_factor=2.0,
 )  # fmt: skip
 STILL = Changes(
     flip_probability=0.0, rotation_degrees=0.0, scale_fraction=0.0, affine_probability=0.0, elastic_probability=0.0,
     elastic_amplitude_mm=0.0, elastic_scale_mm=24.0, noise_probability=0.0, noise_std=0.0, blur_probability=0.0,
-    blur_sigma_mm=0.0, contrast_probability=0.0, contrast_fraction=0.0, gamma_probability=0.0, gamma_fraction=0.0, low_resolution_probability=0.0,
-    low_resolution_factor=2.0,
+    blur_sigma_mm=0.0, inversion_probability=0.0, contrast_probability=0.0, contrast_fraction=0.0,
+    gamma_probability=0.0, gamma_fraction=0.0, low_resolution_probability=0.0, low_resolution_factor=2.0,
 )  # fmt: skip
 PATCH = PatchShape((3, 40, 48), 2)
 TARGETS = ((1,),)

@@ -102,6 +102,14 @@ class Gamma(_ByChannel):
         return ((channel - low) / width) ** gamma * width + low
 
 
+class Inversion(_ByChannel):
+    """Turn light to dark and dark to light: for pictures, which show the same either way, by stain or by fluorescence."""
+
+    def change(self, channel: Image) -> Image:
+        """Negate the z-scores of one channel."""
+        return -channel
+
+
 class LowResolution(_ByChannel):
     """Shrink in plane by a factor in 1 .. `factor` and enlarge again: what a coarser scan would have shown.
 

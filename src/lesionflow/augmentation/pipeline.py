@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionflow.augmentation.intensity import Blur, Contrast, Gamma, LowResolution, Noise
+from lesionflow.augmentation.intensity import Blur, Contrast, Gamma, Inversion, LowResolution, Noise
 from lesionflow.augmentation.spatial import FlipSlices, Warp
 from lesionflow.augmentation.volume_warp import VolumeWarp
 from lesionflow.data.geometry import SpacingMm
@@ -35,6 +35,7 @@ class Changes:
         noise_std: Its largest standard deviation, in z-scores.
         blur_probability: Of a Gaussian blur.
         blur_sigma_mm: Its largest sigma.
+        inversion_probability: Of light turned to dark and dark to light: for pictures alone.
         contrast_probability: Of a change of contrast.
         contrast_fraction: Contrast changes by a factor in 1 / (1 + f) .. 1 + f.
         gamma_probability: Of a gamma curve.
@@ -54,6 +55,7 @@ class Changes:
     noise_std: float
     blur_probability: float
     blur_sigma_mm: float
+    inversion_probability: float
     contrast_probability: float
     contrast_fraction: float
     gamma_probability: float
@@ -136,6 +138,8 @@ def build_augmentation(
         Contrast(changes.contrast_fraction, n_image_slices, p=changes.contrast_probability),
         Gamma(changes.gamma_fraction, n_image_slices, p=changes.gamma_probability),
     ]
+    if changes.inversion_probability:
+        transforms.append(Inversion(n_image_slices, p=changes.inversion_probability))
     if changes.low_resolution_probability:
         factor = changes.low_resolution_factor
         transforms.append(LowResolution(factor, n_image_slices, p=changes.low_resolution_probability))

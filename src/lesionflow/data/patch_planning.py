@@ -130,7 +130,13 @@ def require_patch(patch: Shape, dimensions: int, multiples: Shape, context_slice
     axes = range(3 - dimensions, 3)
     if any(patch[axis] % multiples[axis] for axis in axes):
         shown = " x ".join(str(multiples[axis]) for axis in axes)
-        raise ConfigError(f"Expected plan.patch_size in multiples of {shown} for this network, found {patch}.")
+        larger = [
+            -(-size // multiple) * multiple if axis in axes else size
+            for axis, (size, multiple) in enumerate(zip(patch, multiples, strict=True))
+        ]
+        raise ConfigError(
+            f"Expected plan.patch_size in multiples of {shown} for this network, found {list(patch)}. Set it to {larger}."
+        )
     if all(patch[axis] < LEAST_COARSEST_VOXELS * multiples[axis] for axis in axes):
         raise ConfigError(
             f"Expected plan.patch_size of more than one coarsest voxel, found {patch}: after all halvings one voxel would be "

@@ -20,6 +20,8 @@ LEAST_UPPER_SUV = 10.0
 ANISOTROPIC = 3.0
 #: Slices less than this many times as thick as pixels are halved with them (nnU-Net's rule).
 HALVED_BELOW = 2.0
+#: Fewer slices than this are no volume to a network that halves them several times.
+LEAST_SLICES = 16
 #: A patch may be this much larger than the median body: sizes come in steps of the network's halvings.
 BEYOND = 1.25
 #: The option of a network that says at how many levels slices stay whole.
@@ -32,7 +34,7 @@ def make_plan(
     fingerprint: Fingerprint,
     dataset: Dataset,
     *,
-    dimensions: Literal[2, 3],
+    dimensions: Literal[2, 3] | None,
     spacing_mm: Triple,
     patch_size: tuple[int, int, int] | None,
     batch_size: int | None,
@@ -42,8 +44,9 @@ def make_plan(
     denoising: Literal["none", "median", "curvature"],
     bias_field_correction: bool,
     architecture: ArchitecturePlan,
+    offered: tuple[int, ...],
     size_multiple: int,
-    memory_mb: Callable[[ArchitecturePlan, Shape], tuple[float, float]],
+    memory_mb: Callable[[int, ArchitecturePlan, Shape], tuple[float, float]],
     inference: InferencePlan,
 ) -> Plan:
     """Decide how to train on data of this kind.
@@ -51,7 +54,7 @@ def make_plan(
     Args:
         fingerprint: Facts of the training cases.
         dataset: Channels and labels.
-        dimensions: 2 or 3.
+        dimensions: 2 or 3; None lets the data decide.
         spacing_mm: Pinned (slice, row, column) spacing; null lets the data decide.
         patch_size: Pinned patch, or None.
         batch_size: Pinned batch, or None.
@@ -61,8 +64,10 @@ def make_plan(
         denoising: Filter of every channel.
         bias_field_correction: N4 on MR channels.
         architecture: The network.
+        offered: Dimensions that the network exists in.
         size_multiple: Number that each network axis must be a multiple of, were all halved alike.
-        memory_mb: What training a network holds for a (slice, row, column) patch: MB whatever the batch, and MB a sample.
+        memory_mb: What training a network of 2 or 3 dimensions holds for a (slice, row, column) patch: MB whatever the batch,
+            and MB a sample.
         inference: How patches become a mask.
 
     Returns:
@@ -73,11 +78,14 @@ def make_plan(
             number to raise.
     """
     decisions: list[Decision] = []
+    why_dimensions = "set in params"
+    if dimensions is None:
+        dimensions, why_dimensions = _dimensions(fingerprint, spacing_mm, offered)
     spacing = _spacing(fingerprint, dimensions, spacing_mm, decisions)
     architecture = _shape_network(architecture, dimensions, spacing, decisions)
     thick = int(architecture.options.get(THICK_LEVELS, 0))
     multiples = (size_multiple // 2**thick, size_multiple, size_multiple)
-    budget = Budget(memory_budget_mb, partial(memory_mb, architecture), BATCH_LIMITS[dimensions])
+    budget = Budget(memory_budget_mb, partial(memory_mb, dimensions, architecture), BATCH_LIMITS[dimensions])
     if patch_size is not None:
         require_patch(patch_size, dimensions, multiples, context_slices)
         patch, why_patch = patch_size, PINNED + _beyond_body(patch_size, fingerprint, spacing, dimensions)
@@ -92,7 +100,7 @@ def make_plan(
         _channel(fingerprint, index, name, kind, ct_window_hu, decisions)
         for index, (name, kind) in enumerate(dataset.channels.items())
     )
-    decisions += _settled(dimensions, architecture, multiples, context_slices)
+    decisions += _settled(dimensions, why_dimensions, architecture, multiples, context_slices)
     outputs = ", ".join(target.name for target in dataset.targets)
     decisions.append(_decide("outputs", outputs, "one sigmoid output a region, or a label where no region is declared"))
     return Plan(
@@ -113,6 +121,25 @@ def make_plan(
 
 def _decide(what: str, value: object, why: str) -> Decision:
     return Decision(what=what, value=str(value), why=why)
+
+
+def _dimensions(fingerprint: Fingerprint, pinned: Triple, offered: tuple[int, ...]) -> tuple[Literal[2, 3], str]:
+    """Choose between slices and volumes.
+
+    Volumes tell a tumor from what looks like it in one slice; but in few or thick slices neighbors hardly resemble one another
+    (nnU-Net finds 2D the better there, DOI 10.1038/s41592-020-01008-z).
+    """
+    if len(offered) == 1:
+        return (3 if offered == (3,) else 2), "the network exists in no other"
+    slices, rows, columns = (
+        own if pin is None else pin for own, pin in zip(fingerprint.median_spacing_mm, pinned, strict=True)
+    )
+    n_slices, ratio = round(fingerprint.median_body_mm[0] / slices), slices / float(np.sqrt(rows * columns))
+    if n_slices < LEAST_SLICES:
+        return 2, f"the median body has {n_slices} slices, volumes need {LEAST_SLICES}"
+    if ratio > ANISOTROPIC:
+        return 2, f"slices are {ratio:.1f} times as thick as pixels, in volumes at most {ANISOTROPIC:g} times"
+    return 3, f"the median body has {n_slices} slices, {ratio:.1f} times as thick as pixels"
 
 
 def _spacing(fingerprint: Fingerprint, dimensions: int, pinned: Triple, decisions: list[Decision]) -> Triple:
@@ -171,7 +198,9 @@ def _shape_network(
     return architecture.model_copy(update={"options": {**architecture.options, THICK_LEVELS: thick}})
 
 
-def _settled(dimensions: int, architecture: ArchitecturePlan, multiples: Shape, context_slices: int) -> list[Decision]:
+def _settled(
+    dimensions: int, why: str, architecture: ArchitecturePlan, multiples: Shape, context_slices: int
+) -> list[Decision]:
     """Say what params settle, for who reads the plan alone."""
     sees = (
         "a volume's patches" if dimensions == 3 else f"{context_slices} neighboring slices, to predict the middle one"
@@ -179,7 +208,7 @@ def _settled(dimensions: int, architecture: ArchitecturePlan, multiples: Shape, 
     shown = " x ".join(map(str, multiples[3 - dimensions :]))
     options = ", ".join(f"{name} {value}" for name, value in architecture.options.items()) or "no options"
     return [
-        _decide("dimensions", f"{dimensions}D", f"set in params: the network sees {sees}"),
+        _decide("dimensions", f"{dimensions}D", f"{why}: the network sees {sees}"),
         _decide("network", architecture.name, f"set in params: {options}; axes in multiples of {shown}"),
     ]
 

@@ -38,7 +38,7 @@ def run(
     measure = partial(measure_facts, inputs["cases"], dataset)
     measured = map_cases(measure, case_ids, name=str, workers=settings.workers, what="Measuring cases")
     _load_networks()
-    from lesionflow.models import size_multiple
+    from lesionflow.models import ARCHITECTURES, size_multiple
 
     facts = []
     for _, result in measured:
@@ -52,7 +52,8 @@ def run(
         **_decided(config.model_dump(exclude={"architecture", "inference", "keep_within_fraction"})),
         architecture=architecture,
         size_multiple=size_multiple(architecture),
-        memory_mb=partial(_memory_mb, dataset, config),
+        offered=ARCHITECTURES[architecture.name].dimensions,
+        memory_mb=partial(_memory_mb, dataset),
         inference=InferencePlan.model_validate(config.inference.model_dump()),
     )
     plan = _keep_previous(plan, outputs["plan"], config)
@@ -71,21 +72,19 @@ def _load_networks() -> None:
     training_memory_mb(partial(build_model, small, in_channels=1, out_channels=1, dimensions=2), 1, (side, side))
 
 
-def _memory_mb(
-    dataset: Dataset, config: PlanConfig, architecture: ArchitecturePlan, patch: Shape
-) -> tuple[float, float]:
+def _memory_mb(dataset: Dataset, dimensions: int, architecture: ArchitecturePlan, patch: Shape) -> tuple[float, float]:
     from lesionflow.models import build_model
     from lesionflow.models.memory import training_memory_mb
 
-    in_channels = len(dataset.channels) * (patch[0] if config.dimensions == 2 else 1)
+    in_channels = len(dataset.channels) * (patch[0] if dimensions == 2 else 1)
     build = partial(
         build_model,
         architecture,
         in_channels=in_channels,
         out_channels=len(dataset.targets),
-        dimensions=config.dimensions,
+        dimensions=dimensions,
     )
-    return training_memory_mb(build, in_channels, patch[1:] if config.dimensions == 2 else patch)
+    return training_memory_mb(build, in_channels, patch[1:] if dimensions == 2 else patch)
 
 
 def _keep_previous(fresh: Plan, path: Path, config: PlanConfig) -> Plan:

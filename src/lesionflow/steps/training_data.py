@@ -39,6 +39,7 @@ def make_data(task: TrainingTask, cases: Mapping[str, CaseArrays], device: str, 
         targets,
         task.patch,
         foreground_fraction=config.foreground_fraction,
+        size_exponent=config.size_exponent,
         augmentation=augmentation,
         seed=config.seed,
     )

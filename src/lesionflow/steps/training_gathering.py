@@ -99,6 +99,7 @@ def gather(config: TrainConfig, inputs: Mapping[str, Path], settings: Settings) 
     """
     plan, split = read_plan(inputs["plan"]), read_split(inputs["splits"])
     _require_exclusive_targets(config, plan)
+    _require_pictures_to_invert(config, plan)
     _require_a_schedule_for_all(config)
     folder = inputs["preprocessed"]
     index = preprocessed.read_index(folder)
@@ -154,6 +155,15 @@ def _require_exclusive_targets(config: TrainConfig, plan: Plan) -> None:
         raise ConfigError(
             f"Expected targets that exclude one another for train.loss dice_ce, found regions that overlap ({names}). "
             "Choose dice_bce."
+        )
+
+
+def _require_pictures_to_invert(config: TrainConfig, plan: Plan) -> None:
+    others = [f"{channel.name} ({channel.kind})" for channel in plan.channels if channel.kind != "picture"]
+    if config.augmentation.inversion_probability and others:
+        raise ConfigError(
+            f"Expected channels of kind picture for train.augmentation.inversion_probability, found {', '.join(others)}: turned "
+            "light to dark it shows no body. Set it to 0."
         )
 
 

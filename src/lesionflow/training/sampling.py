@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,8 @@ class TrainingPatches(Dataset[Sample]):
         targets: The labels that each target unites.
         patch: What the network sees.
         foreground_fraction: How many patches lie near a tumor voxel; exact over any run of indices, up to rounding.
+        size_exponent: A case of n voxels is drawn in proportion to n to this power: 0 draws all cases equally often, 1 all
+            voxels.
         augmentation: Changes of each patch, None for none.
         seed: Source of all randomness.
     """
@@ -73,6 +76,7 @@ class TrainingPatches(Dataset[Sample]):
         patch: PatchShape,
         *,
         foreground_fraction: float,
+        size_exponent: float = 0.0,
         augmentation: Augmentation | None,
         seed: int,
     ) -> None:
@@ -81,6 +85,8 @@ class TrainingPatches(Dataset[Sample]):
         self.targets = targets
         self.patch = patch
         self.foreground_fraction = foreground_fraction if self.with_foreground else 0.0
+        self.size_exponent = size_exponent
+        self._shares = {group: _shares(group, size_exponent) for group in (self.cases, self.with_foreground)}
         self.augmentation = augmentation
         self.seed = seed
         self.watch = LoaderWatch([case.case_id for case in self.cases])
@@ -100,7 +106,7 @@ class TrainingPatches(Dataset[Sample]):
         """Return the same patches without augmentation."""
         return TrainingPatches(
             self.cases, self.targets, self.patch,
-            foreground_fraction=self.foreground_fraction, augmentation=None, seed=self.seed,
+            foreground_fraction=self.foreground_fraction, size_exponent=self.size_exponent, augmentation=None, seed=self.seed,
         )  # fmt: skip
 
     def _make(self, case: CaseArrays, start: tuple[int, int, int], key: tuple[int, int]) -> Sample:
@@ -123,16 +129,21 @@ class TrainingPatches(Dataset[Sample]):
             The case and the patch's first (slice, row, column), which may lie outside the volume.
         """
         if is_foreground(index, self.foreground_fraction):
-            case = self.with_foreground[rng.integers(len(self.with_foreground))]
+            case = self._draw(self.with_foreground, rng)
             label = sorted(case.foreground)[rng.integers(len(case.foreground))]
             voxels = case.foreground[label]
             jitter = [0 if self.patch.dimensions == 2 else JITTER_FRACTION, JITTER_FRACTION, JITTER_FRACTION]
             reach = np.floor(np.asarray(jitter) * self.patch.size).astype(int)
             center = voxels[rng.integers(len(voxels))] + rng.integers(-reach, reach + 1)
         else:
-            case = self.cases[rng.integers(len(self.cases))]
+            case = self._draw(self.cases, rng)
             center = rng.integers(case.mask.shape)
         return case, self._start(center, case.mask.shape)
+
+    def _draw(self, cases: tuple[CaseArrays, ...], rng: np.random.Generator) -> CaseArrays:
+        if not self.size_exponent:
+            return cases[rng.integers(len(cases))]
+        return cases[rng.choice(len(cases), p=self._shares[cases])]
 
     def _start(self, center: NDArray[Any], shape: tuple[int, ...]) -> tuple[int, int, int]:
         """Shift a patch into the volume where it fits; where it does not, center it. Context slices may hang over."""
@@ -177,6 +188,11 @@ class EpochSampler(Sampler[tuple[int, int]]):
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch comes next, counted in this process."""
         self.epoch = epoch
+
+
+def _shares(cases: Sequence[CaseArrays], size_exponent: float) -> NDArray[np.float64]:
+    weights = np.array([prod(case.mask.shape) for case in cases], dtype=float) ** size_exponent
+    return weights / weights.sum()
 
 
 def is_foreground(index: int, fraction: float) -> bool:

@@ -165,6 +165,19 @@ def test_contrast_and_gamma_keep_the_range_of_each_channel():
         assert not np.allclose(after, before)
 
 
+def test_inversion_turns_light_to_dark_in_about_as_many_samples_as_asked_for():
+    image, mask = patch()
+    augmentation = build(replace(STILL, inversion_probability=0.3))
+    n_turned = 0
+    for seed in range(200):
+        changed, kept = augmentation(image, mask, (seed,))
+        turned = bool(changed[0, 0, 0, 0] != image[0, 0, 0, 0])
+        np.testing.assert_array_equal(changed, -image if turned else image)
+        np.testing.assert_array_equal(kept, mask)
+        n_turned += turned
+    assert 40 < n_turned < 80
+
+
 def test_gamma_leaves_a_constant_channel_alone():
     image = np.full((1, 3, 8, 9), 2.5, np.float32)
     changed, _ = build(replace(STILL, gamma_probability=1.0, gamma_fraction=0.5))(

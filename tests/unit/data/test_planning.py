@@ -23,7 +23,7 @@ def _facts(number: int, spacing: tuple[float, float, float], tumor: tuple[float,
     return CaseFacts(f"c-{number}", spacing, (40, 200, 300), 20.0 + number, body, inside)
 
 
-def _memory_mb(_: ArchitecturePlan, patch: tuple[int, int, int]) -> tuple[float, float]:
+def _memory_mb(_: int, __: ArchitecturePlan, patch: tuple[int, int, int]) -> tuple[float, float]:
     """100 MB for the weights, and a sample's 1 MB for each 1000 voxels that a network sees in plane or in all."""
     return 100.0, float(np.prod(patch)) / (1000 if patch[0] != 3 else 3000)
 
@@ -32,7 +32,7 @@ def _plan(fingerprint: Fingerprint, dataset: Dataset = PETCT, **changes: object)
     given: dict = {
         "dimensions": 2, "spacing_mm": (None, None, None), "patch_size": None, "batch_size": None, "context_slices": 3,
         "memory_budget_mb": 2000, "ct_window_hu": None, "denoising": "none", "bias_field_correction": False,
-        "architecture": UNET, "size_multiple": 16, "inference": RULES, "memory_mb": _memory_mb, **changes,
+        "architecture": UNET, "offered": (2, 3), "size_multiple": 16, "inference": RULES, "memory_mb": _memory_mb, **changes,
     }  # fmt: skip
     return make_plan(fingerprint, dataset, **given)
 
@@ -61,6 +61,27 @@ def test_in_3d_coarse_slices_take_the_finer_of_the_data() -> None:
     assert _plan(coarse, dimensions=3, memory_budget_mb=64000).spacing_mm[0] == pytest.approx(3.5)
     fine = summarize_facts([_facts(i, (1.5, 0.8, 0.8)) for i in range(3)])
     assert _plan(fine, dimensions=3, memory_budget_mb=64000).spacing_mm == (1.5, 0.8, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "pinned", "offered", "dimensions", "why"),
+    [
+        ((3.0, 1.0, 1.0), (None, None, None), (2, 3), 3, "40 slices, 3.0 times"),
+        ((3.3, 1.0, 1.0), (None, None, None), (2, 3), 2, "3.3 times as thick"),
+        ((3.3, 1.0, 1.0), (None, 2.2, 2.2), (2, 3), 3, "1.5 times"),
+        ((1.0, 1.0, 1.0), (None, 0.3, 0.3), (2, 3), 2, "3.3 times"),
+        ((1.0, 1.0, 1.0), (3.0, 3.0, 3.0), (2, 3), 2, "13 slices"),
+        ((5.0, 1.0, 1.0), (None, None, None), (3,), 3, "no other"),
+        ((1.0, 1.0, 1.0), (None, None, None), (2,), 2, "no other"),
+    ],
+)
+def test_the_data_decide_between_slices_and_volumes(spacing, pinned, offered, dimensions, why) -> None:
+    fingerprint = summarize_facts([_facts(i, spacing) for i in range(3)])
+    plan = _plan(fingerprint, dimensions=None, spacing_mm=pinned, offered=offered, memory_budget_mb=64000)
+    assert (plan.dimensions, len(plan.patch_size)) == (dimensions, 3)
+    assert plan.context_slices == (3 if dimensions == 2 else 1)
+    (decision,) = (d for d in plan.decisions if d.what == "dimensions")
+    assert why in decision.why
 
 
 def test_the_batch_fills_the_budget_and_no_more() -> None:

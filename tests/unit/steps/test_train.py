@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lesionflow.config import load_section
-from lesionflow.errors import ArtifactError
+from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.inference import Segmenter
 from lesionflow.io.bundles import read_bundle
 from lesionflow.io.cases import image_path, mask_path, read_case
@@ -302,3 +302,9 @@ def test_the_code_revision_is_a_commit_or_said_to_be_unknown(tmp_path, monkeypat
 
 def test_the_params_of_the_test_are_those_of_the_step():
     load_section(STEPS["train"].section, train_params(REPO), "train")
+
+
+def test_what_is_no_picture_is_not_inverted(store, tmp_path):
+    augmentation = train_params(REPO)["augmentation"] | {"inversion_probability": 0.2}
+    with pytest.raises(ConfigError, match=r"inversion_probability.*CT \(ct\)"):
+        train(make_inputs(tmp_path), tmp_path / "candidate", augmentation=augmentation)

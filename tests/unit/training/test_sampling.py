@@ -46,6 +46,19 @@ def test_each_label_is_found_equally_often_whatever_its_size():
     assert (seen.sum(1) == 1).all()
 
 
+@pytest.mark.parametrize(("exponent", "share"), [(0.0, 0.5), (0.5, 0.8), (1.0, 16 / 17)])
+def test_larger_cases_are_drawn_as_much_more_often_as_asked_for(exponent, share):
+    cases = [coordinate_case((1, 10, 10), ((0, 5, 5),)), coordinate_case((1, 40, 40), ((0, 20, 20),))]
+    patch = PatchShape((1, 8, 8), 2)
+    data = TrainingPatches(
+        cases, TARGETS, patch, foreground_fraction=0.5, size_exponent=exponent, augmentation=None, seed=3
+    )
+    drawn = [data.place(i, np.random.default_rng(i))[0] is cases[1] for i in range(2000)]
+    for near in (True, False):
+        found = np.mean([d for i, d in enumerate(drawn) if is_foreground(i, 0.5) == near])
+        assert abs(found - share) < 0.05
+
+
 def test_image_and_mask_of_a_patch_come_from_the_same_place():
     case = coordinate_case()
     data = patches([case], PatchShape((3, 24, 20), 2), 1.0, targets=((1, 2),))
