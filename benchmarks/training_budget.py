@@ -5,7 +5,7 @@
 Ours are the preset's params, its minutes shared by an ensemble of all folds (`--folds one` trains one network as long).
 Both sides then segment the same unseen patients, and the same code scores what they found, in the patients' own space.
 nnU-Net takes part where it can be imported (`pip install nnunetv2==2.8.1`, torchvision removed beside a CPU torch), with the
-cases, the training and the validation patients that we have; it never sees the unseen ones.
+cases that we learn from; it never sees the unseen ones.
 """
 
 import argparse
@@ -116,7 +116,9 @@ def _theirs(told: argparse.Namespace, work: Path, cases: Path, split: Split) -> 
     _write_raw(raw, cases, split)
     entry = "from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_and_preprocess_entry as run; run()"
     _call([sys.executable, "-c", entry, "-d", "1", "-c", "2d", "-npfp", "2", "-np", "2"])
-    fold = {"train": list(split.train), "val": list(split.validation)}
+    # Of all that our folds learn from together; nnU-Net's last weights are taken, so that its validation decides nothing.
+    seen = split.train if told.folds == "one" else (*split.train, *split.validation)
+    fold = {"train": list(seen), "val": list(split.validation)}
     (prepared / "splits_final.json").write_text(json.dumps([fold]), encoding="utf-8")
     program = [sys.executable, "-m", "benchmarks.nnunet_side", str(told.minutes), str(told.nnunet_batch)]
     program.append("mirroring" if told.nnunet_mirroring else "plain")
