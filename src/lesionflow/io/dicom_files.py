@@ -209,7 +209,10 @@ def read_dataset(path: str, *, name: str) -> Any:
     try:
         with quiet():
             content = read_bounded(Path(path))
-            return pydicom.dcmread(content, force=_kind_of(content.getvalue()) == "bare")
+            data = pydicom.dcmread(content, force=_kind_of(content.getvalue()) == "bare")
+            # All is read by now; kept, the file's bytes would double what a series holds.
+            data.buffer = None
+            return data
     except READ_FAULTS as error:
         raise DicomError(
             f"Expected a readable DICOM file in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",

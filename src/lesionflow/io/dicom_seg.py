@@ -1,7 +1,7 @@
 """DICOM segmentations: read onto a series' grid, and written so that viewers take them (PS3.3 A.51)."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +17,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import DicomError, LesionFlowError
 from lesionflow.io.dicom_files import READ_FAULTS, quiet, read_dataset
-from lesionflow.io.dicom_series import read_series
+from lesionflow.io.dicom_series import read_headers
 from lesionflow.io.labels import unite
 from lesionflow.io.pixel_data import decode
 from lesionflow.io.rules import ReadingRules
@@ -108,20 +108,20 @@ def write_seg(
         GeometryMismatchError: When the mask does not lie on its grid.
         LesionFlowError: When what was written is not the mask.
     """
-    series = read_series(reference_files, name=name)
-    require_same_grid(series.volume.geometry, mask.geometry, f"Mask and series of {name}")
-    frame_of_reference, files = series.frame_of_reference, series.files
-    # Its voxels have served; what follows needs their room.
-    del series
-    sources = [read_dataset(file, name=name) for file in files]
+    series = read_headers(reference_files, name=name)
+    require_same_grid(series.geometry, mask.geometry, f"Mask and series of {name}")
+    with replacing_file(path) as partial:
+        _save(partial, mask, series.data, targets, version)
+        _require_equal(partial, mask, series.frame_of_reference, targets, name)
+
+
+def _save(path: Path, mask: Mask, sources: Sequence[Any], targets: tuple[Target, ...], version: str) -> None:
     patient_name = _make_legal(sources[0])
-    frames = np.stack([mask.region(target.labels) for target in targets], axis=-1).astype(np.uint8)
-    frames = frames[_slices_of(sources, mask.geometry)]
-    digest = hashlib.sha256(
-        frames.tobytes() + "".join(str(s.SOPInstanceUID) for s in sources).encode() + version.encode()
-    )
+    frames = _frames(mask, sources, targets)
+    digest = hashlib.sha256(frames)
+    digest.update("".join(str(s.SOPInstanceUID) for s in sources).encode() + version.encode())
     seg = hd.seg.Segmentation(
-        source_images=sources,
+        source_images=list(sources),
         pixel_array=frames,
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_describe(number, target, version) for number, target in enumerate(targets, start=1)],
@@ -139,9 +139,18 @@ def write_seg(
         omit_empty_frames=bool(frames.any()),
     )
     seg.PatientName = patient_name
-    with replacing_file(path) as partial:
-        seg.save_as(partial, enforce_file_format=True)
-        _require_equal(partial, mask, frame_of_reference, targets, name)
+    seg.save_as(path, enforce_file_format=True)
+
+
+def _frames(mask: Mask, sources: Sequence[Any], targets: tuple[Target, ...]) -> NDArray[np.uint8]:
+    """Return 0/1 of (source frame, row, column, target)."""
+    order = _slices_of(sources, mask.geometry)
+    frames = np.empty((*mask.labels.shape, len(targets)), dtype=np.uint8)
+    for number, target in enumerate(targets):
+        region = mask.region(target.labels)
+        for frame, index in zip(frames, order, strict=True):
+            frame[..., number] = region[index]
+    return frames
 
 
 def _make_legal(data: Any) -> Any:
@@ -169,7 +178,7 @@ def _texts(value: Any) -> list[str]:
     return [str(text) for text in value] if isinstance(value, (list, MultiValue)) else [str(value or "")]
 
 
-def _slices_of(sources: list[Any], geometry: Geometry) -> list[int]:
+def _slices_of(sources: Sequence[Any], geometry: Geometry) -> list[int]:
     """Return the slice that each source frame shows: highdicom takes the frames of a multi-frame image as they are stored."""
     if "PerFrameFunctionalGroupsSequence" not in sources[0]:
         return list(range(geometry.shape[0]))

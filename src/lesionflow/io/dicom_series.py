@@ -3,6 +3,8 @@
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -18,6 +20,8 @@ from lesionflow.io.multiframe import is_multiframe, split_frames
 from lesionflow.io.pet_suv import suv_factor
 from lesionflow.io.pixel_data import decode
 
+#: What may hold an image's pixels.
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 #: Modalities whose values this module knows how to take.
 MODALITIES = ("CT", "MR", "PT")
 #: What CT may say of its values: HU, or nothing in particular; effective Z, iodine and others are no density.
@@ -59,6 +63,57 @@ class Series:
     attributes: dict[str, str]
 
 
+@dataclass(frozen=True, eq=False)
+class SeriesHeaders:
+    """A series without its voxels.
+
+    Args:
+        geometry: Of the volume that `read_series` makes of it.
+        files: The files, in slice order; one for all slices of a multi-frame image.
+        data: Their data sets, without pixels.
+        frame_of_reference: Its UID.
+    """
+
+    geometry: Geometry
+    files: tuple[str, ...]
+    data: tuple[Any, ...]
+    frame_of_reference: str
+
+
+def read_headers(paths: tuple[str, ...], *, name: str, spacing_tolerance_fraction: float = 0.01) -> SeriesHeaders:
+    """Read what the files of one series say, and forget their pixels one by one.
+
+    Args:
+        paths: The files, in any order.
+        name: What to call the study in messages.
+        spacing_tolerance_fraction: How far slice distances may differ from their median.
+
+    Returns:
+        The series, in the slice order of `read_series`.
+
+    Raises:
+        DicomError: With a reason of its own for every fault of its geometry.
+    """
+    with _named_faults(name):
+        data: dict[str, Any] = {}
+        slices: list[Any] = []
+        sources: list[str] = []
+        for path in paths:
+            data[path] = read_dataset(path, name=name)
+            _require_image(data[path], name)
+            frames = split_frames(data[path], name=name) if is_multiframe(data[path]) else [data[path]]
+            for one in (data[path], *frames):
+                for keyword in PIXELS:
+                    if keyword in one:
+                        delattr(one, keyword)
+            slices += frames
+            sources += [path] * len(frames)
+        order, geometry = _locate(slices, name, spacing_tolerance_fraction)
+        files = tuple(dict.fromkeys(sources[i] for i in order))
+        frame_of_reference = str(slices[order[0]].get("FrameOfReferenceUID") or "")
+        return SeriesHeaders(geometry, files, tuple(data[file] for file in files), frame_of_reference)
+
+
 def read_series(paths: tuple[str, ...], *, name: str, spacing_tolerance_fraction: float = 0.01) -> Series:
     """Read the files of one CT, MR or PET series.
 
@@ -74,9 +129,15 @@ def read_series(paths: tuple[str, ...], *, name: str, spacing_tolerance_fraction
     Raises:
         DicomError: With a reason of its own for every fault.
     """
+    with _named_faults(name):
+        return _read_series(paths, name, spacing_tolerance_fraction)
+
+
+@contextmanager
+def _named_faults(name: str) -> Iterator[None]:
     try:
         with quiet():
-            return _read_series(paths, name, spacing_tolerance_fraction)
+            yield
     except DicomError:
         raise
     except READ_FAULTS as error:
@@ -96,10 +157,7 @@ def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
         frames = split_frames(data, name=name) if is_multiframe(data) else [data]
         slices += frames
         sources += [path] * len(frames)
-    for data in slices:
-        _require_plane(data, name)
-    _require_equal(slices, name)
-    order, geometry = _stack_geometry(slices, name, tolerance)
+    order, geometry = _locate(slices, name, tolerance)
     first = slices[order[0]]
     factor = suv_factor([slices[i] for i in order], name=name) if str(first.Modality) == "PT" else 1.0
     array = np.empty(geometry.shape, dtype=np.float32)
@@ -134,7 +192,7 @@ def _age_years(text: str) -> str:
 
 
 def _require_image(data: Any, name: str) -> None:
-    if not any(keyword in data for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+    if not any(keyword in data for keyword in PIXELS):
         _refuse(
             "unreadable_file",
             f"Expected pixel data in every file of {name}, found none in one: is it cut off? Export the series again.",
@@ -191,6 +249,14 @@ def _require_equal(slices: list[Any], name: str) -> None:
             "duplicate_instance",
             f"Expected each instance of {name} once, found {len(repeated)} repeated. Remove copies.",
         )
+
+
+def _locate(slices: list[Any], name: str, tolerance: float) -> tuple[list[int], Geometry]:
+    """Return the order of slices along their normal, and the grid that they make."""
+    for data in slices:
+        _require_plane(data, name)
+    _require_equal(slices, name)
+    return _stack_geometry(slices, name, tolerance)
 
 
 def _stack_geometry(slices: list[Any], name: str, tolerance: float) -> tuple[list[int], Geometry]:

@@ -5,7 +5,7 @@ The model's plan decides everything; params.yaml is not read here.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -257,6 +257,8 @@ def segment_study(
     study = read_input(source, dataset)
     channels = tuple(dataset.channels)
     volume = align_channels(study.volumes, channels, channels[0], case_id=study.case_id)
+    # Each channel on its own grid is needed no more.
+    study = replace(study, volumes={})
     read = time.perf_counter() - began
     segmentation = segmenter.segment(volume, case_id=study.case_id, progress=progress)
     return Prediction(model, study, volume, segmentation, {"read": read, **segmentation.timings_s})

@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedCTImageStorage, RLELossless
 
 from lesionflow.errors import DicomError
-from lesionflow.io.dicom_series import read_series
+from lesionflow.io.dicom_series import read_headers, read_series
 from support.dicom_factory import AXIAL, CORONAL, OBLIQUE, ORIGIN_MM, SHAPE, SPACING_MM, stored_values
 
 
@@ -45,6 +45,22 @@ def test_the_same_voxels_as_simpleitk(dicom_factory):
 def test_files_are_given_back_in_slice_order(dicom_factory):
     series = dicom_factory()
     assert read(series).files == tuple(str(path) for path in series.paths)
+
+
+def test_headers_alone_lie_where_the_voxels_do_and_hold_none(dicom_factory):
+    series = dicom_factory()
+    paths = tuple(str(path) for path in reversed(series.paths))
+    headers = read_headers(paths, name="c-1")
+    np.testing.assert_allclose(headers.geometry.affine, series.affine_by_hand, atol=1e-6)
+    assert headers.geometry.shape == SHAPE
+    assert headers.files == tuple(str(path) for path in series.paths)
+    assert [list(data.ImagePositionPatient) for data in headers.data] == [
+        pytest.approx(list(series.position(k, 0, 0))) for k in range(SHAPE[0])
+    ]
+    assert not any("PixelData" in data or data.buffer for data in headers.data)
+    with pytest.raises(DicomError) as caught:
+        read_headers(paths[:2] + paths[3:], name="c-1")
+    assert caught.value.reason == "missing_slice"
 
 
 def test_slices_written_from_head_to_feet_grow_along_the_normal_all_the_same(dicom_factory):

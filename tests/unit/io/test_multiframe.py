@@ -9,7 +9,7 @@ from lesionflow.data.dataset import Target
 from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom_seg import write_seg
-from lesionflow.io.dicom_series import read_series
+from lesionflow.io.dicom_series import read_headers, read_series
 from support.dicom_factory import STUDY_UID, write_multiframe
 
 SLOPES = (2.0, 2.5, 3.0, 0.5, 1.0)
@@ -29,6 +29,15 @@ def test_frames_are_slices_in_their_place_each_with_its_own_rescale(tmp_path, mo
     np.testing.assert_allclose(series.volume.array[0], written.stored * BY_SLICE - 1000.0)
     assert series.files == (str(written.paths[0]),)
     assert (series.series_uid, series.modality) == (f"{STUDY_UID}.66", modality)
+
+
+def test_headers_alone_of_frames(tmp_path):
+    written = write_multiframe(tmp_path / "e.dcm", slopes=SLOPES)
+    headers = read_headers((str(written.paths[0]),), name="c-1")
+    np.testing.assert_allclose(headers.geometry.affine, written.affine_by_hand, atol=1e-6)
+    (data,) = headers.data
+    assert int(data.NumberOfFrames) == headers.geometry.shape[0] == 5
+    assert "PixelData" not in data
 
 
 def without_groups(data):
