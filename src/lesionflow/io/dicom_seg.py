@@ -118,7 +118,7 @@ def write_seg(
 def _save(path: Path, mask: Mask, sources: Sequence[Any], targets: tuple[Target, ...], version: str) -> None:
     patient_name = _make_legal(sources[0])
     frames = _frames(mask, sources, targets)
-    digest = hashlib.sha256(frames)
+    digest = hashlib.sha256(frames.data)
     digest.update("".join(str(s.SOPInstanceUID) for s in sources).encode() + version.encode())
     seg = hd.seg.Segmentation(
         source_images=list(sources),
