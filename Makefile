@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 # pytest removes there what older sessions left, so other projects' remains, which may not be removable, stay out of it.
-TEST_FILES := $(or $(TMPDIR),/tmp)/lesionflow-tests
+TEST_FILES := $(or $(TMPDIR),/tmp)/lesionflow-tests-$(shell id -u)
 N_PACKAGES := $(shell grep -c "==" requirements.lock)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/lesionflow/__init__.py)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -98,14 +98,12 @@ def read_headers(paths: tuple[str, ...], *, name: str, spacing_tolerance_fractio
         data: dict[str, Any] = {}
         slices: list[Any] = []
         sources: list[str] = []
-        for path in paths:
-            data[path] = read_dataset(path, name=name)
-            _require_image(data[path], name)
-            frames = split_frames(data[path], name=name) if is_multiframe(data[path]) else [data[path]]
-            for one in (data[path], *frames):
+        for path, whole, frames in _frames(paths, name):
+            for one in (whole, *frames):
                 for keyword in PIXELS:
                     if keyword in one:
                         delattr(one, keyword)
+            data[path] = whole
             slices += frames
             sources += [path] * len(frames)
         order, geometry = _locate(slices, name, spacing_tolerance_fraction)
@@ -151,10 +149,7 @@ def _named_faults(name: str) -> Iterator[None]:
 def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
     slices: list[Any] = []
     sources: list[str] = []
-    for path in paths:
-        data = read_dataset(path, name=name)
-        _require_image(data, name)
-        frames = split_frames(data, name=name) if is_multiframe(data) else [data]
+    for path, _, frames in _frames(paths, name):
         slices += frames
         sources += [path] * len(frames)
     order, geometry = _locate(slices, name, tolerance)
@@ -183,6 +178,14 @@ def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
         modality=str(first.Modality),
         attributes=attributes,
     )
+
+
+def _frames(paths: tuple[str, ...], name: str) -> Iterator[tuple[str, Any, list[Any]]]:
+    """Yield each file, its data set, and a data set a slice."""
+    for path in paths:
+        data = read_dataset(path, name=name)
+        _require_image(data, name)
+        yield path, data, split_frames(data, name=name) if is_multiframe(data) else [data]
 
 
 def _age_years(text: str) -> str:

@@ -59,6 +59,17 @@ def test_decisions_follow_from_the_training_cases_alone(inputs, tmp_path):
     }
 
 
+@pytest.mark.parametrize(("network", "dimensions", "why"), [("unet", 2, "has 5 slices"), ("table_unet", 3, "no other")])
+def test_slices_or_volumes_may_be_left_to_the_data(inputs, tmp_path, network, dimensions, why):
+    changes = {"dimensions": "auto", "memory_budget_mb": 8000}
+    if network != "unet":
+        changes["architecture"] = {"name": network, "options": {}}
+    run_step("plan", params(**changes), inputs, {"plan": tmp_path / "plan.json"})
+    plan = read_plan(tmp_path / "plan.json")
+    assert plan.dimensions == dimensions
+    assert why in next(decision.why for decision in plan.decisions if decision.what == "dimensions")
+
+
 def test_a_budget_too_small_names_the_number_to_raise(inputs, tmp_path):
     with pytest.raises(ConfigError, match=r"plan.memory_budget_mb.*Raise it to \d+"):
         run_step("plan", params(memory_budget_mb=20), inputs, {"plan": tmp_path / "plan.json"})
