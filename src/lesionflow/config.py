@@ -131,6 +131,8 @@ class InferenceConfig(Section):
 class PlanConfig(Section):
     """Params of `plan`; `auto` lets the data decide (not null, which a Kubeflow parameter can't hold).
 
+    `cascade`: whether networks on shrunk volumes first tell the network what lies beyond its patch.
+
     `keep_within_fraction`: as long as added data move spacing and intensities by less, the plan that lies there is kept.
     """
 
@@ -138,6 +140,7 @@ class PlanConfig(Section):
     spacing_mm: tuple[Positive | Auto, Positive | Auto, Positive | Auto]
     patch_size: tuple[Count, Count, Count] | Auto
     batch_size: Count | Auto
+    cascade: bool | Auto
     context_slices: Literal[1, 3, 5]
     memory_budget_mb: Count
     ct_window_hu: tuple[float, float] | Auto
@@ -175,6 +178,7 @@ class AugmentationConfig(Section):
     gamma_fraction: Annotated[float, Field(ge=0.0)]
     low_resolution_probability: Fraction
     low_resolution_factor: Annotated[float, Field(ge=1.0)]
+    hint_loss_probability: Fraction
 
 
 class TransferConfig(Section):

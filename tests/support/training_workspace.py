@@ -47,23 +47,23 @@ def make_plan(dimensions=2, patch_size=(3, 40, 48)):
     )  # fmt: skip
 
 
-def make_inputs(folder, plan=None, folds=ONE_FOLD):
-    """Write four cases of noisy ellipsoids; return the inputs of `train`."""
+def make_inputs(folder, plan=None, folds=ONE_FOLD, make_case=blob_case, n_cases=4):
+    """Write cases of noisy ellipsoids, or as `make_case` makes them; return the inputs of `train`."""
     names = {"cases": "cases", "preprocessed": "preprocessed", "splits": "splits.json", "plan": "plan.json"}
     paths = {key: folder / name for key, name in names.items()}
     paths["preprocessed"].mkdir(parents=True)
     plan = plan or make_plan()
-    write_dataset(paths["cases"], plan.dataset, 4)
+    write_dataset(paths["cases"], plan.dataset, n_cases)
     index = {}
-    for i in range(4):
-        case = blob_case(i)
+    for i in range(n_cases):
+        case = make_case(i)
         foreground = {k: v.astype(np.int32) for k, v in case.foreground.items()}
         sha256 = write_case(case_file(paths["preprocessed"], f"c-{i}"), case.image, case.mask, foreground)
         index[f"c-{i}"] = IndexEntry(key=f"key-{i}", sha256=sha256)
         _write_study(paths["cases"], case, plan)
     write_index(paths["preprocessed"], index)
     split = Split(
-        seed=0, fold=0, folds=folds, test=("c-9",), test_patients=("p-9",),
+        seed=0, fold=0, folds=folds, test=("c-99",), test_patients=("p-99",),
         other_patients=("p-0", "p-1", "p-2", "p-3"),
     )  # fmt: skip
     paths["splits"].write_text(split.model_dump_json())

@@ -17,8 +17,11 @@ SMALLEST_RANGE = 1e-6
 Image = NDArray[np.float32]
 
 
-class _ByChannel(albumentations.ImageOnlyTransform):
+class ByChannel(albumentations.ImageOnlyTransform):
     """Base: change the planes of each channel together.
+
+    Attributes:
+        n_hints: Channels at the end that are no intensities, and left as they are.
 
     Args:
         n_slices: Planes a channel.
@@ -28,19 +31,21 @@ class _ByChannel(albumentations.ImageOnlyTransform):
     def __init__(self, n_slices: int, p: float) -> None:
         super().__init__(p=p)
         self.n_slices = n_slices
+        self.n_hints = 0
 
     def apply(self, img: Image, **_: Any) -> Image:
-        """Change every channel of (row, column, plane)."""
-        n_channels = img.shape[-1] // self.n_slices
-        planes = np.split(img, n_channels, axis=-1)
-        return np.concatenate([self.change(channel) for channel in planes], axis=-1, dtype=np.float32)
+        """Change every channel of (row, column, plane) but the hints."""
+        planes = np.split(img, img.shape[-1] // self.n_slices, axis=-1)
+        n_changed = len(planes) - self.n_hints
+        changed = [self.change(channel) for channel in planes[:n_changed]]
+        return np.concatenate([*changed, *planes[n_changed:]], axis=-1, dtype=np.float32)
 
     def change(self, channel: Image) -> Image:
         """Change one channel of (row, column, slice)."""
         raise NotImplementedError
 
 
-class Noise(_ByChannel):
+class Noise(ByChannel):
     """Add Gaussian noise whose standard deviation lies between 0 and `std`, in z-scores."""
 
     def __init__(self, std: float, n_slices: int, p: float) -> None:
@@ -54,7 +59,7 @@ class Noise(_ByChannel):
         return channel + std * rng.standard_normal(channel.shape, dtype=np.float32)
 
 
-class Blur(_ByChannel):
+class Blur(ByChannel):
     """Blur in plane with a Gaussian whose sigma lies between 0 and `sigma_mm`."""
 
     def __init__(self, sigma_mm: float, spacing_mm: tuple[float, float], n_slices: int, p: float) -> None:
@@ -72,7 +77,7 @@ class Blur(_ByChannel):
         return np.asarray(blurred).reshape(channel.shape)
 
 
-class Contrast(_ByChannel):
+class Contrast(ByChannel):
     """Multiply distances from the channel's mean by a factor in 1 / (1 + f) .. 1 + f, within the channel's range."""
 
     def __init__(self, fraction: float, n_slices: int, p: float) -> None:
@@ -86,7 +91,7 @@ class Contrast(_ByChannel):
         return np.clip((channel - mean) * factor + mean, channel.min(), channel.max())
 
 
-class Gamma(_ByChannel):
+class Gamma(ByChannel):
     """Bend intensities: ((x - min) / range) ** gamma, gamma in 1 / (1 + f) .. 1 + f, back to the channel's range."""
 
     def __init__(self, fraction: float, n_slices: int, p: float) -> None:
@@ -102,7 +107,7 @@ class Gamma(_ByChannel):
         return ((channel - low) / width) ** gamma * width + low
 
 
-class Inversion(_ByChannel):
+class Inversion(ByChannel):
     """Turn light to dark and dark to light: for pictures, which show the same either way, by stain or by fluorescence."""
 
     def change(self, channel: Image) -> Image:
@@ -110,7 +115,7 @@ class Inversion(_ByChannel):
         return -channel
 
 
-class LowResolution(_ByChannel):
+class LowResolution(ByChannel):
     """Shrink in plane by a factor in 1 .. `factor` and enlarge again: what a coarser scan would have shown.
 
     References:

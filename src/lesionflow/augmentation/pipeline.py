@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionflow.augmentation.intensity import Blur, Contrast, Gamma, Inversion, LowResolution, Noise
+from lesionflow.augmentation.intensity import Blur, ByChannel, Contrast, Gamma, Inversion, LowResolution, Noise
 from lesionflow.augmentation.spatial import FlipSlices, Warp
 from lesionflow.augmentation.volume_warp import VolumeWarp
 from lesionflow.data.geometry import SpacingMm
@@ -102,7 +102,7 @@ class Augmentation:
 
 
 def build_augmentation(
-    changes: Changes, *, spacing_mm: SpacingMm, n_image_slices: int, n_mask_slices: int
+    changes: Changes, *, spacing_mm: SpacingMm, n_image_slices: int, n_mask_slices: int, n_hints: int = 0
 ) -> Augmentation:
     """Build the augmentation of training patches.
 
@@ -114,6 +114,7 @@ def build_augmentation(
         spacing_mm: (slice, row, column) spacing of model space; 1 where it is unknown.
         n_image_slices: Slices of an image patch.
         n_mask_slices: Slices of a mask patch: 1 when only the middle slice is predicted.
+        n_hints: Channels at the end that are probabilities: moved as the others are, their values left alone.
 
     Returns:
         The augmentation.
@@ -143,6 +144,9 @@ def build_augmentation(
     if changes.low_resolution_probability:
         factor = changes.low_resolution_factor
         transforms.append(LowResolution(factor, n_image_slices, p=changes.low_resolution_probability))
+    for transform in transforms:
+        if isinstance(transform, ByChannel):
+            transform.n_hints = n_hints
     return Augmentation(transforms, VolumeWarp(spacing_mm=spacing_mm, **shape) if in_volume else None)
 
 

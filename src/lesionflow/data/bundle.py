@@ -31,6 +31,7 @@ class Card(BaseModel):
     `transfer` says which weights training started from and what became of each; empty when all were drawn anew.
     `folds`, where several were trained: the ensemble's members in their order, or those that came before a final network.
     `trained_cases` are then those of all; each of `validation_cases` was judged by a fold that had not learned from it.
+    `coarse`: the networks of a cascade's first stage, in their order; their `fold` is the half of the cases that each learned from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +49,7 @@ class Card(BaseModel):
     train_params: dict[str, Any]
     transfer: dict[str, Any] = Field(default_factory=dict)
     folds: tuple[FoldCard, ...] = ()
+    coarse: tuple[FoldCard, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,6 +47,19 @@ class InferencePlan(_Frozen):
     fill_holes: bool
 
 
+class CoarsePlan(_Frozen):
+    """The first stage of a cascade: networks on the model space shrunk by whole factors, who see more of the body at once.
+
+    What they find, a probability a target, is given to the plan's own network as further channels: hints. `factors` are those of
+    (slice, row, column); `patch_size` is in the shrunk space.
+    """
+
+    factors: tuple[int, int, int]
+    patch_size: tuple[int, int, int]
+    batch_size: int
+    architecture: ArchitecturePlan
+
+
 class Decision(_Frozen):
     """One decision in words, for people."""
 
@@ -54,13 +67,18 @@ class Decision(_Frozen):
     value: str
     why: str
 
+    @classmethod
+    def of(cls, what: str, value: object, why: str) -> "Decision":
+        """Make one of any value that has words."""
+        return cls(what=what, value=str(value), why=why)
+
 
 class Plan(_Frozen):
     """Everything that preprocessing, training, inference and serving read.
 
     `spacing_mm` is the model space's (slice, row, column) spacing; a null slice spacing keeps each study's own slices.
     `patch_size` is (slice, row, column) in model space; in 2D its first entry is `context_slices` and the network sees
-    (channel x context_slices) planes and predicts the middle one.
+    (channel x context_slices) planes and predicts the middle one. `coarse` makes a 3D plan a cascade.
     """
 
     format: Literal[1] = 1
@@ -76,6 +94,7 @@ class Plan(_Frozen):
     architecture: ArchitecturePlan
     inference: InferencePlan
     decisions: tuple[Decision, ...]
+    coarse: CoarsePlan | None = None
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -84,8 +103,29 @@ class Plan(_Frozen):
 
     @property
     def in_channels(self) -> int:
-        """Input channels of the network: in 2D, neighboring slices are channels too."""
-        return len(self.channels) * (self.context_slices if self.dimensions == 2 else 1)
+        """Input channels of the network: in 2D, neighboring slices are channels too; in a cascade, so are hints."""
+        return len(self.channels) * (self.context_slices if self.dimensions == 2 else 1) + self.n_hints
+
+    @property
+    def n_hints(self) -> int:
+        """Channels that the first stage of a cascade gives to the network: one a target."""
+        return len(self.targets) if self.coarse else 0
+
+    def first_stage(self) -> "Plan | None":
+        """Return the plan of a cascade's first stage as if it stood alone; None where there is none."""
+        if self.coarse is None:
+            return None
+        steps = zip(self.spacing_mm, self.coarse.factors, strict=True)
+        slices, rows, columns = (step and step * factor for step, factor in steps)
+        return self.model_copy(
+            update={
+                "spacing_mm": (slices, rows, columns),
+                "patch_size": self.coarse.patch_size,
+                "batch_size": self.coarse.batch_size,
+                "architecture": self.coarse.architecture,
+                "coarse": None,
+            }
+        )
 
     def digest(self) -> str:
         """Return the sha256 of the plan's content; a field added later, at its default, does not change it."""

@@ -6,11 +6,13 @@ from typing import Literal
 
 import numpy as np
 
+from lesionflow.data.cascade_planning import decide_on_cascade
 from lesionflow.data.dataset import Dataset, Kind
 from lesionflow.data.fingerprint import Fingerprint
 from lesionflow.data.geometry import Shape
-from lesionflow.data.patch_planning import BATCH_LIMITS, PINNED, Budget, choose_patch, require_patch
+from lesionflow.data.patch_planning import PINNED, Triple
 from lesionflow.data.plan import ArchitecturePlan, ChannelPlan, Decision, InferencePlan, Plan
+from lesionflow.data.size_planning import Sizes, shape_network
 
 #: CT is never clipped tighter than this: muscle, fat and contrast around a tumor are what tells it apart.
 WIDEST_NEEDED_HU = (-150.0, 250.0)
@@ -18,16 +20,8 @@ WIDEST_NEEDED_HU = (-150.0, 250.0)
 LEAST_UPPER_SUV = 10.0
 #: Beyond this ratio of slice to in-plane spacing the slice axis keeps the finer data's spacing (nnU-Net's rule).
 ANISOTROPIC = 3.0
-#: Slices less than this many times as thick as pixels are halved with them (nnU-Net's rule).
-HALVED_BELOW = 2.0
 #: Fewer slices than this are no volume to a network that halves them several times.
 LEAST_SLICES = 16
-#: A patch may be this much larger than the median body: sizes come in steps of the network's halvings.
-BEYOND = 1.25
-#: The option of a network that says at how many levels slices stay whole.
-THICK_LEVELS = "thick_levels"
-
-Triple = tuple[float | None, float | None, float | None]
 
 
 def make_plan(
@@ -43,10 +37,11 @@ def make_plan(
     ct_window_hu: tuple[float, float] | None,
     denoising: Literal["none", "median", "curvature"],
     bias_field_correction: bool,
+    cascade: bool | None,
     architecture: ArchitecturePlan,
     offered: tuple[int, ...],
     size_multiple: int,
-    memory_mb: Callable[[int, ArchitecturePlan, Shape], tuple[float, float]],
+    memory_mb: Callable[[int, ArchitecturePlan, int, Shape], tuple[float, float]],
     inference: InferencePlan,
 ) -> Plan:
     """Decide how to train on data of this kind.
@@ -63,11 +58,12 @@ def make_plan(
         ct_window_hu: Pinned CT window, or None.
         denoising: Filter of every channel.
         bias_field_correction: N4 on MR channels.
+        cascade: Whether a first stage on shrunk volumes tells the network what lies beyond its patch; None lets the data decide.
         architecture: The network.
         offered: Dimensions that the network exists in.
         size_multiple: Number that each network axis must be a multiple of, were all halved alike.
-        memory_mb: What training a network of 2 or 3 dimensions holds for a (slice, row, column) patch: MB whatever the batch,
-            and MB a sample.
+        memory_mb: What training a network of 2 or 3 dimensions, with so many further channels, holds for a (slice, row,
+            column) patch: MB whatever the batch, and MB a sample.
         inference: How patches become a mask.
 
     Returns:
@@ -75,34 +71,33 @@ def make_plan(
 
     Raises:
         ConfigError: When the memory budget does not hold the smallest batch, or the pinned one; the message says which
-            number to raise.
+            number to raise; or a cascade of slices is asked for.
     """
     decisions: list[Decision] = []
     why_dimensions = "set in params"
     if dimensions is None:
         dimensions, why_dimensions = _dimensions(fingerprint, spacing_mm, offered)
     spacing = _spacing(fingerprint, dimensions, spacing_mm, decisions)
-    architecture = _shape_network(architecture, dimensions, spacing, decisions)
-    thick = int(architecture.options.get(THICK_LEVELS, 0))
-    multiples = (size_multiple // 2**thick, size_multiple, size_multiple)
-    budget = Budget(memory_budget_mb, partial(memory_mb, dimensions, architecture), BATCH_LIMITS[dimensions])
-    if patch_size is not None:
-        require_patch(patch_size, dimensions, multiples, context_slices)
-        patch, why_patch = patch_size, PINNED + _beyond_body(patch_size, fingerprint, spacing, dimensions)
-    else:
-        patch, why_patch = choose_patch(
-            fingerprint.median_body_mm, spacing, dimensions, context_slices, multiples, budget
-        )
-    decisions.append(_decide("patch_size", patch, why_patch))
-    batch, why_batch = budget.batch(patch, batch_size)
-    decisions.append(_decide("batch_size", batch, why_batch))
+    given, architecture = architecture, shape_network(architecture, dimensions, spacing, decisions)
+    sizes = Sizes(
+        fingerprint, spacing, dimensions, context_slices, patch_size, batch_size, memory_budget_mb, size_multiple
+    )
+    multiples = sizes.multiples(architecture)
+    chosen = sizes.choose(architecture, partial(memory_mb, dimensions, architecture, 0))
+    coarse = decide_on_cascade(sizes, chosen, given, partial(memory_mb, 3), cascade, decisions)
+    if coarse is not None:
+        chosen = sizes.choose(architecture, partial(memory_mb, dimensions, architecture, len(dataset.targets)))
+    patch, batch = chosen.patch, chosen.batch
+    decisions += chosen.decisions
     channels = tuple(
         _channel(fingerprint, index, name, kind, ct_window_hu, decisions)
         for index, (name, kind) in enumerate(dataset.channels.items())
     )
     decisions += _settled(dimensions, why_dimensions, architecture, multiples, context_slices)
     outputs = ", ".join(target.name for target in dataset.targets)
-    decisions.append(_decide("outputs", outputs, "one sigmoid output a region, or a label where no region is declared"))
+    decisions.append(
+        Decision.of("outputs", outputs, "one sigmoid output a region, or a label where no region is declared")
+    )
     return Plan(
         dataset=dataset,
         dimensions=dimensions,
@@ -116,11 +111,8 @@ def make_plan(
         architecture=architecture,
         inference=inference,
         decisions=tuple(decisions),
+        coarse=coarse,
     )
-
-
-def _decide(what: str, value: object, why: str) -> Decision:
-    return Decision(what=what, value=str(value), why=why)
 
 
 def _dimensions(fingerprint: Fingerprint, pinned: Triple, offered: tuple[int, ...]) -> tuple[Literal[2, 3], str]:
@@ -163,39 +155,8 @@ def _spacing(fingerprint: Fingerprint, dimensions: int, pinned: Triple, decision
         value = own if pin is None else pin
         chosen.append(value)
         shown = "each study's own" if value is None else f"{value:g} mm"
-        decisions.append(_decide(f"spacing of {axis}s", shown, why if pin is None else PINNED))
+        decisions.append(Decision.of(f"spacing of {axis}s", shown, why if pin is None else PINNED))
     return (chosen[0], chosen[1], chosen[2])
-
-
-def _beyond_body(patch: Shape, fingerprint: Fingerprint, spacing: Triple, dimensions: int) -> str:
-    """Say that a patch is larger than most cases: its repeated borders are trained on and never predicted on."""
-    steps = [step or own for step, own in zip(spacing, fingerprint.median_spacing_mm, strict=True)]
-    body = [round(extent / step) for extent, step in zip(fingerprint.median_body_mm, steps, strict=True)]
-    first = 1 if dimensions == 2 else 0
-    if all(size <= BEYOND * n for size, n in zip(patch[first:], body[first:], strict=True)):
-        return ""
-    shown = " x ".join(map(str, body[first:]))
-    return f"; beyond the median body of {shown} voxels lies its repeated border alone: lower plan.patch_size"
-
-
-def _shape_network(
-    architecture: ArchitecturePlan, dimensions: int, spacing: Triple, decisions: list[Decision]
-) -> ArchitecturePlan:
-    """Put a number where params let the data decide how many levels do not halve thick slices.
-
-    As nnU-Net does: slices are halved from where pixels, halved before, are more than half as large.
-    """
-    if architecture.options.get(THICK_LEVELS) != "auto":
-        return architecture
-    thick, why = 0, "a 2D network does not halve slices"
-    slices, rows, columns = spacing
-    if dimensions == 3 and slices and rows and columns:
-        ratio, depth = slices / float(np.sqrt(rows * columns)), int(architecture.options.get("depth", 0))
-        while ratio / 2**thick >= HALVED_BELOW and thick < depth:
-            thick += 1
-        why = f"slices are {ratio:.1f} times as thick as pixels; they are halved from where that is less than {HALVED_BELOW:g}"
-    decisions.append(_decide("levels of thick slices", thick, why))
-    return architecture.model_copy(update={"options": {**architecture.options, THICK_LEVELS: thick}})
 
 
 def _settled(
@@ -208,8 +169,8 @@ def _settled(
     shown = " x ".join(map(str, multiples[3 - dimensions :]))
     options = ", ".join(f"{name} {value}" for name, value in architecture.options.items()) or "no options"
     return [
-        _decide("dimensions", f"{dimensions}D", f"{why}: the network sees {sees}"),
-        _decide("network", architecture.name, f"set in params: {options}; axes in multiples of {shown}"),
+        Decision.of("dimensions", f"{dimensions}D", f"{why}: the network sees {sees}"),
+        Decision.of("network", architecture.name, f"set in params: {options}; axes in multiples of {shown}"),
     ]
 
 
@@ -223,7 +184,7 @@ def _channel(
 ) -> ChannelPlan:
     if kind in {"mr", "picture"}:
         why = "its values have no physical unit, so each study is scaled by its own non-zero voxels"
-        decisions.append(_decide(f"intensities of {name}", "z-score a study", why))
+        decisions.append(Decision.of(f"intensities of {name}", "z-score a study", why))
         return ChannelPlan(name=name, kind=kind, lower=None, upper=None, mean=None, std=None)
     low, high = fingerprint.tumor_bounds(index)
     if kind == "pet":
@@ -237,5 +198,5 @@ def _channel(
     clipped = np.clip(fingerprint.body[index], lower, upper).astype(np.float64)
     mean, std = round(float(clipped.mean()), 4), round(max(float(clipped.std()), 1e-3), 4)
     value = f"clip to {lower:.1f}..{upper:.1f}, minus {mean:.1f}, by {std:.1f}"
-    decisions.append(_decide(f"intensities of {name}", value, why + "; mean and deviation of the body"))
+    decisions.append(Decision.of(f"intensities of {name}", value, why + "; mean and deviation of the body"))
     return ChannelPlan(name=name, kind=kind, lower=round(lower, 4), upper=round(upper, 4), mean=mean, std=std)

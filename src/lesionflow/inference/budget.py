@@ -75,7 +75,10 @@ def needed_mb(plan: Plan, way: WayBack, *, batch_size: int, slabwise: bool) -> f
     model = prod(shape)
     filtered = n_channels * box if plan.denoising != "none" or plan.bias_field_correction else 0
     preparing = BYTES * (n_channels * model + 2 * filtered)
-    asking = BYTES * (n_channels + n_targets) * model + _network_bytes(plan, shape, batch_size, slabwise=slabwise)
+    # Hints come into an array of their own, with the channels once more.
+    n_hinted = n_channels + plan.n_hints if plan.coarse else 0
+    network = _network_bytes(plan, shape, batch_size, slabwise=slabwise)
+    asking = BYTES * (n_channels + n_hinted + n_targets) * model + network
     concluding = BYTES * n_targets * model + prod(way.source.shape) + (n_targets + TIDYING_BYTES) * box
     return max(preparing, asking, concluding) / MB
 
@@ -97,6 +100,8 @@ def _network_bytes(plan: Plan, shape: tuple[int, int, int], batch_size: int, *, 
         for module in network.modules():
             module.register_forward_hook(note)
         network(torch.empty(1 if plan.dimensions == 3 else batch_size, plan.in_channels, *size))
+    first = plan.first_stage()
+    before = _network_bytes(first, shape, batch_size, slabwise=slabwise) if first else 0.0
     if slabwise:
-        return SLABWISE_ANSWERS * BYTES * max(out for _, out in found) + SLABWISE_SLABS * SLAB_BYTES
-    return EAGER_COPIES * BYTES * max(sum(both) for both in found)
+        return max(before, SLABWISE_ANSWERS * BYTES * max(out for _, out in found) + SLABWISE_SLABS * SLAB_BYTES)
+    return max(before, EAGER_COPIES * BYTES * max(sum(both) for both in found))

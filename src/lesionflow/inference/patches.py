@@ -95,7 +95,7 @@ def predict_patches(
         Probabilities (target, slice, row, column).
     """
     shape = image.shape[1:]
-    pads = [(0, max(size - n, 0)) for n, size in zip(shape, patch_size, strict=True)]
+    pads = [(0, whole - n) for n, whole in zip(shape, padded_shape(shape, patch_size), strict=True)]
     padded = np.pad(image, [(0, 0), *pads], mode="edge") if any(end for _, end in pads) else image
     starts = patch_starts(padded.shape[1:], patch_size, overlap_fraction)
     curves = [gaussian(size) for size in patch_size]
@@ -118,6 +118,11 @@ def predict_patches(
             norm[start : start + len(curve)] += curve
         total /= norm.astype(np.float32).reshape([-1 if i == axis else 1 for i in range(3)])
     return total[(slice(None), *(slice(0, n) for n in shape))]
+
+
+def padded_shape(shape: tuple[int, ...], patch_size: tuple[int, int, int]) -> tuple[int, ...]:
+    """Return the (slice, row, column) shape of a volume that is repeated at its ends until a patch fits into it."""
+    return tuple(max(n, size) for n, size in zip(shape, patch_size, strict=True))
 
 
 def patch_starts(shape: tuple[int, ...], patch_size: tuple[int, int, int], overlap_fraction: float) -> list[list[int]]:

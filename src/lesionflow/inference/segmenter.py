@@ -1,7 +1,7 @@
 """Bundle and volume in, mask out."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,25 +10,22 @@ from numpy.typing import NDArray
 
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.volume import Mask, Volume
-from lesionflow.errors import ArtifactError, ConfigError
-from lesionflow.inference.backends import PYTORCH, make_network
+from lesionflow.errors import ArtifactError
+from lesionflow.inference.backends import PYTORCH
 from lesionflow.inference.budget import choose_way
 from lesionflow.inference.confidence import Finding, describe
 from lesionflow.inference.evidence import Evidence, gather, raw_threshold, sum_expected
-from lesionflow.inference.memory import kept_memory, returned_memory
 from lesionflow.inference.oddity import Oddity, measure_oddity, require_profile
-from lesionflow.inference.patches import predict_patches, predict_slices
 from lesionflow.inference.postprocessing import Box, above_threshold, to_labels
-from lesionflow.inference.slabwise import slabwise
+from lesionflow.inference.stage import Progress, Stage
 from lesionflow.metrics.calibration import soften
-from lesionflow.models import build_model, size_multiple
+from lesionflow.models.cascade import part_stages
 from lesionflow.preprocessing import WayBack, filled_body, find_way_back, source_slabs, to_model_space, to_source_space
+from lesionflow.preprocessing.pyramid import enlarge, shrink
 
 #: Pixels that a 2D network sees at a time. On the CPU a feature map should stay below the 32 MB up to which the allocator
 #: keeps freed blocks: slices of 320 x 416 took 0.08 s each one by one, 0.15 s eight at a time.
 PIXELS_AT_A_TIME = {"cpu": 100_000, "cuda": 4_000_000}
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +106,16 @@ class Segmenter:
         self.memory_mb = memory_mb if self.device.type == "cpu" else None
         if self.memory_mb is not None and self.plan.dimensions == 3:
             wanted = PYTORCH
-        network = _load(bundle).to(self.device)
-        self.network = make_network(wanted, network, bundle.plan, self.device)
-        self.backend = PYTORCH if self.network is network else wanted
-        self._lean = slabwise(network) if self.plan.dimensions == 3 else network
+        coarse, fine = part_stages(bundle.weights)
+        self.stage = Stage(self.plan, fine, device=self.device, backend=wanted)
+        first = self.plan.first_stage()
+        # The first stage takes a fraction of the time: another backend would hardly be felt.
+        self.coarse = None if first is None else Stage(first, coarse, device=self.device, backend=PYTORCH)
+
+    @property
+    def backend(self) -> str:
+        """What runs the network: a key of `BACKENDS`."""
+        return self.stage.backend
 
     def segment(self, volume: Volume, *, case_id: str, progress: Progress | None = None) -> Segmentation:
         """Segment a study.
@@ -192,54 +195,40 @@ class Segmenter:
         batch_size = max(1, PIXELS_AT_A_TIME[self.device.type] // (n_rows * n_columns))
         if self.memory_mb is None:
             return batch_size, False
-        can = self._lean is not self.network
         return choose_way(
-            self.plan, way, batch_size=batch_size, memory_mb=self.memory_mb, slabwise=can, case_id=case_id
+            self.plan,
+            way,
+            batch_size=batch_size,
+            memory_mb=self.memory_mb,
+            slabwise=self.stage.can_be_lean,
+            case_id=case_id,
         )
 
     def _predict(
         self, image: NDArray[np.float32], progress: Progress | None, batch_size: int, *, lean: bool
     ) -> NDArray[np.float32]:
-        plan = self.plan
-        if plan.dimensions == 2:
-            return predict_slices(
-                self.network,
-                image,
-                n_context=plan.context_slices,
-                n_targets=len(plan.targets),
-                multiple=size_multiple(plan.architecture),
-                batch_size=batch_size,
-                flip_axes=plan.inference.flip_axes,
-                device=self.device,
-                progress=progress,
-            )
-        with returned_memory() if lean else kept_memory():
-            return predict_patches(
-                self._lean if lean else self.network,
-                image,
-                patch_size=plan.patch_size,
-                overlap_fraction=plan.inference.overlap_fraction,
-                n_targets=len(plan.targets),
-                flip_axes=plan.inference.flip_axes,
-                device=self.device,
-                progress=progress,
-            )
-
-
-def _load(bundle: Bundle) -> torch.nn.Module:
-    plan = bundle.plan
-    try:
-        network = build_model(
-            plan.architecture, in_channels=plan.in_channels, out_channels=len(plan.targets), dimensions=plan.dimensions
+        shape = image.shape[1:]
+        if self.coarse is None or self.plan.coarse is None:
+            return self.stage.predict(image, batch_size=batch_size, lean=lean, progress=progress)
+        factors = self.plan.coarse.factors
+        small = shrink(image, factors)
+        n_coarse = self.coarse.n_parts(small.shape[1:])
+        total = n_coarse + self.stage.n_parts(shape)
+        found = self.coarse.predict(
+            small, batch_size=batch_size, lean=lean, progress=_part_of(progress, before=0, total=total)
         )
-        state = {name: torch.from_numpy(np.array(array)) for name, array in bundle.weights.items()}
-        network.load_state_dict(state, strict=True)
-    except (RuntimeError, ConfigError) as error:
-        raise ArtifactError(
-            f"Expected weights that fit the plan's {plan.architecture.name}, found: {error!s:.300}. "
-            "Is the bundle of another version?"
-        ) from error
-    return network.eval()
+        hints = enlarge(found, factors, (shape[0], shape[1], shape[2]))
+        return self.stage.predict(
+            np.concatenate([image, hints]),
+            batch_size=batch_size,
+            lean=lean,
+            progress=_part_of(progress, before=n_coarse, total=total),
+        )
+
+
+def _part_of(progress: Progress | None, *, before: int, total: int) -> Progress | None:
+    """Return what tells of one stage as a part of all."""
+    return None if progress is None else lambda done, _: progress(before + done, total)
 
 
 def choose_device(device: str) -> torch.device:

@@ -72,11 +72,13 @@ def _load_networks() -> None:
     training_memory_mb(partial(build_model, small, in_channels=1, out_channels=1, dimensions=2), 1, (side, side))
 
 
-def _memory_mb(dataset: Dataset, dimensions: int, architecture: ArchitecturePlan, patch: Shape) -> tuple[float, float]:
+def _memory_mb(
+    dataset: Dataset, dimensions: int, architecture: ArchitecturePlan, n_hints: int, patch: Shape
+) -> tuple[float, float]:
     from lesionflow.models import build_model
     from lesionflow.models.memory import training_memory_mb
 
-    in_channels = len(dataset.channels) * (patch[0] if dimensions == 2 else 1)
+    in_channels = len(dataset.channels) * (patch[0] if dimensions == 2 else 1) + n_hints
     build = partial(
         build_model,
         architecture,

@@ -6,7 +6,7 @@ from lesionflow.augmentation import Changes, build_augmentation
 from lesionflow.models import size_multiple
 from lesionflow.steps.training_task import TrainingTask
 from lesionflow.training import CaseArrays, CaseDataModule
-from lesionflow.training.sampling import TrainingPatches
+from lesionflow.training.sampling import HintLoss, TrainingPatches
 from lesionflow.training.slabs import ValidationSlabs
 
 #: More loaders than this do not make one network faster.
@@ -29,10 +29,11 @@ def make_data(task: TrainingTask, cases: Mapping[str, CaseArrays], device: str, 
     targets = tuple(target.labels for target in plan.targets)
     slices, rows, columns = (spacing or 1.0 for spacing in plan.spacing_mm)
     augmentation = build_augmentation(
-        Changes(**config.augmentation.model_dump()),
+        Changes(**config.augmentation.model_dump(exclude={"hint_loss_probability"})),
         spacing_mm=(slices, rows, columns),
         n_image_slices=task.patch.size[0],
         n_mask_slices=task.patch.n_mask_slices,
+        n_hints=plan.n_hints,
     )
     patches = TrainingPatches(
         [cases[case_id] for case_id in task.train],
@@ -41,6 +42,7 @@ def make_data(task: TrainingTask, cases: Mapping[str, CaseArrays], device: str, 
         foreground_fraction=config.foreground_fraction,
         size_exponent=config.size_exponent,
         augmentation=augmentation,
+        hint_loss=HintLoss(plan.n_hints, config.augmentation.hint_loss_probability) if plan.n_hints else None,
         seed=config.seed,
     )
     validation = [cases[case_id] for case_id in task.validation]

@@ -20,6 +20,7 @@ from lesionflow.io import preprocessed
 from lesionflow.io.plans import read_plan
 from lesionflow.io.preprocessed import IndexEntry
 from lesionflow.steps.split import read_split
+from lesionflow.steps.training_cascade import halves
 from lesionflow.steps.training_task import TrainingTask
 from lesionflow.steps.transfer import Source, find_source
 from lesionflow.training import CaseArrays
@@ -94,13 +95,14 @@ def gather(config: TrainConfig, inputs: Mapping[str, Path], settings: Settings) 
 
     Raises:
         ArtifactError: When an input is broken or holds no case to train or validate on.
-        ConfigError: When loss or source do not fit the plan.
+        ConfigError: When loss, source or number of processes do not fit the plan.
         ServiceError: When the source of first weights can't be reached.
     """
     plan, split = read_plan(inputs["plan"]), read_split(inputs["splits"])
     _require_exclusive_targets(config, plan)
     _require_pictures_to_invert(config, plan)
     _require_a_schedule_for_all(config)
+    _require_one_process(config, plan)
     folder = inputs["preprocessed"]
     index = preprocessed.read_index(folder)
     source = find_source(config.transfer, settings)
@@ -113,6 +115,7 @@ def gather(config: TrainConfig, inputs: Mapping[str, Path], settings: Settings) 
         _require_tumors(
             task, [cases[case_id] for case_id in task.train], [cases[case_id] for case_id in task.validation]
         )
+        halves(task, cases)
     return Trainings(config, tasks, cases, _revision(used, index))
 
 
@@ -172,6 +175,15 @@ def _require_a_schedule_for_all(config: TrainConfig) -> None:
         raise ConfigError(
             "Expected train.scheduler cosine or polynomial for train.folds final, whose last network is not validated, found "
             "plateau."
+        )
+
+
+def _require_one_process(config: TrainConfig, plan: Plan) -> None:
+    size = config.devices * config.nodes
+    if plan.coarse is not None and size > 1:
+        raise ConfigError(
+            f"Expected one process to train a cascade, found train.devices x train.nodes of {size}. Set both to 1, or plan.cascade to "
+            "false."
         )
 
 

@@ -26,6 +26,7 @@ class TrainingTask:
         data_revision: Digest over the preprocessed cases.
         source: First weights, None for fresh ones.
         fold: Of the split; None for a network that learns from all.
+        half: Of the cases, for the first stage of a cascade; None for all else.
     """
 
     config: TrainConfig
@@ -35,10 +36,13 @@ class TrainingTask:
     data_revision: str
     source: Source | None = None
     fold: int | None = None
+    half: int | None = None
 
     @property
     def name(self) -> str:
         """What people and folders call it."""
+        if self.half is not None:
+            return f"coarse-{self.half}"
         return "all" if self.fold is None else f"fold-{self.fold}"
 
     @property

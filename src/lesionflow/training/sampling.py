@@ -16,8 +16,8 @@ from lesionflow.training.loader_watch import LoaderWatch
 
 #: Of the patch: how far from its middle the chosen tumor voxel may lie, in plane.
 JITTER_FRACTION = 0.25
-#: Tells the random stream that places patches from the one that augments them.
-PLACING, AUGMENTING = 0, 1
+#: Tells the random streams that place patches, change them and take hints from them from one another.
+PLACING, AUGMENTING, HIDING = 0, 1, 2
 
 Sample = tuple[NDArray[np.float32], NDArray[np.uint8]]
 
@@ -55,6 +55,19 @@ class PatchShape:
         return stack_context(image, n_context // 2, n_context), mask[:, 0]
 
 
+@dataclass(frozen=True)
+class HintLoss:
+    """How often a network that is given hints has to do without, so that it does not only repeat them.
+
+    Args:
+        n_hints: Channels at the end of an image that are hints.
+        probability: That all of a sample's are 0.
+    """
+
+    n_hints: int
+    probability: float
+
+
 class TrainingPatches(Dataset[Sample]):
     """Patches of the training cases, by (epoch, index).
 
@@ -66,6 +79,7 @@ class TrainingPatches(Dataset[Sample]):
         size_exponent: A case of n voxels is drawn in proportion to n to this power: 0 draws all cases equally often, 1 all
             voxels.
         augmentation: Changes of each patch, None for none.
+        hint_loss: For the second stage of a cascade.
         seed: Source of all randomness.
     """
 
@@ -78,6 +92,7 @@ class TrainingPatches(Dataset[Sample]):
         foreground_fraction: float,
         size_exponent: float = 0.0,
         augmentation: Augmentation | None,
+        hint_loss: HintLoss | None = None,
         seed: int,
     ) -> None:
         self.cases = tuple(cases)
@@ -88,6 +103,7 @@ class TrainingPatches(Dataset[Sample]):
         self.size_exponent = size_exponent
         self._shares = {group: _shares(group, size_exponent) for group in (self.cases, self.with_foreground)}
         self.augmentation = augmentation
+        self.hint_loss = hint_loss
         self.seed = seed
         self.watch = LoaderWatch([case.case_id for case in self.cases])
 
@@ -116,6 +132,10 @@ class TrainingPatches(Dataset[Sample]):
         mask = stack_targets(labels, self.targets)
         if self.augmentation is not None:
             image, mask = self.augmentation(image, mask, (self.seed, AUGMENTING, *key))
+        if self.hint_loss is not None:
+            rng = np.random.default_rng((self.seed, HIDING, *key))
+            if rng.random() < self.hint_loss.probability:
+                image[-self.hint_loss.n_hints :] = 0.0
         return self.patch.arrange(image, mask)
 
     def place(self, index: int, rng: np.random.Generator) -> tuple[CaseArrays, tuple[int, int, int]]:

@@ -50,7 +50,7 @@ def _segmenter(
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
     segmenter = Segmenter(Bundle(plan, weights, small_bundle().card), device="cpu")
     middle = plan.context_slices // 2
-    segmenter.network = _Identity(middle if dimensions == 2 else 0)
+    segmenter.stage.network = _Identity(middle if dimensions == 2 else 0)
     return segmenter
 
 
@@ -131,8 +131,8 @@ def test_slabs_are_the_whole_bit_for_bit(monkeypatch, spacing_mm):
 def test_patches_of_air_are_not_looked_at() -> None:
     segmenter = _segmenter(3, (8, 16, 16), (None, None, None), ())
     seen = []
-    network = segmenter.network
-    segmenter.network = lambda batch: seen.append(batch.shape) or network(batch)
+    network = segmenter.stage.network
+    segmenter.stage.network = lambda batch: seen.append(batch.shape) or network(batch)
     array = np.full((1, 8, 64, 64), -1000.0, np.float32)
     array[0, :, :16, :4] = array[0, :, 60:, 60:] = 100.0
     array[0, 0, 8, :] = array[0, 0, :, 60] = 0.0  # a thin bridge, so that both are one body
@@ -156,8 +156,8 @@ def test_progress_tells_the_parts_and_may_cancel(dimensions):
             raise KeyboardInterrupt
 
     calls = []
-    network = segmenter.network
-    segmenter.network = lambda batch: calls.append(1) or network(batch)
+    network = segmenter.stage.network
+    segmenter.stage.network = lambda batch: calls.append(1) or network(batch)
     with pytest.raises(KeyboardInterrupt):
         segmenter.segment(study, case_id="c-1", progress=stop)
     assert len(calls) <= 2
