@@ -12,6 +12,7 @@ from torch import nn
 
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ConfigError
+from lesionflow.models.efficientnet_unet import EfficientNetUNet
 from lesionflow.models.ensemble import Ensemble
 from lesionflow.models.inception_unet import InceptionUNet
 from lesionflow.models.residual_encoder_unet import ResidualEncoderUNet
@@ -65,6 +66,7 @@ _RESNET: Mapping[str, Any] = {
     "activation": "leaky_relu",
     "dropout_fraction": 0.0,
 }
+_EFFICIENTNET: Mapping[str, Any] = {**_RESNET, "encoder": "efficientnet-b0", "drop_connect_fraction": 0.0}
 
 ARCHITECTURES: Mapping[str, Architecture] = {
     "unet": Architecture(UNet, (2, 3), _SMALL, r"down\."),
@@ -74,6 +76,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         ResidualEncoderUNet, (2, 3), {**_RESIDUAL, "n_blocks": [1, 2, 2]}, r"(stem|down)\."
     ),
     "resnet_unet": Architecture(ResNetUNet, (2, 3), _RESNET, r"encoder\.", halvings=5),
+    "efficientnet_unet": Architecture(EfficientNetUNet, (2,), _EFFICIENTNET, r"encoder\.", halvings=5),
     "inception_unet": Architecture(
         _inception_unet, (3,), {"base_channels": 4, "depth": 2, "dropout_fraction": 0.0}, r"(stem|down)\."
     ),

@@ -11,7 +11,7 @@ from torch.autograd.graph import saved_tensors_hooks
 COPIES_OF_A_WEIGHT = 4
 #: Gradients that live at once on the way back, in units of the largest tensor kept: what comes in and what goes out.
 GRADIENTS_AT_ONCE = 2
-#: What kernels and allocator take beside, measured: with it, seven networks on a CPU reached 0.7 to 1.1 of the estimate.
+#: What kernels and allocator take beside, measured: with it, eight networks on a CPU reached 0.7 to 1.1 of the estimate.
 HEADROOM = 1.5
 #: What the libraries take whatever the network.
 LIBRARIES_MB = 100.0

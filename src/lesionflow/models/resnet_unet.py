@@ -1,28 +1,15 @@
 """A U-Net on a ResNet encoder that may start from weights learned elsewhere (`train.transfer`).
 
 References:
-    Ronneberger et al. 2015, DOI 10.1007/978-3-319-24574-4_28; on a ResNet, Iglovikov and Shvets 2018, arXiv:1801.05746.
+    U-Net on a ResNet: Iglovikov and Shvets 2018, arXiv:1801.05746.
 """
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
-
-from lesionflow.models.blocks import (
-    CONVOLUTIONS,
-    Activation,
-    ConvolutionBlock,
-    Dimensions,
-    Normalization,
-    expect_rare,
-    initialize,
-)
+from lesionflow.models.blocks import Activation, Dimensions, Normalization
+from lesionflow.models.encoder_unet import EncoderUNet
 from lesionflow.models.resnet import RESNETS, ResNetEncoder
 
-UPSAMPLING = {2: "bilinear", 3: "trilinear"}
 
-
-class ResNetUNet(nn.Module):
+class ResNetUNet(EncoderUNet):
     """U-Net whose way down is a ResNet: five halvings.
 
     Args:
@@ -48,33 +35,11 @@ class ResNetUNet(nn.Module):
         activation: Activation,
         dropout_fraction: float,
     ) -> None:
-        super().__init__()
         if encoder not in RESNETS:
             raise TypeError(f"encoder must be one of {', '.join(RESNETS)}, found {encoder!r}")
-        widths = [decoder_channels * 2**level for level in range(len(RESNETS[encoder].blocks) + 1)]
-        # The first convolution of a ResNet halves the size at once, so the image itself is the finest skip connection.
-        self.encoder = ResNetEncoder(encoder, in_channels, dimensions)
-        skips = [in_channels, *self.encoder.channels[:-1]]
-        below = [*widths[1:], self.encoder.channels[-1]]
-        self.mode = UPSAMPLING[dimensions]
-        self.merge = nn.ModuleList(
-            ConvolutionBlock(
-                skip + under, width, dimensions, normalization, activation,
-                residual=False, dropout_fraction=dropout_fraction,
-            )
-            for skip, under, width in zip(skips, below, widths, strict=True)
+        down = ResNetEncoder(encoder, in_channels, dimensions)
+        super().__init__(
+            down, down.channels, in_channels, out_channels, dimensions,
+            decoder_channels=decoder_channels, normalization=normalization, activation=activation,
+            dropout_fraction=dropout_fraction,
         )  # fmt: skip
-        self.output = CONVOLUTIONS[dimensions](widths[0], out_channels, 1)
-        initialize(self)
-        expect_rare(self.output)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Map (batch, channel, [slice,] row, column), sizes multiples of 32, to logits of the same size."""
-        skips = [image, *self.encoder(image)]
-        features = skips.pop()
-        for merge in reversed(self.merge):
-            skip = skips.pop()
-            above = functional.interpolate(features, size=skip.shape[2:], mode=self.mode, align_corners=False)
-            features = merge(torch.cat([skip, above], dim=1))
-        logits: Tensor = self.output(features)
-        return logits

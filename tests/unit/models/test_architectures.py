@@ -1,5 +1,6 @@
 """One contract for every architecture: a new entry of ARCHITECTURES is tested without a new file."""
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -8,10 +9,13 @@ import torch
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ConfigError
 from lesionflow.models import ARCHITECTURES, build_model, size_multiple
+from lesionflow.models.efficientnet import EfficientNetEncoder, _drop_samples
 from lesionflow.models.resnet import ResNetEncoder
 from lesionflow.models.transfer import is_encoder
 
 ALL = [(name, d) for name, architecture in ARCHITECTURES.items() for d in architecture.dimensions]
+
+_EFFICIENTNET = ARCHITECTURES["efficientnet_unet"].small_options
 
 
 def _plan(name: str) -> ArchitecturePlan:
@@ -56,7 +60,7 @@ def test_reloaded_weights_predict_the_same(name: str, dimensions: int) -> None:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_the_encoder_is_the_way_down_and_nothing_else(name: str) -> None:
     """What the coarsest features depend on; a weight of the decoder has no part in them."""
-    network = build_model(_plan(name), in_channels=2, out_channels=1, dimensions=3)
+    network = build_model(_plan(name), in_channels=2, out_channels=1, dimensions=ARCHITECTURES[name].dimensions[-1])
     named = {key for key, _ in network.named_parameters() if is_encoder(key, name)}
     rest = {key for key, _ in network.named_parameters()} - named
     assert named
@@ -157,6 +161,89 @@ def test_the_encoders_in_3d_are_monais(name: str, dimensions: int) -> None:
         torch.testing.assert_close(ours(image)[-1].flatten(2).mean(2), theirs(image), atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("encoder", "documented", "n_coarsest", "n_features"),
+    [
+        ("efficientnet-b0", 5_288_548, 320, 1280),
+        ("efficientnet-b1", 7_794_184, 320, 1280),
+        ("efficientnet-b2", 9_109_994, 352, 1408),
+        ("efficientnet-b3", 12_233_232, 384, 1536),
+        ("efficientnet-b4", 19_341_616, 448, 1792),
+        ("efficientnet-b5", 30_389_784, 512, 2048),
+        ("efficientnet-b6", 43_040_704, 576, 2304),
+        ("efficientnet-b7", 66_347_960, 640, 2560),
+    ],
+)
+def test_the_efficientnets_have_torchvisions_number_of_weights(
+    encoder: str, documented: int, n_coarsest: int, n_features: int
+) -> None:
+    """Those of torchvision's documentation, less a normalized 1-kernel to the last features and 1000 classes of them."""
+    head = n_coarsest * n_features + 2 * n_features
+    classifier = 1000 * n_features + 1000
+    with torch.device("meta"):
+        network = EfficientNetEncoder(encoder, 3, 0.0)
+    assert sum(weight.numel() for weight in network.parameters()) == documented - classifier - head
+    assert network.channels[-1] == n_coarsest
+
+
+def _monais_efficientnet(name: str, monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:
+    """MONAI pads for one size of images, which differs by network and is odd after some halvings: let it be even."""
+    efficientnet = pytest.importorskip("monai.networks.nets.efficientnet")
+    width, depth, _, *rates = efficientnet.efficientnet_params[name]
+    monkeypatch.setitem(efficientnet.efficientnet_params, name, (width, depth, 64, *rates))
+    network = efficientnet.EfficientNetBNFeatures(name, pretrained=False, in_channels=2)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            # As small as the activations: else nothing would be left of the image after some twenty layers.
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.05, 0.3)
+    return network
+
+
+@pytest.mark.parametrize("name", ["efficientnet-b0", "efficientnet-b1", "efficientnet-b2", "efficientnet-b4"])
+def test_the_efficientnets_are_monais(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MONAI's load the published weights; it counts the stages in the names too, which the published do not."""
+    torch.manual_seed(3)
+    theirs = _monais_efficientnet(name, monkeypatch)
+    ours = EfficientNetEncoder(name, 2, 0.2)
+    head = re.compile(r"(_conv_head|_bn1|_fc)\.")
+    weights = {key: weight for key, weight in theirs.state_dict().items() if not head.match(key)}
+    ours.load_state_dict({re.sub(r"^_blocks\.\d+\.", "_blocks.", key): weight for key, weight in weights.items()})
+    image = torch.randn(2, 2, 64, 96)
+    with torch.inference_mode():
+        expected = theirs.eval()(image)
+        torch.testing.assert_close(ours.eval()(image), expected, atol=1e-4, rtol=1e-3)
+    assert [features.shape[2:] for features in expected] == [(32, 48), (16, 24), (8, 12), (4, 6), (2, 3)]
+    assert all(features.std() > 0.1 for features in expected)
+    dropped = [block.drop_connect_rate for stage in theirs._blocks for block in stage]
+    assert [block.drop_fraction for block in ours._blocks] == pytest.approx(dropped)
+
+
+def test_blocks_are_passed_over_by_the_seed_alone_and_only_in_training() -> None:
+    plan = ArchitecturePlan(name="efficientnet_unet", options={**_EFFICIENTNET, "drop_connect_fraction": 0.9})
+    network = build_model(plan, in_channels=1, out_channels=1, dimensions=2)
+    image = torch.randn(2, 1, 64, 96)
+
+    def answer(seed: int) -> torch.Tensor:
+        torch.manual_seed(seed)
+        with torch.inference_mode():
+            return network(image)
+
+    assert torch.equal(answer(1), answer(1))
+    assert not torch.equal(answer(1), answer(2))
+    network.eval()
+    assert torch.equal(answer(1), answer(2))
+
+
+def test_what_is_passed_over_leaves_the_mean() -> None:
+    torch.manual_seed(3)
+    found = _drop_samples(torch.ones(4000, 2, 3, 5), 0.2)
+    assert found.unique().tolist() == pytest.approx([0, 1 / 0.8])
+    assert torch.equal(found.amin((1, 2, 3)), found.amax((1, 2, 3)))
+    # Three standard deviations of a mean of 4000 draws.
+    assert found.mean().item() == pytest.approx(1, abs=3 * 0.5 / 4000**0.5)
+
+
 def test_the_unet_has_the_number_of_weights_counted_by_hand() -> None:
     options = {
         "base_channels": 4, "depth": 1, "normalization": "instance", "activation": "relu", "residual": False,
@@ -197,6 +284,10 @@ def test_table_one_has_its_own_counts_of_weights() -> None:
         ("inception_unet", {}, 2, "plan.dimensions"),
         ("unet", {"depht": 3}, 2, "depht"),
         ("resnet_unet", {**ARCHITECTURES["resnet_unet"].small_options, "encoder": "resnet19"}, 2, "resnet19"),
+        ("efficientnet_unet", {**_EFFICIENTNET, "encoder": "efficientnet-b8"}, 2, "efficientnet-b0.*efficientnet-b8"),
+        ("efficientnet_unet", {**_EFFICIENTNET, "drop_connect_fraction": 1.0}, 2, "drop_connect_fraction.*1.0"),
+        ("efficientnet_unet", {**_EFFICIENTNET, "drop_connect_fraction": -0.1}, 2, "drop_connect_fraction.*-0.1"),
+        ("efficientnet_unet", _EFFICIENTNET, 3, "plan.dimensions"),
         ("residual_encoder_unet", {**ARCHITECTURES["residual_encoder_unet"].small_options, "depth": 5}, 2, "n_blocks"),
     ],
 )

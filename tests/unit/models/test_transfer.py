@@ -3,7 +3,9 @@ import torch
 
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ArtifactError
+from lesionflow.io.weights import read_weights
 from lesionflow.models import ARCHITECTURES, build_model
+from lesionflow.models.efficientnet import EfficientNetEncoder
 from lesionflow.models.resnet import ResNetEncoder
 from lesionflow.models.transfer import adapt_channels, transfer_weights
 
@@ -98,6 +100,45 @@ def test_a_file_named_as_torchvision_names_it_fills_the_whole_encoder(name, bloc
     done = transfer_weights(build("resnet_unet", in_channels=3, encoder=name), given, plan("resnet_unet", encoder=name))
     assert set(done.loaded) == {f"encoder.{key}" for key in own}
     assert set(done.unused) == {"encoder.fc.weight", "encoder.fc.bias"}
+
+
+def _published_names(n_blocks, n_in_the_first_stage):
+    """Of EfficientNet-PyTorch's files: a stem, blocks counted through, the first stage's not widened, a head."""
+    norm = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    names = {"_conv_stem.weight", "_conv_head.weight", "_fc.weight", "_fc.bias"}
+    names |= {f"{name}.{part}" for name in ("_bn0", "_bn1") for part in norm}
+    for block in range(n_blocks):
+        convolutions, norms = ["_depthwise_conv", "_project_conv"], ["_bn1", "_bn2"]
+        if block >= n_in_the_first_stage:
+            convolutions, norms = [*convolutions, "_expand_conv"], [*norms, "_bn0"]
+        names |= {f"_blocks.{block}.{name}.weight" for name in convolutions}
+        names |= {f"_blocks.{block}.{name}.{part}" for name in norms for part in norm}
+        names |= {f"_blocks.{block}._se_{name}.{part}" for name in ("reduce", "expand") for part in ("weight", "bias")}
+    return names
+
+
+@pytest.mark.parametrize(
+    ("name", "n_blocks", "n_in_the_first_stage"),
+    [("efficientnet-b0", 16, 1), ("efficientnet-b1", 23, 2), ("efficientnet-b3", 26, 2), ("efficientnet-b4", 32, 2)],
+)
+@pytest.mark.parametrize("n_channels", [3, 6])
+def test_a_file_named_as_the_published_efficientnets_fills_the_whole_encoder(
+    name, n_blocks, n_in_the_first_stage, n_channels, tmp_path
+):
+    own = {key: torch.ones_like(weight) for key, weight in EfficientNetEncoder(name, 3, 0.0).state_dict().items()}
+    names = _published_names(n_blocks, n_in_the_first_stage)
+    head = {key for key in names if key.startswith(("_conv_head.", "_bn1.", "_fc."))}
+    assert names - set(own) == head
+    torch.save({key: own.get(key, torch.zeros(3)) for key in names}, tmp_path / f"{name}.pth")
+    network = build("efficientnet_unet", in_channels=n_channels, encoder=name)
+    given = read_weights(tmp_path / f"{name}.pth", "")
+    done = transfer_weights(network, given, plan("efficientnet_unet", encoder=name))
+    assert set(done.unused) == {f"encoder.{key}" for key in head}
+    assert done.adapted == (("encoder._conv_stem.weight",) if n_channels == 6 else ())
+    assert {*done.loaded, *done.adapted} == {f"encoder.{key}" for key in own}
+    assert not any(key.startswith("encoder.") for key in done.fresh)
+    first = network.encoder._conv_stem.weight
+    torch.testing.assert_close(first, torch.full_like(first, 3 / n_channels))
 
 
 def test_weights_of_another_architecture_are_refused():

@@ -7,8 +7,11 @@ import pytest
 import torch
 
 from lesionflow.config import Settings, TransferConfig
+from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.io.bundles import read_bundle
+from lesionflow.models import ARCHITECTURES
+from lesionflow.models.efficientnet import EfficientNetEncoder
 from lesionflow.registry.models import register_bundle, set_champion
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
@@ -90,6 +93,25 @@ def test_a_file_is_a_source_too(store, tmp_path):
     assert list(found.weights) == ["conv1.weight"]
     with pytest.raises(ArtifactError, match="sha256"):
         find_source(TransferConfig(**transfer(tmp_path / "weights.pth", sha256="0" * 8)), Settings())
+
+
+def test_a_frozen_efficientnet_stays_as_its_file_says(store, tmp_path):
+    """Batch statistics, and channels that the file's first convolution did not know, included."""
+    torch.manual_seed(1)
+    given = EfficientNetEncoder("efficientnet-b0", 3, 0.0).state_dict()
+    for name, weight in given.items():
+        if name.endswith(("running_mean", "running_var")):
+            weight.uniform_(0.5, 1.5)
+    torch.save({**given, "_fc.weight": torch.zeros(1000, 1280)}, tmp_path / "efficientnet-b0.pth")
+    options = ARCHITECTURES["efficientnet_unet"].small_options
+    architecture = ArchitecturePlan(name="efficientnet_unet", options=dict(options))
+    plan = make_plan(2, (1, 32, 64)).model_copy(update={"architecture": architecture})
+    settings = transfer(tmp_path / "efficientnet-b0.pth", frozen_epochs=9, encoder_learning_rate_fraction=0.1)
+    bundle = train(make_inputs(tmp_path, plan), tmp_path / "bundle", transfer=settings)
+    assert bundle.card.transfer["adapted"] == ["encoder._conv_stem.weight"]
+    assert bundle.card.transfer["unused"] == ["encoder._fc.weight"]
+    kept = [name for name in given if name != "_conv_stem.weight"]
+    assert all(np.array_equal(bundle.weights[f"encoder.{name}"], given[name]) for name in kept)
 
 
 @pytest.mark.parametrize(
