@@ -131,6 +131,7 @@ class InferenceConfig(Section):
 class PlanConfig(Section):
     """Params of `plan`; `auto` lets the data decide (not null, which a Kubeflow parameter can't hold).
 
+    `dark_background`: whether pictures on a bright background are turned light to dark.
     `cascade`: whether networks on shrunk volumes first tell the network what lies beyond its patch.
 
     `keep_within_fraction`: as long as added data move spacing and intensities by less, the plan that lies there is kept.
@@ -144,6 +145,7 @@ class PlanConfig(Section):
     context_slices: Literal[1, 3, 5]
     memory_budget_mb: Count
     ct_window_hu: tuple[float, float] | Auto
+    dark_background: bool | Auto
     keep_within_fraction: Fraction
     denoising: Literal["none", "median", "curvature"]
     bias_field_correction: bool

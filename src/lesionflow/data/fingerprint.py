@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionflow.data.background import Contrast, has_bright_background
 from lesionflow.data.geometry import Shape, SpacingMm
 
 #: Percentiles that bound the intensities of tumors, as nnU-Net's (Isensee et al. 2021, DOI 10.1038/s41592-020-01008-z).
@@ -35,7 +36,7 @@ class CaseFacts:
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """What all training cases tell together."""
+    """What all training cases tell together; `contrasts` has an entry a channel."""
 
     n_cases: int
     median_spacing_mm: SpacingMm
@@ -44,6 +45,7 @@ class Fingerprint:
     median_tumor_ml: float
     body: NDArray[np.float32]
     tumor: NDArray[np.float32]
+    contrasts: tuple[Contrast, ...]
 
     @property
     def anisotropy(self) -> float:
@@ -79,4 +81,14 @@ def summarize_facts(facts: Sequence[CaseFacts]) -> Fingerprint:
         median_tumor_ml=float(np.median(tumors)) if tumors else 0.0,
         body=np.concatenate([case.body for case in ordered], axis=1),
         tumor=np.concatenate([case.tumor for case in ordered], axis=1),
+        contrasts=tuple(_contrast(ordered, channel) for channel in range(len(ordered[0].body))),
     )
+
+
+def _contrast(cases: Sequence[CaseFacts], channel: int) -> Contrast:
+    bright = [has_bright_background(case.body[channel]) for case in cases]
+    brighter = [
+        np.sign(case.tumor[channel].mean() - case.body[channel].mean()) if case.tumor.shape[1] else 0.0
+        for case in cases
+    ]
+    return Contrast(np.array(bright, dtype=bool), np.array(brighter, dtype=np.float64))

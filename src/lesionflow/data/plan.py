@@ -16,6 +16,7 @@ class ChannelPlan(_Frozen):
     """How one channel's intensities become network input: clip to [lower, upper], then (x - mean) / std.
 
     For kind `mr` and `picture`, mean and std are measured on each volume (non-zero voxels) and the fields here are null.
+    `dark_background`: pictures on a bright background are turned light to dark, so that all show bright things on dark.
     """
 
     name: str
@@ -24,6 +25,7 @@ class ChannelPlan(_Frozen):
     upper: float | None
     mean: float | None
     std: float | None
+    dark_background: bool = False
 
 
 class ArchitecturePlan(_Frozen):

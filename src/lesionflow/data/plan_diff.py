@@ -52,6 +52,7 @@ def compare_plans(old: Plan, new: Plan) -> tuple[Difference, ...]:
         _plain(
             "network", _network(old), _network(new), fits=True, why="another network; the old one can still be served"
         ),
+        _plain("cascade", _cascade(old), _cascade(new), fits=True, why=size),
         _plain("patch_size", old.patch_size, new.patch_size, fits=True, why=size),
         _plain("batch_size", old.batch_size, new.batch_size, fits=True, why=size),
         _plain("inference", old.inference, new.inference, fits=True, why="how a mask is made; travels with each model"),
@@ -87,7 +88,7 @@ def _intensities(old: ChannelPlan, new: ChannelPlan) -> Difference | None:
     what = f"intensities of {old.name}"
     shown = [_scale(plan) for plan in (old, new)]
     if None in (old.lower, old.upper, old.mean, old.std, new.lower, new.upper, new.mean, new.std):
-        return _plain(what, *shown, fits=False, why="one is scaled by the plan, the other by each study")
+        return _plain(what, *shown, fits=False, why="the model has seen images scaled otherwise")
     moved, shifted = intensities_moved(old, new)
     fits = moved <= TOLERANCE_FRACTION and shifted <= MEAN_TOLERANCE_STD
     why = f"window moved by {moved:.0%} of its width, mean or deviation by {shifted:.0%} of the deviation; up to 10 % fits"
@@ -99,12 +100,14 @@ def intensities_moved(old: ChannelPlan, new: ChannelPlan) -> tuple[float, float]
 
     Returns:
         By how much the window moved, as a fraction of its width; and mean or deviation, of the deviation. Infinity for a
-        channel of another name or kind, or where only one plan has the figure.
+        channel of another name, kind or background, or where only one plan has the figure.
     """
     figures = ("lower", "upper", "mean", "std")
     before, now = ([getattr(plan, name) for name in figures] for plan in (old, new))
     known = [value is not None for value in before]
-    if (old.name, old.kind) != (new.name, new.kind) or known != [value is not None for value in now]:
+    if any(getattr(old, name) != getattr(new, name) for name in ("name", "kind", "dark_background")) or known != [
+        value is not None for value in now
+    ]:
         return math.inf, math.inf
     lower, upper, mean, std = (abs(b - a) if a is not None else 0.0 for a, b in zip(before, now, strict=True))
     width = float((old.upper or 0.0) - (old.lower or 0.0)) or 1.0
@@ -120,11 +123,18 @@ def _network(plan: Plan) -> str:
     return f"{plan.dimensions}D {plan.architecture.name} ({options})"
 
 
+def _cascade(plan: Plan) -> str:
+    if plan.coarse is None:
+        return "none"
+    factors, patch = (" x ".join(map(str, sizes)) for sizes in (plan.coarse.factors, plan.coarse.patch_size))
+    return f"shrunk by {factors}, patches of {patch}"
+
+
 def _mm(spacing: float | None) -> str:
     return "each study's own" if spacing is None else f"{spacing:g} mm"
 
 
 def _scale(plan: ChannelPlan) -> str:
     if plan.lower is None or plan.upper is None:
-        return "z-score a study"
+        return "z-score a study" + (", on a dark background" if plan.dark_background else "")
     return f"{plan.lower:g}..{plan.upper:g}, minus {plan.mean:g}, by {plan.std:g}"

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from lesionflow.data.background import Contrast
 from lesionflow.data.cascade_planning import decide_on_cascade
 from lesionflow.data.dataset import Dataset, Kind
 from lesionflow.data.fingerprint import Fingerprint
@@ -35,6 +36,7 @@ def make_plan(
     context_slices: int,
     memory_budget_mb: int,
     ct_window_hu: tuple[float, float] | None,
+    dark_background: bool | None,
     denoising: Literal["none", "median", "curvature"],
     bias_field_correction: bool,
     cascade: bool | None,
@@ -56,6 +58,7 @@ def make_plan(
         context_slices: Neighboring slices that a 2D network sees.
         memory_budget_mb: Memory that training may hold.
         ct_window_hu: Pinned CT window, or None.
+        dark_background: Whether pictures on a bright background are turned light to dark; None lets the data decide.
         denoising: Filter of every channel.
         bias_field_correction: N4 on MR channels.
         cascade: Whether a first stage on shrunk volumes tells the network what lies beyond its patch; None lets the data decide.
@@ -90,7 +93,7 @@ def make_plan(
     patch, batch = chosen.patch, chosen.batch
     decisions += chosen.decisions
     channels = tuple(
-        _channel(fingerprint, index, name, kind, ct_window_hu, decisions)
+        _channel(fingerprint, index, name, kind, decisions, ct_window_hu=ct_window_hu, dark_background=dark_background)
         for index, (name, kind) in enumerate(dataset.channels.items())
     )
     decisions += _settled(dimensions, why_dimensions, architecture, multiples, context_slices)
@@ -179,13 +182,18 @@ def _channel(
     index: int,
     name: str,
     kind: Kind,
-    ct_window_hu: tuple[float, float] | None,
     decisions: list[Decision],
+    *,
+    ct_window_hu: tuple[float, float] | None,
+    dark_background: bool | None,
 ) -> ChannelPlan:
     if kind in {"mr", "picture"}:
         why = "its values have no physical unit, so each study is scaled by its own non-zero voxels"
         decisions.append(Decision.of(f"intensities of {name}", "z-score a study", why))
-        return ChannelPlan(name=name, kind=kind, lower=None, upper=None, mean=None, std=None)
+        turned = kind == "picture" and _background(
+            fingerprint.contrasts[index], name, decisions, pinned=dark_background
+        )
+        return ChannelPlan(name=name, kind=kind, lower=None, upper=None, mean=None, std=None, dark_background=turned)
     low, high = fingerprint.tumor_bounds(index)
     if kind == "pet":
         lower, upper = 0.0, max(high, LEAST_UPPER_SUV)
@@ -200,3 +208,15 @@ def _channel(
     value = f"clip to {lower:.1f}..{upper:.1f}, minus {mean:.1f}, by {std:.1f}"
     decisions.append(Decision.of(f"intensities of {name}", value, why + "; mean and deviation of the body"))
     return ChannelPlan(name=name, kind=kind, lower=round(lower, 4), upper=round(upper, 4), mean=mean, std=std)
+
+
+def _background(contrast: Contrast, name: str, decisions: list[Decision], *, pinned: bool | None) -> bool:
+    turned = contrast.better_turned if pinned is None else pinned
+    before, after = contrast.agreement(turned=False), contrast.agreement(turned=True)
+    why = (
+        f"{contrast.bright_background.mean():.0%} of the pictures are dark on a bright background; what is outlined differs from "
+        f"the rest in the same direction in {before:.0%} of them as they are, in {after:.0%} were those turned"
+    )
+    value = "bright ones turned light to dark" if turned else "as it is"
+    decisions.append(Decision.of(f"background of {name}", value, why if pinned is None else f"{PINNED}; {why}"))
+    return turned

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionflow.data.background import has_bright_background
 from lesionflow.data.plan import ChannelPlan
 from lesionflow.errors import InputError
 
@@ -11,7 +12,8 @@ def normalize(array: NDArray[np.float32], channels: tuple[ChannelPlan, ...], *, 
     """Clip and scale each channel.
 
     CT and PET have constants of the plan, the same for every study, because their values are physical. MR and pictures have
-    none: the mean and standard deviation are those of the study's own non-zero voxels.
+    none: the mean and standard deviation are those of the study's own non-zero voxels. Where the plan wants a dark background,
+    a picture on a bright one has the sign of its z-scores changed.
 
     Args:
         array: (channel, slice, row, column).
@@ -35,10 +37,11 @@ def normalize(array: NDArray[np.float32], channels: tuple[ChannelPlan, ...], *, 
             )
             raise InputError(message, reason="constant_channel")
         mean, std = _constants(source, plan)
+        turned = plan.dark_background and has_bright_background(source)
         if plan.lower is not None:
             np.clip(source, plan.lower, plan.upper, out=source)
         np.subtract(source, np.float32(mean), out=source)
-        np.divide(source, np.float32(std), out=source)
+        np.divide(source, np.float32(-std if turned else std), out=source)
     return array
 
 

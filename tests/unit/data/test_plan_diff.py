@@ -1,12 +1,14 @@
 import pytest
 
 from lesionflow.data.dataset import Dataset
-from lesionflow.data.plan import ArchitecturePlan
+from lesionflow.data.plan import ArchitecturePlan, ChannelPlan, CoarsePlan
 from lesionflow.data.plan_diff import compare_plans
 from support.training_workspace import make_plan
 
 #: CT, spacing (own, 1.0, 0.8), window -100..200 HU, minus 20, by 50.
 PLAN = make_plan()
+COARSE = CoarsePlan(factors=(1, 2, 2), patch_size=(8, 8, 8), batch_size=1, architecture=PLAN.architecture)
+PICTURE = ChannelPlan(name="gray", kind="picture", lower=None, upper=None, mean=None, std=None)
 
 
 def changed(**changes):
@@ -37,6 +39,7 @@ def test_equal_plans_do_not_differ():
         (scaled(name="MR"), "channels", False),
         (changed(dataset=Dataset(name="d", channels={"CT": "ct"}, labels={"cyst": 1}, regions={})), "outputs", False),
         (changed(denoising="median"), "denoising", False),
+        (changed(coarse=COARSE), "cascade", True),
         (changed(bias_field_correction=True), "bias_field_correction", False),
         (changed(architecture=ArchitecturePlan(name="unetpp", options={})), "network", True),
         (changed(patch_size=(3, 80, 96)), "patch_size", True),
@@ -48,3 +51,11 @@ def test_each_decision_is_told_and_judged_alone(new, what, fits):
     (difference,) = compare_plans(PLAN, new)
     assert (difference.what, difference.fits) == (what, fits)
     assert difference.old != difference.new
+
+
+def test_pictures_on_another_background_are_other_pictures():
+    old, new = (changed(channels=(PICTURE.model_copy(update={"dark_background": dark}),)) for dark in (False, True))
+    (difference,) = compare_plans(old, new)
+    assert (difference.what, difference.new, difference.fits) == (
+        "intensities of gray", "z-score a study, on a dark background", False,
+    )  # fmt: skip

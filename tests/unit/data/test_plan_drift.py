@@ -65,3 +65,9 @@ def test_a_window_is_measured_by_its_own_width():
     fresh = _moved(BEFORE, lower=-285.4, upper=250.0, mean=6.5, std=125.8)
     assert keep_while_near(fresh, wide, 0.1, frozenset()).channels == wide.channels
     assert keep_while_near(fresh, wide, 0.03, frozenset()) is fresh
+
+
+def test_pictures_on_another_background_are_made_anew():
+    old = _moved(BEFORE, kind="picture", lower=None, upper=None, mean=None, std=None)
+    fresh = _moved(old, dark_background=True)
+    assert keep_while_near(fresh, old, 0.5, frozenset()) == fresh

@@ -32,7 +32,7 @@ def _memory_mb(_: int, __: ArchitecturePlan, ___: int, patch: tuple[int, int, in
 def _plan(fingerprint: Fingerprint, dataset: Dataset = PETCT, **changes: object) -> Plan:
     given: dict = {
         "dimensions": 2, "spacing_mm": (None, None, None), "patch_size": None, "batch_size": None, "context_slices": 3,
-        "memory_budget_mb": 2000, "ct_window_hu": None, "denoising": "none", "bias_field_correction": False,
+        "memory_budget_mb": 2000, "ct_window_hu": None, "dark_background": None, "denoising": "none", "bias_field_correction": False,
         "cascade": False, "architecture": UNET, "offered": (2, 3), "size_multiple": 16, "inference": RULES, "memory_mb": _memory_mb, **changes,
     }  # fmt: skip
     return make_plan(fingerprint, dataset, **given)
@@ -113,7 +113,9 @@ def test_a_patch_that_sees_little_of_the_body_is_told_the_rest_by_a_first_stage(
     assert plan.coarse.architecture.n_members == 2
     (why,) = [decision for decision in plan.decisions if decision.what == "cascade"]
     assert why.value == "first shrunk by 1 x 3 x 3, then in full"
-    assert "a patch alone covers 8% of the median body; at 3 x 3 x 3 mm a patch of 32 x 64 x 96 covers 74% of" in why.why
+    assert (
+        "a patch alone covers 8% of the median body; at 3 x 3 x 3 mm a patch of 32 x 64 x 96 covers 74% of" in why.why
+    )
     assert plan.in_channels == 3
     first = plan.first_stage()
     assert first is not None
@@ -257,3 +259,25 @@ def test_only_what_changes_an_array_changes_the_preprocessing_digest() -> None:
     assert _plan(FINGERPRINT, batch_size=2).digest() != plan.digest()
     for change in ({"spacing_mm": (None, 2.0, 2.0)}, {"denoising": "median"}, {"ct_window_hu": (0.0, 80.0)}):
         assert _plan(FINGERPRINT, **change).preprocessing_digest() != plan.preprocessing_digest()
+
+
+def _picture_facts(number: int, *, bright_background: bool) -> CaseFacts:
+    """Outlined things of 200 on a background of 30, or turned."""
+    body, tumor = np.full((1, 100), 30.0, np.float32), np.full((1, 20), 200.0, np.float32)
+    body[0, :20] = 200.0
+    body, tumor = (255.0 - body, 255.0 - tumor) if bright_background else (body, tumor)
+    return CaseFacts(f"c-{number}", (1.0, 1.0, 1.0), (1, 200, 300), 20.0, body, tumor)
+
+
+@pytest.mark.parametrize(
+    ("n_bright", "pinned", "turned"), [(1, None, True), (0, None, False), (1, False, False), (0, True, True)]
+)
+def test_pictures_on_bright_and_dark_backgrounds_are_made_alike(n_bright, pinned, turned) -> None:
+    fingerprint = summarize_facts([_picture_facts(i, bright_background=i < n_bright) for i in range(10)])
+    pictures = Dataset(name="d", channels={"gray": "picture"}, labels={"nucleus": 1}, regions={})
+    plan = _plan(fingerprint, pictures, dark_background=pinned)
+    assert plan.channels[0].dark_background is turned
+    (why,) = [decision.why for decision in plan.decisions if decision.what == "background of gray"]
+    assert f"{n_bright * 10}% of the pictures are dark on a bright background" in why
+    assert f"in {100 - n_bright * 10}% of them as they are, in 100% were those turned" in why
+    assert why.startswith("pinned in params") is (pinned is not None)
