@@ -18,6 +18,8 @@ from lesionflow.io.storage import write_text
 QUARANTINE = "quarantine.json"
 #: Columns that every part of the split has its share of.
 TRAITS = ("site", "manufacturer", "modality")
+#: Source format of cases whose files tell nothing of where they came from.
+PICTURES = "pictures"
 logger = logging.getLogger(__name__)
 
 
@@ -104,9 +106,15 @@ def usable_cases(folder: Path, quarantine: Mapping[str, object]) -> list[SplitCa
         logger.warning("%d cases without an outline are left out", (without_mask & ~quarantined).sum())
     usable = table[~quarantined & ~without_mask]
     twins = _twins(usable)
-    traits = zip(*(usable[name].fillna("").astype(str) for name in TRAITS), strict=True)
+    traits = zip(*(usable[name].fillna("").astype(str) for name in TRAITS), _frames(usable), strict=True)
     columns = (usable["case_id"], usable["patient_id"], usable["tumor_ml"].astype(float), usable["image_sha256"])
     return [SplitCase(*row) for row in zip(*columns, traits, twins, strict=True)]
+
+
+def _frames(table: pd.DataFrame) -> list[str]:
+    """Name the frame of each picture, empty for other cases: it alone tells which microscope or camera it came from."""
+    frames = table["n_rows"].astype(str) + " x " + table["n_columns"].astype(str)
+    return frames.where(table["source_format"] == PICTURES, "").tolist()
 
 
 def _twins(table: pd.DataFrame) -> list[str]:

@@ -16,7 +16,7 @@ PARAMS = yaml.safe_load((Path(__file__).parents[3] / "presets" / "phantom_ct.yam
 def _run(tmp_path, table, quarantine=None):
     cases, validation = tmp_path / "cases", tmp_path / "validation"
     for folder in (cases, validation):
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True, parents=True)
     write_table(cases, table)
     (validation / "quarantine.json").write_text(json.dumps(quarantine or {}))
     inputs = {"cases": cases, "validation": validation}
@@ -74,3 +74,17 @@ def test_a_broken_quarantine_is_an_artifact_error(tmp_path, content):
     inputs = {"cases": tmp_path / "cases", "validation": tmp_path / "validation"}
     with pytest.raises(ArtifactError, match="Run validate"):
         run_step("split", PARAMS, inputs, {"splits": tmp_path / "data" / "splits.json"})
+
+
+def test_each_part_has_its_share_of_each_frame_of_pictures(tmp_path):
+    """Four pictures of another microscope are told by their frame alone; drawn by chance they may all be tested on."""
+    for number in range(5):
+        table = case_table(24)
+        table["image_sha256"] = [f"{number}-{name}" for name in table["image_sha256"]]
+        table["source_format"] = "pictures"
+        table["n_rows"], table["n_columns"] = 256, 320
+        rare = list(table["case_id"])[number : number + 4]
+        table.loc[table["case_id"].isin(rare), "n_rows"] = 1024
+        _, split = _run(tmp_path / str(number), table)
+        assert len(set(rare) & set(split.test)) == 1
+        assert all(set(rare) & set(fold.train) for fold in split.folds)
