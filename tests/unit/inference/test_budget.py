@@ -21,14 +21,16 @@ import numpy as np
 import torch
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.geometry import Geometry
+from lesionflow.data.plan import CoarsePlan
 from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError
 from lesionflow.inference import Segmenter
 from lesionflow.models import build_model
+from lesionflow.models.cascade import join_stages
 sys.path.append({tests!r})
 from support.bundles import small_bundle
 
-dimensions, budget_mb = int(sys.argv[1]), int(sys.argv[2])
+dimensions, budget_mb = 2 if sys.argv[1] == "2" else 3, int(sys.argv[2])
 torch.set_num_threads(1)
 torch.manual_seed(0)
 plan = small_bundle().plan
@@ -38,8 +40,17 @@ plan = plan.model_copy(update={{
     "patch_size": (32, 96, 96) if dimensions == 3 else (3, 96, 96), "context_slices": 1 if dimensions == 3 else 3,
     "spacing_mm": (None, None, None),
 }})
-network = build_model(plan.architecture, in_channels=plan.in_channels, out_channels=1, dimensions=dimensions)
-weights = {{name: value.numpy() for name, value in network.state_dict().items()}}
+if sys.argv[1] == "cascade":
+    coarse = CoarsePlan(factors=(1, 2, 2), patch_size=(32, 48, 48), batch_size=1, architecture=plan.architecture)
+    plan = plan.model_copy(update={{"coarse": coarse}})
+
+
+def draw(plan):
+    network = build_model(plan.architecture, in_channels=plan.in_channels, out_channels=1, dimensions=dimensions)
+    return {{name: value.numpy() for name, value in network.state_dict().items()}}
+
+
+weights = join_stages(draw(plan.first_stage()), draw(plan)) if plan.coarse else draw(plan)
 shape = (40, 110, 90)
 array = np.random.default_rng(0).normal(40, 60, (1, *shape)).astype(np.float32)
 study = Volume(array, Geometry.from_parts(shape, (2.0, 0.8, 0.5)))
@@ -55,23 +66,23 @@ else:
 """
 
 
-def _run(dimensions: int, budget_mb: int, tests: str) -> list[str]:
+def _run(kind: str, budget_mb: int, tests: str) -> list[str]:
     code = textwrap.dedent(SCRIPT.format(tests=tests))
     done = subprocess.run(
-        [sys.executable, "-c", code, str(dimensions), str(budget_mb)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, kind, str(budget_mb)], capture_output=True, text=True, check=True
     )
     return done.stdout.split(maxsplit=2)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peaks are read from /proc")
-@pytest.mark.parametrize("dimensions", [2, 3])
-def test_a_budget_is_kept_and_the_number_that_a_refusal_names_is_enough(dimensions, pytestconfig):
+@pytest.mark.parametrize("kind", ["2", "3", "cascade"])
+def test_a_budget_is_kept_and_the_number_that_a_refusal_names_is_enough(kind, pytestconfig):
     tests = str(pytestconfig.rootpath / "tests")
-    word, reason, message = _run(dimensions, 100, tests)
+    word, reason, message = _run(kind, 100, tests)
     assert (word, reason) == ("refused", "memory_budget")
     assert "LESIONFLOW_MEMORY_MB" in message
     least = int(re.search(r"found that (\d+) MB are needed", message).group(1)) + 5
-    results = [_run(dimensions, budget, tests) for budget in (least, 4000)]
+    results = [_run(kind, budget, tests) for budget in (least, 4000)]
     assert [result[0] for result in results] == ["kept", "kept"]
     peaks = [float(peak) for _, peak, _ in results]
     assert peaks[0] <= least
