@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from lesionflow.augmentation.intensity import Blur, ByChannel, Contrast, Gamma, Inversion, LowResolution, Noise
 from lesionflow.augmentation.spatial import FlipSlices, Warp
-from lesionflow.augmentation.volume_warp import VolumeWarp
+from lesionflow.augmentation.volume_warp import VolumeWarp, WarpDraw
 from lesionflow.data.geometry import SpacingMm
 
 #: Beyond this ratio of slice to in-plane spacing, slices are changed one by one.
 ANISOTROPIC = 3.0
+#: Tells the random stream of the warp from that of the other changes of a patch.
+WARPING = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +71,11 @@ class Augmentation:
 
     Args:
         transforms: albumentations transforms on (row, column, plane) arrays.
-        warp: Of volumes, before them; None where planes are warped by the transforms.
+        warp: Of volumes, after them and by whole batches; None where planes are warped by the transforms.
     """
 
     def __init__(self, transforms: Sequence[albumentations.BasicTransform], warp: VolumeWarp | None = None) -> None:
-        self._warp = warp
+        self.warp = warp
         # OpenCV's own threads would fight with the network's for the cores.
         cv2.setNumThreads(0)
         self._chain = albumentations.Compose(list(transforms))
@@ -81,7 +83,7 @@ class Augmentation:
     def __call__(
         self, image: NDArray[np.float32], mask: NDArray[np.uint8], seed: Sequence[int]
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """Change a patch.
+        """Change a patch; the warp of a volume, which `draw_warp` draws, is left to the batch.
 
         Args:
             image: Float32 (channel, slice, row, column), z-scored.
@@ -95,10 +97,17 @@ class Augmentation:
         rng = np.random.default_rng(tuple(seed))
         # One shared generator: albumentations' own seeding gives each transform the same seed, so all fire at once.
         self._chain.set_random_state(rng, random.Random(int(rng.integers(2**63))))
-        if self._warp is not None:
-            image, mask = self._warp(image, mask, rng)
         changed = self._chain(image=_to_planes(image), mask=_to_planes(mask))
         return _from_planes(changed["image"], image.shape), _from_planes(changed["mask"], mask.shape)
+
+    def draw_warp(self, shape: tuple[int, ...], seed: Sequence[int]) -> WarpDraw | None:
+        """Draw how a volume (slice, row, column) is warped by its batch; None where volumes are not.
+
+        Args:
+            shape: (slice, row, column).
+            seed: As the patch's.
+        """
+        return self.warp.draw(shape, np.random.default_rng((*seed, WARPING))) if self.warp else None
 
 
 def build_augmentation(

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from lesionflow.training.datamodule import stack_samples
 from lesionflow.training.sampling import TrainingPatches
 
 N_PATCHES = 6
@@ -28,7 +29,7 @@ def draw_check_sheet(patches: TrainingPatches) -> bytes:
     plain = patches.unchanged()
     for number in range(N_PATCHES):
         for row, source in enumerate((plain, patches)):
-            image, mask = source[(0, number)]
+            image, mask = (part[0].numpy() for part in source.finish(stack_samples([source[(0, number)]])))
             _draw(axes[row][number], *_middle(image, mask, patches.patch.dimensions, patches.patch.size[0]))
         axes[0][number].set_title(f"patch {number + 1}", fontsize=8)
     for row, words in enumerate(("as it is", "as training sees it")):

@@ -1,6 +1,7 @@
 """Batches for Lightning."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,7 +45,7 @@ class CaseDataModule(LightningDataModule):
         self.team = ALONE
 
     def train_dataloader(self) -> DataLoader[Sample]:
-        """Return the loader of training batches: float32 images, uint8 targets."""
+        """Return the loader of training batches: float32 images, uint8 targets, and how volumes shall be warped."""
         return DataLoader(
             self.patches,
             batch_size=self.batch_size // self.team.size,
@@ -55,11 +56,15 @@ class CaseDataModule(LightningDataModule):
                 rank=self.team.rank,
                 n_processes=self.team.size,
             ),
-            collate_fn=_stack,
+            collate_fn=stack_samples,
             generator=_own_generator(),
             num_workers=self.n_workers,
             persistent_workers=self.n_workers > 0,
         )
+
+    def on_after_batch_transfer(self, batch: Any, _: int) -> Any:
+        """Warp training patches where the network is; validation slices are left as they are."""
+        return batch if isinstance(batch, SlabBatch) else self.patches.finish(batch)
 
     def val_dataloader(self) -> DataLoader[SlabBatch] | list[DataLoader[SlabBatch]]:
         """Return the loader of this process's share of validation slices; each batch holds slices of one case."""
@@ -69,9 +74,9 @@ class CaseDataModule(LightningDataModule):
         return DataLoader(Subset(self.slabs, own), batch_size=None, generator=_own_generator())
 
 
-def _stack(samples: Sequence[Sample]) -> Batch:
-    images, masks = zip(*samples, strict=True)
-    return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(masks))
+def stack_samples(samples: Sequence[Sample]) -> tuple[torch.Tensor, ...]:
+    """Make a batch of samples, part by part."""
+    return tuple(torch.from_numpy(np.stack(parts)) for parts in zip(*samples, strict=True))
 
 
 def _own_generator() -> torch.Generator:

@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
@@ -19,7 +20,8 @@ JITTER_FRACTION = 0.25
 #: Tells the random streams that place patches, change them and take hints from them from one another.
 PLACING, AUGMENTING, HIDING = 0, 1, 2
 
-Sample = tuple[NDArray[np.float32], NDArray[np.uint8]]
+#: Image and mask, and how their batch shall warp them where volumes are warped.
+Sample = tuple[NDArray[Any], ...]
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class TrainingPatches(Dataset[Sample]):
         self.watch = LoaderWatch([case.case_id for case in self.cases])
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """Return the patch number `key[1]` of epoch `key[0]`.
+        """Return the patch number `key[1]` of epoch `key[0]`, as `finish` takes it with others.
 
         Raises:
             LesionFlowError: When a case can't be read or changed; it names the case.
@@ -130,13 +132,29 @@ class TrainingPatches(Dataset[Sample]):
         middle = (start[0] + (self.patch.size[0] - self.patch.n_mask_slices) // 2, *start[1:])
         labels = read_block(case.mask, middle, (self.patch.n_mask_slices, *self.patch.size[1:]))
         mask = stack_targets(labels, self.targets)
+        drawn = None
         if self.augmentation is not None:
             image, mask = self.augmentation(image, mask, (self.seed, AUGMENTING, *key))
+            drawn = self.augmentation.draw_warp(self.patch.size, (self.seed, AUGMENTING, *key))
         if self.hint_loss is not None:
             rng = np.random.default_rng((self.seed, HIDING, *key))
             if rng.random() < self.hint_loss.probability:
                 image[-self.hint_loss.n_hints :] = 0.0
-        return self.patch.arrange(image, mask)
+        return (*self.patch.arrange(image, mask), *(drawn or ()))
+
+    def finish(self, batch: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Do with a batch of patches, where it lies, what is done by batches: warp volumes.
+
+        Args:
+            batch: Patches stacked, part by part.
+
+        Returns:
+            Images and masks.
+        """
+        image, mask, *drawn = batch
+        if not drawn or self.augmentation is None or self.augmentation.warp is None:
+            return image, mask
+        return self.augmentation.warp.apply(image, mask, drawn[0], drawn[1])
 
     def place(self, index: int, rng: np.random.Generator) -> tuple[CaseArrays, tuple[int, int, int]]:
         """Choose a case and the first voxel of a patch in it.

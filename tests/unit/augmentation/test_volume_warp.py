@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
 from lesionflow.augmentation import build_augmentation
-from lesionflow.augmentation.volume_warp import VolumeWarp, _read, affine_mm, displacement_mm, source_grid
+from lesionflow.augmentation.volume_warp import VolumeWarp, _read, affine_mm, displacement_mm, draw_points, source_grid
 from support.training_cases import STILL
 
 SPACING = (2.0, 0.8, 1.1)
@@ -29,12 +30,17 @@ def warp(**changes):
     return VolumeWarp(**given)
 
 
+def turned(image, matrix):
+    grid = source_grid(image.shape, SPACING, torch.from_numpy(matrix.astype(np.float32))[None], None)
+    return _read(torch.from_numpy(image)[None, None], grid)[0, 0].numpy()
+
+
 def test_nothing_to_do_changes_nothing():
     image = np.random.default_rng(0).normal(size=(2, 5, 7, 11)).astype(np.float32)
     mask = (image[:1] > 0).astype(np.uint8)
     same, same_mask = warp()(image, mask, np.random.default_rng(1))
-    assert same is image
-    assert same_mask is mask
+    np.testing.assert_array_equal(same, image)
+    np.testing.assert_array_equal(same_mask, mask)
     moved, moved_mask = warp(affine_probability=1.0, elastic_probability=1.0)(image, mask, np.random.default_rng(1))
     np.testing.assert_allclose(moved, image, atol=1e-4)
     np.testing.assert_array_equal(moved_mask, mask)
@@ -48,7 +54,7 @@ def test_a_turned_and_scaled_volume_is_scipys():
     in_voxels = matrix * np.asarray(SPACING) / np.asarray(SPACING)[:, None]
     center = (np.asarray(shape) - 1) / 2
     expected = ndimage.affine_transform(image, in_voxels, center - in_voxels @ center, order=1)
-    found = _read(image[None], source_grid(shape, SPACING, matrix, None)).numpy()[0]
+    found = turned(image, matrix)
     np.testing.assert_allclose(found[6:-6, 10:-10, 10:-10], expected[6:-6, 10:-10, 10:-10], atol=1e-4)
 
 
@@ -67,8 +73,8 @@ def test_a_ball_of_tissue_stays_a_ball_on_oblong_voxels():
     shape = (25, 61, 45)
     ball = ellipsoid(shape, (6.0, 6.0, 6.0))
     matrix = affine_mm(np.array([25.0, 35.0, -20.0]), 1.2)
-    turned = _read(ball[None], source_grid(shape, SPACING, matrix, None)).numpy()[0]
-    spreads = [np.sqrt((turned * g**2).sum() / turned.sum()) for g in grids(shape)]
+    found = turned(ball, matrix)
+    spreads = [np.sqrt((found * g**2).sum() / found.sum()) for g in grids(shape)]
     # Linear interpolation widens by less than half a voxel, cutting at the border narrows.
     assert spreads == pytest.approx([7.2] * 3, rel=0.05)
 
@@ -88,10 +94,31 @@ def test_the_mask_follows_the_image():
         assert not np.array_equal(changed[0], picture)
 
 
+def test_a_batch_is_warped_as_each_patch_alone_would_be():
+    shape = (12, 24, 20)
+    rng = np.random.default_rng(7)
+    images = rng.normal(size=(16, 2, *shape)).astype(np.float32)
+    masks = (images[:, :1] > 0.5).astype(np.uint8)
+    moving = warp(rotation_degrees=30.0, affine_probability=0.5, elastic_amplitude_mm=4.0, elastic_probability=0.5)
+    drawn = [moving.draw(shape, np.random.default_rng((1, seed))) for seed in range(16)]
+    kinds = {(np.array_equal(draw.matrix, np.eye(3)), not draw.points.any()) for draw in drawn}
+    assert (True, True) in kinds
+    assert len(kinds) > 2
+    stacked = (torch.from_numpy(np.stack(parts)) for parts in zip(*drawn, strict=True))
+    found, found_masks = moving.apply(torch.from_numpy(images), torch.from_numpy(masks), *stacked)
+    for number, draw in enumerate(drawn):
+        alone, alone_mask = moving(images[number], masks[number], np.random.default_rng((1, number)))
+        np.testing.assert_allclose(found[number], alone, atol=1e-5)
+        assert (found_masks[number].numpy() != alone_mask).mean() < 1e-3
+        if np.array_equal(draw.matrix, np.eye(3)) and not draw.points.any():
+            np.testing.assert_array_equal(found[number], images[number])
+
+
 def test_elastic_displacement_is_smooth_and_within_its_amplitude():
     shape = (20, 50, 40)
     for seed in range(5):
-        field = displacement_mm(shape, SPACING, 5.0, 20.0, np.random.default_rng(seed)).numpy()
+        points = draw_points(shape, SPACING, 5.0, 20.0, np.random.default_rng(seed))
+        field = displacement_mm(torch.from_numpy(points)[None], shape)[0].numpy()
         assert field.shape == (*shape, 3)
         assert np.abs(field).max() <= 5.0
         # Between control points 20 mm apart, no two neighbors move apart by more than the range over that distance.
@@ -106,9 +133,18 @@ def test_volumes_are_turned_in_three_dimensions_unless_slices_are_thick():
     leaning = []
     for slice_mm in (1.0, 9.0):
         augmentation = build_augmentation(changes, spacing_mm=(slice_mm, 0.8, 1.1), n_image_slices=16, n_mask_slices=16)
-        changed = np.mean([augmentation(rod, (rod > 0.5).astype(np.uint8), (seed,))[0][0] for seed in range(4)], axis=0)
+        changed = np.mean([_finished(augmentation, rod, seed)[0] for seed in range(4)], axis=0)
         rows = np.arange(40)
         tops = [(changed[k].sum(1) * rows).sum() / changed[k].sum() for k in (2, 13)]
         leaning.append(abs(tops[0] - tops[1]))
     assert leaning[0] > 0.5
     assert leaning[1] == pytest.approx(0.0, abs=0.05)
+
+
+def _finished(augmentation, image, seed):
+    """What the loader makes of a patch, and then its batch."""
+    changed = augmentation(image, (image > 0.5).astype(np.uint8), (seed,))
+    drawn = augmentation.draw_warp(image.shape[1:], (seed,))
+    if drawn is None:
+        return changed[0]
+    return augmentation.warp.apply(*(torch.from_numpy(part)[None] for part in (*changed, *drawn)))[0][0].numpy()

@@ -166,7 +166,7 @@ def slow_data(seconds_a_sample):
     inner = data.patches
 
     class Slow:
-        watch = inner.watch
+        watch, finish = inner.watch, inner.finish
 
         def __getitem__(self, key):
             time.sleep(seconds_a_sample)
