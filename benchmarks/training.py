@@ -31,7 +31,8 @@ from lesionflow.training.module import make_optimizer
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT.parent / "shared" / "data" / "sts" / "dicom"
-PRESET = ROOT / "presets" / "sts_petct_2d.yaml"
+#: By slices, as nnU-Net's 2D plan; by volumes.
+PRESET, VOLUMES = (ROOT / "presets" / f"{name}.yaml" for name in ("sts_petct_2d", "sts_petct"))
 #: Steps timed with each source of batches, and how many of one source at a time.
 ROUNDS, STEPS_A_ROUND = 8, 4
 #: Seconds between two looks at the memory.
@@ -59,6 +60,7 @@ def run() -> None:
         _prepare(work, paths, params)
         _nnunet(work, paths["cases"])
         _loader(params["train"], paths)
+        _loader_of_volumes(work, paths)
 
 
 def _prepare(work: Path, paths: dict[str, Path], params: dict[str, dict[str, object]]) -> None:
@@ -113,6 +115,18 @@ def _nnunet(work: Path, cases: Path) -> None:
     print(f"  nnU-Net's features_per_stage: {network['features_per_stage']}")
 
 
+def _loader_of_volumes(work: Path, before: dict[str, Path]) -> None:
+    """The same for a 3D network, by a plan and arrays of its own."""
+    params = load_params(VOLUMES)
+    paths = {**before, **{name: work / "volumes" / name for name in ("plan", "preprocessed")}}
+    for name, inputs, output in (
+        ("plan", ("cases", "splits"), "plan"),
+        ("preprocess", ("cases", "plan"), "preprocessed"),
+    ):
+        run_step(name, params[name], {key: paths[key] for key in inputs}, {output: paths[output]})
+    _loader(params["train"], paths)
+
+
 def _loader(train: dict[str, object], paths: dict[str, Path]) -> None:
     """Steps in turn on fresh batches and on one repeated batch: what the loader costs beside the network."""
     settings = Settings(device="cpu")
@@ -129,7 +143,7 @@ def _loader(train: dict[str, object], paths: dict[str, Path]) -> None:
         over_outputs(loss, network(image), target).backward()
         optimizer.step()
 
-    fresh = iter(data.train_dataloader())
+    fresh = (data.patches.finish(batch) for batch in data.train_dataloader())
     sources = {"fresh batches": fresh, "one repeated batch": cycle([next(fresh)])}
     seconds: dict[str, list[float]] = {name: [] for name in sources}
     for batches in sources.values():

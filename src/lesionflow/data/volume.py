@@ -69,8 +69,8 @@ class Mask:
         """Labels that some voxel has, background apart, in ascending order."""
         counts = np.zeros(256, dtype=np.int64)
         for plane in self.labels:
-            counts += np.bincount(plane.ravel(), minlength=256)
-        return tuple(int(label) for label in np.flatnonzero(counts) if label)
+            counts += np.bincount(plane[plane > 0], minlength=256)
+        return tuple(int(label) for label in np.flatnonzero(counts))
 
     def region(self, labels: tuple[int, ...]) -> NDArray[np.bool_]:
         """Return a bool array (slice, row, column), True where the label is one of `labels`."""

@@ -21,7 +21,6 @@ from lesionflow.data.case import Case
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.volume import Volume, require_same_grid
 from lesionflow.errors import ArtifactError
-from lesionflow.io import nifti
 from lesionflow.io.storage import replacing_file, write_text
 
 if TYPE_CHECKING:
@@ -130,12 +129,14 @@ def read_contents(folder: Path) -> dict[str, tuple[str, str]]:
 
     columns = ["case_id", "image_sha256", "mask_sha256"]
     try:
-        rows = parquet.read_table(folder / TABLE, columns=columns).to_pylist()
-    except (OSError, ValueError) as error:
+        # `read_table` would load pyarrow's data sets, and they pandas.
+        with parquet.ParquetFile(folder / TABLE) as table:
+            rows = table.read(columns).to_pylist()
+        return {
+            row["case_id"]: (row["image_sha256"], row["mask_sha256"]) for row in sorted(rows, key=itemgetter("case_id"))
+        }
+    except (OSError, ValueError, KeyError) as error:
         raise ArtifactError(f"Expected a case table in {folder}, found: {error}. Run ingest.") from error
-    return {
-        row["case_id"]: (row["image_sha256"], row["mask_sha256"]) for row in sorted(rows, key=itemgetter("case_id"))
-    }
 
 
 def read_case(folder: Path, case_id: str, patient_id: str = "") -> Case:
@@ -153,11 +154,16 @@ def read_case(folder: Path, case_id: str, patient_id: str = "") -> Case:
         NiftiError: When a file is missing or broken.
         GeometryMismatchError: When the channels do not share a grid.
     """
+    # Who reads no voxels loads no nibabel.
+    from lesionflow.io import nifti
+
     channels = tuple(read_dataset(folder).channels)
-    volumes = [nifti.read_volume(image_path(folder, case_id, i), name=case_id) for i in range(len(channels))]
-    for name, volume in zip(channels[1:], volumes[1:], strict=True):
-        require_same_grid(volumes[0].geometry, volume.geometry, f"Channels {channels[0]} and {name} of case {case_id}")
-    stacked = Volume(np.concatenate([v.array for v in volumes]), volumes[0].geometry)
+    arrays, grids = zip(
+        *(nifti.read_channel(image_path(folder, case_id, i), name=case_id) for i in range(len(channels))), strict=True
+    )
+    for name, grid in zip(channels[1:], grids[1:], strict=True):
+        require_same_grid(grids[0], grid, f"Channels {channels[0]} and {name} of case {case_id}")
+    stacked = Volume(np.stack(arrays, dtype=np.float32), grids[0])
     mask_file = mask_path(folder, case_id)
     mask = nifti.read_mask(mask_file, name=case_id) if mask_file.exists() else None
     return Case(case_id, patient_id, channels, stacked, mask)

@@ -65,6 +65,12 @@ def read_volume(path: Path, *, name: str) -> Volume:
     Raises:
         NiftiError: `unreadable_nifti`, `not_three_dimensional`, `missing_geometry` or `non_finite_voxels`.
     """
+    array, geometry = read_channel(path, name=name)
+    return Volume(array[None].astype(np.float32), geometry)
+
+
+def read_channel(path: Path, *, name: str) -> tuple[NDArray[Any], Geometry]:
+    """Read the voxels (slice, row, column) of one 3D NIfTI file as they are stored, to be put beside others; as `read_volume`."""
     channels, geometry = read_arrays(path, name)
     if len(channels) != 1:
         raise NiftiError(
@@ -78,7 +84,7 @@ def read_volume(path: Path, *, name: str) -> Volume:
             f"Expected finite voxels in {name}, found {n_bad} NaN or infinite ones. Export the image again.",
             reason="non_finite_voxels",
         )
-    return Volume(array[None].astype(np.float32), geometry)
+    return array, geometry
 
 
 def read_mask(path: Path, *, name: str) -> Mask:

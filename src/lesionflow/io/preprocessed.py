@@ -12,7 +12,6 @@ import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import blosc2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -28,7 +27,7 @@ SUFFIX = ".lfc"
 #: The same content must give the same bytes, so every member carries the earliest time that zip knows.
 NO_TIME = (1980, 1, 1, 0, 0, 0)
 #: zstd level 1 takes a third of the time of level 3, and the files are a fiftieth larger.
-COMPRESSION = {"codec": blosc2.Codec.ZSTD, "clevel": 1, "filters": [blosc2.Filter.SHUFFLE], "nthreads": 1}
+LEVEL = 1
 
 
 class IndexEntry(BaseModel):
@@ -85,6 +84,8 @@ def open_case(path: Path) -> StoredCase:
     Raises:
         ArtifactError: When the file is missing or not one of ours.
     """
+    import blosc2
+
     try:
         with path.open("rb") as source:
             content = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
@@ -124,7 +125,11 @@ def is_intact(folder: Path, case_id: str, entry: IndexEntry) -> bool:
 
 
 def _frame(array: NDArray[Any], chunks: tuple[int, ...]) -> bytes:
-    compressed = blosc2.asarray(np.ascontiguousarray(array), chunks=chunks, blocks=chunks, cparams=COMPRESSION)
+    # Who reads the index alone loads no blosc2.
+    import blosc2
+
+    how = {"codec": blosc2.Codec.ZSTD, "clevel": LEVEL, "filters": [blosc2.Filter.SHUFFLE], "nthreads": 1}
+    compressed = blosc2.asarray(np.ascontiguousarray(array), chunks=chunks, blocks=chunks, cparams=how)
     return bytes(compressed.to_cframe())
 
 

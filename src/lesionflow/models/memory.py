@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
+from lesionflow.models.shapes import ByShape
+
 #: float32 copies of every weight: itself, its gradient, and Adam's two moments.
 COPIES_OF_A_WEIGHT = 4
 #: Gradients that live at once on the way back, in units of the largest tensor kept: what comes in and what goes out.
@@ -34,7 +36,7 @@ def training_memory_mb(
     Returns:
         MB that do not depend on the batch (weights, gradients, optimizer), and MB of each sample.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), ByShape():
         network = build_network().train()
         weights = sum(weight.numel() for weight in network.parameters())
         one, two = (_kept_bytes(network, torch.empty(n, in_channels, *size)) for n in (1, 2))

@@ -3,7 +3,6 @@
 from lesionflow.preprocessing.alignment import align_channels
 from lesionflow.preprocessing.crop import filled_body
 from lesionflow.preprocessing.model_space import (
-    PREPROCESSING_VERSION,
     ModelSpace,
     WayBack,
     find_way_back,
@@ -15,7 +14,6 @@ from lesionflow.preprocessing.model_space import (
 from lesionflow.preprocessing.resampling import resample_mask_to_grid, resample_to_grid
 
 __all__ = [
-    "PREPROCESSING_VERSION",
     "ModelSpace",
     "WayBack",
     "align_channels",

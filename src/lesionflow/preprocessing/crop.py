@@ -1,5 +1,7 @@
 """The box around the body: no patch is spent on air."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -10,6 +12,8 @@ from lesionflow.data.dataset import Kind
 
 #: Below this a CT voxel is air or lung; the box around the largest part above it holds the lungs as well.
 BODY_HU = -500.0
+#: Pixels of one part share an edge.
+STRAIGHT = ndimage.generate_binary_structure(2, 1)
 
 Box = tuple[slice, slice, slice]
 
@@ -71,16 +75,18 @@ def _box_of_largest(planes: NDArray[np.float32]) -> Box:
 
     The parts of a whole study would take five bytes a voxel beside it.
     """
-    sizes, boxes = [np.zeros(0, np.int64)], []
+    sizes: list[NDArray[Any]] = [np.zeros(0)]
+    boxes: list[tuple[int, ...]] = []
     links: list[NDArray[np.int64]] = [np.zeros((2, 0), np.int64)]
     before, first_before, first = np.zeros(planes.shape[1:], np.int32), 0, 0
     for number, plane in enumerate(planes):
-        parts, n_parts = ndimage.label(plane > BODY_HU)
-        both = (parts > 0) & (before > 0)
-        keys = np.unique(parts[both].astype(np.int64) * (before.max() + 1) + before[both])
-        here, there = np.divmod(keys, before.max() + 1)
+        parts, n_parts = ndimage.label(plane > BODY_HU, STRAIGHT)
+        here, there, lengths = _runs(parts.ravel(), before.ravel())
+        sizes.append(np.bincount(here, lengths, n_parts + 1)[1:])
+        both = (here > 0) & (there > 0)
+        keys = np.unique(here[both].astype(np.int64) * (first + 1) + there[both])
+        here, there = np.divmod(keys, first + 1)
         links.append(np.stack([here + first - 1, there + first_before - 1]))
-        sizes.append(np.bincount(parts.ravel(), minlength=n_parts + 1)[1:])
         boxes += [(number, number + 1, r.start, r.stop, c.start, c.stop) for r, c in ndimage.find_objects(parts)]
         before, first_before, first = parts, first, first + n_parts
     if not boxes:
@@ -92,6 +98,14 @@ def _box_of_largest(planes: NDArray[np.float32]) -> Box:
     inside = np.array(boxes)[whole == largest]
     low, high = inside[:, ::2].min(axis=0), inside[:, 1::2].max(axis=0)
     return (slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1])), slice(int(low[2]), int(high[2])))
+
+
+def _runs(
+    one: NDArray[np.int32], other: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.intp]]:
+    """Return the pairs of values that stand in one place of two arrays, and over how many places in a row each does."""
+    ends = np.append(np.flatnonzero((one[1:] != one[:-1]) | (other[1:] != other[:-1])), one.size - 1)
+    return one[ends], other[ends], np.diff(ends, prepend=-1)
 
 
 def _largest(parts: NDArray[np.int32], n_parts: int) -> int:

@@ -22,9 +22,6 @@ from lesionflow.preprocessing.orientation import (
 )
 from lesionflow.preprocessing.resampling import resample_mask_to_grid, resample_slabs, spacing_geometry
 
-#: Change this when the code below gives other arrays: every case is then made again.
-PREPROCESSING_VERSION = 1
-
 
 @dataclass(frozen=True, eq=False)
 class WayBack:

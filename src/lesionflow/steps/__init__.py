@@ -13,7 +13,8 @@ from lesionflow.errors import ConfigError
 class Step(NamedTuple):
     """One step: the class of its params section, its inputs and outputs by name, what it does, where `run` lives.
 
-    `loaded_by_workers` names the module that its worker processes call, where it has any: they load it while `run` is loaded.
+    `loaded_by_workers` names what its worker processes need, where it has any: they load it while `run` is loaded, which
+    need not load the libraries that they alone use.
     """
 
     section: type[Section]
@@ -21,7 +22,7 @@ class Step(NamedTuple):
     outputs: tuple[str, ...]
     summary: str
     module: str
-    loaded_by_workers: str = ""
+    loaded_by_workers: tuple[str, ...] = ()
 
 
 STEPS: Mapping[str, Step] = {
@@ -31,7 +32,7 @@ STEPS: Mapping[str, Step] = {
         ("cases",),
         "Read studies of any layout, de-identified, into cases.",
         "lesionflow.steps.ingest",
-        "lesionflow.steps.ingest",
+        ("lesionflow.steps.ingest",),
     ),
     "validate": Step(
         config.ValidateConfig,
@@ -53,7 +54,7 @@ STEPS: Mapping[str, Step] = {
         ("plan",),
         "Measure the training cases and decide how to train.",
         "lesionflow.steps.plan",
-        "lesionflow.steps.case_facts",
+        ("lesionflow.steps.case_facts", "lesionflow.io.nifti", "lesionflow.preprocessing"),
     ),
     "preprocess": Step(
         config.PreprocessConfig,
@@ -61,7 +62,7 @@ STEPS: Mapping[str, Step] = {
         ("preprocessed",),
         "Bring every case to model space.",
         "lesionflow.steps.preprocess",
-        "lesionflow.steps.preprocess",
+        ("lesionflow.steps.preprocess", "lesionflow.io.nifti", "lesionflow.preprocessing", "blosc2"),
     ),
     "train": Step(
         config.TrainConfig,

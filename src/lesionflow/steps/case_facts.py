@@ -1,4 +1,4 @@
-"""Facts of one case; in a module of its own, so that worker processes load no network library."""
+"""Facts of one case; in a module of its own, so that worker processes load no network library, and their step none of theirs."""
 
 from pathlib import Path
 
@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.fingerprint import CaseFacts
 from lesionflow.io.cases import read_case
-from lesionflow.preprocessing.crop import body_mask
-from lesionflow.preprocessing.orientation import find_orientation, reorient, reorient_geometry
 
 #: Intensities kept of each case; percentiles of all cases together need no more.
 SAMPLES_A_CASE = 20_000
@@ -29,6 +27,9 @@ def measure_facts(folder: Path, dataset: Dataset, case_id: str) -> CaseFacts:
     Raises:
         InputError: When the case can't be read.
     """
+    from lesionflow.preprocessing.crop import body_mask
+    from lesionflow.preprocessing.orientation import find_orientation, reorient, reorient_geometry
+
     case = read_case(folder, case_id)
     orientation = find_orientation(case.volume.geometry)
     image = reorient(case.volume.array, orientation)

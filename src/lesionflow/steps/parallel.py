@@ -21,15 +21,15 @@ Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 
-def prepare_workers(module: str, workers: int) -> None:
-    """Let the server of worker processes load a module while this process does other work: they are then ready at once.
+def prepare_workers(modules: Sequence[str], workers: int) -> None:
+    """Let the server of worker processes load modules while this process does other work: they are then ready at once.
 
     Args:
-        module: Where the function for `map_cases` is.
+        modules: Where the function for `map_cases` is, and what it loads when it is called.
         workers: Processes; with one there is nothing to prepare.
     """
     if workers > 1:
-        forkserver.set_forkserver_preload([module])
+        forkserver.set_forkserver_preload(list(modules))
         forkserver.ensure_running()
 
 

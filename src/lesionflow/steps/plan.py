@@ -37,7 +37,7 @@ def run(
     case_ids = sorted({*split.train, *split.validation})
     measure = partial(measure_facts, inputs["cases"], dataset)
     measured = map_cases(measure, case_ids, name=str, workers=settings.workers, what="Measuring cases")
-    _load_networks()
+    # Loaded beside the workers, torch takes no time of its own.
     from lesionflow.models import ARCHITECTURES, size_multiple
 
     facts = []
@@ -60,16 +60,6 @@ def run(
     write_text(outputs["plan"], plan.model_dump_json(indent=2) + "\n")
     _show(plan)
     return {"n_cases": float(len(facts)), "batch_size": float(plan.batch_size)}
-
-
-def _load_networks() -> None:
-    """Load torch beside the workers, and by a first small estimate what it loads late: together they take three seconds."""
-    from lesionflow.models import ARCHITECTURES, build_model
-    from lesionflow.models.memory import training_memory_mb
-
-    small = ArchitecturePlan(name="unet", options=dict(ARCHITECTURES["unet"].small_options))
-    side = 2 ** (int(small.options["depth"]) + 1)
-    training_memory_mb(partial(build_model, small, in_channels=1, out_channels=1, dimensions=2), 1, (side, side))
 
 
 def _memory_mb(

@@ -18,9 +18,10 @@ from lesionflow.io import preprocessed
 from lesionflow.io.cases import read_case, read_contents
 from lesionflow.io.plans import read_plan
 from lesionflow.io.preprocessed import IndexEntry
-from lesionflow.preprocessing import PREPROCESSING_VERSION, mask_to_model_space, to_model_space
 from lesionflow.steps.parallel import map_cases
 
+#: Change this when `preprocessing` gives other arrays: every case is then made again.
+PREPROCESSING_VERSION = 1
 #: Labelled voxels whose places are kept for each label: enough to draw patches from, small beside the arrays.
 FOREGROUND_VOXELS = 5_000
 
@@ -75,6 +76,9 @@ def _keys(cases: Path, plan: Plan) -> dict[str, str]:
 
 
 def _make(cases: Path, folder: Path, plan: Plan, case_id: str) -> str:
+    # Loaded by workers alone, as the step's `loaded_by_workers` says.
+    from lesionflow.preprocessing import mask_to_model_space, to_model_space
+
     case = read_case(cases, case_id)
     if case.reference_mask is None:
         message = f"Case {case_id}: expected a reference mask to train on, found none. Outline it or leave it out."

@@ -9,6 +9,9 @@ from lesionflow.training.module import SegmentationModule
 from lesionflow.training.recipe import Recipe
 from lesionflow.training.schedule import Budget
 
+#: SyncBatchNorm takes the others' place where several GPUs train together.
+NORMALIZATIONS = (nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
 
 class FrozenEncoder(Callback):
     """Freezes the encoder in the first epochs: no gradients, and batch normalization keeps its statistics.
@@ -31,5 +34,5 @@ class FrozenEncoder(Callback):
             if re.match(self._recipe.encoder, name):
                 parameter.requires_grad_(learns)
         for name, module in pl_module.network.named_modules():
-            if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d) and re.match(self._recipe.encoder, f"{name}."):
+            if isinstance(module, NORMALIZATIONS) and re.match(self._recipe.encoder, f"{name}."):
                 module.train(learns)

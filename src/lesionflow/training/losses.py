@@ -2,15 +2,22 @@
 
 Both are (batch, target, [slice,] row, column); targets are 0 or 1. Each target is judged by itself (sigmoid), so
 overlapping regions need nothing else; `dice_ce_loss` alone wants targets that exclude one another.
+
+A loss of sums over the batch takes `total`, which puts together what several processes counted, each on its share of one
+batch. A mean over voxels needs none: shares are of equal size, and so the mean of their means is that of all.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
+from typing import Protocol
 
 import torch
 from torch.nn import functional
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+#: Turns a process's sums into those of all processes.
+Total = Callable[[torch.Tensor], torch.Tensor]
 Logits = torch.Tensor | tuple[torch.Tensor, ...]
 
 #: Keeps a quotient of sums finite where both are empty: the loss of an empty target predicted empty is then 0.
@@ -21,7 +28,21 @@ FOCAL_GAMMA, FOCAL_ALPHA = 2.0, 0.25
 TVERSKY_FALSE_POSITIVE, TVERSKY_FALSE_NEGATIVE = 0.3, 0.7
 
 
-def dice_loss(logits: torch.Tensor, targets: torch.Tensor, *, over_batch: bool = True) -> torch.Tensor:
+class SummingLoss(Protocol):
+    """A loss that sums over the batch before it divides."""
+
+    def __call__(self, logits: torch.Tensor, targets: torch.Tensor, *, total: Total) -> torch.Tensor:
+        """Return the loss of the batch whose sums `total` gives."""
+
+
+def own_share(sums: torch.Tensor) -> torch.Tensor:
+    """Return the sums as they are: the `total` of a process alone."""
+    return sums
+
+
+def dice_loss(
+    logits: torch.Tensor, targets: torch.Tensor, *, over_batch: bool = True, total: Total = own_share
+) -> torch.Tensor:
     """One minus the soft Dice coefficient, mean over targets.
 
     Args:
@@ -29,6 +50,7 @@ def dice_loss(logits: torch.Tensor, targets: torch.Tensor, *, over_batch: bool =
         targets: 0/1, of the same shape.
         over_batch: Sum over the whole batch before dividing, so that a patch without tumor does not decide alone;
             otherwise each patch has its own coefficient.
+        total: Of the batch's sums; each patch's own need none.
 
     Returns:
         Scalar in 0..1.
@@ -36,18 +58,21 @@ def dice_loss(logits: torch.Tensor, targets: torch.Tensor, *, over_batch: bool =
     References:
         Milletari et al. 2016, DOI 10.1109/3DV.2016.79, without the squares in the denominator.
     """
-    true_positive, false_positive, false_negative = _soft_counts(logits, targets, over_batch=over_batch)
+    true_positive, false_positive, false_negative = _soft_counts(logits, targets, total if over_batch else None)
     both = 2 * true_positive + false_positive + false_negative
     return 1 - ((2 * true_positive + SMOOTH) / (both + SMOOTH)).mean()
 
 
-def tversky_loss(logits: torch.Tensor, targets: torch.Tensor, *, over_batch: bool = True) -> torch.Tensor:
+def tversky_loss(
+    logits: torch.Tensor, targets: torch.Tensor, *, over_batch: bool = True, total: Total = own_share
+) -> torch.Tensor:
     """One minus the Tversky index, which weighs false positives and false negatives apart; mean over targets.
 
     Args:
         logits: (batch, target, ...).
         targets: 0/1, of the same shape.
         over_batch: As in `dice_loss`.
+        total: As in `dice_loss`.
 
     Returns:
         Scalar in 0..1.
@@ -55,7 +80,7 @@ def tversky_loss(logits: torch.Tensor, targets: torch.Tensor, *, over_batch: boo
     References:
         Salehi et al. 2017, DOI 10.1007/978-3-319-67389-9_44.
     """
-    true_positive, false_positive, false_negative = _soft_counts(logits, targets, over_batch=over_batch)
+    true_positive, false_positive, false_negative = _soft_counts(logits, targets, total if over_batch else None)
     wrong = TVERSKY_FALSE_POSITIVE * false_positive + TVERSKY_FALSE_NEGATIVE * false_negative
     return 1 - ((true_positive + SMOOTH) / (true_positive + wrong + SMOOTH)).mean()
 
@@ -93,12 +118,12 @@ def focal_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return (weight * wrongness**FOCAL_GAMMA * cross_entropy).mean()
 
 
-def dice_bce_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def dice_bce_loss(logits: torch.Tensor, targets: torch.Tensor, *, total: Total = own_share) -> torch.Tensor:
     """Sum of `dice_loss` over the batch and `bce_loss`."""
-    return dice_loss(logits, targets) + bce_loss(logits, targets)
+    return dice_loss(logits, targets, total=total) + bce_loss(logits, targets)
 
 
-def dice_ce_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def dice_ce_loss(logits: torch.Tensor, targets: torch.Tensor, *, total: Total = own_share) -> torch.Tensor:
     """Sum of `dice_loss` over the batch and the cross entropy of background and targets, which exclude one another.
 
     The background's logit is fixed at 0, so that a voxel is more likely a target than background where the target's own
@@ -107,13 +132,14 @@ def dice_ce_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     Args:
         logits: (batch, target, ...).
         targets: 0/1, of the same shape; no voxel may belong to two.
+        total: As in `dice_loss`.
 
     Returns:
         Scalar >= 0.
     """
     padded = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1).float()
     classes = torch.cat([torch.zeros_like(targets[:, :1]), targets], dim=1).argmax(dim=1)
-    return dice_loss(logits, targets) + functional.cross_entropy(padded, classes)
+    return dice_loss(logits, targets, total=total) + functional.cross_entropy(padded, classes)
 
 
 def over_outputs(loss: Loss, outputs: Logits, targets: torch.Tensor) -> torch.Tensor:
@@ -138,6 +164,10 @@ def over_outputs(loss: Loss, outputs: Logits, targets: torch.Tensor) -> torch.Te
     return torch.stack(values).sum() / sum(weights)
 
 
+#: The losses that sum over the batch, by name.
+SUMMING: Mapping[str, SummingLoss] = MappingProxyType(
+    {"dice": dice_loss, "dice_bce": dice_bce_loss, "dice_ce": dice_ce_loss, "tversky": tversky_loss}
+)
 #: Every loss by its name in params.yaml.
 LOSSES: Mapping[str, Loss] = MappingProxyType(
     {
@@ -151,6 +181,20 @@ LOSSES: Mapping[str, Loss] = MappingProxyType(
 )
 
 
+def loss_of_shares(name: str, total: Total) -> Loss:
+    """Return a loss that is told a process's share of a batch, and of which all processes' mean gradient is the batch's.
+
+    Args:
+        name: A key of `LOSSES`.
+        total: Sums over all processes; each must call the loss equally often, or they wait for one another for ever.
+
+    Returns:
+        The loss.
+    """
+    summing = SUMMING.get(name)
+    return LOSSES[name] if summing is None else partial(summing, total=total)
+
+
 def _shrink(targets: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     if targets.shape[2:] == like.shape[2:]:
         return targets
@@ -158,12 +202,13 @@ def _shrink(targets: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 
 
 def _soft_counts(
-    logits: torch.Tensor, targets: torch.Tensor, *, over_batch: bool
+    logits: torch.Tensor, targets: torch.Tensor, total: Total | None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return soft true positives, false positives and false negatives of each target (and patch)."""
+    """Return soft true positives, false positives and false negatives of each target in the batch; without total, in each patch."""
     # Sums over many voxels lose digits in half precision.
     probabilities, targets = torch.sigmoid(logits.float()), targets.float()
     space = tuple(range(2, logits.ndim))
-    axes = (0, *space) if over_batch else space
-    true_positive = (probabilities * targets).sum(axes)
-    return true_positive, probabilities.sum(axes) - true_positive, targets.sum(axes) - true_positive
+    parts = [part.sum((0, *space) if total else space) for part in (probabilities * targets, probabilities, targets)]
+    # One exchange for all three.
+    true_positive, predicted, wanted = total(torch.stack(parts)) if total else parts
+    return true_positive, predicted - true_positive, wanted - true_positive

@@ -10,7 +10,7 @@ from pytorch_lightning import LightningModule
 from torch import nn
 
 from lesionflow.training.datamodule import Batch
-from lesionflow.training.losses import LOSSES, Logits, over_outputs
+from lesionflow.training.losses import LOSSES, Logits, loss_of_shares, over_outputs
 from lesionflow.training.recipe import Recipe
 from lesionflow.training.slabs import SlabBatch
 from lesionflow.training.team import ALONE, Team
@@ -43,6 +43,8 @@ class SegmentationModule(LightningModule):
         self.recipe = recipe
         self.team = team
         self._step: Callable[[torch.Tensor], Logits] = torch.compile(network.forward) if compiled else network.__call__
+        self._training_loss = loss_of_shares(recipe.loss, team.total)
+        # Alone: processes have unequal numbers of validation batches, and would wait for one another for ever.
         self._loss = LOSSES[recipe.loss]
         self._counts: Counts = {}
         self._losses = [0.0, 0.0]
@@ -63,7 +65,7 @@ class SegmentationModule(LightningModule):
             NonFiniteLossError: When it is NaN or infinite.
         """
         image, target = batch
-        loss = over_outputs(self._loss, self._step(image), target)
+        loss = over_outputs(self._training_loss, self._step(image), target)
         self._require_finite(float(loss.detach()))
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(image), sync_dist=self.team.size > 1)
         return loss

@@ -68,11 +68,36 @@ class Team:
         distributed.all_reduce(raised)
         return bool(raised.item())
 
+    def total(self, sums: torch.Tensor) -> torch.Tensor:
+        """Return the sums over all processes, with gradients; each of them must ask, equally often."""
+        if self.size == 1:
+            return sums
+        summed: torch.Tensor = _Total.apply(sums)
+        return summed
+
     def align(self, network: nn.Module) -> None:
         """Give all the leader's buffers, such as the statistics of batch normalization, which are not averaged in training."""
         if self.size > 1:
             for buffer in network.buffers():
                 distributed.broadcast(buffer, src=0)
+
+
+class _Total(torch.autograd.Function):
+    """Sums over processes; torch's own (torch.distributed.nn) is deprecated.
+
+    What a process adds goes into the loss of each of them, so that its gradient is the sum of theirs; the mean of all
+    processes' gradients, which DDP takes, is then that of one process with the whole batch.
+    """
+
+    @staticmethod
+    def forward(_: Any, sums: torch.Tensor) -> torch.Tensor:
+        summed = sums.clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(summed)
+        return summed
+
+    @staticmethod
+    def backward(_: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        return _Total.forward(None, gradients[0])
 
 
 #: A process that trains alone.

@@ -232,6 +232,8 @@ def _train(run: _Run, data: CaseDataModule, device: str) -> str:
         num_nodes=team.n_nodes,
         strategy=_strategy(recipe, team),
         use_distributed_sampler=False,
+        # Statistics of the whole batch; torch has none such for CPUs.
+        sync_batchnorm=team.size > 1 and device == "cuda",
         precision=PRECISIONS[resolve_precision(recipe.precision, device, dimensions)],
         max_epochs=recipe.max_epochs - run.epochs_done,
         gradient_clip_val=recipe.gradient_clip_norm,

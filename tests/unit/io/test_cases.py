@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -95,6 +97,21 @@ def test_what_cases_hold_is_read_without_the_table(tmp_path):
     table = {"case_id": ["c-2", "c-1"], "tumor_ml": [2.0, 1.0], "mask_sha256": ["b", ""], "image_sha256": ["y", "x"]}
     write_table(tmp_path, pd.DataFrame(table))
     assert list(read_contents(tmp_path).items()) == [("c-1", ("x", "")), ("c-2", ("y", "b"))]
+    told = f"""
+import sys
+from pathlib import Path
+from lesionflow.io.cases import read_contents
+read_contents(Path({str(tmp_path)!r}))
+print("pandas" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", told], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_what_cases_hold_is_not_in_another_table(tmp_path):
+    write_table(tmp_path, pd.DataFrame({"case_id": ["c-1"], "image_sha256": ["x"]}))
+    with pytest.raises(ArtifactError, match=r"mask_sha256.*Run ingest"):
+        read_contents(tmp_path)
 
 
 @pytest.mark.parametrize("read", [read_table, read_contents])

@@ -41,10 +41,22 @@ def test_one_worker_works_as_it_is_asked(tmp_path):
 
 @pytest.mark.parametrize("step", [step for step in STEPS.values() if step.loaded_by_workers], ids=lambda s: s.module)
 def test_what_workers_load_ahead_loads_no_network_library(step):
-    told = f"import sys, {step.loaded_by_workers}; print({{'torch', 'mlflow', 'pytorch_lightning'}} & set(sys.modules))"
+    assert loaded(step.loaded_by_workers) & {"torch", "mlflow", "pytorch_lightning"} == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"), [("plan", {"nibabel", "scipy"}), ("preprocess", {"nibabel", "scipy", "blosc2"})]
+)
+def test_a_step_leaves_the_libraries_of_its_workers_to_them(name, theirs):
+    assert loaded([STEPS[name].module]) & theirs == set()
+    assert loaded(STEPS[name].loaded_by_workers) >= theirs
+
+
+def loaded(modules):
+    told = f"import sys, {', '.join(modules)}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", told], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "set()"
+    return set(done.stdout.split())
 
 
 def test_preparing_for_one_worker_starts_nothing():
-    prepare_workers("no.such.module", 1)
+    prepare_workers(["no.such.module"], 1)

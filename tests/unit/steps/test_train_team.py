@@ -19,9 +19,10 @@ from lesionflow.steps import run_step
 from support.training_workspace import TWO_FOLDS, make_inputs, make_plan, train_params
 
 REPO = Path(__file__).resolve().parents[3]
-#: Each voxel weighs alike, no step is scaled by its own size, nothing is dropped: halves of a batch then say together what the whole says.
-SUM = {"loss": "bce", "optimizer": "sgd", "learning_rate": 1e-2, "precision": "float32"}
-BRIEF = {**SUM, "folds": "final", "max_epochs": 2, "batches_per_epoch": 6}
+#: No step is scaled by its own size, nothing is dropped: halves of a batch then say together what the whole says.
+SUM = {"loss": "dice_bce", "optimizer": "sgd", "learning_rate": 1e-2, "precision": "float32"}
+#: Nine slices in batches of at most four: the processes have unequal numbers of them to validate on.
+BRIEF = {**SUM, "folds": "final", "max_epochs": 2, "batches_per_epoch": 6, "max_validation_slices_per_case": 9}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def two(workspace):
 def test_two_processes_train_the_networks_of_one(workspace, store, two):
     _, one = train(workspace, "one")
     for name, weights in one.weights.items():
-        np.testing.assert_allclose(two.weights[name], weights, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(two.weights[name], weights, rtol=1e-5, atol=2e-6)
     assert [fold.epochs for fold in two.card.folds] == [fold.epochs for fold in one.card.folds] == [2, 2]
     # The same samples, the same slices, each once: losses and Dice are those of one process.
     for mine, theirs in zip(two.card.folds, one.card.folds, strict=True):

@@ -1,8 +1,10 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import torch
 
 from lesionflow.training import TrainingState, fit
+from lesionflow.training.freezing import FrozenEncoder
 from support.training_cases import RECIPE, blob_data
 
 FROZEN_TWO = replace(RECIPE, max_epochs=3, frozen_epochs=2, encoder=r"0\.", encoder_learning_rate_fraction=0.1)
@@ -42,3 +44,12 @@ def test_rates_keep_their_fraction_whatever_the_schedule_says():
     _, states = train(replace(FROZEN_TWO, scheduler="cosine"))
     groups = states[1].optimizer["param_groups"]
     assert groups[0]["lr"] == 0.1 * groups[1]["lr"] < 0.1 * RECIPE.learning_rate
+
+
+def test_statistics_shared_by_several_gpus_stay_too():
+    network = torch.nn.SyncBatchNorm.convert_sync_batchnorm(with_statistics())
+    module = SimpleNamespace(network=network)
+    for epoch, learns in ((1, False), (2, True)):
+        FrozenEncoder(FROZEN_TWO, SimpleNamespace(epochs=epoch)).on_train_epoch_start(None, module)
+        assert network[0][1].training is learns
+        assert network[1].training

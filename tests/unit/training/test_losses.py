@@ -7,11 +7,13 @@ from torch.nn import functional
 from lesionflow.training.losses import (
     LOSSES,
     SMOOTH,
+    SUMMING,
     bce_loss,
     dice_bce_loss,
     dice_ce_loss,
     dice_loss,
     focal_loss,
+    loss_of_shares,
     over_outputs,
     tversky_loss,
 )
@@ -136,3 +138,23 @@ def test_every_loss_is_finite_where_nothing_belongs_and_in_half_precision(name):
     assert LOSSES[name](logits, targets).item() == pytest.approx(0, abs=1e-4)
     big = torch.full((2, 1, 300, 300), 3.0, dtype=torch.bfloat16)
     assert torch.isfinite(LOSSES[name](big, torch.ones(2, 1, 300, 300)))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_mean_over_two_shares_is_the_loss_of_the_batch_where_sums_are_put_together(name, exclusive):
+    """A share's partner is asked first for what it counts, and then heard by both."""
+    counted = []
+
+    def count(sums):
+        counted.append(sums)
+        return sums
+
+    shares = [tuple(whole[i : i + 1] for whole in exclusive) for i in range(2)]
+    for share in shares:
+        loss_of_shares(name, count)(*share)
+    values = [loss_of_shares(name, lambda _: sum(counted))(*share).item() for share in shares]
+    assert len(counted) == (2 if name in SUMMING else 0), "one exchange a loss"
+    whole = LOSSES[name](*exclusive).item()
+    assert sum(values) / 2 == pytest.approx(whole, rel=1e-5)
+    alone = sum(LOSSES[name](*share).item() for share in shares) / 2
+    assert (alone == pytest.approx(whole, rel=1e-5)) == (name not in SUMMING)
