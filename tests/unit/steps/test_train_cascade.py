@@ -214,7 +214,7 @@ def beacon_case(seed):
 
 
 def test_hints_tell_what_no_patch_can_see(tmp_path, monkeypatch):
-    """Without hints the two balls look the same in every patch: Dice is 2/3 at best, for whom takes both."""
+    """Without hints the two balls look the same in every patch: Dice is 2/3 at best, for whom takes both (0.66 was measured)."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     folds = (Fold(train=tuple(f"c-{i}" for i in range(8)), validation=("c-8", "c-9")),)
     plan = cascade_plan(base_channels=8, dropout_fraction=0.0)
@@ -225,4 +225,4 @@ def test_hints_tell_what_no_patch_can_see(tmp_path, monkeypatch):
         inputs,
         {"bundle": tmp_path / "bundle"},
     )
-    assert read_bundle(tmp_path / "bundle").card.validation_dice > 0.85
+    assert read_bundle(tmp_path / "bundle").calibration.dice_before > 0.9
