@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -77,36 +77,25 @@ def make_plan(
             number to raise; or a cascade of slices is asked for.
     """
     decisions: list[Decision] = []
-    why_dimensions = "set in params"
-    if dimensions is None:
-        dimensions, why_dimensions = _dimensions(fingerprint, spacing_mm, offered)
+    dimensions, why_dimensions = _dimensions(fingerprint, dimensions, spacing_mm, offered)
     spacing = _spacing(fingerprint, dimensions, spacing_mm, decisions)
     given, architecture = architecture, shape_network(architecture, dimensions, spacing, decisions)
     sizes = Sizes(
         fingerprint, spacing, dimensions, context_slices, patch_size, batch_size, memory_budget_mb, size_multiple
     )
-    multiples = sizes.multiples(architecture)
-    chosen = sizes.choose(architecture, partial(memory_mb, dimensions, architecture, 0))
+    of_channels = partial(memory_mb, dimensions, architecture)
+    chosen = sizes.choose(architecture, partial(of_channels, 0))
     coarse = decide_on_cascade(sizes, chosen, given, partial(memory_mb, 3), cascade, decisions)
-    if coarse is not None:
-        chosen = sizes.choose(architecture, partial(memory_mb, dimensions, architecture, len(dataset.targets)))
-    patch, batch = chosen.patch, chosen.batch
+    chosen = sizes.choose(architecture, partial(of_channels, len(dataset.targets))) if coarse else chosen
     decisions += chosen.decisions
-    channels = tuple(
-        _channel(fingerprint, index, name, kind, decisions, ct_window_hu=ct_window_hu, dark_background=dark_background)
-        for index, (name, kind) in enumerate(dataset.channels.items())
-    )
-    decisions += _settled(dimensions, why_dimensions, architecture, multiples, context_slices)
-    outputs = ", ".join(target.name for target in dataset.targets)
-    decisions.append(
-        Decision.of("outputs", outputs, "one sigmoid output a region, or a label where no region is declared")
-    )
+    channels = _channels(fingerprint, dataset, decisions, ct_window_hu=ct_window_hu, dark_background=dark_background)
+    decisions += _settled(dimensions, why_dimensions, architecture, sizes, dataset)
     return Plan(
         dataset=dataset,
         dimensions=dimensions,
         spacing_mm=spacing,
-        patch_size=patch,
-        batch_size=batch,
+        patch_size=chosen.patch,
+        batch_size=chosen.batch,
         context_slices=context_slices if dimensions == 2 else 1,
         channels=channels,
         denoising=denoising,
@@ -118,12 +107,16 @@ def make_plan(
     )
 
 
-def _dimensions(fingerprint: Fingerprint, pinned: Triple, offered: tuple[int, ...]) -> tuple[Literal[2, 3], str]:
+def _dimensions(
+    fingerprint: Fingerprint, wanted: Literal[2, 3] | None, pinned: Triple, offered: tuple[int, ...]
+) -> tuple[Literal[2, 3], str]:
     """Choose between slices and volumes.
 
     Volumes tell a tumor from what looks like it in one slice; but in few or thick slices neighbors hardly resemble one another
     (nnU-Net finds 2D the better there, DOI 10.1038/s41592-020-01008-z).
     """
+    if wanted is not None:
+        return wanted, "set in params"
     if len(offered) == 1:
         return (3 if offered == (3,) else 2), "the network exists in no other"
     slices, rows, columns = (
@@ -163,18 +156,29 @@ def _spacing(fingerprint: Fingerprint, dimensions: int, pinned: Triple, decision
 
 
 def _settled(
-    dimensions: int, why: str, architecture: ArchitecturePlan, multiples: Shape, context_slices: int
+    dimensions: int, why: str, architecture: ArchitecturePlan, sizes: Sizes, dataset: Dataset
 ) -> list[Decision]:
     """Say what params settle, for who reads the plan alone."""
     sees = (
-        "a volume's patches" if dimensions == 3 else f"{context_slices} neighboring slices, to predict the middle one"
+        "a volume's patches"
+        if dimensions == 3
+        else f"{sizes.context_slices} neighboring slices, to predict the middle one"
     )
-    shown = " x ".join(map(str, multiples[3 - dimensions :]))
+    shown = " x ".join(map(str, sizes.multiples(architecture)[3 - dimensions :]))
+    outputs = ", ".join(target.name for target in dataset.targets)
     options = ", ".join(f"{name} {value}" for name, value in architecture.options.items()) or "no options"
     return [
         Decision.of("dimensions", f"{dimensions}D", f"{why}: the network sees {sees}"),
         Decision.of("network", architecture.name, f"set in params: {options}; axes in multiples of {shown}"),
+        Decision.of("outputs", outputs, "one sigmoid output a region, or a label where no region is declared"),
     ]
+
+
+def _channels(
+    fingerprint: Fingerprint, dataset: Dataset, decisions: list[Decision], **pinned: Any
+) -> tuple[ChannelPlan, ...]:
+    kinds = enumerate(dataset.channels.items())
+    return tuple(_channel(fingerprint, index, name, kind, decisions, **pinned) for index, (name, kind) in kinds)
 
 
 def _channel(
