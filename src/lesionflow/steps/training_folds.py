@@ -148,6 +148,8 @@ class Workshop:
     def _train(self, task: TrainingTask, work: WorkFolder, run_id: str, max_minutes: float, cases: Cases) -> Trained:
         small = shrink_cases(task, cases)
         first = self._train_first(task, small, work, run_id, max_minutes)
+        if any(one.result.stopped_by == REQUEST for one in first):
+            logger.warning("stopped on request in the first stage of a cascade: the second has hardly learned")
         max_minutes -= sum(one.minutes for one in first)
         cases = give_hints(task, cases, small, [(one.task, one.result.weights) for one in first], self._device)
         resume = work.load()
