@@ -4,9 +4,9 @@ import json
 import sys
 from pathlib import Path
 
-from lesionflow.inference import parity
-from lesionflow.io.bundles import read_bundle
-from lesionflow.io.cases import read_case
+from lesionflow.calibration import backend_choice as parity
+from lesionflow.io.stores.bundles import read_bundle
+from lesionflow.io.stores.cases import read_case
 
 
 def run(workspace: Path) -> None:

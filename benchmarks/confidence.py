@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lesionflow.calibration.confidence_fits import fit_volume
+from lesionflow.calibration.fitting import fit_calibration
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.calibration import VolumeInterval
 from lesionflow.data.dataset import Dataset
@@ -18,12 +20,10 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.plan import ChannelPlan, Plan
 from lesionflow.data.volume import Volume
 from lesionflow.inference import Segmentation, Segmenter
-from lesionflow.inference.fitting import fit_calibration
-from lesionflow.inference.oddity import Features, fit_profile, judge, measure_features
-from lesionflow.inference.reliance import fit_volume
-from lesionflow.io.bundles import read_bundle
-from lesionflow.io.cases import read_case
+from lesionflow.inference.out_of_distribution import Features, fit_profile, judge, measure_features
 from lesionflow.io.inputs import read_input
+from lesionflow.io.stores.bundles import read_bundle
+from lesionflow.io.stores.cases import read_case
 from lesionflow.phantoms import make_study
 from lesionflow.preprocessing import find_way_back
 

@@ -23,11 +23,13 @@ from types import FrameType
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.errors import InputError
-from lesionflow.io import dicom, image_files
-from lesionflow.io.dicom_files import read_dataset, scan
-from lesionflow.io.dicom_seg import read_segments
-from lesionflow.io.dicom_series import read_series
-from lesionflow.io.rtstruct import read_structures, referenced_series
+from lesionflow.io.dicom import studies as dicom
+from lesionflow.io.dicom.reading import read_dataset
+from lesionflow.io.dicom.rtstruct import read_structures, referenced_series
+from lesionflow.io.dicom.seg import read_segments
+from lesionflow.io.dicom.series import read_series
+from lesionflow.io.dicom.sorting import scan
+from lesionflow.io.images import files as image_files
 from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

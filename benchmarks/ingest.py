@@ -15,6 +15,7 @@ import psutil
 
 from benchmarks.timing import compare, show
 from lesionflow.config import load_params
+from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
 from lesionflow.steps import run_step
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,7 +27,7 @@ def run() -> None:
     if not STUDIES.is_dir():
         print("\nIngest: skipped, no real studies at ../shared/data/sts")
         return
-    params = load_params(ROOT / "presets" / "sts_petct.yaml")["ingest"]
+    params = load_params(PRESETS_FOLDER / "sts_petct.yaml")["ingest"]
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         os.environ["LESIONFLOW_PRIVATE_DIR"] = str(work / "private")

@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 
 from lesionflow.config import load_params
+from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
 from lesionflow.steps import STEPS, run_step
-from lesionflow.steps.workspace import PATHS
+from lesionflow.workspace.layout import PATHS
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT.parent / "shared" / "data" / "dsb2018"
-PRESET = ROOT / "presets" / "nuclei_2d.yaml"
+PRESET = PRESETS_FOLDER / "nuclei_2d.yaml"
 ONCE, EACH = ("ingest", "validate"), ("split", "plan", "preprocess", "train", "evaluate")
 #: One split says little: which few of the rare kinds of pictures are tested on decides much.
 SEEDS = (13, 1, 2)

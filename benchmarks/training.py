@@ -23,16 +23,17 @@ import yaml
 
 from benchmarks.timing import show
 from lesionflow.config import Settings, TrainConfig, load_params
+from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
 from lesionflow.steps import run_step
-from lesionflow.steps.training_data import make_data
-from lesionflow.steps.training_gathering import gather
+from lesionflow.steps.train.batches import make_data
+from lesionflow.steps.train.inputs import gather
 from lesionflow.training.losses import LOSSES, over_outputs
 from lesionflow.training.module import make_optimizer
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT.parent / "shared" / "data" / "sts" / "dicom"
 #: By slices, as nnU-Net's 2D plan; by volumes.
-PRESET, VOLUMES = (ROOT / "presets" / f"{name}.yaml" for name in ("sts_petct_2d", "sts_petct"))
+PRESET, VOLUMES = (PRESETS_FOLDER / f"{name}.yaml" for name in ("sts_petct_2d", "sts_petct"))
 #: Steps timed with each source of batches, and how many of one source at a time.
 ROUNDS, STEPS_A_ROUND = 8, 4
 #: Seconds between two looks at the memory.

@@ -22,17 +22,18 @@ from pathlib import Path
 import numpy as np
 
 from lesionflow.config import load_params
+from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
 from lesionflow.data.split import Split
 from lesionflow.inference import Segmenter
-from lesionflow.io.bundles import read_bundle
-from lesionflow.io.cases import image_path, mask_path, read_case
-from lesionflow.io.nifti import read_mask
+from lesionflow.io.images.nifti import read_mask
+from lesionflow.io.stores.bundles import read_bundle
+from lesionflow.io.stores.cases import image_path, mask_path, read_case
 from lesionflow.metrics.overlap import count, dice
 from lesionflow.steps import STEPS, run_step
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT.parent / "shared" / "data" / "sts" / "dicom"
-PRESET = ROOT / "presets" / "sts_petct.yaml"
+PRESET = PRESETS_FOLDER / "sts_petct.yaml"
 PREPARING = ("ingest", "validate", "split", "plan", "preprocess")
 #: What nnU-Net's planner chooses for 8 GB of a GPU, 75, gives some thirty steps in half an hour on two cores.
 NNUNET_BATCH = 12

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.config import load_params
-from lesionflow.io.bundles import read_bundle
+from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
+from lesionflow.io.stores.bundles import read_bundle
 from lesionflow.phantoms import write_phantoms
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import STEPS, run_step
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDIES = ROOT.parent / "shared" / "data" / "sts" / "dicom"
-PRESET = ROOT / "presets" / "sts_petct_2d.yaml"
+PRESET = PRESETS_FOLDER / "sts_petct_2d.yaml"
 N_PHANTOMS, N_EPOCHS, SEED = 12, 12, 7
 #: Dice to be reached.
 GOAL = 0.6

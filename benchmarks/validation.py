@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from lesionflow.config import load_params
+from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
 from lesionflow.data.dataset import CHANNEL_COLUMNS, Dataset
-from lesionflow.io.cases import write_dataset, write_table
+from lesionflow.io.stores.cases import write_dataset, write_table
 from lesionflow.steps import run_step
 
 N_CASES = 100_000
@@ -89,7 +90,7 @@ def _make(cases: Path, dataset: Dataset) -> None:
 
 def _measure() -> None:
     dataset = Dataset(name="synthetic", channels={"CT": "ct", "PET": "pet"}, labels={"tumor": 1}, regions={})
-    params = load_params(ROOT / "presets" / "sts_petct.yaml")["validate"]
+    params = load_params(PRESETS_FOLDER / "sts_petct.yaml")["validate"]
     with tempfile.TemporaryDirectory() as folder:
         cases = Path(folder) / "cases"
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:

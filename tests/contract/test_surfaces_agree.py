@@ -12,12 +12,13 @@ from ruamel.yaml import YAML
 
 from lesionflow.cli import main
 from lesionflow.config import Params, load_params
+from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
 from lesionflow.steps import STEPS
-from lesionflow.steps.workspace import PATHS, dvc_yaml, step_command
+from lesionflow.workspace.layout import PATHS, dvc_yaml, step_command
 from pipelines.retrain import retrain
 
 ROOT = Path(__file__).resolve().parents[2]
-PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
+PRESETS = sorted(PRESETS_FOLDER.glob("*.yaml"))
 #: A step's input that is a path given from outside has this name in its component.
 RAW = {"raw": "raw_path"}
 
@@ -64,7 +65,7 @@ def test_yaml_1_1_and_1_2_read_the_same_preset(preset: Path) -> None:
 
 
 def test_the_repository_itself_is_a_workspace_of_the_phantom_preset() -> None:
-    assert load_params(ROOT / "params.yaml") == load_params(ROOT / "presets" / "phantom_ct.yaml")
+    assert load_params(ROOT / "params.yaml") == load_params(PRESETS_FOLDER / "phantom_ct.yaml")
 
 
 @pytest.mark.parametrize("name", STEPS)

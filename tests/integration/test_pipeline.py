@@ -15,7 +15,8 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from lesionflow.io.nifti import read_mask
+from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
+from lesionflow.io.images.nifti import read_mask
 from lesionflow.phantoms import write_phantoms
 from lesionflow.steps import STEPS
 from support.identifiers import PLANTED, identifiers_of, leaked, plant_identifiers
@@ -40,7 +41,7 @@ def studies(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def params(folder: Path) -> Path:
     """The phantom preset, made small: what is tested is the way, not the score."""
-    content = yaml.safe_load((ROOT / "presets" / "phantom_ct.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load((PRESETS_FOLDER / "phantom_ct.yaml").read_text(encoding="utf-8"))
     content["plan"] |= {"patch_size": [3, 64, 64], "batch_size": 4}
     content["plan"]["architecture"]["options"] |= {"base_channels": 4, "depth": 2}
     content["train"] |= {"max_epochs": 2, "batches_per_epoch": 4, "max_minutes": 20.0}

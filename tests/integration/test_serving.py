@@ -15,10 +15,11 @@ import pytest
 
 from lesionflow.inference import Segmenter
 from lesionflow.phantoms import write_phantoms
+from lesionflow.prediction import MLFLOW_PROGRAM
+from lesionflow.prediction.study import load_model, predict_study
 from lesionflow.registry import models
 from lesionflow.registry.tracking import Tracker
 from lesionflow.serving.launch import serve_command, serve_environment
-from lesionflow.steps.predict import load_model, predict_study
 from support.served_models import write_untrained_bundle
 from support.stores import empty_store
 
@@ -33,7 +34,9 @@ def tracking_uri(tmp_path_factory):
     tracker = Tracker(empty_store(folder), "phantoms")
     for seed in (7, 8):
         bundle = write_untrained_bundle(folder / f"bundle-{seed}", {"CT": "ct"}, seed)
-        version = models.register_bundle(tracker, tracker.start_run(f"train {seed}"), bundle, NAME, tags={})
+        version = models.register_bundle(
+            tracker, tracker.start_run(f"train {seed}"), bundle, NAME, program=MLFLOW_PROGRAM, tags={}
+        )
         if seed == 7:
             models.set_champion(NAME, version.version, tracker.tracking_uri)
     return tracker.tracking_uri

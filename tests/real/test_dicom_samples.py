@@ -9,11 +9,14 @@ import SimpleITK
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.errors import DicomError
-from lesionflow.io import dicom, nifti
-from lesionflow.io.dicom_files import find_files, is_dicom, read_dataset, scan
-from lesionflow.io.dicom_seg import read_segments
-from lesionflow.io.dicom_series import read_series
-from lesionflow.io.rtstruct import read_structures
+from lesionflow.io.dicom import studies as dicom
+from lesionflow.io.dicom.reading import is_dicom, read_dataset
+from lesionflow.io.dicom.rtstruct import read_structures
+from lesionflow.io.dicom.seg import read_segments
+from lesionflow.io.dicom.series import read_series
+from lesionflow.io.dicom.sorting import scan
+from lesionflow.io.files import find_files
+from lesionflow.io.images import nifti
 from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "dicom"

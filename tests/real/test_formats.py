@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from lesionflow.config import IngestConfig, Settings, load_params
-from lesionflow.io import recognize
-from lesionflow.io.cases import read_case, read_dataset, read_table
-from lesionflow.steps import ingest
+from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
+from lesionflow.io.layouts.recognition import recognize
+from lesionflow.io.stores.cases import read_case, read_dataset, read_table
+from lesionflow.steps.ingest import step as ingest
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / ".." / "shared" / "data"
@@ -61,7 +62,7 @@ def ingested(tmp_path, caplog):
     caplog.set_level("INFO")
 
     def run(folder, preset, **changes):
-        params = load_params(ROOT / "presets" / f"{preset}.yaml")["ingest"] | {"max_rejected_fraction": 1.0} | changes
+        params = load_params(PRESETS_FOLDER / f"{preset}.yaml")["ingest"] | {"max_rejected_fraction": 1.0} | changes
         out = tmp_path / "cases"
         settings = Settings(private_dir=tmp_path / "private", workers=2)
         ingest.run(IngestConfig.model_validate(params), {"raw": DATA / folder}, {"cases": out}, settings)

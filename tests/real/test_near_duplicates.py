@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lesionflow.data.image_signature import sign_image
-from lesionflow.data.near_duplicates import find_near_duplicates
+from lesionflow.cohort.image_signature import sign_image
+from lesionflow.cohort.near_duplicates import find_near_duplicates
 
 pytestmark = pytest.mark.real
 

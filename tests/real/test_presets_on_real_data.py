@@ -1,19 +1,18 @@
 """The presets of the papers' tasks on real pictures and volumes of their kind: from one folder to a model."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 
 from lesionflow.config import load_params
-from lesionflow.io.bundles import read_bundle
-from lesionflow.io.cases import read_case, read_table
+from lesionflow.config.presets import PRESETS
+from lesionflow.io.stores.bundles import read_bundle
+from lesionflow.io.stores.cases import read_case, read_table
 from lesionflow.steps import STEPS, run_step
-from lesionflow.steps.workspace import PATHS
+from lesionflow.workspace.layout import PATHS
 from support.task_data import shrunk
 
 pytestmark = pytest.mark.real
-PRESETS = Path(__file__).resolve().parents[2] / "presets"
 
 
 def run_steps(workdir, params, names, monkeypatch):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from lesionflow.io import dicom, nifti
+from lesionflow.io.dicom import studies as dicom
+from lesionflow.io.images import nifti
 from lesionflow.io.rules import ReadingRules, SeriesRule
 from lesionflow.preprocessing.alignment import align_channels
 

@@ -7,9 +7,9 @@ import pandas as pd
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
-from lesionflow.io.cases import image_path, mask_path, write_dataset, write_table
-from lesionflow.io.nifti import write_mask, write_volume
-from lesionflow.io.storage import sha256_file
+from lesionflow.io.files import sha256_file
+from lesionflow.io.images.nifti import write_mask, write_volume
+from lesionflow.io.stores.cases import image_path, mask_path, write_dataset, write_table
 from support.bundles import DATASET
 from support.case_tables import case_table
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.split import Fold, Split
-from lesionflow.io.bundles import write_bundle
-from lesionflow.io.cases import write_table
+from lesionflow.io.stores.bundles import write_bundle
+from lesionflow.io.stores.cases import write_table
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
 from support.case_folders import write_cases

@@ -8,7 +8,7 @@ import torch
 from lesionflow.data.bundle import Bundle, Card
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.plan import ArchitecturePlan, ChannelPlan, InferencePlan, Plan
-from lesionflow.io.bundles import write_bundle
+from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.models import build_model
 
 LIMITS = {"ct": (-200.0, 300.0, 40.0, 100.0), "pet": (0.0, 20.0, 1.0, 2.0)}

@@ -5,8 +5,8 @@ import torch
 
 from lesionflow.augmentation import Changes
 from lesionflow.training import CaseArrays, CaseDataModule, PatchShape, Recipe
-from lesionflow.training.sampling import TrainingPatches
-from lesionflow.training.slabs import ValidationSlabs
+from lesionflow.training.batches.sampling import TrainingPatches
+from lesionflow.training.batches.slabs import ValidationSlabs
 
 RECIPE = Recipe(
     seed=3, max_epochs=4, max_minutes=5.0, loss="dice_bce", optimizer="adam", learning_rate=5e-3, weight_decay=0.0,

@@ -10,9 +10,9 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.plan import ArchitecturePlan, ChannelPlan, InferencePlan, Plan
 from lesionflow.data.split import Fold, Split
 from lesionflow.data.volume import Mask, Volume
-from lesionflow.io.cases import image_path, mask_path, write_dataset
-from lesionflow.io.nifti import write_mask, write_volume
-from lesionflow.io.preprocessed import IndexEntry, case_file, write_case, write_index
+from lesionflow.io.images.nifti import write_mask, write_volume
+from lesionflow.io.stores.cases import image_path, mask_path, write_dataset
+from lesionflow.io.stores.preprocessed import IndexEntry, case_file, write_case, write_index
 from support.training_cases import blob_case
 
 TRAIN, VALIDATION = ("c-0", "c-1"), ("c-2", "c-3")

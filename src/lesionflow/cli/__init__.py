@@ -9,8 +9,8 @@ from pathlib import Path
 
 from lesionflow import __version__
 from lesionflow.cli import compare_commands, data_commands, demo, machine, model_commands, project
-from lesionflow.cli.presets import find_params
 from lesionflow.config import Settings, load_params
+from lesionflow.config.presets import find_params
 from lesionflow.errors import LesionFlowError
 from lesionflow.steps import STEPS, run_step
 
@@ -85,7 +85,7 @@ def _run_step(parsed: argparse.Namespace) -> int:
 
 
 def _diff_plan(parsed: argparse.Namespace) -> None:
-    from lesionflow.steps.plan import diff_with
+    from lesionflow.steps.plan.step import diff_with
 
     model_name = str(load_params(find_params(parsed.params))["register"]["model_name"])
     fits = diff_with(parsed.diff, model_name, parsed.plan, Settings().tracking_uri)

@@ -1,31 +1,19 @@
 """`lesionflow data`: add studies to a workspace, say what changed, verify that nothing else did."""
 
 import argparse
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lesionflow.cli import split_commands
-from lesionflow.cli.stale_locks import drop_torn_dvc_file
 from lesionflow.config import IngestConfig, Settings, load_params, load_section
 from lesionflow.errors import ArtifactError, ConfigError, LesionFlowError
-from lesionflow.steps.workspace import PATHS
-
-if TYPE_CHECKING:
-    from lesionflow.io.manifest import FolderState
-
-#: Files named on a line; the others are counted.
-MAX_NAMED = 10
-#: DVC trusts a file's time and size, so it puts back only what is gone.
-RESTORE = (
-    "If somebody meant that, record it with `lesionflow data add`; if not, remove these files and "
-    "`dvc checkout data/raw.dvc` puts back what was recorded."
-)
+from lesionflow.workspace.layout import PATHS
+from lesionflow.workspace.raw_studies import dvc_file, name_some, require_whole, track_studies
 
 
 def add_commands(commands: Any) -> None:
@@ -54,34 +42,9 @@ def add_commands(commands: Any) -> None:
         action.add_argument("--workdir", type=Path, default=Path(), help="the workspace")
 
 
-def record_new_studies(workspace: Path, *, relinked: bool) -> None:
-    """Record what lies in `data/raw` before a run; refuse what changed since it was recorded.
-
-    Args:
-        workspace: The workspace.
-        relinked: The user has just named the folder: what it holds is what is meant.
-
-    Raises:
-        ArtifactError: When recorded files are missing or hold other bytes.
-    """
-    from lesionflow.io import manifest
-
-    raw, settings = workspace / PATHS["raw"], Settings()
-    path = manifest.manifest_path(raw)
-    is_new = not path.exists()
-    state = manifest.compare(raw, workers=settings.workers, trust_times=True)
-    if not is_new and not relinked:
-        _require_whole(state)
-    if is_new or state.added or not state.is_whole:
-        manifest.record(raw, workers=settings.workers)
-        if not is_new:
-            _say(f"data/raw: {len(state.added)} files are new since it was recorded")
-    _track(workspace)
-
-
 def _add(parsed: argparse.Namespace) -> int:
-    from lesionflow.io import manifest
-    from lesionflow.io.adding import add_files
+    from lesionflow.io.stores import manifest
+    from lesionflow.workspace.adding import add_files
 
     workspace, settings = _workspace(parsed), Settings()
     raw = workspace / PATHS["raw"]
@@ -92,7 +55,7 @@ def _add(parsed: argparse.Namespace) -> int:
                 "`lesionflow data add` without a folder records them."
             )
         if raw.exists() and manifest.manifest_path(raw).exists():
-            _require_whole(manifest.compare(raw, workers=settings.workers, trust_times=True))
+            require_whole(manifest.compare(raw, workers=settings.workers, trust_times=True))
         if not parsed.folder.is_dir():
             raise ConfigError(f"Expected a folder of studies at {parsed.folder}, found none.")
         as_it_is = nullcontext(parsed.folder)
@@ -104,7 +67,7 @@ def _add(parsed: argparse.Namespace) -> int:
     state = manifest.record(raw, workers=settings.workers)
     words = [f"{len(names)} {what}" for what, names in zip(("new", "changed", "gone"), state[1:], strict=True) if names]
     _say(f"data/raw: {len(state.hashes)} files recorded ({', '.join(words) or 'nothing changed'})")
-    _track(workspace, again=True)
+    track_studies(workspace, again=True)
     _say("Next: `lesionflow data diff` says what that means, `lesionflow run` takes it in.")
     return 0
 
@@ -113,11 +76,11 @@ def _add(parsed: argparse.Namespace) -> int:
 def _deidentified(folder: Path, settings: Settings) -> Iterator[Path]:
     """Give de-identified copies of DICOM studies in a scratch folder, and say what is left to look at; else the folder."""
     from lesionflow.errors import InputError
-    from lesionflow.io import recognize
     from lesionflow.io.archives import opened
-    from lesionflow.io.deidentification import deidentify_folder
-    from lesionflow.io.private import remember_sources
-    from lesionflow.steps.studies import secret_of
+    from lesionflow.io.dicom.deidentification import deidentify_folder
+    from lesionflow.io.layouts.recognition import recognize
+    from lesionflow.io.stores.private import remember_sources
+    from lesionflow.steps.ingest.studies import secret_of
 
     with opened(folder) as (plain, refused), tempfile.TemporaryDirectory(prefix="lesionflow-") as scratch:
         try:
@@ -153,9 +116,9 @@ def _in_workers(settings: Settings, function: Callable[[Any], Any], items: Seque
 
 
 def _status(parsed: argparse.Namespace) -> int:
-    from lesionflow.io import manifest
-    from lesionflow.io.case_index import read_index
-    from lesionflow.io.ledger import describe_ledger, ledger_path
+    from lesionflow.io.stores import manifest
+    from lesionflow.io.stores.case_index import read_index
+    from lesionflow.io.stores.ledger import describe_ledger, ledger_path
 
     workspace, settings = _workspace(parsed), Settings()
     raw = workspace / PATHS["raw"]
@@ -164,12 +127,12 @@ def _status(parsed: argparse.Namespace) -> int:
         return 0
     state = manifest.compare(raw, workers=settings.workers, trust_times=True)
     tracked = (
-        "linked, not under DVC" if raw.is_symlink() else "under DVC" if _dvc_file(raw).exists() else "not under DVC"
+        "linked, not under DVC" if raw.is_symlink() else "under DVC" if dvc_file(raw).exists() else "not under DVC"
     )
     _say(f"data/raw: {len(state.hashes)} files, {tracked}")
     for what, names in zip(("not recorded", "changed", "missing"), state[1:], strict=True):
         if names:
-            _say(f"  {len(names)} {what}: {_some(names)}")
+            _say(f"  {len(names)} {what}: {name_some(names)}")
     index = read_index(workspace / PATHS["cases"])
     refused = sum(1 for entry in index.values() if entry.refusal)
     _say(f"data/cases: {len(index) - refused} cases read, {refused} studies refused")
@@ -179,9 +142,9 @@ def _status(parsed: argparse.Namespace) -> int:
 
 
 def _diff(parsed: argparse.Namespace) -> int:
-    from lesionflow.data.changes import describe_changes
-    from lesionflow.steps.ingest import preview
-    from lesionflow.steps.recorded import recorded_table
+    from lesionflow.cohort.changes import describe_changes
+    from lesionflow.steps.ingest.step import preview
+    from lesionflow.workspace.recorded_versions import recorded_table
 
     workspace = _workspace(parsed)
     before = recorded_table(workspace, parsed.revision)
@@ -200,8 +163,8 @@ def _diff(parsed: argparse.Namespace) -> int:
 
 
 def _verify(parsed: argparse.Namespace) -> int:
-    from lesionflow.io import manifest
-    from lesionflow.io.case_index import harmed_files, read_index
+    from lesionflow.io.stores import manifest
+    from lesionflow.io.stores.case_index import harmed_files, read_index
 
     workspace = _workspace(parsed)
     raw, cases = workspace / PATHS["raw"], workspace / PATHS["cases"]
@@ -225,23 +188,12 @@ def _verify(parsed: argparse.Namespace) -> int:
         raise ArtifactError(
             f"{len(harmed)} files of {PATHS['cases']} are not as they were written. `lesionflow ingest` mends them."
         )
-    _require_whole(state)
+    require_whole(state)
     _say(
         f"{n_files} files read: every one is as it was recorded"
         + (f", {len(state.added)} are not recorded" if state.added else "")
     )
     return 0
-
-
-def _require_whole(state: "FolderState") -> None:
-    if state.is_whole:
-        return
-    said = [
-        f"{len(names)} {what}: {_some(f'data/{name}' for name in names)}"
-        for what, names in (("with other bytes", state.changed), ("missing", state.missing))
-        if names
-    ]
-    raise ArtifactError(f"Expected the studies as they were recorded, found files {'; '.join(said)}. {RESTORE}")
 
 
 def _workspace(parsed: argparse.Namespace) -> Path:
@@ -255,30 +207,6 @@ def _workspace(parsed: argparse.Namespace) -> Path:
 
 def _ingest_config(workspace: Path) -> IngestConfig:
     return load_section(IngestConfig, load_params(workspace / "params.yaml")["ingest"], "ingest")
-
-
-def _track(workspace: Path, *, again: bool = False) -> None:
-    """Put the studies and their manifest under DVC; a link is left to whom it points to."""
-    raw = workspace / PATHS["raw"]
-    tracked = [_dvc_file(path) for path in (raw, raw.with_name(f"{raw.name}.sha256"))]
-    for path in tracked:
-        drop_torn_dvc_file(path)
-    if raw.is_symlink() or not (workspace / ".dvc").exists() or (all(p.exists() for p in tracked) and not again):
-        return
-    command = [sys.executable, "-m", "dvc", "add", "-q", PATHS["raw"], f"{PATHS['raw']}.sha256"]
-    done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)  # noqa: S603 - our own command, no shell
-    if done.returncode:
-        raise LesionFlowError(f"`dvc add {PATHS['raw']}` failed in {workspace}: {done.stderr.strip()[-400:]}")
-
-
-def _dvc_file(raw: Path) -> Path:
-    return raw.with_name(f"{raw.name}.dvc")
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - MAX_NAMED} more" if len(listed) > MAX_NAMED else ""
-    return ", ".join(listed[:MAX_NAMED]) + more
 
 
 def _say(text: str) -> None:

@@ -16,10 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lesionflow.cli.presets import find_params
-from lesionflow.cli.project import init_workspace, link_raw, run_workspace
+from lesionflow.cli.project import run_stages
 from lesionflow.config import Settings
+from lesionflow.config.presets import find_params
 from lesionflow.errors import LesionFlowError, ServiceError
+from lesionflow.workspace.creation import init_workspace
+from lesionflow.workspace.raw_studies import link_raw
 
 N_CASES, SEED = 96, 7
 #: Number of the patient that no step sees.
@@ -48,7 +50,7 @@ def _demo(parsed: argparse.Namespace) -> int:
         init_workspace(folder, find_params(parsed.params))
         shutil.copyfile(find_params(parsed.params), folder / "params.yaml")
         link_raw(folder, folder / "phantoms" / "dicom")
-        code = run_workspace(folder)
+        code = run_stages(folder)
     if code:
         return code
     with _timed("service", times):
@@ -138,10 +140,10 @@ def _await_ready(base: str, process: "subprocess.Popen[bytes]", log: Path) -> No
 
 
 def _score(seg: Path, study: Path, truth: Path) -> float:
-    from lesionflow.io import nifti
-    from lesionflow.io.dicom import find_studies, read_study
-    from lesionflow.io.dicom_files import read_dataset
-    from lesionflow.io.dicom_seg import read_segments
+    from lesionflow.io.dicom.reading import read_dataset
+    from lesionflow.io.dicom.seg import read_segments
+    from lesionflow.io.dicom.studies import find_studies, read_study
+    from lesionflow.io.images import nifti
     from lesionflow.io.rules import ReadingRules, SeriesRule
     from lesionflow.metrics import score_pair
 

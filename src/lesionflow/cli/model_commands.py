@@ -12,7 +12,7 @@ from lesionflow.config import Settings
 from lesionflow.errors import ArtifactError, ConfigError
 
 if TYPE_CHECKING:
-    from lesionflow.steps.predict import TargetReport
+    from lesionflow.prediction.study import TargetReport
 
 DEFAULT_PORT = 3000
 #: Tag of a version: how it compares with the champion, in a sentence.
@@ -61,7 +61,7 @@ def _predict(parsed: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from lesionflow.inference import Segmenter
-    from lesionflow.steps.predict import load_model, predict_study
+    from lesionflow.prediction.study import load_model, predict_study
 
     settings = Settings()
     name = None if Path(parsed.model).is_dir() else _model_name(parsed.model_name, settings)

@@ -1,38 +1,18 @@
 """Workspaces: make one, run it, fill it with phantoms."""
 
 import argparse
-import os
 import shutil
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-from lesionflow.cli.data_commands import record_new_studies
-from lesionflow.cli.presets import find_params
-from lesionflow.cli.stale_locks import drop_torn_lock_file, release_stale_locks
 from lesionflow.config import Settings, load_params
-from lesionflow.errors import ConfigError, LesionFlowError
-from lesionflow.steps import STEPS
-from lesionflow.steps.workspace import PATHS, dvc_yaml
-
-IGNORED = """\
-/data/raw
-/data/raw.sha256
-/data/cases
-/data/splits.json
-/data/plan.json
-/data/preprocessed
-/models/
-/reports/
-/mlflow.db*
-/mlartifacts/
-.partial-*
-.old-*
-"""
-STAGE_STARTS = "Running stage '"
-STAGE_SKIPPED = "Stage '"
+from lesionflow.config.presets import find_params
+from lesionflow.errors import ConfigError
+from lesionflow.workspace.creation import init_workspace
+from lesionflow.workspace.layout import PATHS
+from lesionflow.workspace.raw_studies import link_raw, record_new_studies
+from lesionflow.workspace.run import run_workspace
 
 
 def add_commands(commands: Any) -> None:
@@ -58,94 +38,20 @@ def add_commands(commands: Any) -> None:
     phantom.set_defaults(run=_phantom)
 
 
-def init_workspace(folder: Path, params: Path) -> int:
-    """Make a folder a git and DVC workspace; what is there already stays.
-
-    Args:
-        folder: Where.
-        params: The params file to copy.
-
-    Raises:
-        ConfigError: When git is missing or the params are wrong.
-    """
-    load_params(params)
-    if shutil.which("git") is None:
-        raise ConfigError("Expected git on this machine, found none. Install it (Debian: apt-get install git).")
-    folder.mkdir(parents=True, exist_ok=True)
-    for part in ("data", "reports", "models"):
-        (folder / part).mkdir(exist_ok=True)
-    if not (folder / "params.yaml").exists():
-        shutil.copyfile(params, folder / "params.yaml")
-    (folder / "dvc.yaml").write_text(dvc_yaml(), encoding="utf-8")
-    _ignore(folder / ".gitignore")
-    if not (folder / ".git").exists():
-        _call(["git", "init", "-q"], folder)
-    if not (folder / ".dvc").exists():
-        _call([sys.executable, "-m", "dvc", "init", "-q"], folder)
-        _call([sys.executable, "-m", "dvc", "config", "core.analytics", "false"], folder)
-        # DVC's own .gitignore entries would be written into data/ and reports/; ours cover them.
-        _call([sys.executable, "-m", "dvc", "config", "core.autostage", "false"], folder)
-        store = os.path.relpath(folder.resolve().parent / f"{folder.resolve().name}-store", folder.resolve() / ".dvc")
-        _call([sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "local", store], folder)
-    return 0
-
-
-def _ignore(path: Path) -> None:
-    """Keep studies, and the manifest that names their files, out of git; what a user wrote there stays."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    missing = [line for line in IGNORED.splitlines() if line not in text.splitlines()]
-    if missing:
-        path.write_text(
-            text + ("" if not text or text.endswith("\n") else "\n") + "\n".join(missing) + "\n", encoding="utf-8"
-        )
-
-
-def run_workspace(folder: Path) -> int:
-    """Run `dvc repro` with its progress, stage by stage.
-
-    Returns:
-        DVC's exit code, or that of the step that failed.
-    """
-    environment = dict(os.environ)
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
-    environment.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').resolve()}")
-    environment |= {"DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
-    release_stale_locks(folder)
-    drop_torn_lock_file(folder)
-    began, done = time.monotonic(), 0
-    command = [sys.executable, "-m", "dvc", "repro"]
-    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command, no shell
-        for line in process.stdout or ():
-            if line.startswith((STAGE_STARTS, STAGE_SKIPPED)):
-                done += 1
-                sys.stdout.write(f"[{done}/{len(STEPS)}, {time.monotonic() - began:.0f} s] {line}")
-            elif line.strip():
-                sys.stdout.write(line)
-            sys.stdout.flush()
-    if process.returncode:
+def run_stages(folder: Path) -> int:
+    """Run a workspace's stages, showing what they print; say what to do when one failed."""
+    code = run_workspace(folder, say)
+    if code:
         sys.stderr.write(
             "lesionflow: a step failed; its message stands above. Mend it and run again: it goes on there.\n"
         )
-    return process.returncode
+    return code
 
 
-def link_raw(folder: Path, data: Path) -> None:
-    """Make `data/raw` of a workspace a link to the user's folder.
-
-    Raises:
-        ConfigError: When the folder does not exist, or `data/raw` is a real folder already.
-    """
-    if not data.is_dir():
-        raise ConfigError(f"Expected a folder of studies at {data}, found none. Name one with --data.")
-    link = folder / PATHS["raw"]
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if link.is_symlink():
-        link.unlink()
-    elif link.exists():
-        raise ConfigError(
-            f"Expected {link} to be free for a link to {data}, found a folder. Move your studies there, or it away."
-        )
-    link.symlink_to(data.resolve(), target_is_directory=True)
+def say(text: str) -> None:
+    """Show text at once, whatever stdout is."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -161,8 +67,8 @@ def _run(parsed: argparse.Namespace) -> int:
         raise ConfigError(
             f"Expected studies in {folder / PATHS['raw']}, found none. Put them there, or give --data DIR."
         )
-    record_new_studies(folder, relinked=parsed.data is not None)
-    return run_workspace(folder)
+    record_new_studies(folder, relinked=parsed.data is not None, say=lambda sentence: say(sentence + "\n"))
+    return run_stages(folder)
 
 
 def _phantom(parsed: argparse.Namespace) -> int:
@@ -185,9 +91,3 @@ def _phantom(parsed: argparse.Namespace) -> int:
         )
     sys.stdout.write(f"{len(truths)} patients in {parsed.out / parsed.format}, their truth in {parsed.out / 'truth'}\n")
     return 0
-
-
-def _call(command: list[str], folder: Path) -> None:
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603 - our own command, no shell
-    if result.returncode:
-        raise LesionFlowError(f"`{' '.join(command[-4:])}` failed in {folder}: {result.stderr.strip()[-400:]}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from lesionflow.config import SplitConfig, load_params, load_section
 from lesionflow.errors import ConfigError
-from lesionflow.steps.workspace import PATHS
+from lesionflow.workspace.layout import PATHS
 
 
 def add_actions(actions: Any) -> tuple[Any, ...]:
@@ -23,9 +23,9 @@ def add_actions(actions: Any) -> tuple[Any, ...]:
 
 
 def _export(parsed: argparse.Namespace) -> int:
-    from lesionflow.data.nnunet_splits import to_nnunet
-    from lesionflow.io.storage import write_text
-    from lesionflow.steps.split import read_split
+    from lesionflow.cohort.nnunet_splits import to_nnunet
+    from lesionflow.io.files import write_text
+    from lesionflow.io.stores.splits import read_split
 
     split = read_split(parsed.workdir / PATHS["splits"])
     write_text(parsed.file, json.dumps(to_nnunet(split), indent=4) + "\n")
@@ -36,9 +36,11 @@ def _export(parsed: argparse.Namespace) -> int:
 
 
 def _import(parsed: argparse.Namespace) -> int:
-    from lesionflow.data.nnunet_splits import from_nnunet
-    from lesionflow.io.storage import write_text
-    from lesionflow.steps.split import read_quarantine, read_split, usable_cases
+    from lesionflow.cohort.nnunet_splits import from_nnunet
+    from lesionflow.io.files import write_text
+    from lesionflow.io.stores.splits import read_split
+    from lesionflow.io.stores.validations import read_quarantine
+    from lesionflow.steps.split import usable_cases
 
     workspace: Path = parsed.workdir
     try:

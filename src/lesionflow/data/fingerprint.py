@@ -1,16 +1,41 @@
 """Facts measured on the training cases, from which the plan is decided."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionflow.data.background import Contrast, has_bright_background
 from lesionflow.data.geometry import Shape, SpacingMm
 
 #: Percentiles that bound the intensities of tumors, as nnU-Net's (Isensee et al. 2021, DOI 10.1038/s41592-020-01008-z).
 BOUNDS_PERCENT = (0.5, 99.5)
+#: By how much turning must raise the share of cases in which what is outlined differs from the rest in the same direction.
+LEAST_GAIN = 0.05
+
+
+class BackgroundContrast(NamedTuple):
+    """What the pictures of one channel show.
+
+    Args:
+        bright_background: Bool (case,).
+        outlined_is_brighter: Floats (case,): 1 where what is outlined is brighter than the picture on the whole, -1 where it is
+            darker, 0 where nothing is outlined.
+    """
+
+    bright_background: NDArray[np.bool_]
+    outlined_is_brighter: NDArray[np.float64]
+
+    def agreement(self, *, turned: bool) -> float:
+        """Return the share of the outlined cases that differ from their surroundings in the same direction as most."""
+        signs = np.where(self.bright_background & turned, -1.0, 1.0) * self.outlined_is_brighter
+        known = signs[signs != 0]
+        return float(max((known > 0).mean(), (known < 0).mean())) if known.size else 1.0
+
+    @property
+    def better_turned(self) -> bool:
+        """Tell whether pictures on a bright background should be turned light to dark."""
+        return self.agreement(turned=True) - self.agreement(turned=False) >= LEAST_GAIN
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +70,7 @@ class Fingerprint:
     median_tumor_ml: float
     body: NDArray[np.float32]
     tumor: NDArray[np.float32]
-    contrasts: tuple[Contrast, ...]
+    contrasts: tuple[BackgroundContrast, ...]
 
     @property
     def anisotropy(self) -> float:
@@ -57,38 +82,3 @@ class Fingerprint:
         values = self.tumor[channel] if self.tumor.shape[1] else self.body[channel]
         low, high = np.percentile(values, BOUNDS_PERCENT)
         return float(low), float(high)
-
-
-def summarize_facts(facts: Sequence[CaseFacts]) -> Fingerprint:
-    """Put the facts of all training cases together, in order of their ids.
-
-    Args:
-        facts: One a case, at least one.
-
-    Returns:
-        The fingerprint.
-    """
-    ordered = sorted(facts, key=lambda case: case.case_id)
-    spacings = np.array([case.spacing_mm for case in ordered])
-    bodies = np.array([case.body_shape for case in ordered]) * spacings
-    spacing, body = np.median(spacings, axis=0), np.median(bodies, axis=0)
-    tumors = [case.tumor_ml for case in ordered if case.tumor_ml > 0]
-    return Fingerprint(
-        n_cases=len(ordered),
-        median_spacing_mm=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
-        fine_slice_spacing_mm=float(np.percentile(spacings[:, 0], 10)),
-        median_body_mm=(float(body[0]), float(body[1]), float(body[2])),
-        median_tumor_ml=float(np.median(tumors)) if tumors else 0.0,
-        body=np.concatenate([case.body for case in ordered], axis=1),
-        tumor=np.concatenate([case.tumor for case in ordered], axis=1),
-        contrasts=tuple(_contrast(ordered, channel) for channel in range(len(ordered[0].body))),
-    )
-
-
-def _contrast(cases: Sequence[CaseFacts], channel: int) -> Contrast:
-    bright = [has_bright_background(case.body[channel]) for case in cases]
-    brighter = [
-        np.sign(case.tumor[channel].mean() - case.body[channel].mean()) if case.tumor.shape[1] else 0.0
-        for case in cases
-    ]
-    return Contrast(np.array(bright, dtype=bool), np.array(brighter, dtype=np.float64))

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lesionflow.evaluation.statistics import UNDEFINED, Estimate, bootstrap_weights, estimate_means, percentile_interval
-from lesionflow.metrics.calibration import reliability
+from lesionflow.metrics.probabilities import reliability
 
 N_BINS = 15
 #: Voxels that the model finds less probable are not asked about: millions of them would outweigh a small tumor.

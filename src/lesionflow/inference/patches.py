@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lesionflow.data.context import stack_context
+from lesionflow.preprocessing.slice_context import stack_context
 
 Network = Callable[[Tensor], Tensor]
 Progress = Callable[[int, int], None]

@@ -12,13 +12,13 @@ from lesionflow.data.bundle import Bundle
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import ArtifactError
 from lesionflow.inference.backends import PYTORCH
-from lesionflow.inference.budget import choose_way
-from lesionflow.inference.confidence import Finding, describe
-from lesionflow.inference.evidence import Evidence, gather, raw_threshold, sum_expected
-from lesionflow.inference.oddity import Oddity, measure_oddity, require_profile
+from lesionflow.inference.findings import Finding, describe
+from lesionflow.inference.lesion_probabilities import Evidence, gather, raw_threshold, sum_expected
+from lesionflow.inference.memory_budget import choose_way
+from lesionflow.inference.out_of_distribution import Oddity, measure_oddity, require_profile
 from lesionflow.inference.postprocessing import Box, above_threshold, to_labels
 from lesionflow.inference.stage import Progress, Stage
-from lesionflow.metrics.calibration import soften
+from lesionflow.metrics.probabilities import soften
 from lesionflow.models.cascade import part_stages
 from lesionflow.preprocessing import WayBack, filled_body, find_way_back, source_slabs, to_model_space, to_source_space
 from lesionflow.preprocessing.pyramid import enlarge, shrink

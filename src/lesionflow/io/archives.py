@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from lesionflow.errors import InputError
-from lesionflow.io.dicom_files import find_files
+from lesionflow.io.files import find_files
 from lesionflow.io.rules import SourceStudy
 
 ZIP_MAGIC = b"PK\x03\x04"

@@ -12,12 +12,13 @@ from tempfile import TemporaryDirectory
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError
-from lesionflow.io import archives, image_files
-from lesionflow.io.dicom import read_study
-from lesionflow.io.dicom_files import find_files, is_dicom, may_be_dicom
-from lesionflow.io.image_folders import read_channels
+from lesionflow.io import archives
+from lesionflow.io.dicom.reading import is_dicom, may_be_dicom
+from lesionflow.io.dicom.studies import read_study
+from lesionflow.io.files import find_files, sha256_file
+from lesionflow.io.images import files as image_files
+from lesionflow.io.layouts.image_folders import read_channels
 from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
-from lesionflow.io.storage import sha256_file
 
 #: The DICOM modality of each kind of channel.
 MODALITIES = {"ct": "CT", "pet": "PT", "mr": "MR", "picture": "OT"}

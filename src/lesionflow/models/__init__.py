@@ -12,12 +12,12 @@ from torch import nn
 
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ConfigError
+from lesionflow.models.brats2020_unet import TableUNet
 from lesionflow.models.efficientnet_unet import EfficientNetUNet
 from lesionflow.models.ensemble import Ensemble
 from lesionflow.models.inception_unet import InceptionUNet
 from lesionflow.models.residual_encoder_unet import ResidualEncoderUNet
 from lesionflow.models.resnet_unet import ResNetUNet
-from lesionflow.models.table_unet import TableUNet
 from lesionflow.models.unet import UNet
 from lesionflow.models.unetpp import UNetPlusPlus
 

@@ -1,8 +1,8 @@
 """A U-Net on an EfficientNet encoder that may start from weights learned elsewhere (`train.transfer`)."""
 
 from lesionflow.models.blocks import Activation, Dimensions, Normalization
-from lesionflow.models.efficientnet import EFFICIENTNETS, EfficientNetEncoder
 from lesionflow.models.encoder_unet import EncoderUNet
+from lesionflow.models.encoders.efficientnet import EFFICIENTNETS, EfficientNetEncoder
 
 
 class EfficientNetUNet(EncoderUNet):

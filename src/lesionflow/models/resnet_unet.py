@@ -6,7 +6,7 @@ References:
 
 from lesionflow.models.blocks import Activation, Dimensions, Normalization
 from lesionflow.models.encoder_unet import EncoderUNet
-from lesionflow.models.resnet import RESNETS, ResNetEncoder
+from lesionflow.models.encoders.resnet import RESNETS, ResNetEncoder
 
 
 class ResNetUNet(EncoderUNet):

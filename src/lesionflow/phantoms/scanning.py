@@ -5,9 +5,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lesionflow.data.geometry import Geometry
+from lesionflow.phantoms.anatomy.scene import Scene, distance_mm, render
+from lesionflow.phantoms.anatomy.shapes import Shape
 from lesionflow.phantoms.randomness import noise
-from lesionflow.phantoms.scene import Scene, distance_mm, render
-from lesionflow.phantoms.shapes import Shape
 
 #: Standard deviation of the CT's point spread along (slice, row, column), in voxels.
 CT_BLUR_VOXELS = (0.3, 0.45, 0.45)

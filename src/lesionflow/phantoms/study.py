@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
-from lesionflow.phantoms import head
+from lesionflow.phantoms.anatomy import head
+from lesionflow.phantoms.anatomy.scene import Part, Scene, inside
+from lesionflow.phantoms.anatomy.shapes import Blob, Shape
+from lesionflow.phantoms.anatomy.torso import Torso, draw_palette, draw_torso
+from lesionflow.phantoms.anatomy.tumors import GAP_MM, Tumor, draw_tumor
 from lesionflow.phantoms.patient import Modality, Patient, draw_patient
 from lesionflow.phantoms.randomness import stream
 from lesionflow.phantoms.scanning import scan_ct, scan_mr, scan_pet
-from lesionflow.phantoms.scene import Part, Scene, inside
-from lesionflow.phantoms.shapes import Blob, Shape
-from lesionflow.phantoms.torso import Torso, draw_palette, draw_torso
-from lesionflow.phantoms.tumors import GAP_MM, Tumor, draw_tumor
 
 #: Part of the patients with a tumor who have two.
 TWO_TUMORS_FRACTION = 0.45

@@ -10,7 +10,7 @@ import SimpleITK
 from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
-from lesionflow.phantoms.shapes import Blob
+from lesionflow.phantoms.anatomy.shapes import Blob
 from lesionflow.phantoms.study import PhantomStudy
 
 TABLE = "truth.json"

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionflow.data.background import has_bright_background
 from lesionflow.data.plan import ChannelPlan
 from lesionflow.errors import InputError
+from lesionflow.planning.background import has_bright_background
 
 
 def normalize(array: NDArray[np.float32], channels: tuple[ChannelPlan, ...], *, case_id: str) -> NDArray[np.float32]:

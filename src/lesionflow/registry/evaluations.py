@@ -1,37 +1,26 @@
 """Evaluations in MLflow: whose they are, and the table of cases that another model can be compared with."""
 
-import io
-import json
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import mlflow
-import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
 from lesionflow.errors import ArtifactError
+from lesionflow.io.stores.evaluations import ABOUT, CASES, StoredEvaluation, parse_evaluation
 from lesionflow.registry.store import connect, reaching
 from lesionflow.registry.versions import CHAMPION, find_version, list_models
 
-FOLDER, CASES, ABOUT = "evaluation", "cases.parquet", "evaluation.json"
+#: Where a run keeps its evaluation.
+FOLDER = "evaluation"
 #: Shorter than this, the beginning of a run's id is no name for it.
 MIN_ID_LENGTH = 6
 
 
-class StoredEvaluation(NamedTuple):
-    """A model's scores on its test set; `name` is what people call the model."""
-
-    name: str
-    run_id: str
-    cases: pd.DataFrame
-    test_set_sha256: str
-    bundle_digest: str
-
-
-def read_evaluation(tracking_uri: str, run_id: str, name: str) -> StoredEvaluation:
+def fetch_evaluation(tracking_uri: str, run_id: str, name: str) -> StoredEvaluation:
     """Read the evaluation that `evaluate` logged to a run.
 
     Raises:
@@ -44,20 +33,7 @@ def read_evaluation(tracking_uri: str, run_id: str, name: str) -> StoredEvaluati
         if not {CASES, ABOUT} <= there:
             raise ArtifactError(f"Expected an evaluation in the run of {name}, found none. Evaluate it first.")
         about, cases = (_download(tracking_uri, run_id, f"{FOLDER}/{file}") for file in (ABOUT, CASES))
-    return _parse(about, cases, name)
-
-
-def read_evaluation_folder(folder: Path, name: str) -> StoredEvaluation:
-    """Read what `evaluate` wrote.
-
-    Raises:
-        ArtifactError: When it is not that.
-    """
-    try:
-        about, cases = (folder / ABOUT).read_bytes(), (folder / CASES).read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"Expected the evaluation of {name}, found: {error!s:.200}. Run evaluate.") from error
-    return _parse(about, cases, name)
+    return parse_evaluation(about, cases, name)
 
 
 def find_run(tracking_uri: str, wanted: str) -> tuple[str, str]:
@@ -120,15 +96,6 @@ def _download(tracking_uri: str, run_id: str, path: str) -> bytes:
             run_id=run_id, artifact_path=path, dst_path=folder, tracking_uri=tracking_uri
         )
         return Path(found).read_bytes()
-
-
-def _parse(about: bytes, cases: bytes, name: str) -> StoredEvaluation:
-    try:
-        known = json.loads(about)
-        table = pd.read_parquet(io.BytesIO(cases))
-        return StoredEvaluation(name, known["run_id"], table, known["test_set_sha256"], known["bundle_digest"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"Expected the evaluation of {name}, found: {error!s:.200}. Run evaluate again.") from error
 
 
 def _experiment_of(client: MlflowClient, run_id: str) -> str:

@@ -18,7 +18,7 @@ from mlflow.types import ColSpec, Schema
 from lesionflow import __version__
 from lesionflow.data.bundle import Bundle
 from lesionflow.errors import ArtifactError, ServiceError
-from lesionflow.io.bundles import read_bundle
+from lesionflow.io.stores.bundles import read_bundle
 from lesionflow.registry.store import quiet, reaching
 from lesionflow.registry.tracking import Tracker
 from lesionflow.registry.versions import (
@@ -76,7 +76,7 @@ ALREADY_THERE = "RESOURCE_ALREADY_EXISTS"
 
 
 def register_bundle(
-    tracker: Tracker, run_id: str, bundle_folder: Path, model_name: str, *, tags: Mapping[str, str]
+    tracker: Tracker, run_id: str, bundle_folder: Path, model_name: str, *, program: Path, tags: Mapping[str, str]
 ) -> RegisteredVersion:
     """Register a bundle as a version of a model, alias `challenger`, and prove that it can be fetched again.
 
@@ -87,6 +87,7 @@ def register_bundle(
         run_id: The run that made the bundle.
         bundle_folder: The bundle.
         model_name: The registered model, made when missing.
+        program: The text that `mlflow models serve` runs, stored with the version.
         tags: Lineage and scores, kept with the version beside the bundle's digest.
 
     Returns:
@@ -102,7 +103,7 @@ def register_bundle(
         if found.bundle_digest == digest and _is_whole(found, tracking_uri):
             break
     else:
-        source, model_id = _log_model(tracker, run_id, bundle_folder, digest)
+        source, model_id = _log_model(tracker, run_id, bundle_folder, program, digest)
         with reaching(tracking_uri), quiet("mlflow.store.model_registry.abstract_store"):
             _make_registered_model(tracker.client, model_name)
             made = tracker.client.create_model_version(
@@ -149,7 +150,7 @@ def fetch_bundle(model_name: str, version_or_alias: str, tracking_uri: str) -> B
     return bundle
 
 
-def _log_model(tracker: Tracker, run_id: str, bundle_folder: Path, digest: str) -> tuple[str, str]:
+def _log_model(tracker: Tracker, run_id: str, bundle_folder: Path, program: Path, digest: str) -> tuple[str, str]:
     """Log the bundle as an MLflow model of the run; return its source and id."""
     client = tracker.client
     with reaching(tracker.tracking_uri), tempfile.TemporaryDirectory(prefix="lesionflow-register-") as temporary:
@@ -158,7 +159,7 @@ def _log_model(tracker: Tracker, run_id: str, bundle_folder: Path, digest: str) 
         # mlflow names the folder of an artifact as its source is named.
         copied = shutil.copytree(bundle_folder, Path(temporary) / BUNDLE)
         about = Model(run_id=run_id, model_id=logged.model_id, artifact_path=logged.artifact_location)
-        _save_model(Path(temporary) / "model", copied, about)
+        _save_model(Path(temporary) / "model", copied, program, about)
         client.log_model_artifacts(logged.model_id, str(Path(temporary) / "model"))
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
         outputs = client.get_run(run_id).outputs
@@ -172,13 +173,13 @@ def _create_logged_model(tracker: Tracker, run_id: str, digest: str) -> Any:
     return tracker.client.create_logged_model(tracker.experiment_id, "model", source_run_id=run_id, tags=tags)
 
 
-def _save_model(folder: Path, bundle_folder: Path, about: Model) -> None:
+def _save_model(folder: Path, bundle_folder: Path, program: Path, about: Model) -> None:
     with warnings.catch_warnings():
         # mlflow wants an input example and type hints to infer what the signature already says.
         warnings.filterwarnings("ignore", category=UserWarning, module="mlflow")
         mlflow.pyfunc.save_model(
             folder,
-            python_model=str(Path(__file__).with_name("served_model.py")),
+            python_model=str(program),
             artifacts={BUNDLE: str(bundle_folder)},
             pip_requirements=[f"{name}=={installed_version(name)}" for name in REQUIREMENTS],
             signature=SIGNATURE,

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from lesionflow.errors import ServiceError
-from lesionflow.io.storage import replacing_file
+from lesionflow.io.files import replacing_file
 
 SQLITE = "sqlite:///"
 ARTIFACTS = "mlartifacts"

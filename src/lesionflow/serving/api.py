@@ -39,7 +39,7 @@ from lesionflow.serving.results import ResultStore
 from lesionflow.serving.scratch import scratch_folder
 from lesionflow.serving.segmentation import segment_parts
 from lesionflow.serving.settings import ServiceSettings
-from lesionflow.serving.uploads import receive_parts
+from lesionflow.serving.uploads.multipart import receive_parts
 from lesionflow.serving.work_queue import WorkQueue
 
 STATIC = Path(__file__).parent / "static"

@@ -13,7 +13,7 @@ from lesionflow.serving.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from lesionflow.inference import Segmenter
-    from lesionflow.steps.predict import ServedModel
+    from lesionflow.prediction.study import ServedModel
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Engine:
         """
         # torch and mlflow take seconds and 300 MB; the server's parent process imports this module too, needs neither.
         from lesionflow.inference import Segmenter
-        from lesionflow.steps.predict import load_model
+        from lesionflow.prediction.study import load_model
 
         settings = self._settings
         model = load_model(self._service.model, self._service.model_name, settings.tracking_uri)
@@ -79,7 +79,7 @@ class Engine:
         Returns:
             The report as plain values.
         """
-        from lesionflow.steps.predict import segment_study
+        from lesionflow.prediction.study import segment_study
 
         model, segmenter = self._require()
         prediction = segment_study(model, segmenter, source)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lesionflow.io.storage import replacing_folder
+from lesionflow.io.files import replacing_folder
 from lesionflow.serving.problems import RequestRefusedError
 
 RESULT_ID = re.compile(r"[0-9a-f]{32}")

@@ -10,8 +10,8 @@ from lesionflow.serving.engine import Engine
 from lesionflow.serving.formats import ANSWERS
 from lesionflow.serving.metrics import ServiceMetrics
 from lesionflow.serving.problems import RequestRefusedError
-from lesionflow.serving.sources import study_source
-from lesionflow.serving.uploads import Part
+from lesionflow.serving.uploads.multipart import Part
+from lesionflow.serving.uploads.sources import study_source
 
 
 def segment_parts(state: Any, parts: list[Part], folder: Path, channels: tuple[str, ...], name: str) -> dict[str, Any]:

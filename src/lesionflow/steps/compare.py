@@ -12,8 +12,9 @@ from lesionflow.evaluation.comparison import (
     measure_seed_noise,
     require_comparable,
 )
+from lesionflow.io.stores.evaluations import StoredEvaluation, read_evaluation
 from lesionflow.metrics import HEADLINE
-from lesionflow.registry.evaluations import StoredEvaluation, find_run, read_evaluation, read_evaluation_folder
+from lesionflow.registry.evaluations import fetch_evaluation, find_run
 
 
 class Comparison(NamedTuple):
@@ -80,6 +81,6 @@ def load_evaluation(wanted: str, tracking_uri: str) -> StoredEvaluation:
     """
     folder = Path(wanted)
     if folder.is_dir():
-        return read_evaluation_folder(folder, wanted)
+        return read_evaluation(folder, wanted)
     run_id, name = find_run(tracking_uri, wanted)
-    return read_evaluation(tracking_uri, run_id, name)
+    return fetch_evaluation(tracking_uri, run_id, name)

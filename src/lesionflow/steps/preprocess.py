@@ -14,10 +14,10 @@ from lesionflow.config import PreprocessConfig, Settings
 from lesionflow.data.plan import Plan
 from lesionflow.data.volume import Mask
 from lesionflow.errors import DataQualityError, InputError
-from lesionflow.io import preprocessed
-from lesionflow.io.cases import read_case, read_contents
-from lesionflow.io.plans import read_plan
-from lesionflow.io.preprocessed import IndexEntry
+from lesionflow.io.stores import preprocessed
+from lesionflow.io.stores.cases import read_case, read_contents
+from lesionflow.io.stores.plans import read_plan
+from lesionflow.io.stores.preprocessed import IndexEntry
 from lesionflow.steps.parallel import map_cases
 
 #: Change this when `preprocessing` gives other arrays: every case is then made again.

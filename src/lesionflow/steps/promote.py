@@ -9,25 +9,25 @@ from typing import Any
 
 import pandas as pd
 
+from lesionflow.cohort.splitting import digest_of_test_set
 from lesionflow.config import PromoteConfig, Settings
 from lesionflow.data.case import Case
 from lesionflow.data.split import Split
-from lesionflow.data.splitting import digest_of_test_set
-from lesionflow.errors import ArtifactError, ConfigError
+from lesionflow.errors import ConfigError
 from lesionflow.evaluation.comparison import Difference, compare_tables
-from lesionflow.io.cases import read_case, read_dataset, read_table
-from lesionflow.io.ledger import ledger_path, note_read
-from lesionflow.io.storage import write_text
+from lesionflow.evaluation.gate import PromotionDecision, PromotionRules, Reason, decide
+from lesionflow.io.files import write_text
+from lesionflow.io.stores.cases import read_case, read_dataset, read_table
+from lesionflow.io.stores.evaluations import read_about, read_scores
+from lesionflow.io.stores.ledger import ledger_path, note_read
+from lesionflow.io.stores.registrations import Registration, read_registration
+from lesionflow.io.stores.splits import read_split
 from lesionflow.metrics import HEADLINE, METRICS
 from lesionflow.registry.models import CHAMPION, PREVIOUS, fetch_bundle, find_version, set_champion
-from lesionflow.registry.promotion import PromotionDecision, PromotionRules, Reason, decide
 from lesionflow.registry.tracking import Tracker
 from lesionflow.registry.versions import RegisteredVersion, tag_version
-from lesionflow.steps.register import Registration, read_evaluation, read_registration
 from lesionflow.steps.revision import code_revision
-from lesionflow.steps.split import read_split
 
-SCORES = "cases.parquet"
 logger = logging.getLogger(__name__)
 
 
@@ -90,8 +90,8 @@ def _decide(
     settings: Settings,
 ) -> tuple[PromotionDecision, tuple[Difference, ...]]:
     split = read_split(inputs["splits"])
-    evaluation = read_evaluation(inputs["evaluation"], registration.bundle_digest)
-    scores = _read_scores(inputs["evaluation"] / SCORES, rules.metric)
+    evaluation = read_about(inputs["evaluation"], registration.bundle_digest)
+    scores = read_scores(inputs["evaluation"], rules.metric)
     theirs = None if champion is None else _score_champion(champion, inputs, split, settings)
     same = _is_same_test_set(evaluation, scores, inputs["cases"], split)
     decision = decide(scores, theirs, rules, same_test_set=same)
@@ -119,18 +119,6 @@ def _rules(config: PromoteConfig) -> PromotionRules:
         ordered = ", ".join(name for name, entry in METRICS.items() if entry.direction)
         raise ConfigError(f"Expected promote.metric to be one of {ordered}, found {config.metric}.")
     return PromotionRules(direction=metric.direction, **config.model_dump(exclude={"model_name"}))
-
-
-def _read_scores(path: Path, metric: str) -> pd.DataFrame:
-    needed = {"case_id", "patient_id", "target", metric}
-    try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"Expected scores in {path.name}, found: {error}. Run evaluate again.") from error
-    if missing := needed - set(table):
-        message = f"Expected scores with the columns {', '.join(sorted(missing))} in {path.name}, found none."
-        raise ArtifactError(f"{message} Run evaluate again.")
-    return table
 
 
 def _score_champion(

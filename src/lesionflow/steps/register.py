@@ -1,36 +1,21 @@
 """The step `register`: make the bundle a version of the registered model, alias `challenger`."""
 
-import json
 import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from lesionflow.config import RegisterConfig, Settings
 from lesionflow.data.bundle import Bundle
-from lesionflow.errors import ArtifactError
-from lesionflow.io.bundles import read_bundle
-from lesionflow.io.storage import write_text
+from lesionflow.io.stores.bundles import read_bundle
+from lesionflow.io.stores.evaluations import read_about, read_metrics
+from lesionflow.io.stores.registrations import Registration, write_registration
+from lesionflow.prediction import MLFLOW_PROGRAM
 from lesionflow.registry.models import CHALLENGER, register_bundle
 from lesionflow.registry.tracking import Tracker
 
-EVALUATION, METRICS = "evaluation.json", "metrics.json"
 logger = logging.getLogger(__name__)
-
-
-class Registration(BaseModel):
-    """What `register` writes: which version of which model the bundle is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-    model_name: str
-    version: str
-    run_id: str
-    bundle_digest: str
-    alias: str
 
 
 def run(
@@ -52,15 +37,17 @@ def run(
         ServiceError: When MLflow can't be reached or loses what it is given.
     """
     bundle = read_bundle(inputs["bundle"])
-    evaluation = read_evaluation(inputs["evaluation"], bundle.digest)
+    evaluation = read_about(inputs["evaluation"], bundle.digest)
     tracker = Tracker(settings.tracking_uri, bundle.card.tracking_experiment)
     run_id = bundle.card.run_id
     if not tracker.has_run(run_id):
         logger.warning("MLflow does not know run %s of this bundle: a run is made for it", run_id or "(none)")
         with tracker.run("imported bundle", {"bundle_digest": bundle.digest}) as run_id:
             tracker.log_params(run_id, {"train": bundle.card.train_params})
-    tags = _tags(bundle, read_json(inputs["evaluation"] / METRICS), evaluation)
-    registered = register_bundle(tracker, run_id, inputs["bundle"], config.model_name, tags=tags)
+    tags = _tags(bundle, read_metrics(inputs["evaluation"]), evaluation)
+    registered = register_bundle(
+        tracker, run_id, inputs["bundle"], config.model_name, program=MLFLOW_PROGRAM, tags=tags
+    )
     registration = Registration(
         model_name=config.model_name,
         version=registered.version,
@@ -68,52 +55,9 @@ def run(
         bundle_digest=bundle.digest,
         alias=CHALLENGER,
     )
-    write_text(outputs["registration"], registration.model_dump_json(indent=2) + "\n")
+    write_registration(outputs["registration"], registration)
     logger.info("%s version %s is the challenger", config.model_name, registered.version)
     return {"version": float(registered.version)}
-
-
-def read_registration(path: Path) -> Registration:
-    """Read what `register` wrote.
-
-    Raises:
-        ArtifactError: When it is not that.
-    """
-    try:
-        return Registration.model_validate(read_json(path))
-    except ValidationError as error:
-        raise ArtifactError(f"Expected a registration in {path.name}, found: {error}. Run register.") from error
-
-
-def read_evaluation(folder: Path, bundle_digest: str) -> dict[str, Any]:
-    """Read `evaluation.json`: what was evaluated, on which test set.
-
-    Raises:
-        ArtifactError: When it is missing, or of another bundle.
-    """
-    evaluation = read_json(folder / EVALUATION)
-    if evaluation.get("bundle_digest") != bundle_digest:
-        message = (
-            f"Expected an evaluation of bundle {bundle_digest:.12}, found one of "
-            f"{evaluation.get('bundle_digest')!s:.12}. Run evaluate again."
-        )
-        raise ArtifactError(message)
-    return evaluation
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object that a step wrote.
-
-    Raises:
-        ArtifactError: When it is missing or none.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"Expected a JSON file {path.name}, found: {error}. Run its step again.") from error
-    if not isinstance(content, dict):
-        raise ArtifactError(f"Expected a JSON object in {path.name}, found {type(content).__name__}.")
-    return content
 
 
 def _tags(bundle: Bundle, metrics: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[str, str]:

@@ -1,21 +1,18 @@
 """The step `split`: divide patients into a locked test set and folds."""
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from lesionflow.cohort.near_duplicates import SIGNATURE_COLUMNS, find_near_duplicates, group_near_duplicates
+from lesionflow.cohort.splitting import SplitCase, SplitRules, make_split
 from lesionflow.config import Settings, SplitConfig
-from lesionflow.data.near_duplicates import SIGNATURE_COLUMNS, find_near_duplicates, group_near_duplicates
-from lesionflow.data.split import Split
-from lesionflow.data.splitting import SplitCase, SplitRules, make_split
-from lesionflow.errors import ArtifactError
-from lesionflow.io.cases import read_table
-from lesionflow.io.storage import write_text
+from lesionflow.io.stores.cases import read_table
+from lesionflow.io.stores.splits import read_split, write_split
+from lesionflow.io.stores.validations import read_quarantine
 
-QUARANTINE = "quarantine.json"
 #: Columns that every part of the split has its share of.
 TRAITS = ("site", "manufacturer", "modality")
 #: Source format of cases whose files tell nothing of where they came from.
@@ -53,7 +50,7 @@ def run(
     n_new = len({case.patient_id for case in cases} - known)
     if previous:
         logger.info("%d patients are new; the %d tested on before stay so", n_new, len(previous.test_patients))
-    write_text(path, split.model_dump_json(indent=2) + "\n")
+    write_split(path, split)
     logger.info(
         "%d cases to train, %d to validate, %d to test on", *map(len, (split.train, split.validation, split.test))
     )
@@ -64,35 +61,6 @@ def run(
         "n_test_patients": float(len(split.test_patients)),
         "n_new_patients": float(n_new),
     }
-
-
-def read_split(path: Path) -> Split:
-    """Read a split.
-
-    Raises:
-        ArtifactError: When it is none.
-    """
-    try:
-        return Split.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        message = (
-            f"Expected a split at {path}, found: {error!s:.300}. Restore it with git or DVC: it locks the test set."
-        )
-        raise ArtifactError(message) from error
-
-
-def read_quarantine(validation: Path) -> dict[str, list[str]]:
-    """Read which cases are in quarantine, and by which checks.
-
-    Raises:
-        ArtifactError: When the folder is no report of `validate`.
-    """
-    try:
-        content = json.loads((validation / QUARANTINE).read_text(encoding="utf-8"))
-        return {str(case_id): [str(check) for check in checks] for case_id, checks in content.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        message = f"Expected {QUARANTINE} of `lesionflow validate` in {validation}, found: {error}. Run validate."
-        raise ArtifactError(message) from error
 
 
 def usable_cases(folder: Path, quarantine: Mapping[str, object]) -> list[SplitCase]:

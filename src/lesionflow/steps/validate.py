@@ -9,14 +9,14 @@ import pandas as pd
 
 from lesionflow.config import Settings, ValidateConfig
 from lesionflow.errors import ArtifactError, DataQualityError, ServiceError
-from lesionflow.io.cases import read_dataset, read_table, thumbnail_path
-from lesionflow.io.storage import replacing_folder
+from lesionflow.io.files import replacing_folder
+from lesionflow.io.stores.cases import read_dataset, read_table, thumbnail_path
+from lesionflow.io.stores.validations import DATA_DOCS, FINDINGS, QUARANTINE, SUMMARY
 from lesionflow.validation.checks import Limits, make_rules, require_known_severities, with_derived_columns
 from lesionflow.validation.expectations import judge
 from lesionflow.validation.report import Verdict, findings_json, mixes, quarantine_json, reach_verdict, summary_html
 from lesionflow.validation.thumbnails import draw_sheets
 
-FINDINGS, QUARANTINE, SUMMARY, DATA_DOCS = "findings.json", "quarantine.json", "summary.html", "data_docs"
 SHEETS = "sheets"
 #: Nobody looks through more; cases with findings come first.
 MAX_SHEET_CASES = 960

@@ -1,13 +1,13 @@
 """The training loop: the only pytorch_lightning. See `fit`."""
 
-from lesionflow.training.cases import CaseArrays
-from lesionflow.training.datamodule import CaseDataModule
+from lesionflow.training.batches.cases import CaseArrays
+from lesionflow.training.batches.datamodule import CaseDataModule
+from lesionflow.training.batches.sampling import PatchShape
 from lesionflow.training.hardware import resolve_compile, resolve_device, resolve_precision
 from lesionflow.training.losses import LOSSES
+from lesionflow.training.process_group import Team
 from lesionflow.training.recipe import Recipe
-from lesionflow.training.sampling import PatchShape
 from lesionflow.training.state import TrainingState
-from lesionflow.training.team import Team
 from lesionflow.training.trainer import TrainingResult, fit
 
 __all__ = [

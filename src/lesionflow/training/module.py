@@ -9,11 +9,11 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import nn
 
-from lesionflow.training.datamodule import Batch
+from lesionflow.training.batches.datamodule import Batch
+from lesionflow.training.batches.slabs import SlabBatch
 from lesionflow.training.losses import LOSSES, Logits, loss_of_shares, over_outputs
+from lesionflow.training.process_group import ALONE, Team
 from lesionflow.training.recipe import Recipe
-from lesionflow.training.slabs import SlabBatch
-from lesionflow.training.team import ALONE, Team
 
 SGD_MOMENTUM = 0.9
 

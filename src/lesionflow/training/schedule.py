@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from lesionflow.training.process_group import ALONE, Team
 from lesionflow.training.recipe import Recipe
-from lesionflow.training.team import ALONE, Team
 
 #: nnU-Net's exponent (DOI 10.1038/s41592-020-01008-z).
 POLYNOMIAL_POWER = 0.9

@@ -20,16 +20,16 @@ from torch import nn
 
 from lesionflow.errors import ConfigError, LesionFlowError
 from lesionflow.training.averaging import AveragedWeights
-from lesionflow.training.datamodule import CaseDataModule
+from lesionflow.training.batches.datamodule import CaseDataModule
 from lesionflow.training.freezing import FrozenEncoder
 from lesionflow.training.hardware import resolve_compile, resolve_precision
 from lesionflow.training.module import NonFiniteLossError, SegmentationModule
+from lesionflow.training.pictures.samples import OnPictures, Pictures
+from lesionflow.training.process_group import ALONE, Team
 from lesionflow.training.recipe import Recipe
 from lesionflow.training.recording import OnEpoch, ProgressBar, Recorder
-from lesionflow.training.sample_pictures import OnPictures, Pictures
 from lesionflow.training.schedule import Budget, Schedule, StopOnRequest
 from lesionflow.training.state import Row, TrainingState
-from lesionflow.training.team import ALONE, Team
 
 _log = logging.getLogger(__name__)
 

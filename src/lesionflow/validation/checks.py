@@ -8,10 +8,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from lesionflow.cohort.drift import measure_drift
+from lesionflow.cohort.near_duplicates import SIGNATURE_COLUMNS, find_near_duplicates
 from lesionflow.config import Severity
 from lesionflow.data.dataset import Dataset, Kind
-from lesionflow.data.drift import measure_drift
-from lesionflow.data.near_duplicates import SIGNATURE_COLUMNS, find_near_duplicates
 from lesionflow.errors import ConfigError
 
 RuleKind = Literal["between", "not_null", "null", "unique", "greater", "row_count"]

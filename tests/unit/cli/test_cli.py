@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lesionflow.cli import main
-from lesionflow.cli.presets import find_params
 from lesionflow.cli.project import init_workspace, link_raw
+from lesionflow.config.presets import find_params
 from lesionflow.errors import ConfigError
 
 HEAVY = ("torch", "mlflow", "numpy", "pandas", "pydicom", "bentoml", "great_expectations", "rich", "dvc", "kfp")

@@ -10,16 +10,17 @@ import yaml
 
 from lesionflow.cli import main
 from lesionflow.config import load_params
+from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
 from lesionflow.errors import DataQualityError
-from lesionflow.io.cases import read_table
+from lesionflow.io.stores.cases import read_table
+from lesionflow.io.stores.splits import read_split
 from lesionflow.steps import run_step
-from lesionflow.steps.split import read_split
-from lesionflow.steps.workspace import step_paths
+from lesionflow.workspace.layout import step_paths
 from support.dicom_factory import ROOT, write_rtstruct, write_series
 from support.identifiers import leaked, plant_identifiers
 from support.tumor_series import SHAPE, SQUARE, body
 
-PRESET = Path(__file__).parents[3] / "presets" / "phantom_ct.yaml"
+PRESET = PRESETS_FOLDER / "phantom_ct.yaml"
 
 
 def write_patients(folder, numbers):

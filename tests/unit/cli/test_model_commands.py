@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from lesionflow.cli import main, model_commands
-from lesionflow.io.bundles import write_bundle
-from lesionflow.io.cases import image_path
+from lesionflow.io.stores.bundles import write_bundle
+from lesionflow.io.stores.cases import image_path
+from lesionflow.prediction import MLFLOW_PROGRAM
 from lesionflow.registry.models import register_bundle
 from lesionflow.registry.tracking import Tracker
 from support.bundles import constant_bundle
@@ -30,7 +31,9 @@ def store(tmp_path_factory):
     for number, logit in ((1, -9.0), (2, 9.0)):
         run_id = tracker.start_run("train")
         write_bundle(folder / f"bundle{number}", constant_bundle(logit, run_id))
-        register_bundle(tracker, run_id, folder / f"bundle{number}", NAME, tags={"test_dice": f"0.{number}"})
+        register_bundle(
+            tracker, run_id, folder / f"bundle{number}", NAME, program=MLFLOW_PROGRAM, tags={"test_dice": f"0.{number}"}
+        )
     return folder, uri
 
 

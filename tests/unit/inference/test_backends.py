@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from lesionflow.calibration import backend_choice as parity
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.calibration import BackendChoice
 from lesionflow.data.case import Case
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.data.volume import Mask, Volume
-from lesionflow.inference import Segmenter, backends, parity
+from lesionflow.inference import Segmenter, backends
 from lesionflow.inference.backends import BACKENDS, is_available, make_network, version
 from lesionflow.models import ARCHITECTURES, build_model
 from support.bundles import small_bundle, small_calibration

@@ -7,7 +7,7 @@ import pytest
 
 from lesionflow.io import archives
 from lesionflow.io.archives import opened
-from lesionflow.io.dicom_files import find_files
+from lesionflow.io.files import find_files
 
 
 def write_zip(path, entries):

@@ -20,10 +20,13 @@ from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lesionflow.errors import InputError
-from lesionflow.io import archives, image_files
-from lesionflow.io.dicom_files import find_files, read_dataset, scan
-from lesionflow.io.dicom_series import read_series
-from lesionflow.io.image_folders import find_volumes
+from lesionflow.io import archives
+from lesionflow.io.dicom.reading import read_dataset
+from lesionflow.io.dicom.series import read_series
+from lesionflow.io.dicom.sorting import scan
+from lesionflow.io.files import find_files
+from lesionflow.io.images import files as image_files
+from lesionflow.io.layouts.image_folders import find_volumes
 
 LIMIT_BYTES = 256 << 20
 

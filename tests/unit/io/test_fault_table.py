@@ -13,7 +13,7 @@ import pytest
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
 
 from lesionflow.errors import InputError
-from lesionflow.io.dicom import find_studies, read_study
+from lesionflow.io.dicom.studies import find_studies, read_study
 from lesionflow.io.rules import ReadingRules, SeriesRule
 from support.dicom_factory import (
     OBLIQUE,

@@ -9,8 +9,8 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError
 from lesionflow.io import archives
+from lesionflow.io.images.nifti import write_volume
 from lesionflow.io.inputs import read_input, unpacked
-from lesionflow.io.nifti import write_volume
 from support.dicom_factory import ROOT, SHAPE, write_rtstruct
 
 CT = Dataset(name="d", channels={"CT": "ct"}, labels={"tumor": 1}, regions={})

@@ -9,8 +9,8 @@ import torch
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ConfigError
 from lesionflow.models import ARCHITECTURES, build_model, size_multiple
-from lesionflow.models.efficientnet import EfficientNetEncoder, _drop_samples
-from lesionflow.models.resnet import ResNetEncoder
+from lesionflow.models.encoders.efficientnet import EfficientNetEncoder, _drop_samples
+from lesionflow.models.encoders.resnet import ResNetEncoder
 from lesionflow.models.transfer import is_encoder
 
 ALL = [(name, d) for name, architecture in ARCHITECTURES.items() for d in architecture.dimensions]

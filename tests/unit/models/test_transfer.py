@@ -3,10 +3,10 @@ import torch
 
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ArtifactError
-from lesionflow.io.weights import read_weights
+from lesionflow.io.stores.weights import read_weights
 from lesionflow.models import ARCHITECTURES, build_model
-from lesionflow.models.efficientnet import EfficientNetEncoder
-from lesionflow.models.resnet import ResNetEncoder
+from lesionflow.models.encoders.efficientnet import EfficientNetEncoder
+from lesionflow.models.encoders.resnet import ResNetEncoder
 from lesionflow.models.transfer import adapt_channels, transfer_weights
 
 

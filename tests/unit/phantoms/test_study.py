@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.phantoms import PhantomStudy, make_study, write_phantoms
+from lesionflow.phantoms.anatomy.scene import Part, Scene, inside, render
+from lesionflow.phantoms.anatomy.shapes import Blob, Ellipsoid, Tube
+from lesionflow.phantoms.anatomy.tumors import draw_blob
+from lesionflow.phantoms.dicom.pet import draw_pet_scan
 from lesionflow.phantoms.patient import draw_patient
-from lesionflow.phantoms.pet import draw_pet_scan
-from lesionflow.phantoms.scene import Part, Scene, inside, render
-from lesionflow.phantoms.shapes import Blob, Ellipsoid, Tube
-from lesionflow.phantoms.tumors import draw_blob
 
 SEED = 7
 #: Voxels of 5 x 3 x 3 mm against the exact volume: a tumor of 2 ml has fewer than fifty of them.

@@ -6,7 +6,8 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from lesionflow.errors import ArtifactError, ServiceError
-from lesionflow.io.bundles import write_bundle
+from lesionflow.io.stores.bundles import write_bundle
+from lesionflow.prediction import MLFLOW_PROGRAM
 from lesionflow.registry import models
 from lesionflow.registry.tracking import Tracker
 from support.bundles import small_bundle
@@ -25,7 +26,9 @@ def register(tracker, tmp_path):
     def make(seed, **tags):
         run_id = tracker.start_run(f"train {seed}")
         write_bundle(tmp_path / "models" / "candidate", small_bundle(seed, run_id))
-        return models.register_bundle(tracker, run_id, tmp_path / "models" / "candidate", NAME, tags=tags)
+        return models.register_bundle(
+            tracker, run_id, tmp_path / "models" / "candidate", NAME, program=MLFLOW_PROGRAM, tags=tags
+        )
 
     return make
 
@@ -61,7 +64,9 @@ def test_mlflow_itself_sees_the_version_its_run_and_no_pickle(tracker, register)
 def test_registering_again_makes_no_second_version(tracker, register, tmp_path):
     first = register(1)
     models.set_champion(NAME, "1", tracker.tracking_uri)
-    again = models.register_bundle(tracker, first.run_id, tmp_path / "models" / "candidate", NAME, tags={})
+    again = models.register_bundle(
+        tracker, first.run_id, tmp_path / "models" / "candidate", NAME, program=MLFLOW_PROGRAM, tags={}
+    )
     assert again.version == "1"
     assert again.aliases == ("challenger", "champion")
     assert len(models.list_versions(NAME, tracker.tracking_uri)) == 1
@@ -75,7 +80,7 @@ def test_a_registering_killed_before_the_version_is_finished_by_the_next(tracker
     assert models.list_versions(NAME, tracker.tracking_uri) == ()
     run_id = tracker.client.search_runs([tracker.experiment_id])[0].info.run_id
     candidate = Path(tracker.tracking_uri.removeprefix("sqlite:///")).parents[1] / "models" / "candidate"
-    version = models.register_bundle(tracker, run_id, candidate, NAME, tags={})
+    version = models.register_bundle(tracker, run_id, candidate, NAME, program=MLFLOW_PROGRAM, tags={})
     assert version.version == "1"
     assert len(tracker.client.search_logged_models([tracker.experiment_id])) == 1
 
@@ -97,7 +102,9 @@ def test_a_harmed_version_is_refused_and_replaced(tracker, register, tmp_path, h
     with pytest.raises((ArtifactError, ServiceError)):
         models.fetch_bundle(NAME, "1", tracker.tracking_uri)
     write_bundle(tmp_path / "models" / "candidate", small_bundle(1, version.run_id))
-    again = models.register_bundle(tracker, version.run_id, tmp_path / "models" / "candidate", NAME, tags={})
+    again = models.register_bundle(
+        tracker, version.run_id, tmp_path / "models" / "candidate", NAME, program=MLFLOW_PROGRAM, tags={}
+    )
     assert models.fetch_bundle(NAME, "challenger", tracker.tracking_uri).digest == again.bundle_digest
 
 
@@ -118,7 +125,9 @@ def test_a_broken_bundle_is_not_registered(tracker, tmp_path):
     write_bundle(tmp_path / "candidate", small_bundle(1))
     (tmp_path / "candidate" / "plan.json").unlink()
     with pytest.raises(ArtifactError):
-        models.register_bundle(tracker, tracker.start_run("x"), tmp_path / "candidate", NAME, tags={})
+        models.register_bundle(
+            tracker, tracker.start_run("x"), tmp_path / "candidate", NAME, program=MLFLOW_PROGRAM, tags={}
+        )
     assert models.list_models(tracker.tracking_uri) == ()
 
 

@@ -11,9 +11,9 @@ import SimpleITK as sitk
 
 from lesionflow.config import Settings
 from lesionflow.inference import Segmenter
+from lesionflow.prediction.study import load_model, predict_study
 from lesionflow.serving.api import create_app
 from lesionflow.serving.settings import ServiceSettings
-from lesionflow.steps.predict import load_model, predict_study
 from support.service_client import TestClient, wait_until_ready
 
 #: Voxels whose probability stands at the threshold itself may fall either way: a NIfTI affine has only 24 bits.

@@ -6,10 +6,10 @@ import pytest
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import ArtifactError, DataQualityError
-from lesionflow.io.cases import image_path, mask_path, read_table, write_table
-from lesionflow.io.nifti import write_mask, write_volume
-from lesionflow.io.preprocessed import case_file, open_case, read_index
-from lesionflow.io.storage import sha256_file
+from lesionflow.io.files import sha256_file
+from lesionflow.io.images.nifti import write_mask, write_volume
+from lesionflow.io.stores.cases import image_path, mask_path, read_table, write_table
+from lesionflow.io.stores.preprocessed import case_file, open_case, read_index
 from lesionflow.steps import run_step
 from support.bundles import small_plan
 from support.case_folders import SHAPE, write_cases

@@ -7,20 +7,22 @@ import pandas as pd
 import pytest
 import yaml
 
-from lesionflow.data.splitting import digest_of_test_set
+from lesionflow.cohort.splitting import digest_of_test_set
+from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
 from lesionflow.errors import ArtifactError, ConfigError
-from lesionflow.io.bundles import write_bundle
+from lesionflow.io.stores.bundles import write_bundle
+from lesionflow.io.stores.splits import read_split
+from lesionflow.prediction import MLFLOW_PROGRAM
 from lesionflow.registry.models import find_version, register_bundle, rollback, set_champion
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
 from lesionflow.steps.register import Registration
-from lesionflow.steps.split import read_split
 from support.bundles import constant_bundle, small_bundle
 from support.case_folders import write_cases
 from support.stores import empty_store
 
 NAME = "lesionflow-knees"
-PRESET = yaml.safe_load((Path(__file__).parents[3] / "presets" / "phantom_ct.yaml").read_text())
+PRESET = yaml.safe_load((PRESETS_FOLDER / "phantom_ct.yaml").read_text())
 PARAMS = {**PRESET["promote"], "model_name": NAME, "n_bootstrap": 500}
 
 
@@ -44,7 +46,9 @@ class Workspace:
         run_id = self.tracker.start_run("train")
         bundle = type(bundle)(bundle.plan, bundle.weights, bundle.card.model_copy(update={"run_id": run_id}))
         made = write_bundle(self.folder / "bundle", bundle)
-        registered = register_bundle(self.tracker, run_id, self.folder / "bundle", NAME, tags={})
+        registered = register_bundle(
+            self.tracker, run_id, self.folder / "bundle", NAME, program=MLFLOW_PROGRAM, tags={}
+        )
         registration = Registration(
             model_name=NAME, version=registered.version, run_id=run_id, bundle_digest=made, alias="challenger"
         )

@@ -5,11 +5,11 @@ import mlflow
 import pytest
 
 from lesionflow.errors import ArtifactError
-from lesionflow.io.bundles import write_bundle
+from lesionflow.io.stores.bundles import write_bundle
+from lesionflow.io.stores.registrations import read_registration
 from lesionflow.registry.models import fetch_bundle, list_versions
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
-from lesionflow.steps.register import read_registration
 from support.bundles import small_bundle
 from support.stores import empty_store
 

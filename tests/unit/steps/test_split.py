@@ -1,16 +1,16 @@
 import json
-from pathlib import Path
 
 import pytest
 import yaml
 
+from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
 from lesionflow.errors import ArtifactError, InputError
-from lesionflow.io.cases import write_table
+from lesionflow.io.stores.cases import write_table
+from lesionflow.io.stores.splits import read_split
 from lesionflow.steps import run_step
-from lesionflow.steps.split import read_split
 from support.case_tables import case_table
 
-PARAMS = yaml.safe_load((Path(__file__).parents[3] / "presets" / "phantom_ct.yaml").read_text())["split"]
+PARAMS = yaml.safe_load((PRESETS_FOLDER / "phantom_ct.yaml").read_text())["split"]
 
 
 def _run(tmp_path, table, quarantine=None):

@@ -4,12 +4,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
 from lesionflow.errors import ConfigError, DataQualityError
-from lesionflow.io.cases import write_dataset, write_table
+from lesionflow.io.stores.cases import write_dataset, write_table
 from lesionflow.steps import run_step
 from support.case_tables import CT_PET, case_table
 
-PARAMS = yaml.safe_load((Path(__file__).parents[3] / "presets" / "phantom_ct.yaml").read_text())["validate"]
+PARAMS = yaml.safe_load((PRESETS_FOLDER / "phantom_ct.yaml").read_text())["validate"]
 
 
 def _run(tmp_path, table, **changes):
@@ -69,7 +70,7 @@ def test_an_unknown_check_is_a_config_error(tmp_path):
         _run(tmp_path, case_table(), severity={**PARAMS["severity"], "colour": "warn"})
 
 
-@pytest.mark.parametrize("preset", sorted((Path(__file__).parents[3] / "presets").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("preset", sorted(PRESETS_FOLDER.glob("*.yaml")), ids=lambda p: p.stem)
 def test_every_preset_names_the_checks(preset, tmp_path):
     severity = yaml.safe_load(preset.read_text())["validate"]["severity"]
     assert _run(tmp_path, case_table(), severity=severity)["n_findings"] == 0.0

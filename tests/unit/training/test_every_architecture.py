@@ -7,12 +7,12 @@ import torch
 
 from lesionflow.data.bundle import Bundle, Card
 from lesionflow.data.plan import ArchitecturePlan
-from lesionflow.io.bundles import read_bundle, write_bundle
+from lesionflow.io.stores.bundles import read_bundle, write_bundle
 from lesionflow.models import ARCHITECTURES, build_model, size_multiple
 from lesionflow.training import CaseDataModule, PatchShape, fit
+from lesionflow.training.batches.sampling import TrainingPatches
+from lesionflow.training.batches.slabs import ValidationSlabs
 from lesionflow.training.module import count_voxels, dice_of_counts
-from lesionflow.training.sampling import TrainingPatches
-from lesionflow.training.slabs import ValidationSlabs
 from support.training_cases import RECIPE, blob_case
 from support.training_workspace import make_plan
 

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from lesionflow.training.batches.slabs import SlabBatch
 from lesionflow.training.module import SegmentationModule, count_voxels, dice_of_counts, make_optimizer
-from lesionflow.training.slabs import SlabBatch
 from support.training_cases import RECIPE
 
 

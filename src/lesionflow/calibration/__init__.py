@@ -1,0 +1,1 @@
+"""What validation cases fit after training: mask rules, temperature, confidence, the backend. Applying it belongs to `inference`."""

@@ -1,0 +1,30 @@
+"""The presets, whole params files; and how one is found by its name."""
+
+import difflib
+from pathlib import Path
+
+from lesionflow.errors import ConfigError
+
+#: The presets that ship with the package, each a whole params file.
+PRESETS = Path(__file__).resolve().parent
+
+
+def find_params(name: str) -> Path:
+    """Return the params file that a user means.
+
+    Args:
+        name: A path, or the name of a preset with or without `.yaml`.
+
+    Raises:
+        ConfigError: When there is neither; the message offers the nearest preset.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path.absolute()
+    preset = PRESETS / f"{path.name.removesuffix('.yaml')}.yaml"
+    if preset.is_file():
+        return preset
+    known = sorted(p.stem for p in PRESETS.glob("*.yaml"))
+    near = difflib.get_close_matches(path.stem, known, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise ConfigError(f"Expected a params file or one of the presets {', '.join(known)}, found {name!r}.{hint}")

@@ -1,0 +1,103 @@
+"""How sure the model is: of a volume, of a lesion, of the mask as a whole, each with a figure measured beforehand."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lesionflow.data.calibration import DicePrediction, LesionConfidence, TargetConfidence
+from lesionflow.inference.lesion_probabilities import Evidence
+
+#: Probabilities are held this far from 0 and 1, so that their logits are finite.
+LEAST = 1e-6
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One lesion found: volume, center in LPS mm, and the probability that it is one."""
+
+    volume_ml: float
+    center_mm: tuple[float, float, float]
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where a volume lies with a stated probability."""
+
+    low_ml: float
+    high_ml: float
+    coverage: float
+
+
+@dataclass(frozen=True)
+class PredictedDice:
+    """The Dice that a reference would give, and the mean absolute error that such predictions had."""
+
+    value: float
+    mean_absolute_error: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one target; null where the bundle has no figure to say it by.
+
+    `mean_probability` is that of the mask's voxels, null when there is none.
+    """
+
+    name: str
+    volume_ml: float
+    mean_probability: float | None
+    interval: Interval | None
+    predicted_dice: PredictedDice | None
+    lesions: tuple[Lesion, ...]
+
+
+def describe(evidence: Sequence[Evidence], known: Sequence[TargetConfidence]) -> tuple[Finding, ...]:
+    """Say how sure the model is of what it found.
+
+    Args:
+        evidence: One a target.
+        known: What was fitted on the validation cases, one a target, or nothing.
+
+    Returns:
+        One a target.
+    """
+    fitted: Mapping[str, TargetConfidence] = {target.name: target for target in known}
+    return tuple(_describe(found, fitted.get(found.name)) for found in evidence)
+
+
+def predict_dice(expected_dice: float, fitted: DicePrediction, *, empty: bool) -> float:
+    """Return the predicted Dice, 0..1, of a mask that is empty or not."""
+    if empty:
+        return fitted.when_empty
+    return min(max(fitted.intercept + fitted.slope * expected_dice, 0.0), 1.0)
+
+
+def lesion_confidence(mean_probability: float, fitted: LesionConfidence | None) -> float:
+    """Return the probability that a lesion is real; its mean probability where nothing was fitted."""
+    if fitted is None:
+        return mean_probability
+    return 1.0 / (1.0 + math.exp(-(fitted.intercept + fitted.slope * logit(mean_probability))))
+
+
+def logit(probability: float) -> float:
+    """ln(p / (1 - p)), finite at 0 and 1 too."""
+    p = min(max(probability, LEAST), 1.0 - LEAST)
+    return math.log(p / (1.0 - p))
+
+
+def _describe(found: Evidence, fitted: TargetConfidence | None) -> Finding:
+    interval = dice = None
+    if fitted is not None and fitted.volume is not None:
+        low, high = fitted.volume.around(found.volume_ml)
+        interval = Interval(low, high, fitted.volume.coverage)
+    if fitted is not None and fitted.dice is not None:
+        value = predict_dice(found.expected_dice, fitted.dice, empty=found.volume_ml == 0)
+        dice = PredictedDice(value, fitted.dice.mean_absolute_error)
+    model = fitted.lesions if fitted is not None else None
+    lesions = tuple(
+        Lesion(found_lesion.volume_ml, found_lesion.center_mm, lesion_confidence(found_lesion.mean_probability, model))
+        for found_lesion in found.lesions
+    )
+    mean = found.expected_inside_ml / found.volume_ml if found.volume_ml > 0 else None
+    return Finding(found.name, found.volume_ml, mean, interval, dice, lesions)

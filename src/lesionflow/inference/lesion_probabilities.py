@@ -1,0 +1,161 @@
+"""What the probabilities say of what was found: of each target as a whole, and of each lesion."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from lesionflow.data.calibration import MaskRules
+from lesionflow.data.dataset import Target
+from lesionflow.data.geometry import Geometry
+from lesionflow.inference.postprocessing import CONNECTIVITY
+from lesionflow.metrics.probabilities import harden, soften
+
+#: Voxels that the network finds less probable count as none, whatever the rules: millions of them, each hardly possible, would
+#: outweigh a small tumor.
+NEGLIGIBLE = 0.02
+
+#: Gives the slices from a first up to a last, a few at a time: (target, slices, row, column) as the network gave them.
+Slabs = Callable[[int, int], Iterator[tuple[slice, NDArray[np.float32]]]]
+
+
+@dataclass(frozen=True)
+class LesionEvidence:
+    """One lesion found.
+
+    Args:
+        volume_ml: Its volume.
+        center_mm: Its center, LPS.
+        mean_probability: Mean calibrated probability of its voxels.
+        real: Whether it touches a lesion of the reference; None where there is none to compare with.
+    """
+
+    volume_ml: float
+    center_mm: tuple[float, float, float]
+    mean_probability: float
+    real: bool | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was found of one target.
+
+    Args:
+        name: The target.
+        volume_ml: Volume of its mask.
+        expected_ml: Sum of calibrated probabilities, of voxels that are not negligible.
+        expected_inside_ml: The same inside the mask.
+        lesions: By descending volume.
+    """
+
+    name: str
+    volume_ml: float
+    expected_ml: float
+    expected_inside_ml: float
+    lesions: tuple[LesionEvidence, ...]
+
+    @property
+    def expected_dice(self) -> float:
+        """Dice that the probabilities expect of the mask: 2 E[overlap] / (mask + E[tumor]); 1 when both are empty."""
+        both = self.volume_ml + self.expected_ml
+        return 2.0 * self.expected_inside_ml / both if both > 0 else 1.0
+
+
+def raw_threshold(rules: MaskRules, temperature: float) -> float:
+    """Return from which probability on, as the network gave it, a voxel belongs.
+
+    Calibration keeps the order of probabilities, so that the threshold can be turned back instead of every voxel.
+    """
+    return max(harden(rules.probability_threshold, temperature), NEGLIGIBLE)
+
+
+def sum_expected(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+    """Sum the calibrated probabilities of each target, leaving out negligible ones.
+
+    Args:
+        probabilities: (target, slice, row, column) as the network gave them.
+        temperature: Of the calibration.
+
+    Returns:
+        (target,), in voxels.
+    """
+    return np.array([soften(p[p >= NEGLIGIBLE], temperature).sum() for p in probabilities])
+
+
+def gather(
+    labels: NDArray[np.uint8],
+    geometry: Geometry,
+    slabs: Slabs,
+    targets: tuple[Target, ...],
+    temperature: float,
+    expected: NDArray[np.float64],
+    reference: NDArray[np.uint8] | None = None,
+) -> tuple[Evidence, ...]:
+    """Measure every target and lesion; only slices with lesions are looked at again.
+
+    Args:
+        labels: The mask (slice, row, column).
+        geometry: Its grid.
+        slabs: Gives the probabilities on that grid.
+        targets: The network's outputs.
+        temperature: Of the calibration.
+        expected: `sum_expected` over the whole study.
+        reference: Labels to compare lesions with.
+
+    Returns:
+        One a target.
+    """
+    voxel_ml = geometry.voxel_volume_ml
+    found = []
+    for number, target in enumerate(targets):
+        truth = None if reference is None else np.isin(reference, target.labels)
+        rows = _sums(np.isin(labels, target.labels), number, slabs, temperature, truth)
+        centers = geometry.to_lps(rows[:, 2:5] / rows[:, :1])
+        lesions = [
+            LesionEvidence(
+                volume_ml=float(row[0]) * voxel_ml,
+                center_mm=(float(c[0]), float(c[1]), float(c[2])),
+                mean_probability=float(row[1] / row[0]),
+                real=None if truth is None else bool(row[5] > 0),
+            )
+            for row, c in zip(rows, centers, strict=True)
+        ]
+        lesions.sort(key=lambda lesion: -lesion.volume_ml)
+        n_voxels, inside = (float(total) for total in rows[:, :2].sum(axis=0))
+        found.append(
+            Evidence(
+                target.name, n_voxels * voxel_ml, float(expected[number]) * voxel_ml, inside * voxel_ml, tuple(lesions)
+            )
+        )
+    return tuple(found)
+
+
+def _sums(
+    mask: NDArray[np.bool_], number: int, slabs: Slabs, temperature: float, truth: NDArray[np.bool_] | None
+) -> NDArray[np.float64]:
+    """Sum over each lesion: voxels, probabilities, slice, row and column indices, voxels of the reference."""
+    places = np.flatnonzero(mask.any(axis=(1, 2)))
+    if not places.size:
+        return np.zeros((0, 6))
+    first, last = int(places[0]), int(places[-1]) + 1
+    parts, n_parts = ndimage.label(mask[first:last], CONNECTIVITY)
+    sums = np.zeros((n_parts + 1, 6))
+    for block, part in slabs(first, last):
+        near = parts[block.start - first : block.stop - first]
+        index = np.nonzero(near)
+        numbers = near[index]
+        weights: list[NDArray[Any] | None] = [
+            None,
+            soften(part[number][index], temperature),
+            index[0] + block.start,
+            index[1],
+            index[2],
+        ]
+        if truth is not None:
+            weights.append(truth[block][index])
+        for column, weight in enumerate(weights):
+            sums[:, column] += np.bincount(numbers, weights=weight, minlength=n_parts + 1)
+    return sums[1:]

@@ -1,0 +1,142 @@
+"""Where the slices of one series lie: their order and grid, or by name why they make none (PS3.3 C.7.6.2)."""
+
+import math
+from collections import Counter
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionflow.data.geometry import Geometry
+from lesionflow.errors import DicomError
+
+#: Numbers in each attribute of a slice's plane.
+PLANE_TAGS = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
+#: Cosines are written with about 6 digits.
+COSINE_TOLERANCE = 1e-3
+#: How far a slice may lie off the line through the first and last, as a share of a pixel.
+LATERAL_TOLERANCE_PIXELS = 0.05
+#: Two slices nearer than this share of the median distance lie at one position.
+SAME_POSITION_FRACTION = 0.01
+
+
+def _require_plane(data: Any, name: str) -> None:
+    if "LOCALIZER" in str(data.get("ImageType", "")):
+        refuse("localizer", f"Expected a stack of slices in {name}, found a localizer among them. Take it out.")
+    wrong = [tag for tag, count in PLANE_TAGS.items() if not _is_plane_value(data.get(tag), count)]
+    wrong += [tag for tag in ("Rows", "Columns") if not int(data.get(tag) or 0)]
+    if wrong:
+        refuse(
+            "missing_geometry", f"Expected {', '.join(wrong)} in every slice of {name}, found none. Export it again."
+        )
+
+
+def _is_plane_value(value: Any, count: int) -> bool:
+    if value is None or isinstance(value, str) or len(value) != count:
+        return False
+    return bool(np.isfinite([float(v) for v in value]).all())
+
+
+def _require_equal(slices: list[Any], name: str) -> None:
+    rules = (
+        ("mixed_patients", "PatientID", "patients"),
+        ("mixed_series", "SeriesInstanceUID", "series"),
+        ("mixed_frame_of_reference", "FrameOfReferenceUID", "frames of reference"),
+        ("mixed_modality", "Modality", "modalities"),
+        ("mixed_size", "Rows", "numbers of rows"),
+        ("mixed_size", "Columns", "numbers of columns"),
+    )
+    for reason, tag, words in rules:
+        values = {str(data.get(tag, "")) for data in slices}
+        if len(values) > 1:
+            refuse(reason, f"Expected one series in {name}, found {len(values)} {words}. Separate them.")
+    for reason, tag, words in (
+        ("mixed_orientation", "ImageOrientationPatient", "orientations"),
+        ("mixed_pixel_spacing", "PixelSpacing", "pixel spacings"),
+    ):
+        values_of = np.array([[float(v) for v in data[tag].value] for data in slices])
+        if np.abs(values_of - values_of[0]).max() > COSINE_TOLERANCE:
+            refuse(reason, f"Expected parallel slices of one kind in {name}, found several {words}. Separate them.")
+    repeated = [n for n in Counter(str(data.SOPInstanceUID) for data in slices).values() if n > 1]
+    if repeated:
+        refuse(
+            "duplicate_instance",
+            f"Expected each instance of {name} once, found {len(repeated)} repeated. Remove copies.",
+        )
+
+
+def locate(slices: list[Any], name: str, tolerance: float) -> tuple[list[int], Geometry]:
+    """Return the order of slices along their normal, and the grid that they make."""
+    for data in slices:
+        _require_plane(data, name)
+    _require_equal(slices, name)
+    return _stack_geometry(slices, name, tolerance)
+
+
+def _stack_geometry(slices: list[Any], name: str, tolerance: float) -> tuple[list[int], Geometry]:
+    first = slices[0]
+    cosines = np.array([float(v) for v in first.ImageOrientationPatient]).reshape(2, 3)
+    if np.abs(cosines @ cosines.T - np.eye(2)).max() > COSINE_TOLERANCE:
+        refuse("invalid_orientation", f"Expected perpendicular unit directions in {name}, found {cosines.tolist()}.")
+    # Along a row the column index grows (first triple), along a column the row index grows (second triple).
+    along_row, along_column = cosines
+    row_spacing, column_spacing = (float(v) for v in first.PixelSpacing)
+    if min(row_spacing, column_spacing) <= 0:
+        refuse(
+            "missing_geometry", f"Expected pixel spacings > 0 in {name}, found {row_spacing} and {column_spacing} mm."
+        )
+    normal = np.cross(along_row, along_column)
+    positions = np.array([[float(v) for v in data.ImagePositionPatient] for data in slices])
+    heights = positions @ normal
+    order = [int(i) for i in np.argsort(heights, kind="stable")]
+    step = _slice_step(heights[order], slices, name, tolerance)
+    _require_straight(positions[order], normal, min(row_spacing, column_spacing), name)
+    shape = (len(slices), int(first.Rows), int(first.Columns))
+    direction = np.stack([normal, along_column, along_row], axis=1)
+    geometry = Geometry.from_parts(shape, (step, row_spacing, column_spacing), positions[order[0]], direction)
+    return order, geometry
+
+
+def _slice_step(heights: NDArray[np.float64], slices: list[Any], name: str, tolerance: float) -> float:
+    if len(heights) == 1:
+        thickness = slices[0].get("SpacingBetweenSlices") or slices[0].get("SliceThickness")
+        if not thickness or not 0 < float(thickness) < math.inf:
+            refuse("missing_geometry", f"Expected a slice thickness in the single slice of {name}, found none.")
+        return float(thickness)
+    steps = np.diff(heights)
+    # The lower median is a distance that occurs: in a short series a gap must not move it.
+    step = float(np.sort(steps)[(len(steps) - 1) // 2])
+    if step <= 0 or steps.min() < SAME_POSITION_FRACTION * step:
+        refuse(
+            "duplicate_slice_position",
+            f"Expected each slice of {name} at a position of its own, found several at one (two phases or copies?). "
+            "Separate the series.",
+        )
+    worst = int(np.argmax(np.abs(steps - step)))
+    if abs(steps[worst] - step) > tolerance * step:
+        ratio = steps[worst] / step
+        missing = round(ratio) >= 2 and abs(ratio - round(ratio)) <= tolerance * ratio
+        refuse(
+            "missing_slice" if missing else "irregular_spacing",
+            f"Expected slices {step:.3f} mm apart within {tolerance:.0%}, found {steps[worst]:.3f} mm between slices "
+            f"{worst} and {worst + 1} of {name}"
+            + (": a slice is missing. Export the series again." if missing else ". Resample the series evenly."),
+        )
+    return float((heights[-1] - heights[0]) / (len(heights) - 1))
+
+
+def _require_straight(positions: NDArray[np.float64], normal: NDArray[np.float64], pixel_mm: float, name: str) -> None:
+    lateral = positions - positions[0]
+    lateral -= np.outer(lateral @ normal, normal)
+    worst = float(np.linalg.norm(lateral, axis=1).max())
+    if worst > LATERAL_TOLERANCE_PIXELS * pixel_mm:
+        refuse(
+            "gantry_tilt",
+            f"Expected slices stacked along their normal in {name}, found them shifted sideways by up to {worst:.2f} mm "
+            "(a tilted gantry?). Resample the series to a straight grid.",
+        )
+
+
+def refuse(reason: str, message: str) -> NoReturn:
+    """Refuse a series by name."""
+    raise DicomError(message, reason=reason)

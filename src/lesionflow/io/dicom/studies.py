@@ -1,0 +1,192 @@
+"""DICOM studies: images by rule, outlines by geometry."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lesionflow.cohort.pseudonym import is_pseudonym
+from lesionflow.data.volume import Mask
+from lesionflow.errors import DicomError
+from lesionflow.io.dicom.deidentification import METHOD
+from lesionflow.io.dicom.reading import is_dicom, read_dataset
+from lesionflow.io.dicom.rtstruct import read_structures, referenced_series
+from lesionflow.io.dicom.seg import read_segments
+from lesionflow.io.dicom.series import MODALITIES, Series, read_series
+from lesionflow.io.dicom.sorting import DicomStudy, Header, scan
+from lesionflow.io.files import find_files
+from lesionflow.io.rules import CASE, ReadingRules, ReadStudy, SourceStudy
+
+
+def detect(folder: Path) -> bool:
+    """Tell whether a folder holds a DICOM file anywhere."""
+    return any(is_dicom(path) for path in find_files(folder))
+
+
+def find_studies(folder: Path) -> Iterator[SourceStudy]:
+    """Yield the studies below a folder; one that can't be right whatever its pixels say carries its fault."""
+    for study in scan(find_files(folder)):
+        key = study.study_uid or "unreadable"
+        # Without a patient ID nothing says that two studies are of one patient.
+        patient = study.patient_ids[0] or key
+        yield SourceStudy(
+            key, patient, study.files + study.unreadable, _fault(study), study, pseudonyms=_pseudonyms(study)
+        )
+
+
+def _pseudonyms(study: DicomStudy) -> tuple[str, str] | None:
+    """Return what `data add` named the case and its patient, when it de-identified every file of the study."""
+    said = {(h.method, h.patient_id) for headers in study.series.values() for h in headers}
+    if len(said) != 1:
+        return None
+    method, patient = said.pop()
+    case = method[1] if len(method) > 1 and method[0] == METHOD else ""
+    return (case, patient) if is_pseudonym("c", case) and is_pseudonym("p", patient) else None
+
+
+def read_study(source: SourceStudy, rules: ReadingRules, *, name: str, outlines: bool = True) -> ReadStudy:
+    """Read one study.
+
+    Args:
+        source: From `find_studies`, or any files of one study.
+        rules: Which series is which channel, which outline which label.
+        name: What to call the study in messages.
+        outlines: Also read the outlines; without, the mask is None.
+
+    Returns:
+        The channels, each on its own grid, and the mask on the reference channel's.
+
+    Raises:
+        DicomError: `several_studies`, `unreadable_file`, `mixed_patients`, `missing_channel`, `unsupported_modality`,
+            `ambiguous_series`, `no_outline`, `outline_of_another_study`, `ambiguous_outlines`, and all reasons of series,
+            structure sets and segmentations.
+    """
+    study = source.found if isinstance(source.found, DicomStudy) else _only_study(source.files, name)
+    fault = source.fault or _fault(study)
+    if fault is not None:
+        raise DicomError(fault[1].replace(CASE, name), reason=fault[0])
+    series = {channel: _read_channel(study, rules, channel, name) for channel in rules.channels}
+    reference = series[rules.reference]
+    mask = _read_outlines(study, reference, rules, name) if outlines else None
+    volumes = {channel: entry.volume for channel, entry in series.items()}
+    return ReadStudy(volumes, mask, reference.files, reference.attributes)
+
+
+def _only_study(files: tuple[str, ...], name: str) -> DicomStudy:
+    studies = scan(Path(path) for path in files)
+    if len(studies) != 1:
+        _refuse(
+            "several_studies" if studies else "unreadable_file",
+            f"Expected the files of one study in {name}, found {len(studies)} studies. Send one at a time.",
+        )
+    return studies[0]
+
+
+def _fault(study: DicomStudy) -> tuple[str, str] | None:
+    if study.unreadable:
+        message = (
+            f"Expected readable DICOM files in the folders of {CASE}, found {len(study.unreadable)} that are broken or don't "
+            "say which study they are of: what is missing can't be known. Export the study again."
+        )
+        return "unreadable_file", message
+    if study.n_missing:
+        return "missing_file", (
+            f"Expected all files of {CASE} that its DICOMDIR lists, found {study.n_missing} missing from series that are there: "
+            "the copy is not whole. Copy the medium again, or take the DICOMDIR out."
+        )
+    if not study.images:
+        message = (
+            f"Expected the images that the outlines of {CASE} were drawn on, found none: they belong to another study, or "
+            "the images are missing. Add the images or take the outlines out."
+        )
+        return "outline_of_another_study", message
+    if len(study.patient_ids) > 1:
+        return "mixed_patients", (
+            f"Expected the images of one patient in study {CASE}, found {len(study.patient_ids)} patients. Separate them."
+        )
+    return None
+
+
+def _read_channel(study: DicomStudy, rules: ReadingRules, channel: str, name: str) -> Series:
+    paths = tuple(header.path for header in _choose_series(study, rules, channel, name))
+    return read_series(paths, name=name, spacing_tolerance_fraction=rules.spacing_tolerance_fraction)
+
+
+def _choose_series(study: DicomStudy, rules: ReadingRules, channel: str, name: str) -> tuple[Header, ...]:
+    rule = rules.channels[channel]
+    what = str(rule)
+    by_rule = [
+        h for h in study.images.values() if rule.fits(h[0].modality, h[0].description, h[0].body_part, h[0].kernel)
+    ]
+    fitting = [h for h in by_rule if not all("LOCALIZER" in header.image_type for header in h)]
+    if len(fitting) > 1:
+        _refuse(
+            "ambiguous_series",
+            f"Expected one series for channel {channel} ({what}) in {name}, found {len(fitting)}, of "
+            f"{' and '.join(str(len(headers)) for headers in fitting)} files. Take out what is not meant, or tell them apart by "
+            "series_description, body_part or reconstruction_kernel in ingest.channels.",
+        )
+    if by_rule and not fitting:
+        _refuse(
+            "localizer",
+            f"Expected a stack of slices for channel {channel} ({what}) in {name}, found only a localizer. Add the series.",
+        )
+    if not fitting:
+        found = sorted({headers[0].modality or "none" for headers in study.images.values()})
+        _refuse(
+            "missing_channel" if set(found) & set(MODALITIES) else "unsupported_modality",
+            f"Expected a series for channel {channel} ({what}) in {name}, found {len(study.images)} of modality "
+            f"{', '.join(found)}. Add the series, or change the channel's rule.",
+        )
+    return fitting[0]
+
+
+def _read_outlines(study: DicomStudy, reference: Series, rules: ReadingRules, name: str) -> Mask:
+    if not study.outlines:
+        _refuse(
+            "no_outline", f"Expected an RTSTRUCT or DICOM SEG in {name}, found none. Outline the study or leave it out."
+        )
+    candidates = [read_dataset(header.path, name=name) for header in study.outlines]
+    fitting = [data for data in candidates if _belongs(data, study, reference)]
+    if not fitting:
+        _refuse(
+            "outline_of_another_study",
+            f"Expected outlines drawn on the reference series of {name}, found only {len(candidates)} of another series, "
+            "study or patient. Export those that belong to it.",
+        )
+    masks, refusal = [], None
+    for data in fitting:
+        read = read_structures if str(data.Modality) == "RTSTRUCT" else read_segments
+        try:
+            masks.append(read(data, reference.volume.geometry, reference.frame_of_reference, rules, name=name))
+        except DicomError as error:
+            if error.reason != "no_matching_outline":
+                raise
+            refusal = error
+    if len(masks) > 1:
+        _refuse(
+            "ambiguous_outlines",
+            f"Expected one structure set or segmentation with the wanted outlines in {name}, found {len(masks)}. Keep the "
+            "final one.",
+        )
+    if refusal is not None and not masks:
+        raise refusal
+    return masks[0]
+
+
+def _belongs(data: Any, study: DicomStudy, reference: Series) -> bool:
+    """Tell whether outlines were drawn on the reference series: by the series they name, else by frame of reference."""
+    if str(data.get("PatientID") or "") not in study.patient_ids:
+        return False
+    if str(data.Modality) == "RTSTRUCT":
+        named = referenced_series(data)
+    else:
+        named = {str(item.SeriesInstanceUID) for item in data.get("ReferencedSeriesSequence") or ()}
+    if named & set(study.images):
+        return reference.series_uid in named
+    # Series that are not here say nothing (UIDs get lost in de-identification); the readers compare the frames of
+    # reference, and every contour must lie on a slice.
+    return True
+
+
+def _refuse(reason: str, message: str) -> NoReturn:
+    raise DicomError(message, reason=reason)

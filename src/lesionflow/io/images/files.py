@@ -1,0 +1,122 @@
+"""Image files by their ending: NIfTI, NRRD, MetaImage and pictures through one door."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lesionflow.data.volume import Mask, Volume
+from lesionflow.errors import InputError
+from lesionflow.io.images import itk as itk_images
+from lesionflow.io.images import nifti, raster
+
+NIFTI_ENDINGS = (".nii.gz", ".nii")
+VOLUME_ENDINGS = (*NIFTI_ENDINGS, *itk_images.ENDINGS)
+ENDINGS = (*VOLUME_ENDINGS, *raster.ENDINGS)
+#: What voxels of a modality are in.
+UNITS = {"CT": "HU", "PT": "SUV"}
+
+
+def ending(path: Path) -> str:
+    """Return a file's ending as `ENDINGS` has it, "" for another."""
+    lower = path.name.lower()
+    return next((e for e in ENDINGS if lower.endswith(e)), "")
+
+
+def stem(path: Path) -> str:
+    """Return a file's name without its ending."""
+    return path.name[: len(path.name) - len(ending(path))] if ending(path) else path.stem
+
+
+def read_channels(path: Path, *, name: str) -> dict[str, Volume]:
+    """Read what channels a file holds.
+
+    Args:
+        path: A file of `ENDINGS`.
+        name: What to call it in messages.
+
+    Returns:
+        The colors of a picture by name; the only channel of a volume as ""; several channels of a volume by their number.
+
+    Raises:
+        InputError: `unknown_image`, `non_finite_voxels` and all reasons of the readers.
+    """
+    if ending(path) in raster.ENDINGS:
+        return dict(raster.read_picture(path, name=name))
+    if ending(path) not in VOLUME_ENDINGS:
+        raise InputError(
+            f"Expected {', '.join(ENDINGS)} for {name}, found another kind of file. Convert it.", reason="unknown_image"
+        )
+    read = nifti.read_arrays if ending(path) in NIFTI_ENDINGS else itk_images.read
+    arrays, geometry = read(path, name)
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise InputError(
+            f"Expected finite voxels in {name}, found NaN or infinite ones. Export the image again.",
+            reason="non_finite_voxels",
+        )
+    numbers = [""] if len(arrays) == 1 else [str(number) for number in range(len(arrays))]
+    return {
+        number: Volume(array[None].astype(np.float32), geometry) for number, array in zip(numbers, arrays, strict=True)
+    }
+
+
+def require_unit(path: Path, modality: str, *, name: str) -> None:
+    """Refuse a picture where voxels must have a unit: its gray values are neither HU nor SUV.
+
+    Args:
+        path: A file of `ENDINGS`.
+        modality: What it is to be: DICOM's word.
+        name: What to call it in messages.
+
+    Raises:
+        InputError: `picture_without_unit`.
+    """
+    if modality in UNITS and ending(path) in raster.ENDINGS:
+        raise InputError(
+            f"Expected values in {UNITS[modality]} for {name}, found a picture, whose gray values have no unit. Give the "
+            "original image, or declare the channel as `kind: picture, modality: OT`.",
+            reason="picture_without_unit",
+        )
+
+
+def read_volume(path: Path, *, name: str) -> Volume:
+    """Read a file of one channel; a picture's gray values.
+
+    Raises:
+        InputError: `not_three_dimensional` and as `read_channels`.
+    """
+    channels = read_channels(path, name=name)
+    if len(channels) > 1 and "gray" not in channels:
+        raise InputError(
+            f"Expected one channel in a file of {name}, found {len(channels)}. Give one file a channel.",
+            reason="not_three_dimensional",
+        )
+    return channels["gray"] if "gray" in channels else next(iter(channels.values()))
+
+
+def read_mask(path: Path, labels: Sequence[int], *, name: str) -> Mask:
+    """Read a label file.
+
+    Args:
+        path: A file of `ENDINGS`.
+        labels: The values that are labels; what else a picture holds is taken for one drawn structure.
+        name: What to call it in messages.
+
+    Returns:
+        The mask in the values found.
+
+    Raises:
+        InputError: `not_labels` when a voxel is no whole number 0..255, and all reasons of the readers.
+    """
+    if ending(path) in raster.ENDINGS:
+        return raster.read_picture_mask(path, tuple(labels), name=name)
+    if ending(path) in NIFTI_ENDINGS:
+        return nifti.read_mask(path, name=name)
+    volume = read_volume(path, name=name)
+    values = volume.array[0]
+    if values.min() < 0 or values.max() > 255 or not np.array_equal(values, np.rint(values)):
+        raise InputError(
+            f"Expected whole labels 0..255 in the mask of {name}, found other values. Store labels, not probabilities.",
+            reason="not_labels",
+        )
+    return Mask(values.astype(np.uint8), volume.geometry)

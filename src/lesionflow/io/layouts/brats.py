@@ -1,0 +1,100 @@
+"""BraTS 2013 to 2024 by its file names: the year tells what the label values mean."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from lesionflow.data.volume import Mask, require_same_grid
+from lesionflow.errors import InputError
+from lesionflow.io.files import find_files
+from lesionflow.io.images import files as image_files
+from lesionflow.io.labels import translate
+from lesionflow.io.layouts.image_folders import read_channels
+from lesionflow.io.layouts.modalities import canonical
+from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
+
+#: `BraTS2021_00006_t1ce`, `BraTS-GLI-00002-000-t2f`, `VSD.Brain.XX.O.MR_Flair.54512`, `T1c_subtrMeanDivStd`, `OTMultiClass`.
+FILE = re.compile(
+    r"^(?P<case>.*?)(?:^|[_\-.])(?P<what>t1n|t1ce|t1gd|t1c|t1|t2f|t2w|t2|flair|seg|ot|otmulticlass)(?:_subtrmeandivstd|\.\d+)?$",
+    re.IGNORECASE,
+)
+NAME = re.compile(r"^(brats|vsd\.brain)", re.IGNORECASE)
+OWN_FOLDER = re.compile(r"^VSD\.Brain", re.IGNORECASE)
+MASKS = ("seg", "ot", "otmulticlass")
+#: What each value is, by the years that share a way to outline.
+STRUCTURES = {
+    "2013-2015": {"necrotic_core": (1,), "edema": (2,), "non_enhancing_tumor": (3,), "enhancing_tumor": (4,)},
+    "2017-2021": {"necrotic_core": (1,), "edema": (2,), "enhancing_tumor": (4,)},
+    "2023-2024": {"necrotic_core": (1,), "edema": (2,), "enhancing_tumor": (3,), "resection_cavity": (4,)},
+}
+#: The number of an examination of one patient, at the end of a case's name.
+EXAMINATIONS = (r"^(BraTS-[A-Z]+-\d+)-\d{3}$", r"^(.*pat\d+)_\d+$", r"^(BraTS1[78]_.*_\d+)_\d+$")
+
+
+def detect(folder: Path) -> bool:
+    """Tell whether a folder holds files that BraTS names so."""
+    return bool(_cases(folder))
+
+
+def find_studies(folder: Path) -> Iterator[SourceStudy]:
+    """Yield one study an examination; those of one patient share it."""
+    for key, files in sorted(_cases(folder).items()):
+        patient = next((m[1] for pattern in EXAMINATIONS if (m := re.match(pattern, key, re.IGNORECASE))), key)
+        paths = tuple(str(path) for _, path in files)
+        yield SourceStudy(key, patient, paths, found=files, roles=tuple(what for what, _ in files))
+
+
+def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadStudy:
+    """Read one examination.
+
+    Args:
+        source: From `find_studies`.
+        rules: Channels by name (`T1`, `T1CE`, `T2`, `FLAIR`); structures by the names in `STRUCTURES`.
+        name: What to call the case in messages.
+
+    Returns:
+        The channels and the mask.
+
+    Raises:
+        InputError: `missing_channel`, `no_outline`, `ambiguous_outlines`, `ambiguous_image`, `unknown_label` for a value that
+            the year does not know, `geometry_mismatch`, and all reasons of image files.
+    """
+    images: dict[str, Path] = {}
+    masks = [path for what, path in source.found if what in MASKS]
+    for what, path in source.found:
+        if what not in MASKS and images.setdefault(canonical(what), path) != path:
+            message = f"Expected one {canonical(what)} image in {name}, found several. Remove what is not meant."
+            raise InputError(message, reason="ambiguous_image")
+    if len(masks) != 1:
+        raise InputError(
+            f"Expected one mask in {name}, found {len(masks)}. Keep the one to learn from; leave unoutlined cases out.",
+            reason="ambiguous_outlines" if masks else "no_outline",
+        )
+    volumes = read_channels(images, rules, name=name)
+    mask = image_files.read_mask(masks[0], range(256), name=name)
+    reference = volumes[rules.reference].geometry
+    require_same_grid(reference, mask.geometry, f"Image and mask of {name}")
+    structures = STRUCTURES[_year({what for what, _ in source.found})]
+    return ReadStudy(volumes, translate(Mask(mask.labels, reference), structures, rules, name=name))
+
+
+def _cases(folder: Path) -> dict[str, list[tuple[str, Path]]]:
+    """Return (what it is, file) by case name."""
+    cases: dict[str, list[tuple[str, Path]]] = defaultdict(list)
+    for path in find_files(folder):
+        if image_files.ending(path) not in image_files.VOLUME_ENDINGS:
+            continue
+        match = FILE.match(image_files.stem(path))
+        parents = [part for part in path.relative_to(folder).parts[:-1] if not OWN_FOLDER.match(part)]
+        home = parents[-1] if parents else folder.name
+        if match and (NAME.match(match["case"]) or NAME.match(home)):
+            named = NAME.match(match["case"]) and not OWN_FOLDER.match(match["case"])
+            cases[match["case"] if named else home].append((match["what"].lower(), path))
+    return dict(cases)
+
+
+def _year(words: set[str]) -> str:
+    if words & {"t1n", "t2w", "t2f"}:
+        return "2023-2024"
+    return "2013-2015" if words & {"ot", "otmulticlass"} else "2017-2021"

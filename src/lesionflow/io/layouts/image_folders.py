@@ -1,0 +1,162 @@
+"""Images and masks in folders, told apart by their names: volumes (NIfTI, NRRD, MetaImage) or pictures (PNG, JPEG, TIFF)."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lesionflow.data.geometry import Geometry
+from lesionflow.data.volume import Mask, Volume, require_same_grid
+from lesionflow.errors import InputError
+from lesionflow.io.files import find_files
+from lesionflow.io.images import files as image_files
+from lesionflow.io.images import itk as itk_images
+from lesionflow.io.images import raster
+from lesionflow.io.labels import as_declared, unite
+from lesionflow.io.layouts.modalities import canonical, choose_channels
+from lesionflow.io.layouts.pairing import Pair, pair
+from lesionflow.io.layouts.patients import patient_of
+from lesionflow.io.rules import CASE, ReadingRules, ReadStudy, SourceStudy
+
+
+def detect_volumes(folder: Path) -> bool:
+    """Tell whether a folder holds NIfTI, NRRD or MetaImage files, and not more pictures with masks than such with masks."""
+    files = find_files(folder)
+    volumes = [path for path in files if image_files.ending(path) in image_files.VOLUME_ENDINGS]
+    pictures = [path for path in files if image_files.ending(path) in raster.ENDINGS]
+    return bool(volumes) and _n_whole(folder, volumes) >= _n_whole(folder, pictures)
+
+
+def detect_pictures(folder: Path) -> bool:
+    """Tell whether a folder holds pictures."""
+    return any(image_files.ending(path) in raster.ENDINGS for path in find_files(folder))
+
+
+def find_volumes(folder: Path) -> Iterator[SourceStudy]:
+    """Yield a study for each image or group of channels, with the masks that its name or folder gives it."""
+    return _find(folder, image_files.VOLUME_ENDINGS)
+
+
+def find_pictures(folder: Path) -> Iterator[SourceStudy]:
+    """Yield a study for each picture, with the masks that its name or folder gives it."""
+    return _find(folder, raster.ENDINGS)
+
+
+def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadStudy:
+    """Read one case.
+
+    Args:
+        source: From `find_volumes` or `find_pictures`.
+        rules: Channels by the words in file names, or by color; structures by the names of their masks.
+        name: What to call the case in messages.
+
+    Returns:
+        The channels and the mask.
+
+    Raises:
+        InputError: `missing_channel`, `ambiguous_channel`, `no_outline`, `ambiguous_outlines`, `geometry_mismatch`, and all
+            reasons of image files and labels.
+    """
+    found: Pair = source.found
+    volumes = read_channels(found.images, rules, name=name)
+    return ReadStudy(volumes, _read_masks(found, rules, volumes[rules.reference].geometry, name))
+
+
+def read_channels(images: dict[str, Path], rules: ReadingRules, *, name: str) -> dict[str, Volume]:
+    """Read the wanted channels out of files by channel; a file without a name for its channel may hold several.
+
+    Raises:
+        InputError: As `read_study`.
+    """
+    for path in images.values():
+        for rule in rules.channels.values():
+            image_files.require_unit(path, rule.modality, name=name)
+    if set(images) == {""}:
+        held = image_files.read_channels(images[""], name=name)
+        if len(rules.channels) == 1 and (set(held) == {""} or "gray" in held):
+            (channel,) = rules.channels
+            wanted = [key for key in held if canonical(key) == canonical(channel)]
+            return {channel: held[wanted[0] if wanted else ("gray" if "gray" in held else "")]}
+        chosen = choose_channels(rules, held, name=name)
+        return {channel: held[key] for channel, key in chosen.items()}
+    chosen = choose_channels(rules, images, name=name)
+    return {channel: image_files.read_volume(images[key], name=name) for channel, key in chosen.items()}
+
+
+def _find(folder: Path, endings: Sequence[str]) -> Iterator[SourceStudy]:
+    paths = [path for path in find_files(folder) if image_files.ending(path) in endings]
+    for found in pair(folder, paths):
+        roles = [f"image {channel}" for channel in found.images]
+        roles += [f"mask {channel} {stem}" for channel, stem, _ in found.masks] + ["double"] * len(found.doubles)
+        try:
+            apart = [data for path in found.files for data in _data_files(path)]
+            fault = _fault(found)
+        except InputError as error:
+            apart, fault = [], (error.reason, str(error))
+        files = tuple(map(str, (*found.files, *apart)))
+        roles += [f"voxels {data.suffix}" for data in apart]
+        yield SourceStudy(found.key, patient_of(found.key), files, fault, found, tuple(roles))
+
+
+def _n_whole(folder: Path, paths: Sequence[Path]) -> int:
+    return sum(1 for found in pair(folder, paths) if found.images and found.masks)
+
+
+def _data_files(path: Path) -> list[Path]:
+    return itk_images.data_files(path, name=CASE) if image_files.ending(path) in itk_images.ENDINGS else []
+
+
+def _fault(found: Pair) -> tuple[str, str] | None:
+    if not found.images:
+        return "mask_without_image", (
+            "Expected an image for each mask, found a mask whose image is absent, or of another name. Name both alike, in "
+            "folders `images` and `masks`, or in one folder with `_mask` behind the mask's name."
+        )
+    if found.doubles:
+        return "ambiguous_image", (
+            f"Expected one file for each channel of a case, found {len(found.doubles)} more under the same name. Remove "
+            "what is not meant."
+        )
+    return None
+
+
+def _read_masks(found: Pair, rules: ReadingRules, geometry: Geometry, name: str) -> Mask:
+    on_reference = [m for m in found.masks if m[0] in ("", canonical(rules.reference))]
+    if not on_reference:
+        raise InputError(
+            f"Expected a mask drawn on the channel {rules.reference} of {name}, found {len(found.masks)} of others. "
+            "Outline it or leave it out.",
+            reason="no_outline",
+        )
+    if len(on_reference) == 1:
+        mask = _read_mask(on_reference[0][2], rules, geometry, name)
+        return as_declared(mask, rules, name=name)
+    return _unite(on_reference, rules, geometry, name)
+
+
+def _unite(masks: list[tuple[str, str, Path]], rules: ReadingRules, geometry: Geometry, name: str) -> Mask:
+    """Unite masks of one structure each: by their names, or all of the only label (one file an instance)."""
+    named = {path: rules.label_of(stem) for _, stem, path in masks}
+    if not any(label is not None for label in named.values()):
+        if len(rules.labels) != 1:
+            names = ", ".join(sorted(stem for _, stem, _ in masks)[:8])
+            raise InputError(
+                f"Expected masks whose names ingest.outlines gives a label in {name}, found {len(masks)}: {names}. Add rules.",
+                reason="ambiguous_outlines",
+            )
+        named = dict.fromkeys(named, next(iter(rules.labels.values())))
+    parts = []
+    for path, label in named.items():
+        if label is not None:
+            inside = _read_mask(path, _INSIDE, geometry, name)
+            parts.append((label, np.asarray(as_declared(inside, _INSIDE, name=name).labels > 0)))
+    return unite(parts, geometry, rules)
+
+
+_INSIDE = ReadingRules({}, "", {"inside": 1})
+
+
+def _read_mask(path: Path, rules: ReadingRules, geometry: Geometry, name: str) -> Mask:
+    mask = image_files.read_mask(path, tuple(rules.labels.values()), name=name)
+    require_same_grid(geometry, mask.geometry, f"Image and mask of {name}")
+    return Mask(mask.labels, geometry)

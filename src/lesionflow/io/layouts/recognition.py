@@ -1,0 +1,95 @@
+"""Which layout a folder has, and what reads it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from lesionflow.errors import ConfigError, InputError
+from lesionflow.io.dicom import studies as dicom
+from lesionflow.io.files import find_files
+from lesionflow.io.layouts import brats, decathlon, image_folders, mask_series, nnunet
+from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
+
+
+class ReadOne(Protocol):
+    """Reads one study."""
+
+    def __call__(self, source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadStudy:
+        """Read a study found in this layout."""
+
+
+class Reader(NamedTuple):
+    """A layout: is it here, which studies does it hold, read one; `rooted` layouts begin at the file that declares them."""
+
+    detect: Callable[[Path], bool]
+    find: Callable[[Path], Iterator[SourceStudy]]
+    read: ReadOne
+    rooted: bool = False
+
+
+#: Layouts, most particular first: the first that is detected is taken.
+READERS: Mapping[str, Reader] = {
+    "decathlon": Reader(decathlon.detect, decathlon.find_studies, decathlon.read_study, rooted=True),
+    "nnunet": Reader(nnunet.detect, nnunet.find_studies, nnunet.read_study, rooted=True),
+    "mask_series": Reader(mask_series.detect, mask_series.find_studies, mask_series.read_study),
+    "dicom": Reader(dicom.detect, dicom.find_studies, dicom.read_study),
+    "brats": Reader(brats.detect, brats.find_studies, brats.read_study),
+    "volumes": Reader(image_folders.detect_volumes, image_folders.find_volumes, image_folders.read_study),
+    "pictures": Reader(image_folders.detect_pictures, image_folders.find_pictures, image_folders.read_study),
+}
+
+
+class Layout(NamedTuple):
+    """What was recognized: the reader's name, the folder that it reads, and how many files of each ending lie there."""
+
+    name: str
+    folder: Path
+    endings: Mapping[str, int]
+
+
+def recognize(folder: Path, wanted: str = "auto") -> Layout:
+    """Recognize a folder's layout; one that a file declares also below folders that hold nothing but one other.
+
+    Args:
+        folder: What the user has.
+        wanted: A key of `READERS` to take whatever is seen, or `auto`.
+
+    Returns:
+        The layout.
+
+    Raises:
+        InputError: `empty_folder`, `unknown_layout` or `another_layout`, with what was seen.
+        ConfigError: When there is no such layout.
+    """
+    if wanted != "auto" and wanted not in READERS:
+        raise ConfigError(f"Expected ingest.layout to be auto or one of {', '.join(READERS)}, found {wanted!r}.")
+    files = find_files(folder)
+    if not files:
+        raise InputError(
+            f"Expected studies in {folder.name}, found no file. Point --data or data/raw at them.",
+            reason="empty_folder",
+        )
+    endings = Counter(path.suffix.lower() or "(no ending)" for path in files)
+    readers = {wanted: READERS[wanted]} if wanted != "auto" else READERS
+    for name, reader in readers.items():
+        for inner in _wrapped(folder) if reader.rooted else (folder,):
+            if reader.detect(inner):
+                return Layout(name, inner, endings)
+    shown = ", ".join(f"{n} {ending}" for ending, n in endings.most_common(8))
+    layouts = wanted if wanted != "auto" else ", ".join(READERS)
+    raise InputError(
+        f"Expected studies of the layout {layouts} in {folder.name}, found {len(files)} files: {shown}. Convert them to one "
+        "of these.",
+        reason="unknown_layout" if wanted == "auto" else "another_layout",
+    )
+
+
+def _wrapped(folder: Path) -> Iterator[Path]:
+    """Yield the folder, and what it holds as long as that is one folder and nothing else."""
+    while True:
+        yield folder
+        inner = [path for path in folder.iterdir() if not path.name.startswith(".") and path.name != "__MACOSX"]
+        if len(inner) != 1 or not inner[0].is_dir():
+            return
+        folder = inner[0]

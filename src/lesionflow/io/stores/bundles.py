@@ -1,0 +1,103 @@
+"""The bundle on disk: `plan.json`, `weights.safetensors`, `card.json`, `SHA256SUMS`. Never a pickle.
+
+Where anything was fitted on the validation cases, `calibration.json` lies beside them; where backends were compared, `backend.json`.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from lesionflow import __version__
+from lesionflow.data.bundle import Bundle, Card
+from lesionflow.data.calibration import BackendChoice, Calibration
+from lesionflow.data.plan import Plan
+from lesionflow.errors import ArtifactError
+from lesionflow.io.files import replacing_folder, sha256_file
+
+PLAN, WEIGHTS, CARD, SUMS = "plan.json", "weights.safetensors", "card.json", "SHA256SUMS"
+CALIBRATION, BACKEND = "calibration.json", "backend.json"
+#: Files that a bundle may lack.
+OPTIONAL = (CALIBRATION, BACKEND)
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def write_bundle(folder: Path, bundle: Bundle) -> str:
+    """Write a bundle, whole or not at all.
+
+    Args:
+        folder: Where; an old bundle there is replaced.
+        bundle: What.
+
+    Returns:
+        The bundle's digest.
+    """
+    with replacing_folder(folder) as partial:
+        (partial / PLAN).write_text(bundle.plan.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (partial / CARD).write_text(bundle.card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        save_file(bundle.weights, partial / WEIGHTS)
+        names = [CARD, PLAN, WEIGHTS]
+        for name, part in ((CALIBRATION, bundle.calibration), (BACKEND, bundle.backend)):
+            if part is not None:
+                (partial / name).write_text(part.model_dump_json(indent=2) + "\n", encoding="utf-8")
+                names = [name, *names]
+        sums = "".join(f"{sha256_file(partial / name)}  {name}\n" for name in names)
+        (partial / SUMS).write_text(sums, encoding="utf-8")
+    return hashlib.sha256(sums.encode()).hexdigest()
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read a bundle and verify every byte of it.
+
+    Raises:
+        ArtifactError: When a file is missing, altered, or of another format; the message says which.
+    """
+    try:
+        sums = (folder / SUMS).read_text(encoding="utf-8")
+        for line in sums.splitlines():
+            expected, name = line.split(maxsplit=1)
+            if name not in (*OPTIONAL, CARD, PLAN, WEIGHTS) or sha256_file(folder / name) != expected:
+                raise ArtifactError(
+                    f"Expected {name} of the bundle {folder.name} to have its recorded hash, found another: altered."
+                )
+        named = {line.split(maxsplit=1)[1] for line in sums.splitlines()}
+        there = {name for name in OPTIONAL if (folder / name).exists()}
+        if named != {CARD, PLAN, WEIGHTS} | there:
+            raise ArtifactError(
+                f"Expected hashes of {CARD}, {PLAN}, {WEIGHTS}, and of {' and '.join(OPTIONAL)} if they are there, in {SUMS} of "
+                f"{folder.name}, found others."
+            )
+        plan, card = _read(folder / PLAN, Plan), _read(folder / CARD, Card)
+        weights = load_file(folder / WEIGHTS)
+        calibration = _read(folder / CALIBRATION, Calibration) if CALIBRATION in named else None
+        backend = _read(folder / BACKEND, BackendChoice) if BACKEND in named else None
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ArtifactError(f"Expected a bundle in {folder}, found: {error}. Train again or fetch it again.") from error
+    if plan.digest() != card.plan_sha256:
+        raise ArtifactError(f"Expected the plan of bundle {folder.name} to be the one its card names, found another.")
+    if calibration is not None:
+        _require_fit(calibration, plan, folder.name)
+    return Bundle(plan, weights, card, hashlib.sha256(sums.encode()).hexdigest(), calibration, backend)
+
+
+def _read(path: Path, kind: type[Model]) -> Model:
+    try:
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'content'}: {e['msg']}" for e in error.errors()[:3])
+        raise ArtifactError(
+            f"Expected {path.name} of the bundle {path.parent.name} as lesionflow {__version__} writes it, found {faults}. "
+            "Use the version that wrote it, or train again."
+        ) from error
+
+
+def _require_fit(calibration: Calibration, plan: Plan, name: str) -> None:
+    fitted, targets = [target.name for target in calibration.targets], [target.name for target in plan.targets]
+    if fitted != targets:
+        raise ArtifactError(
+            f"Expected {CALIBRATION} of the bundle {name} for the targets {', '.join(targets)}, found {', '.join(fitted)}."
+        )

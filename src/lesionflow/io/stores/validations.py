@@ -1,0 +1,22 @@
+"""The report of the step `validate` on disk: the names of its files, and which cases it put in quarantine."""
+
+import json
+from pathlib import Path
+
+from lesionflow.errors import ArtifactError
+
+FINDINGS, QUARANTINE, SUMMARY, DATA_DOCS = "findings.json", "quarantine.json", "summary.html", "data_docs"
+
+
+def read_quarantine(validation: Path) -> dict[str, list[str]]:
+    """Read which cases are in quarantine, and by which checks.
+
+    Raises:
+        ArtifactError: When the folder is no report of `validate`.
+    """
+    try:
+        content = json.loads((validation / QUARANTINE).read_text(encoding="utf-8"))
+        return {str(case_id): [str(check) for check in checks] for case_id, checks in content.items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        message = f"Expected {QUARANTINE} of `lesionflow validate` in {validation}, found: {error}. Run validate."
+        raise ArtifactError(message) from error

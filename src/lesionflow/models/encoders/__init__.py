@@ -1,0 +1,1 @@
+"""Encoders whose published weights can be loaded. Whole segmentation networks lie one level above."""

@@ -1,0 +1,1 @@
+"""Synthetic patients as DICOM objects, written without the readers of `io`, so that each tests the other."""

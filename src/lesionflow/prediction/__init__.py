@@ -1,0 +1,6 @@
+"""One study in; mask, report and passport out: the one path of the command line, the service and MLflow. No training, no scores."""
+
+from pathlib import Path
+
+#: What MLflow runs where it serves a registered model: stored as text with each version, never as a pickle.
+MLFLOW_PROGRAM = Path(__file__).with_name("mlflow_model.py")

@@ -1,0 +1,1 @@
+"""The step `ingest`: studies of any layout into de-identified cases."""

@@ -1,0 +1,277 @@
+"""Read studies of any layout into de-identified cases; a study that can't be read right is refused by name."""
+
+import json
+import logging
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lesionflow.cohort.case_table import case_row
+from lesionflow.cohort.pseudonym import pseudonym
+from lesionflow.config import IngestConfig, Settings
+from lesionflow.data.case import Case
+from lesionflow.data.dataset import CASE_COLUMNS, CHANNEL_COLUMNS, Dataset
+from lesionflow.errors import ConfigError, DataQualityError, InputError
+from lesionflow.io.files import replacing_file, sha256_file, write_text
+from lesionflow.io.images import nifti
+from lesionflow.io.layouts.recognition import READERS
+from lesionflow.io.rules import CASE, ReadingRules, SeriesRule
+from lesionflow.io.stores import cases
+from lesionflow.io.stores.case_index import Entry, harmed_files, read_index, write_index
+from lesionflow.io.stores.private import SOURCES
+from lesionflow.preprocessing import align_channels
+from lesionflow.steps.ingest.measurements import measure_case
+from lesionflow.steps.ingest.studies import Task, open_studies, secret_of
+from lesionflow.steps.parallel import map_cases
+from lesionflow.validation.thumbnails import draw_thumbnail
+
+#: Change this when reading gives other cases from the same bytes: every case is then read again.
+READER_VERSION = 7
+#: PS3.3 C.7.1.1; whatever else stands there may be anything, so it is not kept.
+SEXES = ("M", "F", "O")
+
+logger = logging.getLogger(__name__)
+
+
+class Preview(NamedTuple):
+    """What `run` would make: the case table, the refusals, how many studies had to be read for that."""
+
+    table: pd.DataFrame
+    refused: list[dict[str, str]]
+    n_read: int
+    dataset: Dataset
+
+
+def run(
+    config: IngestConfig, inputs: Mapping[str, Path], outputs: Mapping[str, Path], settings: Settings
+) -> dict[str, float]:
+    """Read what is new or changed, keep what is not, remove what is gone.
+
+    Raises:
+        InputError: `empty_folder`, `unknown_layout` or `another_layout`.
+        ConfigError: When the params contradict themselves.
+        ArtifactError: When files changed since the workspace recorded them.
+        DataQualityError: When more than the allowed fraction of studies is refused.
+    """
+    folder = outputs["cases"]
+    dataset, rules = _dataset(config), _rules(config)
+    studies = open_studies(inputs["raw"], config, settings, reader_version=READER_VERSION, only_recorded=True)
+    with studies as (layout, tasks):
+        for name in cases.FOLDERS:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        before = read_index(folder)
+        index = {t.case_id: before[t.case_id] for t in tasks if _is_kept(folder, t, before)}
+        todo = [task for task in tasks if task.case_id not in index]
+        n_kept = len(index)
+        logger.info("Reading %d studies; %d are read already.", len(todo), n_kept)
+        read = partial(_read, folder, layout, rules, dataset, secret_of(settings))
+        for task, entry in _read_all(read, todo, settings):
+            index[task.case_id] = entry
+            # The index names only whole files: what was read before a kill is kept.
+            write_index(folder, index)
+    _finish(folder, dataset, index)
+    logger.info("%s", _summary(dataset, index))
+    _require_enough(config, index, folder, settings)
+    n_refused = sum(1 for entry in index.values() if entry.refusal)
+    return {
+        "n_cases": float(len(index) - n_refused),
+        "n_read": float(len(todo)),
+        "n_kept": float(n_kept),
+        "n_refused": float(n_refused),
+    }
+
+
+def preview(config: IngestConfig, raw: Path, cases_folder: Path, settings: Settings) -> Preview:
+    """Tell what `run` would make of the studies as they are now, and leave the cases as they are.
+
+    Only what `run` would read is read, into a scratch folder.
+
+    Args:
+        config: How to read.
+        raw: The studies.
+        cases_folder: What the last `run` wrote; may be missing.
+        settings: The pseudonym key and workers.
+
+    Returns:
+        The case table of now, and what is refused.
+    """
+    dataset, rules = _dataset(config), _rules(config)
+    before = read_index(cases_folder)
+    studies = open_studies(raw, config, settings, reader_version=READER_VERSION, only_recorded=False)
+    with studies as (layout, tasks), tempfile.TemporaryDirectory(prefix="lesionflow-preview-") as scratch:
+        index = {t.case_id: before[t.case_id] for t in tasks if t.case_id in before and before[t.case_id].key == t.key}
+        todo = [task for task in tasks if task.case_id not in index]
+        read = partial(_read, Path(scratch), layout, rules, dataset, secret_of(settings))
+        index |= {task.case_id: entry for task, entry in _read_all(read, todo, settings)}
+    rows = [index[case_id].row for case_id in sorted(index) if index[case_id].row]
+    refused = [index[case_id].refusal for case_id in sorted(index) if index[case_id].refusal]
+    return Preview(pd.DataFrame(rows, columns=_columns(dataset)), refused, len(todo), dataset)
+
+
+def _read_all(read: Callable[[Task], Entry], todo: Sequence[Task], settings: Settings) -> Iterator[tuple[Task, Entry]]:
+    for task, result in map_cases(
+        read, todo, name=lambda t: t.case_id, workers=settings.workers, what="Reading studies"
+    ):
+        if isinstance(result, InputError):
+            logger.warning("Study %s is refused (%s): %s", task.case_id, result.reason, result)
+            refusal = {"case_id": task.case_id, "reason": result.reason, "message": str(result)}
+            yield task, Entry(task.key, {}, {}, refusal)
+        else:
+            yield task, result
+
+
+def _dataset(config: IngestConfig) -> Dataset:
+    if config.reference_channel not in config.channels:
+        found = ", ".join(config.channels)
+        raise ConfigError(f"Expected ingest.reference_channel among {found}, found {config.reference_channel}.")
+    unknown = [rule.label for rule in config.outlines if rule.label not in config.labels]
+    if unknown:
+        raise ConfigError(f"Expected labels of ingest.labels in ingest.outlines, found {', '.join(unknown)}.")
+    _require_patterns(config)
+    return Dataset(
+        name=config.dataset_name,
+        channels={name: config.channels[name].kind for name in _channel_order(config)},
+        labels=config.labels,
+        regions=config.regions,
+        series_descriptions={n: r.series_description for n, r in config.channels.items() if r.series_description},
+        body_parts={n: r.body_part for n, r in config.channels.items() if r.body_part},
+        reconstruction_kernels={
+            n: r.reconstruction_kernel for n, r in config.channels.items() if r.reconstruction_kernel
+        },
+    )
+
+
+def _require_patterns(config: IngestConfig) -> None:
+    patterns = [rule.pattern for rule in config.outlines]
+    for rule in config.channels.values():
+        patterns += [rule.series_description, rule.body_part, rule.reconstruction_kernel]
+    patterns += [] if config.patient_pattern == "auto" else [config.patient_pattern]
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            message = (
+                f"Expected a regular expression in ingest.outlines or ingest.channels, found {pattern!r}: {error}."
+            )
+            raise ConfigError(message) from error
+
+
+def _channel_order(config: IngestConfig) -> list[str]:
+    """Put the reference channel first: prediction takes the first channel's grid."""
+    return sorted(config.channels, key=lambda name: name != config.reference_channel)
+
+
+def _rules(config: IngestConfig) -> ReadingRules:
+    series = {
+        name: SeriesRule(rule.modality, rule.series_description, rule.body_part, rule.reconstruction_kernel)
+        for name, rule in config.channels.items()
+    }
+    return ReadingRules(
+        channels={name: series[name] for name in _channel_order(config)},
+        reference=config.reference_channel,
+        labels=config.labels,
+        outlines=tuple((rule.pattern, rule.label) for rule in config.outlines),
+        spacing_tolerance_fraction=config.slice_spacing_tolerance_fraction,
+    )
+
+
+def _read(folder: Path, layout: str, rules: ReadingRules, dataset: Dataset, secret: str, task: Task) -> Entry:
+    if task.source.fault is not None:
+        reason, message = task.source.fault
+        about = "" if CASE in message else f"{task.case_id}: "
+        raise InputError(about + message.replace(CASE, task.case_id), reason=reason)
+    study = READERS[layout].read(task.source, rules, name=task.case_id)
+    channels = tuple(rules.channels)
+    volume = align_channels(study.volumes, channels, rules.reference, case_id=task.case_id)
+    attributes = _harmless(study.attributes, secret)
+    case = _as_written(Case(task.case_id, task.patient_id, channels, volume, study.mask, attributes))
+    paths = []
+    for number in range(volume.n_channels):
+        paths.append(cases.image_path(folder, task.case_id, number))
+        nifti.write_volume(paths[-1], volume, number)
+    if study.mask is not None:
+        paths.append(cases.mask_path(folder, task.case_id))
+        nifti.write_mask(paths[-1], study.mask)
+    paths.append(cases.thumbnail_path(folder, task.case_id))
+    with replacing_file(paths[-1]) as partial_path:
+        partial_path.write_bytes(draw_thumbnail(case, tuple(dataset.channels.values())))
+    row = case_row(case, source_format=layout, measured=measure_case(case, dataset))
+    return Entry(task.key, row, {str(p.relative_to(folder)): sha256_file(p) for p in paths}, {})
+
+
+def _harmless(attributes: Mapping[str, str], secret: str) -> dict[str, str]:
+    """Keep the maker, a plain sex and an age; an institution becomes a pseudonym."""
+    kept = {"manufacturer": attributes.get("manufacturer", "")}
+    if attributes.get("sex") in SEXES:
+        kept["sex"] = attributes["sex"]
+    if age := attributes.get("age_years"):
+        kept["age_years"] = age
+    if institution := attributes.get("institution"):
+        kept["site"] = pseudonym(secret, "s", institution)
+    return kept
+
+
+def _as_written(case: Case) -> Case:
+    """NaN can't pass: readers refuse it. What is measured is what was written, float32 in both."""
+    if not np.isfinite(case.volume.array).all():
+        message = f"Expected finite voxels in case {case.case_id}, found NaN or infinity. Export the study again."
+        raise InputError(message, reason="non_finite_voxels")
+    return case
+
+
+def _is_kept(folder: Path, task: Task, before: Mapping[str, Entry]) -> bool:
+    entry = before.get(task.case_id)
+    return entry is not None and entry.key == task.key and not harmed_files(folder, entry)
+
+
+def _finish(folder: Path, dataset: Dataset, index: Mapping[str, Entry]) -> None:
+    for left_by_a_kill in folder.glob(".partial-*"):
+        left_by_a_kill.unlink()
+    wanted = {file for entry in index.values() for file in entry.files}
+    for name in cases.FOLDERS:
+        for path in (folder / name).iterdir():
+            if f"{name}/{path.name}" not in wanted:
+                path.unlink()
+    rows = [index[case_id].row for case_id in sorted(index) if index[case_id].row]
+    refused = [index[case_id].refusal for case_id in sorted(index) if index[case_id].refusal]
+    write_text(folder / cases.REJECTED, json.dumps(refused, indent=1) + "\n")
+    if rows:
+        # Rows that were kept come from JSON, sorted by key: the columns must not tell which these are.
+        cases.write_table(folder, pd.DataFrame(rows, columns=_columns(dataset)))
+    cases.write_dataset(folder, dataset, len(rows))
+    write_index(folder, index)
+
+
+def _columns(dataset: Dataset) -> list[str]:
+    return [*CASE_COLUMNS, *(f"{column}__{name}" for name in dataset.channels for column in CHANNEL_COLUMNS)]
+
+
+def _summary(dataset: Dataset, index: Mapping[str, Entry]) -> str:
+    """Say in one line what came of the studies: cases, channels, labels, refusals by reason."""
+    rows = [entry.row for entry in index.values() if entry.row]
+    present = Counter(label for row in rows for label in row["labels_present"].split(","))
+    labels = ", ".join(f"{name} in {present[str(value)]}" for name, value in dataset.labels.items())
+    refused = Counter(entry.refusal["reason"] for entry in index.values() if entry.refusal)
+    reasons = ", ".join(f"{reason} {n}" for reason, n in refused.most_common())
+    return f"{len(rows)} cases with the channels {', '.join(dataset.channels)}; {labels}; {refused.total()} refused" + (
+        f": {reasons}." if reasons else "."
+    )
+
+
+def _require_enough(config: IngestConfig, index: Mapping[str, Entry], folder: Path, settings: Settings) -> None:
+    refused = [entry.refusal for entry in index.values() if entry.refusal]
+    if refused and (len(refused) > config.max_rejected_fraction * len(index) or len(refused) == len(index)):
+        first = "\n".join(f"  {r['case_id']} {r['reason']}: {r['message']}" for r in refused[:5])
+        raise DataQualityError(
+            f"Expected at most {config.max_rejected_fraction:.0%} of {len(index)} studies refused, found {len(refused)}:\n"
+            f"{first}\nMend them ({settings.private_dir / SOURCES} says which folder each came from), or raise "
+            "ingest.max_rejected_fraction.",
+            report=str(folder / cases.REJECTED),
+        )

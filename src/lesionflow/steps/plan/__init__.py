@@ -1,0 +1,1 @@
+"""The step `plan`: measure the training cases and decide how to train."""

@@ -1,0 +1,105 @@
+"""What `train` does with the weights it has found: fit all that says how sure they are, on the validation cases."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lesionflow.calibration.backend_choice import choose_backend
+from lesionflow.calibration.fitting import fit_calibration
+from lesionflow.data.bundle import Bundle
+from lesionflow.data.calibration import BackendChoice, Calibration
+from lesionflow.data.case import Case
+from lesionflow.errors import ArtifactError
+from lesionflow.io.stores.cases import image_path, mask_path, read_case
+from lesionflow.registry.tracking import Tracker
+
+logger = logging.getLogger(__name__)
+
+
+def calibrate(
+    bundle: Bundle, cases: Path, *, device: str, tracker: Tracker, run_id: str, judges: Sequence[Bundle] = ()
+) -> Bundle:
+    """Add to a bundle what its validation cases say, and log it to its run.
+
+    Args:
+        bundle: Plan, weights and card; the card names the cases.
+        cases: What `ingest` wrote.
+        device: `auto`, `cpu` or `cuda`.
+        tracker: Where the run is.
+        run_id: The run.
+        judges: Where several folds were trained, their networks: each segments the validation cases that its own card
+            names, which it has not learned from.
+
+    Returns:
+        The bundle with its calibration, and with what runs its network on CPUs.
+
+    Raises:
+        ArtifactError: When a validation case has no reference.
+        InputError: When a case can't be read.
+    """
+    began = time.perf_counter()
+
+    def read(case_id: str) -> Case:
+        return read_case(cases, case_id)
+
+    card = bundle.card
+    unseen_by = {case_id: judge for judge in reversed(judges) for case_id in judge.card.validation_cases}
+    fitted = fit_calibration(
+        bundle, read, validation=card.validation_cases, training=card.trained_cases, device=device, unseen_by=unseen_by
+    )
+    seconds = time.perf_counter() - began
+    tracker.log_metrics(run_id, _figures(fitted, seconds))
+    kept = {trial.rule: trial.value for trial in fitted.trials if trial.kept}
+    logger.info(
+        "fitted on %d validation cases in %.1f s: temperature %.2f, calibration error %.3f (was %.3f), Dice in source "
+        "space %.3f (was %.3f), rules changed: %s",
+        len(fitted.cases), seconds, fitted.temperature, fitted.ece_after, fitted.ece_before, fitted.dice_after,
+        fitted.dice_before, kept or "none",
+    )  # fmt: skip
+    bundle = replace(bundle, calibration=fitted)
+    choice = choose_backend(bundle, read, fitted.cases)
+    if choice is not None:
+        _tell_backend(choice, tracker, run_id)
+    return replace(bundle, backend=choice)
+
+
+def require_cases(cases: Path, *, validation: Sequence[str], training: Sequence[str]) -> None:
+    """Refuse, before training and not after it, a folder that lacks what `calibrate` will read.
+
+    Raises:
+        ArtifactError: It names the first case.
+    """
+    for case_id in (*training, *validation):
+        if not image_path(cases, case_id, 0).exists():
+            raise ArtifactError(f"Expected the image of case {case_id} in {cases.name}, found none. Run ingest.")
+    for case_id in validation:
+        if not mask_path(cases, case_id).exists():
+            raise ArtifactError(
+                f"Expected a reference mask of the validation case {case_id} in {cases.name}, found none. Run ingest."
+            )
+
+
+def _tell_backend(choice: BackendChoice, tracker: Tracker, run_id: str) -> None:
+    figures = choice.model_dump(exclude={"name", "compared"})
+    tracker.log_metrics(run_id, {f"calibration/backend_{name}": value for name, value in figures.items()})
+    logger.info(
+        "%s runs the network on CPUs: on %d cases %s took %.2f s, PyTorch %.2f s; masks equal in %.4f %% of voxels, "
+        "Dice between them %.5f",
+        choice.name, choice.n_cases, choice.compared, choice.seconds, choice.seconds_pytorch,
+        100.0 * choice.equal_fraction, choice.dice,
+    )  # fmt: skip
+
+
+def _figures(fitted: Calibration, seconds: float) -> dict[str, float]:
+    figures = {
+        "temperature": fitted.temperature,
+        "ece": fitted.ece_after,
+        "ece_before": fitted.ece_before,
+        "dice_source_space": fitted.dice_after,
+        "dice_source_space_before": fitted.dice_before,
+        "n_cases": len(fitted.cases),
+        "seconds": seconds,
+    }
+    return {f"calibration/{name}": value for name, value in figures.items()}

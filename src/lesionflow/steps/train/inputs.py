@@ -1,0 +1,237 @@
+"""All that `train` needs, read and checked before the first epoch: which trainings there are, on which cases.
+
+`train.folds` decides: `one` fold; an `ensemble` of one network a fold; or, for `final`, those and then one network on all.
+"""
+
+import hashlib
+import logging
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from lesionflow.config import Settings, TrainConfig
+from lesionflow.data.plan import Plan
+from lesionflow.data.split import Fold, Split
+from lesionflow.errors import ArtifactError, ConfigError
+from lesionflow.io.stores import preprocessed
+from lesionflow.io.stores.plans import read_plan
+from lesionflow.io.stores.preprocessed import IndexEntry
+from lesionflow.io.stores.splits import read_split
+from lesionflow.steps.train.coarse_stage import halves
+from lesionflow.steps.train.task import TrainingTask
+from lesionflow.steps.train.transfer import Source, find_source
+from lesionflow.training import CaseArrays
+
+#: Arrays that take less stay decompressed in memory: a patch is then read a hundred times faster.
+IN_MEMORY_BYTES = 2_000_000_000
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Trainings:
+    """All that is trained.
+
+    Args:
+        config: How, as params say.
+        tasks: One a fold.
+        cases: The arrays of all their cases by id.
+        data_revision: Digest over the preprocessed cases of all.
+    """
+
+    config: TrainConfig
+    tasks: tuple[TrainingTask, ...]
+    cases: Mapping[str, CaseArrays]
+    data_revision: str
+
+    @property
+    def plan(self) -> Plan:
+        """The one plan."""
+        return self.tasks[0].plan
+
+    @property
+    def key(self) -> str:
+        """Digest of all that decides the result."""
+        return hashlib.sha256("".join(task.key for task in self.tasks).encode()).hexdigest()
+
+    @property
+    def train(self) -> tuple[str, ...]:
+        """Cases that any training learns from."""
+        return _united(task.train for task in self.tasks)
+
+    @property
+    def validation(self) -> tuple[str, ...]:
+        """Cases that judge any training."""
+        return _united(task.validation for task in self.tasks)
+
+    @property
+    def whole(self) -> TrainingTask:
+        """All of it as if it were one training: what the run of all is told."""
+        if len(self.tasks) == 1:
+            return self.tasks[0]
+        return replace(
+            self.tasks[0], config=self.config, train=self.train, validation=self.validation,
+            data_revision=self.data_revision, fold=None,
+        )  # fmt: skip
+
+    def on_all_cases(self, max_epochs: int) -> TrainingTask:
+        """Return the training that learns from all cases, for a number of epochs that the folds found best."""
+        config = self.config.model_copy(update={"max_epochs": max_epochs})
+        return replace(self.whole, config=config, train=_united((self.train, self.validation)), validation=())
+
+
+def gather(config: TrainConfig, inputs: Mapping[str, Path], settings: Settings) -> Trainings:
+    """Read all that training needs and check that it fits together.
+
+    Args:
+        config: How to train.
+        inputs: `preprocessed`, `splits` and `plan`.
+        settings: Where the store of models and the folder for fetched files are.
+
+    Returns:
+        A task a fold that is trained, with all their cases. Fold f of several has the seed of params plus f.
+
+    Raises:
+        ArtifactError: When an input is broken or holds no case to train or validate on.
+        ConfigError: When loss, source or number of processes do not fit the plan.
+        ServiceError: When the source of first weights can't be reached.
+    """
+    plan, split = read_plan(inputs["plan"]), read_split(inputs["splits"])
+    _require_exclusive_targets(config, plan)
+    _require_pictures_to_invert(config, plan)
+    _require_a_schedule_for_all(config)
+    _require_one_process(config, plan)
+    folder = inputs["preprocessed"]
+    index = preprocessed.read_index(folder)
+    source = find_source(config.transfer, settings)
+    folds = _folds(config, split)
+    tasks = tuple(_task(config, plan, fold, split.folds[fold], index, source) for fold in folds)
+    used = _united(part for task in tasks for part in (task.train, task.validation))
+    _warn_of_lost([split.folds[fold] for fold in folds], used)
+    cases = _open_cases(folder, {case_id: index[case_id] for case_id in used})
+    for task in tasks:
+        _require_tumors(
+            task, [cases[case_id] for case_id in task.train], [cases[case_id] for case_id in task.validation]
+        )
+        halves(task, cases)
+    return Trainings(config, tasks, cases, _revision(used, index))
+
+
+def _task(
+    config: TrainConfig, plan: Plan, number: int, fold: Fold, index: Mapping[str, IndexEntry], source: Source | None
+) -> TrainingTask:
+    train, validation = _usable(fold.train, index), _usable(fold.validation, index)
+    for verb, case_ids in (("train", train), ("validate", validation)):
+        if not case_ids:
+            raise ArtifactError(
+                f"Expected at least one preprocessed case to {verb} on in fold {number}, found none. Add studies."
+            )
+    own = config if config.folds == "one" else config.model_copy(update={"seed": config.seed + number})
+    first = source.of_member(number) if source else None
+    if first is not None:
+        first.warn_of_known_cases(validation)
+    return TrainingTask(own, plan, train, validation, _revision((*train, *validation), index), first, number)
+
+
+def _folds(config: TrainConfig, split: Split) -> tuple[int, ...]:
+    if config.folds == "one":
+        return (split.fold,)
+    if len(split.folds) < 2:
+        raise ConfigError(
+            f"Expected a split of at least two folds for train.folds {config.folds}, found {len(split.folds)}. "
+            "Raise split.n_folds, or set train.folds to one."
+        )
+    return tuple(range(len(split.folds)))
+
+
+def _revision(case_ids: Iterable[str], index: Mapping[str, IndexEntry]) -> str:
+    content = "".join(f"{case_id} {index[case_id].key}\n" for case_id in sorted(case_ids))
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _require_exclusive_targets(config: TrainConfig, plan: Plan) -> None:
+    labels = [label for target in plan.targets for label in target.labels]
+    if config.loss == "dice_ce" and len(set(labels)) < len(labels):
+        names = ", ".join(target.name for target in plan.targets)
+        raise ConfigError(
+            f"Expected targets that exclude one another for train.loss dice_ce, found regions that overlap ({names}). "
+            "Choose dice_bce."
+        )
+
+
+def _require_pictures_to_invert(config: TrainConfig, plan: Plan) -> None:
+    others = [f"{channel.name} ({channel.kind})" for channel in plan.channels if channel.kind != "picture"]
+    if config.augmentation.inversion_probability and others:
+        raise ConfigError(
+            f"Expected channels of kind picture for train.augmentation.inversion_probability, found {', '.join(others)}: turned "
+            "light to dark it shows no body. Set it to 0."
+        )
+
+
+def _require_a_schedule_for_all(config: TrainConfig) -> None:
+    if config.folds == "final" and config.scheduler == "plateau":
+        raise ConfigError(
+            "Expected train.scheduler cosine or polynomial for train.folds final, whose last network is not validated, found "
+            "plateau."
+        )
+
+
+def _require_one_process(config: TrainConfig, plan: Plan) -> None:
+    size = config.devices * config.nodes
+    if plan.coarse is not None and size > 1:
+        raise ConfigError(
+            f"Expected one process to train a cascade, found train.devices x train.nodes of {size}. Set both to 1, or plan.cascade to "
+            "false."
+        )
+
+
+def _require_tumors(task: TrainingTask, train: Sequence[CaseArrays], validation: Sequence[CaseArrays]) -> None:
+    """Refuse targets that training would never see, and a validation that finding nothing would pass."""
+    seen = {label for case in train for label in case.foreground}
+    unseen = [target.name for target in task.plan.targets if not seen & set(target.labels)]
+    if unseen:
+        raise ArtifactError(
+            f"Expected each target in at least one of {len(train)} training cases of fold {task.fold}, found none with "
+            f"{', '.join(unseen)}. Add studies that have it, or take it out of ingest.labels and ingest.regions."
+        )
+    if not any(case.foreground for case in validation):
+        raise ArtifactError(
+            f"Expected a tumor in at least one of {len(validation)} validation cases of fold {task.fold}, found none: a "
+            "network that finds nothing would have Dice 1. Choose another split.fold or split.seed, or add studies."
+        )
+
+
+def _usable(case_ids: Iterable[str], index: Mapping[str, IndexEntry]) -> tuple[str, ...]:
+    """Leave out the cases that could not be preprocessed; `preprocess` has judged how many that may be."""
+    return tuple(case_id for case_id in sorted(case_ids) if case_id in index and index[case_id].sha256)
+
+
+def _warn_of_lost(folds: Sequence[Fold], used: Sequence[str]) -> None:
+    wanted = _united(part for fold in folds for part in (fold.train, fold.validation))
+    if lost := sorted(set(wanted) - set(used)):
+        logger.warning("%d cases are not trained with, they could not be preprocessed: %s", len(lost), ", ".join(lost))
+
+
+def _united(parts: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    return tuple(sorted({case_id for part in parts for case_id in part}))
+
+
+def _open_cases(folder: Path, index: Mapping[str, IndexEntry]) -> dict[str, CaseArrays]:
+    """Open the cases; decompressed once and for all where they fit into memory together."""
+    cases = {}
+    for case_id, entry in index.items():
+        if not preprocessed.is_intact(folder, case_id, entry):
+            message = f"Expected the preprocessed case {case_id} as its index names it, found it altered or missing."
+            raise ArtifactError(f"{message} Run preprocess again.")
+        stored = preprocessed.open_case(preprocessed.case_file(folder, case_id))
+        cases[case_id] = CaseArrays(case_id, stored.image, stored.mask, stored.foreground)
+    size = sum(4 * math.prod(case.image.shape) + math.prod(case.mask.shape) for case in cases.values())
+    if size > IN_MEMORY_BYTES:
+        logger.info("%.1f GB of arrays stay compressed", size / 1e9)
+        return cases
+    return {
+        case_id: CaseArrays(case_id, np.asarray(case.image[:]), np.asarray(case.mask[:]), case.foreground)
+        for case_id, case in cases.items()
+    }

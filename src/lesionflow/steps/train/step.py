@@ -1,0 +1,75 @@
+"""The step `train`: preprocessed cases in, bundle out; the run in MLflow."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from lesionflow.config import Settings, TrainConfig
+from lesionflow.io.stores.bundles import write_bundle
+from lesionflow.registry.tracking import Tracker
+from lesionflow.steps.train.batches import n_loaders
+from lesionflow.steps.train.calibration import calibrate, require_cases
+from lesionflow.steps.train.inputs import gather
+from lesionflow.steps.train.preflight import require_room
+from lesionflow.steps.train.process_group import assembled, obey, share_of, without_source
+from lesionflow.steps.train.records import tracked
+from lesionflow.steps.train.runner import Workshop
+from lesionflow.steps.train.work_folder import WorkFolder
+from lesionflow.training import Team, resolve_device
+
+logger = logging.getLogger(__name__)
+
+
+def run(
+    config: TrainConfig, inputs: Mapping[str, Path], outputs: Mapping[str, Path], settings: Settings
+) -> dict[str, float]:
+    """Train the plan's network, or one a fold; write the bundle with the weights that were best on the validation cases.
+
+    The same params and data give the same weights on the same machine, unless `max_minutes` ends training: presets are
+    chosen so that `max_epochs` does. Killed and started again, training goes on after the last whole epoch.
+
+    Args:
+        config: How to train.
+        inputs: `cases`, `preprocessed`, `splits` and `plan`. The studies themselves are needed as rules and confidence are
+            fitted on whole validation cases in their own space.
+        outputs: `bundle`, a folder.
+        settings: Device, workers and the tracking URI.
+
+    Returns:
+        `epochs`, `validation_dice` and `minutes`; in a process that helps another, its number alone.
+
+    Raises:
+        ArtifactError: When an input is broken or holds no case to train or validate on.
+        ServiceError: When MLflow can't be reached.
+        ConfigError: When the loss or the first weights do not fit the plan, or memory or disk do not hold the training.
+        LesionFlowError: When the loss is not finite from the start.
+    """
+    device = resolve_device(settings.device)
+    with assembled(config, inputs, settings, device) as team:
+        if not team.leads:
+            trainings = gather(without_source(config), inputs, settings)
+            obey(team, trainings, device=device, workers=share_of(settings.workers, config))
+            return {"rank": team.rank}
+        return _lead(team, config, inputs, outputs, settings)
+
+
+def _lead(
+    team: Team, config: TrainConfig, inputs: Mapping[str, Path], outputs: Mapping[str, Path], settings: Settings
+) -> dict[str, float]:
+    device, workers = resolve_device(settings.device), share_of(settings.workers, config)
+    trainings = gather(config, inputs, settings)
+    require_cases(inputs["cases"], validation=trainings.validation, training=trainings.train)
+    work = WorkFolder.beside(outputs["bundle"], trainings.key)
+    tracker = Tracker(settings.tracking_uri, trainings.plan.dataset.name)
+    require_room(trainings.plan, work.path, device=device, n_loaders=n_loaders(device, workers))
+    logger.info("to end this training cleanly before its time: touch %s", work.stop_file)
+    with tracked(tracker, work, trainings.whole, device) as run_id:
+        shop = Workshop(trainings, work, tracker, run_id, device=device, workers=workers, team=team)
+        model = shop.train()
+        bundle = calibrate(
+            model.bundle, inputs["cases"], device=device, tracker=tracker, run_id=run_id, judges=model.judges
+        )
+        write_bundle(outputs["bundle"], bundle)
+    work.remove()
+    card = bundle.card
+    return {"epochs": card.epochs, "validation_dice": card.validation_dice, "minutes": model.minutes}

@@ -1,0 +1,31 @@
+"""One of several processes that train a network, started by `training_team` on the same machine; reads its task from stdin."""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+from lesionflow.config import Settings, TrainConfig
+from lesionflow.steps.train.inputs import gather
+from lesionflow.steps.train.process_group import READY, end_with_parent, obey, without_source
+from lesionflow.training.process_group import joined
+
+
+def main() -> None:
+    """Train what the leader says."""
+    end_with_parent()
+    # The leader says what there is to say.
+    logging.getLogger("lesionflow").setLevel(logging.ERROR)
+    told = json.load(sys.stdin)
+    config = without_source(TrainConfig.model_validate(told["config"]))
+    trainings = gather(config, {name: Path(path) for name, path in told["inputs"].items()}, Settings())
+    os.write(sys.stdout.fileno(), READY)
+    # Whatever a library prints later shall not fill a pipe that nobody reads.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    with joined(told["device"]) as team:
+        obey(team, trainings, device=told["device"], workers=told["workers"])
+
+
+if __name__ == "__main__":
+    main()

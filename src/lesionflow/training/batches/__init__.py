@@ -1,0 +1,1 @@
+"""From preprocessed cases to the batches of a training step. The loop itself lies one level above."""

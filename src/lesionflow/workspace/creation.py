@@ -1,0 +1,73 @@
+"""Make a workspace: a git and DVC project with `dvc.yaml` and `params.yaml`."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from lesionflow.config import load_params
+from lesionflow.errors import ConfigError, LesionFlowError
+from lesionflow.workspace.layout import dvc_yaml
+
+IGNORED = """\
+/data/raw
+/data/raw.sha256
+/data/cases
+/data/splits.json
+/data/plan.json
+/data/preprocessed
+/models/
+/reports/
+/mlflow.db*
+/mlartifacts/
+.partial-*
+.old-*
+"""
+
+
+def init_workspace(folder: Path, params: Path) -> None:
+    """Make a folder a git and DVC workspace; what is there already stays.
+
+    Args:
+        folder: Where.
+        params: The params file to copy.
+
+    Raises:
+        ConfigError: When git is missing or the params are wrong.
+    """
+    load_params(params)
+    if shutil.which("git") is None:
+        raise ConfigError("Expected git on this machine, found none. Install it (Debian: apt-get install git).")
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in ("data", "reports", "models"):
+        (folder / part).mkdir(exist_ok=True)
+    if not (folder / "params.yaml").exists():
+        shutil.copyfile(params, folder / "params.yaml")
+    (folder / "dvc.yaml").write_text(dvc_yaml(), encoding="utf-8")
+    _ignore(folder / ".gitignore")
+    if not (folder / ".git").exists():
+        _call(["git", "init", "-q"], folder)
+    if not (folder / ".dvc").exists():
+        _call([sys.executable, "-m", "dvc", "init", "-q"], folder)
+        _call([sys.executable, "-m", "dvc", "config", "core.analytics", "false"], folder)
+        # DVC's own .gitignore entries would be written into data/ and reports/; ours cover them.
+        _call([sys.executable, "-m", "dvc", "config", "core.autostage", "false"], folder)
+        store = os.path.relpath(folder.resolve().parent / f"{folder.resolve().name}-store", folder.resolve() / ".dvc")
+        _call([sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "local", store], folder)
+
+
+def _ignore(path: Path) -> None:
+    """Keep studies, and the manifest that names their files, out of git; what a user wrote there stays."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    missing = [line for line in IGNORED.splitlines() if line not in text.splitlines()]
+    if missing:
+        path.write_text(
+            text + ("" if not text or text.endswith("\n") else "\n") + "\n".join(missing) + "\n", encoding="utf-8"
+        )
+
+
+def _call(command: list[str], folder: Path) -> None:
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603 - our own command, no shell
+    if result.returncode:
+        raise LesionFlowError(f"`{' '.join(command[-4:])}` failed in {folder}: {result.stderr.strip()[-400:]}")

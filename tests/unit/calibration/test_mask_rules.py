@@ -1,0 +1,138 @@
+"""A rule is kept when, and only when, it helps on the cases at hand."""
+
+import numpy as np
+import pytest
+
+from lesionflow.calibration.mask_rules import RuleCase, choose_rules
+from lesionflow.data.calibration import MaskRules
+from lesionflow.data.case import Case
+from lesionflow.data.geometry import Geometry
+from lesionflow.data.volume import Mask, Volume
+from lesionflow.inference import NetworkAnswer
+from lesionflow.inference.lesion_probabilities import NEGLIGIBLE, raw_threshold
+from lesionflow.preprocessing import find_way_back
+from support.bundles import small_plan
+
+SHAPE, SPACING_MM = (9, 24, 30), (3.0, 0.8, 0.5)
+START = MaskRules(probability_threshold=0.5, min_lesion_ml=0.0, fill_holes=False)
+TUMOR = (slice(2, 7), slice(5, 17), slice(6, 20))
+
+
+def _case(number: int, probabilities: np.ndarray, labels: np.ndarray, in_plane_scale: float = 1.0) -> RuleCase:
+    thickness, row, column = SPACING_MM
+    spacing_mm = (thickness, row * in_plane_scale, column * in_plane_scale)
+    geometry = Geometry.from_parts(SHAPE, spacing_mm, (0.0, 0.0, 0.0))
+    hu = np.full((1, *SHAPE), 40.0, np.float32)
+    hu[0, :, :, 26:] = -1000.0
+    hu[0, :, 12, 29] = 40.0  # the table's edge: not the body
+    case = Case(f"c-{number}", "p", ("CT",), Volume(hu, geometry), Mask(labels, geometry))
+    plan = small_plan().model_copy(update={"spacing_mm": (None, None, None)})
+    way = find_way_back(case.volume, plan)
+    inside = np.ascontiguousarray(way.view(probabilities[None].astype(np.float32)))
+    return RuleCase.of(case, NetworkAnswer(inside, way, {}), plan)
+
+
+def _truth() -> np.ndarray:
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[TUMOR] = 1
+    return labels
+
+
+def _choose(probabilities: np.ndarray, n: int = 3, start: MaskRules = START):
+    return choose_rules([_case(i, probabilities, _truth()) for i in range(n)], start, 1.0)
+
+
+def test_nothing_is_kept_where_nothing_helps() -> None:
+    choice = _choose(np.where(_truth() > 0, 0.95, 0.01))
+    assert choice.rules == START
+    assert choice.dice_before == choice.dice_after == 1.0
+    assert not any(trial.kept for trial in choice.trials)
+
+
+def test_a_timid_network_gets_a_lower_threshold() -> None:
+    choice = _choose(np.where(_truth() > 0, 0.45, 0.1))
+    assert choice.rules.probability_threshold in (0.3, 0.4)
+    assert (choice.dice_before, choice.dice_after) == (0.0, 1.0)
+    kept = [trial for trial in choice.trials if trial.kept]
+    assert [(t.rule, t.dice_before, t.dice_after, t.n_better, t.n_worse) for t in kept] == [
+        ("probability_threshold", 0.0, 1.0, 3, 0)
+    ]
+
+
+def test_specks_bring_a_smallest_lesion() -> None:
+    probabilities = np.where(_truth() > 0, 0.95, 0.01)
+    probabilities[0::4, 0::4, 24:26] = 0.9  # specks of two voxels, 0.0024 ml each
+    choice = _choose(probabilities)
+    assert choice.rules == START.model_copy(update={"min_lesion_ml": 0.1})
+    assert choice.dice_after == 1.0
+
+
+def test_a_hollow_tumor_brings_hole_filling() -> None:
+    probabilities = np.where(_truth() > 0, 0.95, 0.01)
+    probabilities[4, 8:14, 9:17] = 0.1
+    choice = _choose(probabilities)
+    assert choice.rules == START.model_copy(update={"fill_holes": True})
+
+
+def test_a_rule_of_the_params_that_harms_goes() -> None:
+    start = START.model_copy(update={"min_lesion_ml": 2.0})  # the tumor has 840 voxels of 0.0012 ml
+    choice = _choose(np.where(_truth() > 0, 0.95, 0.01), start=start)
+    assert choice.rules.min_lesion_ml < 1.008
+    assert (choice.dice_before, choice.dice_after) == (0.0, 1.0)
+
+
+def test_a_rule_that_harms_more_cases_than_it_helps_is_not_kept() -> None:
+    good, timid = np.where(_truth() > 0, 0.95, 0.01), np.where(_truth() > 0, 0.45, 0.01)
+    # In two cases a thin shell of 0.45 lies around the tumor: a lower threshold takes it in.
+    shell = good.copy()
+    shell[1:8, 4:18, 5:21] = np.maximum(shell[1:8, 4:18, 5:21], 0.45)
+    cases = [_case(0, timid, _truth()), _case(1, shell, _truth()), _case(2, shell, _truth())]
+    assert choose_rules(cases, START, 1.0).rules.probability_threshold == 0.5
+
+
+def test_the_sparse_case_gives_back_what_it_was_made_of() -> None:
+    probabilities = np.random.default_rng(2).uniform(0.02, 1.0, SHAPE).astype(np.float32)
+    case = _case(0, probabilities, _truth())
+    np.testing.assert_array_equal(case.dense()[0], probabilities[:, :, :26])
+    np.testing.assert_array_equal(case.reference(), _truth()[:, :, :26])
+    labels = case.predict(START, 1.0)
+    np.testing.assert_array_equal(labels, probabilities[:, :, :26] >= 0.5)
+    both = (labels & case.reference()).sum()
+    assert case.score(labels) == (pytest.approx(2 * both / (labels.sum() + case.reference().sum())),)
+
+
+def test_evidence_says_which_lesions_are_real() -> None:
+    probabilities = np.where(_truth() > 0, 0.8, 0.0)
+    probabilities[0, 20:22, 1:4] = 0.6
+    (found,) = _case(0, probabilities, _truth()).gather(
+        np.where(probabilities > 0.5, 1, 0)[:, :, :26].astype(np.uint8), 1.0
+    )
+    assert [lesion.real for lesion in found.lesions] == [True, False]
+    np.testing.assert_allclose([lesion.mean_probability for lesion in found.lesions], [0.8, 0.6], atol=1e-6)
+    # 6 voxels of 0.6 and 840 of 0.8 in a mask of 846: all that is expected lies inside.
+    assert found.expected_dice == pytest.approx(2 * (840 * 0.8 + 6 * 0.6) / (846 + 840 * 0.8 + 6 * 0.6))
+    # Slices run to the head (z), rows to the back (y), columns to the left (x).
+    np.testing.assert_allclose(found.lesions[0].center_mm, (12.5 * 0.5, 10.5 * 0.8, 4 * 3.0))
+
+
+def test_a_threshold_is_turned_back_through_the_calibration_but_never_to_what_is_negligible() -> None:
+    assert raw_threshold(START, 1.0) == pytest.approx(0.5)
+    # logit(0.7) = 0.8473; twice that is 1.6946, the logit of 0.844828.
+    assert raw_threshold(START.model_copy(update={"probability_threshold": 0.7}), 2.0) == pytest.approx(
+        0.844828, abs=1e-6
+    )
+    assert raw_threshold(START.model_copy(update={"probability_threshold": 0.1}), 4.0) == NEGLIGIBLE
+
+
+@pytest.mark.parametrize(("n_cases", "kept"), [(4, False), (5, True)])
+def test_found_lesions_are_thrown_away_only_beyond_chance(n_cases, kept) -> None:
+    # Another lesion too large for any smallest size that is tried, wrong in every case: (1/2)^4 > 0.05 > (1/2)^5.
+    probabilities = np.where(_truth() > 0, 0.95, 0.01)
+    probabilities[:, 20:24, 2:22] = 0.95
+    truth = _truth()
+    scale = 2.0  # voxels of 3.0 x 1.6 x 1.0 mm: the wrong lesion has 3.5 ml, the tumor 4.0
+    choice = choose_rules([_case(i, probabilities, truth, scale) for i in range(n_cases)], START, 1.0)
+    trial = next(trial for trial in choice.trials if trial.rule == "largest_only")
+    assert (trial.n_better, trial.n_worse) == (n_cases, 0)
+    assert trial.dice_after > trial.dice_before + 0.1
+    assert choice.rules.largest_only is trial.kept is kept

@@ -1,0 +1,241 @@
+import hashlib
+from itertools import combinations
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from lesionflow.cohort.splitting import SplitCase, SplitRules, digest_of_test_set, make_split
+from lesionflow.data.split import Split
+from lesionflow.errors import ArtifactError, ConfigError, InputError
+
+RULES = SplitRules(seed=13, test_fraction=0.25, n_folds=4, fold=1, n_volume_strata=3)
+
+
+def _sha(text):
+    return hashlib.sha256(str(text).encode()).hexdigest()
+
+
+def _cases(numbers, *, prefix="p", cases_each=lambda number: 1 + number % 2):
+    """Patients by number; a number always has the same images and volume, whatever the pseudonyms."""
+    return [
+        SplitCase(f"{prefix}{n:03d}-c{i}", f"{prefix}{n:03d}", float((n * 37) % 101), _sha((n, i)))
+        for n in numbers
+        for i in range(cases_each(n))
+    ]
+
+
+def _numbers(ids):
+    return sorted({int(case_id[1:4]) for case_id in ids})
+
+
+def _patients(split, part):
+    return {case_id[:4] for case_id in getattr(split, part)}
+
+
+populations = st.sets(st.integers(0, 300), min_size=6, max_size=60)
+
+
+@given(populations, st.integers(0, 5), st.sampled_from([0.1, 0.25, 0.4]), st.integers(1, 4))
+@settings(max_examples=60, deadline=None)
+def test_every_case_has_one_place_and_patients_stay_together(numbers, seed, fraction, strata):
+    rules = SplitRules(seed=seed, test_fraction=fraction, n_folds=3, fold=0, n_volume_strata=strata)
+    cases = _cases(numbers)
+    split = make_split(cases, rules)
+    everything = sorted(case.case_id for case in cases)
+    assert sorted([*split.train, *split.validation, *split.test]) == everything
+    for one, other in combinations(("train", "validation", "test"), 2):
+        assert not _patients(split, one) & _patients(split, other)
+    validated = [case_id for fold in split.folds for case_id in fold.validation]
+    assert sorted([*validated, *split.test]) == everything
+    assert all(fold.train and fold.validation for fold in split.folds)
+    assert 1 <= len(split.test_patients) == min(max(int(fraction * len(numbers) + 0.5), 1), len(numbers) - 3)
+    sizes = [len({c[:4] for c in fold.validation}) for fold in split.folds]
+    assert max(sizes) - min(sizes) <= strata
+
+
+@given(populations, st.sets(st.integers(0, 300), max_size=60), st.data())
+@settings(max_examples=80, deadline=None)
+def test_nobody_ever_crosses_the_lock(first, added, data):
+    old = make_split(_cases(first), RULES)
+    gone = data.draw(st.sets(st.sampled_from(sorted(first)), max_size=len(first) - 1))
+    present = (first - gone) | added
+    assume(len(present) > RULES.n_folds)
+    assume(len(present - set(_numbers(old.test))) >= RULES.n_folds)
+    assume(present & first)
+    new = make_split(_cases(present), RULES, previous=old)
+    assert set(old.test_patients) <= set(new.test_patients)
+    assert set(old.other_patients) <= set(new.other_patients)
+    assert not set(new.test_patients) & set(new.other_patients)
+    back = make_split(_cases(first | added), RULES, previous=new)
+    assert set(old.other_patients).isdisjoint(back.test_patients), "who left and came back is where they were"
+    assert set(old.test_patients) <= set(back.test_patients)
+
+
+@given(populations)
+@settings(max_examples=30, deadline=None)
+def test_the_same_data_and_lock_give_the_same_split(numbers):
+    split = make_split(_cases(numbers), RULES)
+    assert make_split(_cases(sorted(numbers, reverse=True)), RULES, previous=split) == split
+    assert Split.model_validate_json(split.model_dump_json()) == split
+
+
+@given(populations)
+@settings(max_examples=30, deadline=None)
+def test_pseudonyms_do_not_matter(numbers):
+    one, other = make_split(_cases(numbers), RULES), make_split(_cases(numbers, prefix="x"), RULES)
+    assert _numbers(one.test) == _numbers(other.test)
+    assert [_numbers(fold.validation) for fold in one.folds] == [_numbers(fold.validation) for fold in other.folds]
+
+
+def test_new_patients_bring_the_test_set_to_its_fraction_and_keep_the_folds():
+    old = make_split(_cases(range(40)), RULES)
+    new = make_split(_cases(range(80)), RULES, previous=old)
+    assert (len(old.test_patients), len(new.test_patients)) == (10, 20)
+    for before, after in zip(old.folds, new.folds, strict=True):
+        assert set(before.validation) <= set(after.validation)
+
+
+def test_strata_share_the_test_set():
+    # Volumes fall into three clear groups of 8 patients; a quarter of each is 2.
+    cases = [SplitCase(f"c{n}", f"p{n}", 10.0 ** (n // 8) + n / 100, _sha(n)) for n in range(24)]
+    for seed in range(10):
+        rules = SplitRules(seed=seed, test_fraction=0.25, n_folds=3, fold=0, n_volume_strata=3)
+        split = make_split(cases, rules)
+        assert sorted(int(name[1:]) // 8 for name in split.test_patients) == [0, 0, 1, 1, 2, 2]
+        for fold in split.folds:
+            assert sorted(int(name[1:]) // 8 for name in fold.validation) == [0, 0, 1, 1, 2, 2]
+
+
+def test_another_seed_draws_others_but_not_against_the_lock():
+    reseeded = SplitRules(seed=14, test_fraction=0.25, n_folds=4, fold=1, n_volume_strata=3)
+    old = make_split(_cases(range(40)), RULES)
+    assert make_split(_cases(range(40)), reseeded).test != old.test
+    assert make_split(_cases(range(40)), reseeded, previous=old).test == old.test
+
+
+def test_another_number_of_folds_starts_them_anew():
+    old = make_split(_cases(range(40)), RULES)
+    fewer = SplitRules(seed=13, test_fraction=0.25, n_folds=2, fold=0, n_volume_strata=3)
+    new = make_split(_cases(range(40)), fewer, previous=old)
+    assert new.test == old.test
+    assert len(new.folds) == 2
+    assert abs(len(_numbers(new.train)) - len(_numbers(new.validation))) <= 2
+
+
+def test_a_fold_whose_patients_left_is_filled_again():
+    old = make_split(_cases(range(20)), RULES)
+    gone = set(_numbers(old.folds[2].validation))
+    new = make_split(_cases(set(range(20)) - gone), RULES, previous=old)
+    assert all(fold.validation for fold in new.folds)
+
+
+def test_unknown_volumes_count_as_none():
+    cases = [SplitCase(f"c{n}", f"p{n}", float("nan"), _sha(n)) for n in range(8)]
+    assert len(make_split(cases, RULES).test) == 2
+
+
+def test_a_zero_fraction_tests_nobody():
+    none = SplitRules(seed=1, test_fraction=0.0, n_folds=2, fold=0, n_volume_strata=1)
+    assert make_split(_cases(range(2)), none).test == ()
+
+
+@pytest.mark.parametrize("n_patients", [0, 1, 4])
+def test_too_few_patients_are_refused_with_what_to_do(n_patients):
+    with pytest.raises(InputError, match=r"split\.n_folds") as caught:
+        make_split(_cases(range(n_patients)), RULES)
+    assert caught.value.reason == "too_few_patients"
+
+
+def test_as_many_patients_as_needed_are_enough():
+    split = make_split(_cases(range(5)), RULES)
+    assert [len(_numbers(fold.validation)) for fold in split.folds] == [1, 1, 1, 1]
+
+
+def test_the_fold_must_exist():
+    with pytest.raises(ConfigError, match=r"split\.fold below split\.n_folds = 4, found 4"):
+        make_split(_cases(range(9)), SplitRules(13, 0.25, 4, 4, 3))
+
+
+def test_a_lock_of_other_pseudonyms_is_refused_not_ignored():
+    with pytest.raises(ConfigError, match="another key"):
+        make_split(_cases(range(20)), RULES, previous=make_split(_cases(range(20), prefix="x"), RULES))
+
+
+def test_a_hundred_thousand_patients_are_split():
+    cases = [SplitCase(f"c{n}", f"p{n}", float(n % 1009), _sha(n)) for n in range(100_000)]
+    assert len(make_split(cases, RULES).test) == 25_000
+
+
+def test_the_digest_of_a_test_set_sees_its_cases_images_and_outlines_alone():
+    split = make_split(_cases(range(9)), RULES)
+    one, other = split.test[0], split.train[0]
+    hashes = {case_id: (f"i-{case_id}", f"m-{case_id}") for case_id in (*split.train, *split.validation, *split.test)}
+    digest = digest_of_test_set(split, hashes)
+    assert digest_of_test_set(split, {**hashes, other: ("new", "new")}) == digest
+    assert digest_of_test_set(split, {**hashes, one: ("new", f"m-{one}")}) != digest
+    assert digest_of_test_set(split, {**hashes, one: (f"i-{one}", "new")}) != digest
+    assert digest_of_test_set(split.model_copy(update={"test": split.test[1:]}), hashes) != digest
+    with pytest.raises(ArtifactError, match=one):
+        digest_of_test_set(split, {name: value for name, value in hashes.items() if name != one})
+
+
+def _twins(pairs, numbers, prefix="p"):
+    """Cases of patients; each pair of numbers shares a group of near-duplicates."""
+    group = {number: str(i) for i, pair in enumerate(pairs) for number in pair}
+    return [case._replace(twins=group.get(int(case.patient_id[1:]), "")) for case in _cases(numbers, prefix=prefix)]
+
+
+@given(populations, st.integers(0, 9), st.data())
+@settings(max_examples=60, deadline=None)
+def test_near_duplicates_are_never_parted(numbers, seed, data):
+    a, b, c, d = data.draw(st.lists(st.sampled_from(sorted(numbers)), min_size=4, max_size=4, unique=True))
+    pairs = [(a, b), (c, d)]
+    rules = SplitRules(seed=seed, test_fraction=0.25, n_folds=2, fold=0, n_volume_strata=2)
+    split = make_split(_twins(pairs, numbers), rules)
+    for pair in pairs:
+        for part in (split.test, *(fold.validation for fold in split.folds)):
+            assert len({number in _numbers(part) for number in pair}) == 1
+
+
+def test_a_new_twin_of_a_test_patient_joins_the_test_set():
+    old = make_split(_cases(range(20)), RULES)
+    tested, trained = _numbers(old.test)[0], _numbers(old.train)[0]
+    new = make_split(_twins([(tested, 500), (trained, 501)], [*range(20), 500, 501]), RULES, previous=old)
+    assert "p500" in new.test_patients
+    assert "p501" in new.other_patients
+    fold = next(fold for fold in new.folds if f"p{trained:03d}" in {c[:4] for c in fold.validation})
+    assert "p501" in {c[:4] for c in fold.validation}
+
+
+def test_twins_that_the_lock_parted_stay_and_a_third_is_not_tested_on():
+    old = make_split(_cases(range(20)), RULES)
+    tested, trained = _numbers(old.test)[0], _numbers(old.train)[0]
+    new = make_split(_twins([(tested, trained, 500)], [*range(20), 500]), RULES, previous=old)
+    assert set(old.test_patients) == set(new.test_patients)
+    assert "p500" in new.other_patients
+
+
+def test_sites_and_scanners_share_the_parts():
+    # 8 patients of each of 3 sites; in each, half from either maker; volumes in no relation to these.
+    cases = [
+        SplitCase(f"c{n}", f"p{n}", float((n * 7) % 24), _sha(n), (f"s-{n % 3}", ("A", "B")[n // 3 % 2], "CT"))
+        for n in range(24)
+    ]
+    for seed in range(12):
+        rules = SplitRules(seed=seed, test_fraction=0.25, n_folds=3, fold=0, n_volume_strata=2)
+        split = make_split(cases, rules)
+        numbers = [int(name[1:]) for name in split.test_patients]
+        assert sorted(n % 3 for n in numbers) == [0, 0, 1, 1, 2, 2], seed
+        assert sorted(n // 3 % 2 for n in numbers) == [0, 0, 0, 1, 1, 1], seed
+        for fold in split.folds:
+            sites = [int(c[1:]) % 3 for c in fold.validation]
+            assert all(sites.count(site) in (1, 2, 3) for site in range(3)), seed
+
+
+def test_names_of_sites_do_not_matter():
+    def make(names):
+        cases = [SplitCase(f"c{n}", f"p{n}", float(n % 7), _sha(n), (names[n % 3],)) for n in range(24)]
+        return make_split(cases, RULES).test
+
+    assert make(["s-a", "s-b", "s-c"]) == make(["s-z", "s-b", "s-a"])

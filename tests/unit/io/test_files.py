@@ -1,0 +1,91 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lesionflow.io.files import replacing_file, replacing_folder, sha256_file, sha256_folder, write_text
+
+
+class Interrupted(Exception):  # noqa: N818
+    pass
+
+
+def test_a_file_is_there_when_all_of_it_is_written(tmp_path):
+    with replacing_file(tmp_path / "new" / "a.nii.gz") as partial:
+        partial.write_text("whole")
+        assert partial.name.endswith("a.nii.gz")
+        assert not (tmp_path / "new" / "a.nii.gz").exists()
+    assert (tmp_path / "new" / "a.nii.gz").read_text() == "whole"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.nii.gz"]
+
+
+def fail_within(replacing, write):
+    with replacing as partial:
+        write(partial)
+        raise Interrupted
+
+
+def test_a_fault_leaves_the_old_file_and_nothing_beside_it(tmp_path):
+    write_text(tmp_path / "a", "old")
+    with pytest.raises(Interrupted):
+        fail_within(replacing_file(tmp_path / "a"), lambda partial: partial.write_text("half"))
+    assert (tmp_path / "a").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_replaces_the_old_one_as_a_whole(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").touch()
+    with replacing_folder(tmp_path / "out") as partial:
+        (partial / "new").touch()
+        assert (tmp_path / "out" / "old").exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_fault_leaves_the_old_folder(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").touch()
+    with pytest.raises(Interrupted):
+        fail_within(replacing_folder(tmp_path / "out"), lambda partial: (partial / "new").touch())
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["old"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_killed_writer_leaves_no_half_file_under_the_name(tmp_path):
+    code = (
+        "import sys, time, pathlib\n"
+        "from lesionflow.io.storage import replacing_file\n"
+        "with replacing_file(pathlib.Path(sys.argv[1])) as partial:\n"
+        "    partial.write_text('half')\n"
+        "    print('writing', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a")], stdout=subprocess.PIPE) as writer:
+        writer.stdout.readline()
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.wait()
+        deadline = time.monotonic() + 5
+        while writer.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert not (tmp_path / "a").exists()
+
+
+def test_hashes_are_those_of_sha256sum(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert sha256_file(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_folders_hash_looks_at_names_and_bytes_and_not_at_hidden_files(tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a").write_text("1")
+    first = sha256_folder(tmp_path)
+    (tmp_path / ".partial").write_text("x")
+    assert sha256_folder(tmp_path) == first
+    (tmp_path / "d" / "a").write_text("2")
+    changed = sha256_folder(tmp_path)
+    (tmp_path / "d" / "a").rename(tmp_path / "d" / "b")
+    assert len({first, changed, sha256_folder(tmp_path)}) == 3
