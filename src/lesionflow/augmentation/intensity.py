@@ -21,7 +21,7 @@ class ByChannel(albumentations.ImageOnlyTransform):
     """Base: change the planes of each channel together.
 
     Attributes:
-        n_hints: Channels at the end that are no intensities, and left as they are.
+        n_coarse_predictions: Channels at the end that are no intensities, and left as they are.
 
     Args:
         n_slices: Planes a channel.
@@ -31,12 +31,12 @@ class ByChannel(albumentations.ImageOnlyTransform):
     def __init__(self, n_slices: int, p: float) -> None:
         super().__init__(p=p)
         self.n_slices = n_slices
-        self.n_hints = 0
+        self.n_coarse_predictions = 0
 
     def apply(self, img: Image, **_: Any) -> Image:
-        """Change every channel of (row, column, plane) but the hints."""
+        """Change every channel of (row, column, plane) but the coarse predictions."""
         planes = np.split(img, img.shape[-1] // self.n_slices, axis=-1)
-        n_changed = len(planes) - self.n_hints
+        n_changed = len(planes) - self.n_coarse_predictions
         changed = [self.change(channel) for channel in planes[:n_changed]]
         return np.concatenate([*changed, *planes[n_changed:]], axis=-1, dtype=np.float32)
 

@@ -111,7 +111,7 @@ class Augmentation:
 
 
 def build_augmentation(
-    changes: Changes, *, spacing_mm: SpacingMm, n_image_slices: int, n_mask_slices: int, n_hints: int = 0
+    changes: Changes, *, spacing_mm: SpacingMm, n_image_slices: int, n_mask_slices: int, n_coarse_predictions: int = 0
 ) -> Augmentation:
     """Build the augmentation of training patches.
 
@@ -123,7 +123,7 @@ def build_augmentation(
         spacing_mm: (slice, row, column) spacing of model space; 1 where it is unknown.
         n_image_slices: Slices of an image patch.
         n_mask_slices: Slices of a mask patch: 1 when only the middle slice is predicted.
-        n_hints: Channels at the end that are probabilities: moved as the others are, their values left alone.
+        n_coarse_predictions: Channels at the end that are probabilities: moved as the others are, their values left alone.
 
     Returns:
         The augmentation.
@@ -155,7 +155,7 @@ def build_augmentation(
         transforms.append(LowResolution(factor, n_image_slices, p=changes.low_resolution_probability))
     for transform in transforms:
         if isinstance(transform, ByChannel):
-            transform.n_hints = n_hints
+            transform.n_coarse_predictions = n_coarse_predictions
     return Augmentation(transforms, VolumeWarp(spacing_mm=spacing_mm, **shape) if in_volume else None)
 
 

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from lesionflow.data.calibration import DicePrediction, LesionConfidence, TargetConfidence, VolumeInterval
 from lesionflow.data.dataset import Target
 from lesionflow.inference.findings import lesion_confidence, logit, predict_dice
-from lesionflow.inference.lesion_probabilities import Evidence
+from lesionflow.inference.lesion_probabilities import TargetProbabilities
 from lesionflow.metrics.probabilities import conformal_quantile
 
 #: Coverage of the volume interval, where there are cases enough (nine).
@@ -31,7 +31,7 @@ EMPTY_PRIOR = 0.5
 class CaseOutcome(NamedTuple):
     """What a validation case came to: evidence, Dice and true volume of each target."""
 
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[TargetProbabilities, ...]
     dice: tuple[float, ...]
     true_ml: tuple[float, ...]
 
@@ -90,7 +90,7 @@ def fit_dice(
     Of an empty mask probabilities say little: its Dice is 1 or 0, and the share of such cases that were right is told.
 
     Args:
-        expected: (n,) `Evidence.expected_dice`.
+        expected: (n,) `TargetProbabilities.expected_dice`.
         dice: (n,) true ones.
         empty: (n,) whether the mask is empty.
 

@@ -123,7 +123,7 @@ def _outcome(case: RuleCase, rules: MaskRules, temperature: float) -> CaseOutcom
     labels, truth = case.predict(rules, temperature), case.reference()
     voxel_ml = case.geometry.voxel_volume_ml
     true_ml = tuple(float(np.isin(truth, target.labels).sum()) * voxel_ml for target in case.targets)
-    return CaseOutcome(case.gather(labels, temperature), case.score(labels), true_ml)
+    return CaseOutcome(case.measure_probabilities(labels, temperature), case.score(labels), true_ml)
 
 
 def _profile(plan: Plan, read_case: ReadCase, training: Sequence[str]) -> InputProfile | None:

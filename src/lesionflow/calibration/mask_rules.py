@@ -13,7 +13,13 @@ from lesionflow.data.case import Case
 from lesionflow.data.dataset import Target
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.plan import Plan
-from lesionflow.inference.lesion_probabilities import NEGLIGIBLE, Evidence, gather, raw_threshold, sum_expected
+from lesionflow.inference.lesion_probabilities import (
+    NEGLIGIBLE,
+    TargetProbabilities,
+    measure_probabilities,
+    raw_threshold,
+    sum_expected,
+)
 from lesionflow.inference.postprocessing import SMOOTHING_REACH, Box, above_threshold, to_labels
 from lesionflow.inference.segmenter import NetworkAnswer
 from lesionflow.metrics.overlap import count, dice
@@ -113,7 +119,7 @@ class RuleCase:
         truth = self.reference()
         return tuple(dice(count(np.isin(truth, t.labels), np.isin(labels, t.labels))) for t in self.targets)
 
-    def gather(self, labels: NDArray[np.uint8], temperature: float) -> tuple[Evidence, ...]:
+    def measure_probabilities(self, labels: NDArray[np.uint8], temperature: float) -> tuple[TargetProbabilities, ...]:
         """Return what the probabilities say of a mask, each lesion compared with the reference."""
         whole = self.dense()
 
@@ -121,7 +127,9 @@ class RuleCase:
             yield slice(first, last), whole[:, first:last]
 
         expected = sum_expected(whole, temperature)
-        return gather(labels, self.geometry, slabs, self.targets, temperature, expected, self.reference())
+        return measure_probabilities(
+            labels, self.geometry, slabs, self.targets, temperature, expected, self.reference()
+        )
 
 
 class _Sparse(NamedTuple):

@@ -18,7 +18,7 @@ LOCK = Path(__file__).resolve().parents[3] / "requirements.lock"
 NEEDED_MEMORY_GIB, NEEDED_DISK_GIB = 4.0, 5.0
 
 
-class Finding(NamedTuple):
+class MachineFact(NamedTuple):
     """One line: `ok`, `missing` (something would fail) or `note`."""
 
     state: str
@@ -40,23 +40,23 @@ def _doctor(parsed: argparse.Namespace) -> int:
     return 1 if any(finding.state == "missing" for finding in findings) else 0
 
 
-def _machine() -> Iterator[Finding]:
+def _machine() -> Iterator[MachineFact]:
     right = sys.version_info[:2] == (3, 11)
-    yield Finding("ok" if right else "missing", "Python", f"{platform.python_version()} (3.11 is needed)")
-    yield Finding("ok", "cores", str(len(os.sched_getaffinity(0))))
+    yield MachineFact("ok" if right else "missing", "Python", f"{platform.python_version()} (3.11 is needed)")
+    yield MachineFact("ok", "cores", str(len(os.sched_getaffinity(0))))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
-    yield Finding("ok" if memory >= NEEDED_MEMORY_GIB else "missing", "memory", f"{memory:.1f} GiB")
+    yield MachineFact("ok" if memory >= NEEDED_MEMORY_GIB else "missing", "memory", f"{memory:.1f} GiB")
     disk = shutil.disk_usage(Path.cwd()).free / GIB
-    yield Finding("ok" if disk >= NEEDED_DISK_GIB else "missing", "free disk here", f"{disk:.1f} GiB")
+    yield MachineFact("ok" if disk >= NEEDED_DISK_GIB else "missing", "free disk here", f"{disk:.1f} GiB")
     gpu = shutil.which("nvidia-smi")
-    yield Finding(
+    yield MachineFact(
         "ok" if gpu else "note", "GPU", "nvidia-smi is here" if gpu else "none seen; training runs on the CPU"
     )
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[MachineFact]:
     if not LOCK.is_file():
-        yield Finding("note", "packages", "requirements.lock is not here to compare with")
+        yield MachineFact("note", "packages", "requirements.lock is not here to compare with")
         return
     pinned = dict(line.split("==") for line in LOCK.read_text(encoding="utf-8").split() if "==" in line)
     wrong = []
@@ -68,25 +68,25 @@ def _packages() -> Iterator[Finding]:
         if found != version:
             wrong.append(f"{name} {found} (needs {version})")
     detail = f"{len(pinned)} as pinned" if not wrong else f"{', '.join(wrong[:6])}: run make setup"
-    yield Finding("missing" if wrong else "ok", "packages", detail)
+    yield MachineFact("missing" if wrong else "ok", "packages", detail)
 
 
-def _programs() -> Iterator[Finding]:
+def _programs() -> Iterator[MachineFact]:
     for program, need, words in (
         ("git", True, "lesionflow run needs it"),
         ("docker", False, "only make image needs it"),
         ("dciodvfy", False, "only checks written DICOM SEGs; Debian: dicom3tools"),
     ):
         path = shutil.which(program)
-        yield Finding("ok" if path else "missing" if need else "note", program, path or f"not here; {words}")
+        yield MachineFact("ok" if path else "missing" if need else "note", program, path or f"not here; {words}")
 
 
-def _state() -> Iterator[Finding]:
+def _state() -> Iterator[MachineFact]:
     settings = Settings()
     key = settings.private_dir / "pseudonym.key"
-    yield Finding(
+    yield MachineFact(
         "ok" if key.exists() else "note", "pseudonym key", f"{key}" if key.exists() else "made by the first ingest"
     )
-    yield Finding("note", "MLflow", settings.tracking_uri)
+    yield MachineFact("note", "MLflow", settings.tracking_uri)
     here = [name for name in ("dvc.yaml", "params.yaml", "data/raw") if Path(name).exists()]
-    yield Finding("note", "workspace here", ", ".join(here) or "none: lesionflow init DIR --preset NAME")
+    yield MachineFact("note", "workspace here", ", ".join(here) or "none: lesionflow init DIR --preset NAME")

@@ -52,7 +52,7 @@ class InferencePlan(_Frozen):
 class CoarsePlan(_Frozen):
     """The first stage of a cascade: networks on the model space shrunk by whole factors, who see more of the body at once.
 
-    What they find, a probability a target, is given to the plan's own network as further channels: hints. `factors` are those of
+    What they find, a probability a target, is given to the plan's own network as further channels: coarse predictions. `factors` are those of
     (slice, row, column); `patch_size` is in the shrunk space.
     """
 
@@ -105,11 +105,11 @@ class Plan(_Frozen):
 
     @property
     def in_channels(self) -> int:
-        """Input channels of the network: in 2D, neighboring slices are channels too; in a cascade, so are hints."""
-        return len(self.channels) * (self.context_slices if self.dimensions == 2 else 1) + self.n_hints
+        """Input channels of the network: in 2D, neighboring slices are channels too; in a cascade, so are coarse predictions."""
+        return len(self.channels) * (self.context_slices if self.dimensions == 2 else 1) + self.n_coarse_predictions
 
     @property
-    def n_hints(self) -> int:
+    def n_coarse_predictions(self) -> int:
         """Channels that the first stage of a cascade gives to the network: one a target."""
         return len(self.targets) if self.coarse else 0
 

@@ -29,7 +29,7 @@ EQUAL_FRACTION = 1e-9
 MAX_NAMED_CASES = 5
 
 
-class Difference(NamedTuple):
+class MetricDifference(NamedTuple):
     """One metric of two models, paired by patient.
 
     `gain` is how much better the second is, in the metric's unit: positive is better, whichever way the metric points;
@@ -87,7 +87,7 @@ def compare_tables(
     n_bootstrap: int,
     confidence_level: float,
     seed: int,
-) -> tuple[Difference, ...]:
+) -> tuple[MetricDifference, ...]:
     """Compare two models' scores on the same cases.
 
     Args:
@@ -107,7 +107,7 @@ def compare_tables(
     require_comparable(first, second, metrics)
     pairs = first.merge(second, on=KEYS, suffixes=("_first", "_second"))
     pairs = pairs.rename(columns={"patient_id_first": "patient_id"})
-    found: list[Difference] = []
+    found: list[MetricDifference] = []
     for target in dict.fromkeys(pairs["target"]):
         rows = pairs[pairs["target"] == target]
         plain = [_compare(rows, target, name, n_bootstrap, confidence_level, seed) for name in metrics]
@@ -213,7 +213,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def _compare(
     rows: pd.DataFrame, target: str, metric: str, n_bootstrap: int, confidence_level: float, seed: int
-) -> Difference:
+) -> MetricDifference:
     scores = rows[["patient_id", f"{metric}_first", f"{metric}_second"]].set_axis(
         ["patient_id", "first", "second"], axis=1
     )
@@ -222,11 +222,11 @@ def _compare(
     means = defined.groupby("patient_id", sort=True)[["first", "second"]].mean()
     if not len(means):
         nothing = (math.nan,) * 7
-        return Difference(metric, target, *nothing, n_patients=0, n_undefined_for_one=n_odd)
+        return MetricDifference(metric, target, *nothing, n_patients=0, n_undefined_for_one=n_odd)
     gains = METRICS[metric].direction * (means["second"] - means["first"]).to_numpy(dtype=float)
     draws = np.concatenate([w @ gains / len(gains) for w in bootstrap_weights(len(gains), n_bootstrap, seed)])
     low, high = percentile_interval(draws, confidence_level)
-    return Difference(
+    return MetricDifference(
         metric,
         target,
         first=float(means["first"].mean()),

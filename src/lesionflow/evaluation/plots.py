@@ -115,22 +115,22 @@ def reliability_plot(found: Reliability) -> bytes:
     return to_png(figure)
 
 
-def slope_plot(ours: pd.DataFrame, theirs: pd.DataFrame, rival: str) -> bytes:
-    """Draw each case's Dice with the rival and with this model as one line: up is better."""
-    pairs = theirs[["case_id", "dice"]].merge(ours[["case_id", "dice"]], on="case_id", suffixes=("_rival", "_model"))
+def slope_plot(ours: pd.DataFrame, theirs: pd.DataFrame, champion: str) -> bytes:
+    """Draw each case's Dice with the champion and with this model as one line: up is better."""
+    pairs = theirs[["case_id", "dice"]].merge(ours[["case_id", "dice"]], on="case_id", suffixes=("_champion", "_model"))
     figure = Figure(figsize=(4.6, 4.2), dpi=DPI, layout="constrained")
     axis = figure.subplots()
     groups = {
-        "better": (BETTER_COLOR, "-", pairs["dice_model"] - pairs["dice_rival"] > EVEN_DICE),
-        "worse": (WORSE_COLOR, "--", pairs["dice_rival"] - pairs["dice_model"] > EVEN_DICE),
+        "better": (BETTER_COLOR, "-", pairs["dice_model"] - pairs["dice_champion"] > EVEN_DICE),
+        "worse": (WORSE_COLOR, "--", pairs["dice_champion"] - pairs["dice_model"] > EVEN_DICE),
     }
     groups["alike"] = (EVEN_COLOR, ":", ~(groups["better"][2] | groups["worse"][2]))
     for name, (color, line, chosen) in groups.items():
-        rows = pairs.loc[chosen, ["dice_rival", "dice_model"]].to_numpy()
+        rows = pairs.loc[chosen, ["dice_champion", "dice_model"]].to_numpy()
         for number, row in enumerate(rows):
             label = f"{name} ({len(rows)})" if number == 0 else None
             axis.plot((0, 1), row, color=color, linestyle=line, marker="o", markersize=4, label=label)
-    axis.set_xticks([0, 1], [rival, "this model"])
+    axis.set_xticks([0, 1], [champion, "this model"])
     axis.set(ylabel="Dice of each case", xlim=(-0.25, 1.25), ylim=(-0.03, 1.03))
     figure.legend(fontsize=8, loc="outside upper right", ncols=3, frameon=False)
     return to_png(figure)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lesionflow.data.bundle import Card
 from lesionflow.data.plan import Plan
-from lesionflow.evaluation.comparison import Difference
+from lesionflow.evaluation.comparison import MetricDifference
 from lesionflow.evaluation.froc import READ_OFF_AT
 from lesionflow.evaluation.page import (
     UNDEFINED,
@@ -52,8 +52,8 @@ class ReportContent:
         plots: By target, pictures of all cases together.
         worst: Case id and picture, worst first.
         training: The curves of the training, None where the run's store does not have them.
-        rival: What the champion is called; None without one.
-        rival_note: Why there is no comparison, where there is none.
+        champion: What the champion is called; None without one.
+        champion_note: Why there is no comparison, where there is none.
         confidence_level: Of all intervals.
         data: Facts about the test data, name and value.
     """
@@ -66,8 +66,8 @@ class ReportContent:
     plots: Mapping[str, Sequence[Picture]]
     worst: Sequence[tuple[str, Picture]]
     training: Picture | None
-    rival: str | None
-    rival_note: str
+    champion: str | None
+    champion_note: str
     confidence_level: float
     data: Sequence[tuple[str, str]]
 
@@ -145,9 +145,9 @@ def _target(name: str, result: TargetResult, content: ReportContent) -> str:
     return "\n".join(parts)
 
 
-def _against(differences: Sequence[Difference], content: ReportContent) -> str:
-    if not differences or content.rival is None:
-        return f"<p class='verdict'>{html.escape(content.rival_note)}</p>"
+def _against(differences: Sequence[MetricDifference], content: ReportContent) -> str:
+    if not differences or content.champion is None:
+        return f"<p class='verdict'>{html.escape(content.champion_note)}</p>"
     level = content.confidence_level
     dice = next(d for d in differences if d.metric == "dice")
     kind = dice.verdict(level).replace("not told apart", "even")
@@ -164,7 +164,7 @@ def _against(differences: Sequence[Difference], content: ReportContent) -> str:
     ]
     heads = ("metric", "champion", "this model", "this model is", "patients", "undefined for one")
     return (
-        f"<p class='verdict {kind}'>Against the champion, {html.escape(content.rival)}: Dice "
+        f"<p class='verdict {kind}'>Against the champion, {html.escape(content.champion)}: Dice "
         f"<b>{html.escape(dice.sentence(level))}</b>.</p><details><summary>Against the champion, metric by metric"
         f"</summary><p class='note'>Paired by patient. A gain is positive where this model is better. p: sign-flip test, "
         f"corrected by Holm's rule for {len(differences)} metrics.</p>{table(heads, rows)}</details>"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lesionflow.evaluation.comparison import Difference, compare_tables
+from lesionflow.evaluation.comparison import MetricDifference, compare_tables
 from lesionflow.evaluation.froc import Froc, froc_curve
 from lesionflow.evaluation.reliability import Reliability, measure_reliability
 from lesionflow.evaluation.scoring import Scores
@@ -27,7 +27,7 @@ class Sampling(NamedTuple):
     seed: int
 
 
-class Rival(NamedTuple):
+class ChampionScores(NamedTuple):
     """Another model, scored on the same cases: its name for people and its table of cases."""
 
     name: str
@@ -63,11 +63,15 @@ class TargetResult:
     subgroups: tuple[Subgroup, ...]
     froc: Froc | None
     reliability: Reliability
-    differences: tuple[Difference, ...]
+    differences: tuple[MetricDifference, ...]
 
 
 def summarize(
-    scores: Scores, cases: pd.DataFrame, targets: tuple[str, ...], sampling: Sampling, rival: Rival | None = None
+    scores: Scores,
+    cases: pd.DataFrame,
+    targets: tuple[str, ...],
+    sampling: Sampling,
+    champion: ChampionScores | None = None,
 ) -> dict[str, TargetResult]:
     """Summarize scores target by target.
 
@@ -76,15 +80,15 @@ def summarize(
         cases: The case table, for subgroups.
         targets: Names, in the plan's order.
         sampling: How intervals are made.
-        rival: The champion, scored on the same cases.
+        champion: The champion, scored on the same cases.
 
     Returns:
         A result a target.
 
     Raises:
-        ArtifactError: When the rival was scored on other cases.
+        ArtifactError: When the champion was scored on other cases.
     """
-    differences = compare_tables(rival.cases, scores.cases, HEADLINE, **sampling._asdict()) if rival else ()
+    differences = compare_tables(champion.cases, scores.cases, HEADLINE, **sampling._asdict()) if champion else ()
     return {
         target: TargetResult(
             estimates=estimate_means(_of(scores.cases, target), tuple(METRICS), **sampling._asdict()),

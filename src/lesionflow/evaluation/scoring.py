@@ -128,6 +128,6 @@ def _said(found: Segmentation, number: int) -> dict[str, float]:
         interval.coverage if interval else nothing,
         interval.low_ml if interval else nothing,
         interval.high_ml if interval else nothing,
-        found.oddity.score if found.oddity else nothing,
+        found.out_of_distribution.score if found.out_of_distribution else nothing,
     )
     return dict(zip(SAID, said, strict=True))

@@ -1,6 +1,6 @@
 """Bundle and volume in, mask out: the one path for evaluation, batch and serving."""
 
-from lesionflow.inference.findings import Finding
+from lesionflow.inference.findings import TargetFinding
 from lesionflow.inference.segmenter import NetworkAnswer, Segmentation, Segmenter
 
-__all__ = ["Finding", "NetworkAnswer", "Segmentation", "Segmenter"]
+__all__ = ["NetworkAnswer", "Segmentation", "Segmenter", "TargetFinding"]

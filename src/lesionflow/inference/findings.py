@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lesionflow.data.calibration import DicePrediction, LesionConfidence, TargetConfidence
-from lesionflow.inference.lesion_probabilities import Evidence
+from lesionflow.inference.lesion_probabilities import TargetProbabilities
 
 #: Probabilities are held this far from 0 and 1, so that their logits are finite.
 LEAST = 1e-6
 
 
 @dataclass(frozen=True)
-class Lesion:
+class FoundLesion:
     """One lesion found: volume, center in LPS mm, and the probability that it is one."""
 
     volume_ml: float
@@ -38,7 +38,7 @@ class PredictedDice:
 
 
 @dataclass(frozen=True)
-class Finding:
+class TargetFinding:
     """What was found of one target; null where the bundle has no figure to say it by.
 
     `mean_probability` is that of the mask's voxels, null when there is none.
@@ -49,10 +49,10 @@ class Finding:
     mean_probability: float | None
     interval: Interval | None
     predicted_dice: PredictedDice | None
-    lesions: tuple[Lesion, ...]
+    lesions: tuple[FoundLesion, ...]
 
 
-def describe(evidence: Sequence[Evidence], known: Sequence[TargetConfidence]) -> tuple[Finding, ...]:
+def describe(evidence: Sequence[TargetProbabilities], known: Sequence[TargetConfidence]) -> tuple[TargetFinding, ...]:
     """Say how sure the model is of what it found.
 
     Args:
@@ -86,7 +86,7 @@ def logit(probability: float) -> float:
     return math.log(p / (1.0 - p))
 
 
-def _describe(found: Evidence, fitted: TargetConfidence | None) -> Finding:
+def _describe(found: TargetProbabilities, fitted: TargetConfidence | None) -> TargetFinding:
     interval = dice = None
     if fitted is not None and fitted.volume is not None:
         low, high = fitted.volume.around(found.volume_ml)
@@ -96,8 +96,10 @@ def _describe(found: Evidence, fitted: TargetConfidence | None) -> Finding:
         dice = PredictedDice(value, fitted.dice.mean_absolute_error)
     model = fitted.lesions if fitted is not None else None
     lesions = tuple(
-        Lesion(found_lesion.volume_ml, found_lesion.center_mm, lesion_confidence(found_lesion.mean_probability, model))
+        FoundLesion(
+            found_lesion.volume_ml, found_lesion.center_mm, lesion_confidence(found_lesion.mean_probability, model)
+        )
         for found_lesion in found.lesions
     )
     mean = found.expected_inside_ml / found.volume_ml if found.volume_ml > 0 else None
-    return Finding(found.name, found.volume_ml, mean, interval, dice, lesions)
+    return TargetFinding(found.name, found.volume_ml, mean, interval, dice, lesions)

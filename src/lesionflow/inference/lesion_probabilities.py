@@ -23,7 +23,7 @@ Slabs = Callable[[int, int], Iterator[tuple[slice, NDArray[np.float32]]]]
 
 
 @dataclass(frozen=True)
-class LesionEvidence:
+class LesionProbabilities:
     """One lesion found.
 
     Args:
@@ -40,7 +40,7 @@ class LesionEvidence:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class TargetProbabilities:
     """What was found of one target.
 
     Args:
@@ -55,7 +55,7 @@ class Evidence:
     volume_ml: float
     expected_ml: float
     expected_inside_ml: float
-    lesions: tuple[LesionEvidence, ...]
+    lesions: tuple[LesionProbabilities, ...]
 
     @property
     def expected_dice(self) -> float:
@@ -85,7 +85,7 @@ def sum_expected(probabilities: NDArray[np.float32], temperature: float) -> NDAr
     return np.array([soften(p[p >= NEGLIGIBLE], temperature).sum() for p in probabilities])
 
 
-def gather(
+def measure_probabilities(
     labels: NDArray[np.uint8],
     geometry: Geometry,
     slabs: Slabs,
@@ -93,7 +93,7 @@ def gather(
     temperature: float,
     expected: NDArray[np.float64],
     reference: NDArray[np.uint8] | None = None,
-) -> tuple[Evidence, ...]:
+) -> tuple[TargetProbabilities, ...]:
     """Measure every target and lesion; only slices with lesions are looked at again.
 
     Args:
@@ -115,7 +115,7 @@ def gather(
         rows = _sums(np.isin(labels, target.labels), number, slabs, temperature, truth)
         centers = geometry.to_lps(rows[:, 2:5] / rows[:, :1])
         lesions = [
-            LesionEvidence(
+            LesionProbabilities(
                 volume_ml=float(row[0]) * voxel_ml,
                 center_mm=(float(c[0]), float(c[1]), float(c[2])),
                 mean_probability=float(row[1] / row[0]),
@@ -126,7 +126,7 @@ def gather(
         lesions.sort(key=lambda lesion: -lesion.volume_ml)
         n_voxels, inside = (float(total) for total in rows[:, :2].sum(axis=0))
         found.append(
-            Evidence(
+            TargetProbabilities(
                 target.name, n_voxels * voxel_ml, float(expected[number]) * voxel_ml, inside * voxel_ml, tuple(lesions)
             )
         )

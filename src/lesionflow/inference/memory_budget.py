@@ -76,9 +76,9 @@ def needed_mb(plan: Plan, way: WayBack, *, batch_size: int, slabwise: bool) -> f
     filtered = n_channels * box if plan.denoising != "none" or plan.bias_field_correction else 0
     preparing = BYTES * (n_channels * model + 2 * filtered)
     # Hints come into an array of their own, with the channels once more.
-    n_hinted = n_channels + plan.n_hints if plan.coarse else 0
+    n_with_coarse = n_channels + plan.n_coarse_predictions if plan.coarse else 0
     network = _network_bytes(plan, shape, batch_size, slabwise=slabwise)
-    asking = BYTES * (n_channels + n_hinted + n_targets) * model + network
+    asking = BYTES * (n_channels + n_with_coarse + n_targets) * model + network
     concluding = BYTES * n_targets * model + prod(way.source.shape) + (n_targets + TIDYING_BYTES) * box
     return max(preparing, asking, concluding) / MB
 

@@ -50,7 +50,7 @@ Features = dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
-class Oddity:
+class OutOfDistribution:
     """How unlike the training data a study is.
 
     Args:
@@ -136,7 +136,7 @@ def fit_profile(features: Sequence[Features]) -> InputProfile | None:
     return InputProfile(groups=tuple(groups), limit=limit, false_alarm_fraction=false_alarms, n_cases=n)
 
 
-def judge(features: Features, profile: InputProfile) -> Oddity:
+def judge(features: Features, profile: InputProfile) -> OutOfDistribution:
     """Compare a study's features with the training data's."""
     ratios = {}
     for group in profile.groups:
@@ -145,10 +145,12 @@ def judge(features: Features, profile: InputProfile) -> Oddity:
         ratios[group.name] = float(distance[0]) / group.usual_distance / profile.limit
     ranked = sorted(ratios, key=lambda name: -ratios[name])
     reasons = tuple(name for name in ranked if ratios[name] > 1.0)
-    return Oddity(ratios[ranked[0]], bool(reasons), reasons)
+    return OutOfDistribution(ratios[ranked[0]], bool(reasons), reasons)
 
 
-def measure_oddity(volume: Volume, way_back: WayBack, plan: Plan, profile: InputProfile) -> Oddity:
+def measure_out_of_distribution(
+    volume: Volume, way_back: WayBack, plan: Plan, profile: InputProfile
+) -> OutOfDistribution:
     """Tell how unlike the training data a study is."""
     return judge(measure_features(volume, way_back, plan), profile)
 

@@ -12,10 +12,15 @@ from lesionflow.data.bundle import Bundle
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import ArtifactError
 from lesionflow.inference.backends import PYTORCH
-from lesionflow.inference.findings import Finding, describe
-from lesionflow.inference.lesion_probabilities import Evidence, gather, raw_threshold, sum_expected
+from lesionflow.inference.findings import TargetFinding, describe
+from lesionflow.inference.lesion_probabilities import (
+    TargetProbabilities,
+    measure_probabilities,
+    raw_threshold,
+    sum_expected,
+)
 from lesionflow.inference.memory_budget import choose_way
-from lesionflow.inference.out_of_distribution import Oddity, measure_oddity, require_profile
+from lesionflow.inference.out_of_distribution import OutOfDistribution, measure_out_of_distribution, require_profile
 from lesionflow.inference.postprocessing import Box, above_threshold, to_labels
 from lesionflow.inference.stage import Progress, Stage
 from lesionflow.metrics.probabilities import soften
@@ -52,15 +57,15 @@ class Segmentation:
         answer: What the network said.
         temperature: Of the calibration, 1 where there is none.
         findings: Each target with its lesions and how sure the model is.
-        oddity: How unlike the training data the study is; None where the bundle does not know.
+        out_of_distribution: How unlike the training data the study is; None where the bundle does not know.
         timings_s: Seconds by part.
     """
 
     mask: Mask
     answer: NetworkAnswer
     temperature: float
-    findings: tuple[Finding, ...]
-    oddity: Oddity | None
+    findings: tuple[TargetFinding, ...]
+    out_of_distribution: OutOfDistribution | None
     timings_s: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -146,12 +151,14 @@ class Segmenter:
         """
         began = time.perf_counter()
         mask, evidence = self._conclude(answer, volume)
-        oddity = None
+        out_of_distribution = None
         if self.calibration is not None and self.calibration.profile is not None:
-            oddity = measure_oddity(volume, answer.way_back, self.plan, self.calibration.profile)
+            out_of_distribution = measure_out_of_distribution(
+                volume, answer.way_back, self.plan, self.calibration.profile
+            )
         known = self.calibration.targets if self.calibration else ()
         timings = {**answer.timings_s, "to_source_space": time.perf_counter() - began}
-        return Segmentation(mask, answer, self.temperature, describe(evidence, known), oddity, timings)
+        return Segmentation(mask, answer, self.temperature, describe(evidence, known), out_of_distribution, timings)
 
     def ask(self, volume: Volume, *, case_id: str, progress: Progress | None = None) -> NetworkAnswer:
         """Return what the network says, in model space; arguments and errors as `segment`."""
@@ -164,7 +171,7 @@ class Segmenter:
         timings = {"to_model_space": prepared - began, "network": time.perf_counter() - prepared}
         return NetworkAnswer(found, model_space.way_back, timings)
 
-    def _conclude(self, answer: NetworkAnswer, volume: Volume) -> tuple[Mask, tuple[Evidence, ...]]:
+    def _conclude(self, answer: NetworkAnswer, volume: Volume) -> tuple[Mask, tuple[TargetProbabilities, ...]]:
         """Return the mask on the study's own grid, and what the probabilities say of it."""
         plan, way, temperature, rules = self.plan, answer.way_back, self.temperature, self.rules
         threshold = raw_threshold(rules, temperature)
@@ -186,7 +193,7 @@ class Segmenter:
         def slabs(first: int, last: int) -> Iterator[tuple[slice, NDArray[np.float32]]]:
             return source_slabs(answer.probabilities, way, first, last)
 
-        evidence = gather(labels, way.cropped, slabs, plan.targets, temperature, expected)
+        evidence = measure_probabilities(labels, way.cropped, slabs, plan.targets, temperature, expected)
         return Mask(whole, volume.geometry), evidence
 
     def _choose_way(self, way: WayBack, case_id: str) -> tuple[int, bool]:
@@ -217,9 +224,9 @@ class Segmenter:
         found = self.coarse.predict(
             small, batch_size=batch_size, lean=lean, progress=_part_of(progress, before=0, total=total)
         )
-        hints = enlarge(found, factors, (shape[0], shape[1], shape[2]))
+        coarse_predictions = enlarge(found, factors, (shape[0], shape[1], shape[2]))
         return self.stage.predict(
-            np.concatenate([image, hints]),
+            np.concatenate([image, coarse_predictions]),
             batch_size=batch_size,
             lean=lean,
             progress=_part_of(progress, before=n_coarse, total=total),

@@ -60,7 +60,7 @@ class Stage:
         """Return what the network says of a volume.
 
         Args:
-            image: (channel, slice, row, column) in model space, hints included.
+            image: (channel, slice, row, column) in model space, coarse predictions included.
             batch_size: Slices at a time that a 2D network is given.
             lean: Whether to run slab by slab.
             progress: Called with parts done and parts in all; what it raises ends the work.

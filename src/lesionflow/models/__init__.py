@@ -12,7 +12,7 @@ from torch import nn
 
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ConfigError
-from lesionflow.models.brats2020_unet import TableUNet
+from lesionflow.models.brats2020_unet import Brats2020UNet
 from lesionflow.models.efficientnet_unet import EfficientNetUNet
 from lesionflow.models.ensemble import Ensemble
 from lesionflow.models.inception_unet import InceptionUNet
@@ -55,7 +55,7 @@ def _inception_unet(in_channels: int, out_channels: int, dimensions: int, **opti
 
 
 def _table_unet(in_channels: int, out_channels: int, dimensions: int) -> nn.Module:  # noqa: ARG001
-    return TableUNet(in_channels, out_channels)
+    return Brats2020UNet(in_channels, out_channels)
 
 
 _RESIDUAL = {key: value for key, value in _SMALL.items() if key != "residual"}

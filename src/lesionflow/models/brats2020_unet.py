@@ -19,7 +19,7 @@ from lesionflow.models.blocks import expect_rare
 WIDTHS = (32, 64, 128, 256)
 
 
-class TableUNet(nn.Module):
+class Brats2020UNet(nn.Module):
     """3D U-Net of Table I.
 
     Args:

@@ -10,7 +10,7 @@ import numpy as np
 from lesionflow.data.geometry import Shape
 from lesionflow.data.plan import ArchitecturePlan, CoarsePlan, Decision
 from lesionflow.errors import ConfigError
-from lesionflow.planning.patch import BATCH_LIMITS, Budget, MemoryMb, choose_patch
+from lesionflow.planning.patch import BATCH_LIMITS, MemoryBudget, MemoryMb, choose_patch
 from lesionflow.planning.sizes import Chosen, Sizes, shape_network
 
 #: A patch that covers less of the median body sees too little of it (nnU-Net's rule).
@@ -19,7 +19,7 @@ COVERS_ENOUGH = 0.25
 COARSE_COVERS = 0.5
 #: The most that model space is shrunk by.
 MOST_COARSE = 16
-#: Networks of the first stage: each learns from half of the cases, so that each case has hints of one that has not learned from it.
+#: Networks of the first stage: each learns from half of the cases, so that each case has coarse predictions of one that has not learned from it.
 HALVES = 2
 
 Spacing = tuple[float, float, float]
@@ -55,7 +55,7 @@ def decide_on_cascade(
 
     Args:
         sizes: How patches and batches are chosen.
-        alone: What is chosen for a network without hints.
+        alone: What is chosen for a network without coarse predictions.
         architecture: As params say.
         memory_mb: What training a 3D network with so many further channels holds for a patch.
         wanted: Whether params ask for it; None lets the data decide.
@@ -119,7 +119,7 @@ def choose_factors(
             body.spacing_mm[2] * factors[2],
         )
         architecture, multiples, memory_mb = network(spacing)
-        budget = Budget(memory_budget_mb, memory_mb, BATCH_LIMITS[3])
+        budget = MemoryBudget(memory_budget_mb, memory_mb, BATCH_LIMITS[3])
         patch, _ = choose_patch(body.extent_mm, spacing, 3, 1, multiples, budget)
         if pinned_patch is not None:
             patch = (min(patch[0], pinned_patch[0]), min(patch[1], pinned_patch[1]), min(patch[2], pinned_patch[2]))

@@ -11,7 +11,7 @@ TOLERANCE_FRACTION = 0.1
 MEAN_TOLERANCE_STD = 0.1
 
 
-class Difference(NamedTuple):
+class PlanDifference(NamedTuple):
     """One decision that is not the same.
 
     Args:
@@ -29,7 +29,7 @@ class Difference(NamedTuple):
     why: str
 
 
-def compare_plans(old: Plan, new: Plan) -> tuple[Difference, ...]:
+def compare_plans(old: Plan, new: Plan) -> tuple[PlanDifference, ...]:
     """Compare a champion's plan with the one that today's data and params give.
 
     Args:
@@ -60,17 +60,17 @@ def compare_plans(old: Plan, new: Plan) -> tuple[Difference, ...]:
     return tuple(difference for difference in found if difference is not None)
 
 
-def _channels(old: Plan, new: Plan) -> Difference | None:
+def _channels(old: Plan, new: Plan) -> PlanDifference | None:
     before, now = (", ".join(f"{c.name} ({c.kind})" for c in plan.channels) for plan in (old, new))
     return _plain("channels", before, now, fits=False, why="the model was made for other channels")
 
 
-def _targets(old: Plan, new: Plan) -> Difference | None:
+def _targets(old: Plan, new: Plan) -> PlanDifference | None:
     before, now = (", ".join(f"{t.name} {t.labels}" for t in plan.targets) for plan in (old, new))
     return _plain("outputs", before, now, fits=False, why="the model finds something else")
 
 
-def _spacings(old: Plan, new: Plan) -> list[Difference | None]:
+def _spacings(old: Plan, new: Plan) -> list[PlanDifference | None]:
     found = []
     for axis, before, now in zip(("slice", "row", "column"), old.spacing_mm, new.spacing_mm, strict=True):
         if before is None or now is None:
@@ -84,7 +84,7 @@ def _spacings(old: Plan, new: Plan) -> list[Difference | None]:
     return found
 
 
-def _intensities(old: ChannelPlan, new: ChannelPlan) -> Difference | None:
+def _intensities(old: ChannelPlan, new: ChannelPlan) -> PlanDifference | None:
     what = f"intensities of {old.name}"
     shown = [_scale(plan) for plan in (old, new)]
     if None in (old.lower, old.upper, old.mean, old.std, new.lower, new.upper, new.mean, new.std):
@@ -114,8 +114,8 @@ def intensities_moved(old: ChannelPlan, new: ChannelPlan) -> tuple[float, float]
     return max(lower, upper) / width, max(mean, std) / float(old.std or 1.0)
 
 
-def _plain(what: str, old: object, new: object, *, fits: bool, why: str) -> Difference | None:
-    return None if old == new else Difference(what, str(old), str(new), fits, why)
+def _plain(what: str, old: object, new: object, *, fits: bool, why: str) -> PlanDifference | None:
+    return None if old == new else PlanDifference(what, str(old), str(new), fits, why)
 
 
 def _network(plan: Plan) -> str:

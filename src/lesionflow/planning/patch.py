@@ -22,7 +22,7 @@ MemoryMb = Callable[[Shape], tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Budget:
+class MemoryBudget:
     """The memory that training may hold, and what it would.
 
     Args:
@@ -73,7 +73,7 @@ def choose_patch(
     dimensions: int,
     context_slices: int,
     multiples: Shape,
-    budget: Budget,
+    budget: MemoryBudget,
 ) -> tuple[Shape, str]:
     """Cover the median body; then cut the axis that is longest beside its body until the smallest batch fits.
 

@@ -8,7 +8,7 @@ import numpy as np
 from lesionflow.data.fingerprint import Fingerprint
 from lesionflow.data.geometry import Shape
 from lesionflow.data.plan import ArchitecturePlan, Decision
-from lesionflow.planning.patch import BATCH_LIMITS, PINNED, Budget, MemoryMb, Triple, choose_patch, require_patch
+from lesionflow.planning.patch import BATCH_LIMITS, PINNED, MemoryBudget, MemoryMb, Triple, choose_patch, require_patch
 
 #: The option of a network that says at how many levels slices stay whole.
 THICK_LEVELS = "thick_levels"
@@ -48,7 +48,7 @@ class Sizes:
     def choose(self, architecture: ArchitecturePlan, memory_mb: MemoryMb) -> Chosen:
         """Choose for a network."""
         multiples = self.multiples(architecture)
-        budget = Budget(self.memory_budget_mb, memory_mb, BATCH_LIMITS[self.dimensions])
+        budget = MemoryBudget(self.memory_budget_mb, memory_mb, BATCH_LIMITS[self.dimensions])
         if self.pinned_patch is not None:
             patch = self.pinned_patch
             require_patch(patch, self.dimensions, multiples, self.context_slices)

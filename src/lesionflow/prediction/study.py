@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.volume import Volume
 from lesionflow.errors import ConfigError, InputError
-from lesionflow.inference import Finding, Segmentation, Segmenter
+from lesionflow.inference import Segmentation, Segmenter, TargetFinding
 from lesionflow.io.dicom.seg import write_seg
 from lesionflow.io.files import replacing_file, write_text
 from lesionflow.io.images.nifti import write_mask
@@ -149,10 +149,10 @@ class Prediction:
         """Return the report, with all timings so far."""
         targets = tuple(_target(finding) for finding in self.segmentation.findings)
         warnings = list(self.study.warnings)
-        oddity = self.segmentation.oddity
-        if oddity is not None and oddity.flagged:
+        out_of_distribution = self.segmentation.out_of_distribution
+        if out_of_distribution is not None and out_of_distribution.flagged:
             warnings.append(
-                f"The study is unlike those the model was trained on, by its {', '.join(oddity.reasons)}: do not rely on "
+                f"The study is unlike those the model was trained on, by its {', '.join(out_of_distribution.reasons)}: do not rely on "
                 "the mask, nor on how sure the model is of it."
             )
         if all(target.volume_ml == 0 for target in targets):
@@ -163,20 +163,22 @@ class Prediction:
             model_version=self.model.version,
             input_sha256=self.study.sha256,
             predicted_dice={t.name: t.predicted_dice.value for t in targets if t.predicted_dice is not None},
-            unusual_input=None if oddity is None else oddity.flagged,
+            unusual_input=None if out_of_distribution is None else out_of_distribution.flagged,
         )
         timings = {name: round(seconds, 3) for name, seconds in self.timings_s.items()}
         return Report(
             case_id=self.study.case_id,
             targets=targets,
-            input_check=None if oddity is None else InputReport(**{**vars(oddity), "score": round(oddity.score, 3)}),
+            input_check=None
+            if out_of_distribution is None
+            else InputReport(**{**vars(out_of_distribution), "score": round(out_of_distribution.score, 3)}),
             passport=passport,
             timings_s={**timings, "total": round(sum(timings.values()), 3)},
             warnings=tuple(warnings),
         )
 
 
-def _target(finding: Finding) -> TargetReport:
+def _target(finding: TargetFinding) -> TargetReport:
     interval, dice, mean = finding.interval, finding.predicted_dice, finding.mean_probability
     return TargetReport(
         name=finding.name,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lesionflow.errors import ArtifactError
 from lesionflow.evaluation.comparison import (
-    Difference,
+    MetricDifference,
     SeedNoise,
     compare_tables,
     measure_seed_noise,
@@ -25,7 +25,7 @@ class Comparison(NamedTuple):
 
     first: str
     second: str
-    differences: tuple[Difference, ...]
+    differences: tuple[MetricDifference, ...]
     seed_noise: tuple[SeedNoise, ...]
 
 

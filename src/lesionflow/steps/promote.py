@@ -14,7 +14,7 @@ from lesionflow.config import PromoteConfig, Settings
 from lesionflow.data.case import Case
 from lesionflow.data.split import Split
 from lesionflow.errors import ConfigError
-from lesionflow.evaluation.comparison import Difference, compare_tables
+from lesionflow.evaluation.comparison import MetricDifference, compare_tables
 from lesionflow.evaluation.gate import PromotionDecision, PromotionRules, Reason, decide
 from lesionflow.io.files import write_text
 from lesionflow.io.stores.cases import read_case, read_dataset, read_table
@@ -53,7 +53,7 @@ def run(
         ServiceError: When MLflow can't be reached.
     """
     rules = _rules(config)
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[MetricDifference, ...] = ()
     registration = read_registration(inputs["registration"])
     if registration.model_name != config.model_name:
         message = (
@@ -88,7 +88,7 @@ def _decide(
     champion: RegisteredVersion | None,
     inputs: Mapping[str, Path],
     settings: Settings,
-) -> tuple[PromotionDecision, tuple[Difference, ...]]:
+) -> tuple[PromotionDecision, tuple[MetricDifference, ...]]:
     split = read_split(inputs["splits"])
     evaluation = read_about(inputs["evaluation"], registration.bundle_digest)
     scores = read_scores(inputs["evaluation"], rules.metric)
@@ -100,7 +100,7 @@ def _decide(
     return decision, _compare(theirs, scores, rules)
 
 
-def _compare(champion: pd.DataFrame, challenger: pd.DataFrame, rules: PromotionRules) -> tuple[Difference, ...]:
+def _compare(champion: pd.DataFrame, challenger: pd.DataFrame, rules: PromotionRules) -> tuple[MetricDifference, ...]:
     """Say metric by metric how the challenger differs, the gate's own metric first."""
     names = (rules.metric, *(name for name in HEADLINE if name != rules.metric and name in challenger))
     return compare_tables(
@@ -180,7 +180,10 @@ def _record(
 
 
 def _promotion_json(
-    decision: PromotionDecision, registration: Registration, before: str | None, differences: tuple[Difference, ...]
+    decision: PromotionDecision,
+    registration: Registration,
+    before: str | None,
+    differences: tuple[MetricDifference, ...],
 ) -> str:
     content = {
         "promote": decision.promote,

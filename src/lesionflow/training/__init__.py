@@ -5,7 +5,7 @@ from lesionflow.training.batches.datamodule import CaseDataModule
 from lesionflow.training.batches.sampling import PatchShape
 from lesionflow.training.hardware import resolve_compile, resolve_device, resolve_precision
 from lesionflow.training.losses import LOSSES
-from lesionflow.training.process_group import Team
+from lesionflow.training.process_group import ProcessGroup
 from lesionflow.training.recipe import Recipe
 from lesionflow.training.state import TrainingState
 from lesionflow.training.trainer import TrainingResult, fit
@@ -15,8 +15,8 @@ __all__ = [
     "CaseArrays",
     "CaseDataModule",
     "PatchShape",
+    "ProcessGroup",
     "Recipe",
-    "Team",
     "TrainingResult",
     "TrainingState",
     "fit",

@@ -7,7 +7,7 @@ from torch import nn
 
 from lesionflow.training.module import SegmentationModule
 from lesionflow.training.recipe import Recipe
-from lesionflow.training.schedule import Budget
+from lesionflow.training.schedule import TimeBudget
 
 #: SyncBatchNorm takes the others' place where several GPUs train together.
 NORMALIZATIONS = (nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -21,7 +21,7 @@ class FrozenEncoder(Callback):
         budget: Counts the epochs, those before a resume included.
     """
 
-    def __init__(self, recipe: Recipe, budget: Budget) -> None:
+    def __init__(self, recipe: Recipe, budget: TimeBudget) -> None:
         self._recipe = recipe
         self._budget = budget
 

@@ -12,7 +12,7 @@ from torch import nn
 from lesionflow.training.batches.datamodule import Batch
 from lesionflow.training.batches.slabs import SlabBatch
 from lesionflow.training.losses import LOSSES, Logits, loss_of_shares, over_outputs
-from lesionflow.training.process_group import ALONE, Team
+from lesionflow.training.process_group import SINGLE_PROCESS, ProcessGroup
 from lesionflow.training.recipe import Recipe
 
 SGD_MOMENTUM = 0.9
@@ -33,17 +33,19 @@ class SegmentationModule(LightningModule):
     Args:
         network: From `models.build_model`.
         recipe: How to train.
-        team: The processes that train together; what each finds in its share of the validation is put together.
+        processes: The processes that train together; what each finds in its share of the validation is put together.
         compiled: Whether training steps go through `torch.compile`; validation, whose slices vary in size, does not.
     """
 
-    def __init__(self, network: nn.Module, recipe: Recipe, team: Team = ALONE, *, compiled: bool = False) -> None:
+    def __init__(
+        self, network: nn.Module, recipe: Recipe, processes: ProcessGroup = SINGLE_PROCESS, *, compiled: bool = False
+    ) -> None:
         super().__init__()
         self.network = network
         self.recipe = recipe
-        self.team = team
+        self.processes = processes
         self._step: Callable[[torch.Tensor], Logits] = torch.compile(network.forward) if compiled else network.__call__
-        self._training_loss = loss_of_shares(recipe.loss, team.total)
+        self._training_loss = loss_of_shares(recipe.loss, processes.total)
         # Alone: processes have unequal numbers of validation batches, and would wait for one another for ever.
         self._loss = LOSSES[recipe.loss]
         self._counts: Counts = {}
@@ -67,13 +69,15 @@ class SegmentationModule(LightningModule):
         image, target = batch
         loss = over_outputs(self._training_loss, self._step(image), target)
         self._require_finite(float(loss.detach()))
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(image), sync_dist=self.team.size > 1)
+        self.log(
+            "train/loss", loss, on_step=False, on_epoch=True, batch_size=len(image), sync_dist=self.processes.size > 1
+        )
         return loss
 
     def on_validation_epoch_start(self) -> None:
         """Forget the counts of the epoch before."""
         self._counts, self._losses = {}, [0.0, 0.0]
-        self.team.align(self.network)
+        self.processes.align(self.network)
 
     def validation_step(self, batch: SlabBatch, _: int) -> None:
         """Count right and wrong voxels of some slices of one case."""
@@ -92,18 +96,20 @@ class SegmentationModule(LightningModule):
         Raises:
             NonFiniteLossError: When the loss is NaN or infinite: the epoch's last step harmed the weights.
         """
-        losses = torch.tensor(self.team.gather(self._losses)).sum(0)
+        losses = torch.tensor(self.processes.gather(self._losses)).sum(0)
         loss = float(losses[0] / losses[1])
         self._require_finite(loss)
         self.log("val/loss", loss)
-        counts = torch.stack(list(_united(self.team.gather(self._counts)).values()))
+        counts = torch.stack(list(_united(self.processes.gather(self._counts)).values()))
         self.log("val/dice", dice_of_counts(counts).mean())
         self.log("val/dice_pooled", dice_of_counts(counts.sum(0)).mean())
 
     def _require_finite(self, loss: float) -> None:
         # All processes stop where one must.
-        if self.team.any(not math.isfinite(loss)):
-            raise NonFiniteLossError(f"the loss became {loss}" + (" here or in another process" * (self.team.size > 1)))
+        if self.processes.any(not math.isfinite(loss)):
+            raise NonFiniteLossError(
+                f"the loss became {loss}" + (" here or in another process" * (self.processes.size > 1))
+            )
 
 
 def _united(parts: Sequence[Counts]) -> Counts:

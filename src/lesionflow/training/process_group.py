@@ -15,7 +15,7 @@ RANK, LOCAL_RANK, NODE_RANK, WORLD_SIZE = "RANK", "LOCAL_RANK", "GROUP_RANK", "W
 
 
 @dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """This process among those that train a network together, each on its share of every batch.
 
     What processes decide alone must be decided alike, or they wait for one another for ever: clocks differ, and a stop file is
@@ -101,18 +101,18 @@ class _Total(torch.autograd.Function):
 
 
 #: A process that trains alone.
-ALONE = Team()
+SINGLE_PROCESS = ProcessGroup()
 
 
 @contextmanager
-def joined(device: str) -> Iterator[Team]:
-    """Join the team that the environment names (`RANK`, `LOCAL_RANK`, `WORLD_SIZE`, `MASTER_ADDR`, `MASTER_PORT`).
+def joined(device: str) -> Iterator[ProcessGroup]:
+    """Join the process group that the environment names (`RANK`, `LOCAL_RANK`, `WORLD_SIZE`, `MASTER_ADDR`, `MASTER_PORT`).
 
     Args:
         device: `cpu` (gloo) or `cuda` (NCCL).
 
     Yields:
-        The team.
+        The process group.
     """
     rank, size, local = (int(os.environ[name]) for name in (RANK, WORLD_SIZE, LOCAL_RANK))
     n_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -120,6 +120,6 @@ def joined(device: str) -> Iterator[Team]:
         torch.cuda.set_device(local)
     distributed.init_process_group("nccl" if device == "cuda" else "gloo", rank=rank, world_size=size)
     try:
-        yield Team(rank, size, n_local, device)
+        yield ProcessGroup(rank, size, n_local, device)
     finally:
         distributed.destroy_process_group()

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from lesionflow.training.averaging import AveragedWeights
 from lesionflow.training.module import SegmentationModule
-from lesionflow.training.schedule import Budget, Schedule
+from lesionflow.training.schedule import Schedule, TimeBudget
 from lesionflow.training.state import Row, TrainingState
 
 OnEpoch = Callable[[TrainingState], None]
@@ -39,7 +39,7 @@ class Recorder(Callback):
     def __init__(
         self,
         schedule: Schedule,
-        budget: Budget,
+        budget: TimeBudget,
         early_stopping: EarlyStopping,
         averaging: AveragedWeights,
         on_epoch: OnEpoch,
@@ -107,7 +107,9 @@ class ProgressBar(Callback):
         console: Where the bar is drawn; not at all when it is no terminal.
     """
 
-    def __init__(self, max_epochs: int, budget: Budget, best_dice: float = 0.0, console: Console | None = None) -> None:
+    def __init__(
+        self, max_epochs: int, budget: TimeBudget, best_dice: float = 0.0, console: Console | None = None
+    ) -> None:
         self._max_epochs = max_epochs
         self._budget = budget
         console = console or Console(stderr=True)

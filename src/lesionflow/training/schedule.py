@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from lesionflow.training.process_group import ALONE, Team
+from lesionflow.training.process_group import SINGLE_PROCESS, ProcessGroup
 from lesionflow.training.recipe import Recipe
 
 #: nnU-Net's exponent (DOI 10.1038/s41592-020-01008-z).
@@ -19,7 +19,7 @@ FIRST_VALIDATION_FRACTION = 0.1
 MARGIN = 1.1
 
 
-class Budget(Callback):
+class TimeBudget(Callback):
     """Stops training before its minutes are over.
 
     Args:
@@ -27,7 +27,7 @@ class Budget(Callback):
         elapsed_s: Seconds trained by the parts before.
         epochs_done: Epochs trained by the parts before.
         validates: Whether each epoch ends with a validation.
-        team: All stop where one of its clocks says so.
+        processes: All stop where one of its clocks says so.
         warms_up: Whether the first batch is no measure of the others, as a network is compiled in it.
     """
 
@@ -38,10 +38,10 @@ class Budget(Callback):
         epochs_done: int,
         *,
         validates: bool = True,
-        team: Team = ALONE,
+        processes: ProcessGroup = SINGLE_PROCESS,
         warms_up: bool = False,
     ) -> None:
-        self._team = team
+        self._team = processes
         self._warms_up = warms_up
         self.max_s = max_minutes * 60
         self.exhausted = False
@@ -109,12 +109,12 @@ class StopOnRequest(Callback):
 
     Args:
         should_stop: Asked after each batch.
-        team: All stop where one is asked to.
+        processes: All stop where one is asked to.
     """
 
-    def __init__(self, should_stop: Callable[[], bool], team: Team = ALONE) -> None:
+    def __init__(self, should_stop: Callable[[], bool], processes: ProcessGroup = SINGLE_PROCESS) -> None:
         self.requested = False
-        self._team = team
+        self._team = processes
         self._should_stop = should_stop
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
@@ -132,11 +132,11 @@ class Schedule(Callback):
     Args:
         recipe: How to train.
         budget: What says how many epochs can be afforded.
-        team: All learn at the leader's rate.
+        processes: All learn at the leader's rate.
     """
 
-    def __init__(self, recipe: Recipe, budget: Budget, team: Team = ALONE) -> None:
-        self._team = team
+    def __init__(self, recipe: Recipe, budget: TimeBudget, processes: ProcessGroup = SINGLE_PROCESS) -> None:
+        self._team = processes
         self.recipe = recipe
         self.budget = budget
         # torch's own scheduler wants an optimizer; a stand-in lets it be restored before the real one exists.

@@ -25,10 +25,10 @@ from lesionflow.training.freezing import FrozenEncoder
 from lesionflow.training.hardware import resolve_compile, resolve_precision
 from lesionflow.training.module import NonFiniteLossError, SegmentationModule
 from lesionflow.training.pictures.samples import OnPictures, Pictures
-from lesionflow.training.process_group import ALONE, Team
+from lesionflow.training.process_group import SINGLE_PROCESS, ProcessGroup
 from lesionflow.training.recipe import Recipe
 from lesionflow.training.recording import OnEpoch, ProgressBar, Recorder
-from lesionflow.training.schedule import Budget, Schedule, StopOnRequest
+from lesionflow.training.schedule import Schedule, StopOnRequest, TimeBudget
 from lesionflow.training.state import Row, TrainingState
 
 _log = logging.getLogger(__name__)
@@ -98,22 +98,22 @@ class _Run:
         validates: bool,
         compiled: bool,
     ) -> None:
-        recipe, team = module.recipe, module.team
-        self.stop = StopOnRequest(should_stop, team)
+        recipe, processes = module.recipe, module.processes
+        self.stop = StopOnRequest(should_stop, processes)
         self.extra: list[Any] = []
         self.module = module
         self.epochs_done = resume.epochs if resume else 0
         elapsed_s = resume.elapsed_s if resume else 0.0
-        self.budget = Budget(
-            recipe.max_minutes, elapsed_s, self.epochs_done, validates=validates, team=team, warms_up=compiled
+        self.budget = TimeBudget(
+            recipe.max_minutes, elapsed_s, self.epochs_done, validates=validates, processes=processes, warms_up=compiled
         )
-        self.schedule = Schedule(recipe, self.budget, team)
+        self.schedule = Schedule(recipe, self.budget, processes)
         self.early_stopping = EarlyStopping(
             "val/dice", mode="max", patience=recipe.early_stopping_patience_epochs, check_on_train_epoch_end=False
         )
         self.averaging = AveragedWeights(recipe.averaging_decay, resume.callbacks["averaging"] if resume else None)
         self.recorder = Recorder(
-            self.schedule, self.budget, self.early_stopping, self.averaging, on_epoch, resume, team.rank
+            self.schedule, self.budget, self.early_stopping, self.averaging, on_epoch, resume, processes.rank
         )
         if resume is not None:
             self.schedule.load_state_dict(resume.callbacks["schedule"])
@@ -124,7 +124,7 @@ class _Run:
     def callbacks(self) -> list[Any]:
         """In the order in which they must see the end of an epoch."""
         best = self.recorder.state.best_dice if self.recorder.state else 0.0
-        leads = self.module.team.leads
+        leads = self.module.processes.leads
         bar = [ProgressBar(self.module.recipe.max_epochs, self.budget, best)] if leads else []
         freezing = FrozenEncoder(self.module.recipe, self.budget)
         counting = [self.early_stopping, self.budget, self.schedule, self.stop]
@@ -155,7 +155,7 @@ def fit(
     resume: TrainingState | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     on_pictures: OnPictures | None = None,
-    team: Team = ALONE,
+    processes: ProcessGroup = SINGLE_PROCESS,
 ) -> TrainingResult:
     """Train until the recipe says stop; return the weights with the best validation Dice, the last without validation.
 
@@ -172,26 +172,26 @@ def fit(
         resume: State to go on from.
         should_stop: Asked after each batch; once it says yes, training is validated and ends.
         on_pictures: Called with what the network finds in some validation slices, every so many epochs as the recipe says.
-        team: The processes that train together; each calls this with the same data, recipe and state.
+        processes: The processes that train together; each calls this with the same data, recipe and state.
 
     Returns:
         The best weights and how they came about.
 
     Raises:
         LesionFlowError: When the loss becomes NaN or infinite before the first epoch is over.
-        ConfigError: When the batch can't be divided among the team, or the network can't be compiled here.
+        ConfigError: When the batch can't be divided among the process group, or the network can't be compiled here.
     """
-    _require_shares(data, team)
+    _require_shares(data, processes)
     compiled = resolve_compile(recipe.compile, device=device)
     with _environment(recipe, device, n_threads):
         torch.manual_seed(recipe.seed)
         validates = data.slabs is not None
-        module = SegmentationModule(build_network(), recipe, team, compiled=compiled)
+        module = SegmentationModule(build_network(), recipe, processes, compiled=compiled)
         run = _Run(module, on_epoch, resume, should_stop, validates=validates, compiled=compiled)
         if on_pictures is not None and recipe.picture_every_epochs and data.slabs is not None:
             run.extra.append(Pictures(data.slabs, run.budget, run.averaging, on_pictures))
-        data.first_epoch, data.team = run.epochs_done, team
-        stopped_by = team.share((resume.stopped_by or run.stopped_by) if resume is not None else "")
+        data.first_epoch, data.processes = run.epochs_done, processes
+        stopped_by = processes.share((resume.stopped_by or run.stopped_by) if resume is not None else "")
         if not stopped_by:
             stopped_by = _train(run, data, device)
     state = run.recorder.state
@@ -200,40 +200,40 @@ def fit(
     return TrainingResult(replace(state, stopped_by=stopped_by))
 
 
-def _require_shares(data: CaseDataModule, team: Team) -> None:
-    if data.batch_size % team.size:
+def _require_shares(data: CaseDataModule, processes: ProcessGroup) -> None:
+    if data.batch_size % processes.size:
         raise ConfigError(
-            f"Expected plan.batch_size to be a multiple of the {team.size} processes of train.devices and train.nodes, found "
+            f"Expected plan.batch_size to be a multiple of the {processes.size} processes of train.devices and train.nodes, found "
             f"{data.batch_size}: each takes an equal part of every batch."
         )
-    if data.slabs is not None and len(data.slabs) < team.size:
+    if data.slabs is not None and len(data.slabs) < processes.size:
         raise ConfigError(
-            f"Expected a batch of validation slices for each of {team.size} processes, found {len(data.slabs)}. "
+            f"Expected a batch of validation slices for each of {processes.size} processes, found {len(data.slabs)}. "
             "Lower train.devices, or raise train.max_validation_slices_per_case."
         )
 
 
-def _strategy(recipe: Recipe, team: Team) -> Any:
-    if team.size == 1:
+def _strategy(recipe: Recipe, processes: ProcessGroup) -> Any:
+    if processes.size == 1:
         return "auto"
     # Weights that are frozen for some epochs have no gradient then.
     return DDPStrategy(
         cluster_environment=TorchElasticEnvironment(), find_unused_parameters=recipe.frozen_epochs > 0,
-        process_group_backend="nccl" if team.device == "cuda" else "gloo",
+        process_group_backend="nccl" if processes.device == "cuda" else "gloo",
     )  # fmt: skip
 
 
 def _train(run: _Run, data: CaseDataModule, device: str) -> str:
-    recipe, team = run.module.recipe, run.module.team
+    recipe, processes = run.module.recipe, run.module.processes
     dimensions = 3 if any(isinstance(part, nn.Conv3d) for part in run.module.modules()) else 2
     trainer = Trainer(
         accelerator="gpu" if device == "cuda" else "cpu",
-        devices=team.n_local,
-        num_nodes=team.n_nodes,
-        strategy=_strategy(recipe, team),
+        devices=processes.n_local,
+        num_nodes=processes.n_nodes,
+        strategy=_strategy(recipe, processes),
         use_distributed_sampler=False,
         # Statistics of the whole batch; torch has none such for CPUs.
-        sync_batchnorm=team.size > 1 and device == "cuda",
+        sync_batchnorm=processes.size > 1 and device == "cuda",
         precision=PRECISIONS[resolve_precision(recipe.precision, device, dimensions)],
         max_epochs=recipe.max_epochs - run.epochs_done,
         gradient_clip_val=recipe.gradient_clip_norm,

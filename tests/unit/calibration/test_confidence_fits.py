@@ -7,7 +7,7 @@ from lesionflow.calibration.confidence_fits import CaseOutcome, fit_dice, fit_le
 from lesionflow.data.calibration import VolumeInterval
 from lesionflow.data.dataset import Target
 from lesionflow.inference.findings import describe, lesion_confidence, predict_dice
-from lesionflow.inference.lesion_probabilities import Evidence, LesionEvidence
+from lesionflow.inference.lesion_probabilities import LesionProbabilities, TargetProbabilities
 
 
 def _volumes(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -91,8 +91,8 @@ def test_lesion_confidence_is_the_share_of_real_ones() -> None:
 
 
 def test_where_nothing_was_fitted_only_the_probability_is_told() -> None:
-    lesion = LesionEvidence(2.0, (1.0, 2.0, 3.0), 0.7)
-    (finding,) = describe([Evidence("tumor", 2.0, 3.0, 1.4, (lesion,))], ())
+    lesion = LesionProbabilities(2.0, (1.0, 2.0, 3.0), 0.7)
+    (finding,) = describe([TargetProbabilities("tumor", 2.0, 3.0, 1.4, (lesion,))], ())
     assert (finding.interval, finding.predicted_dice) == (None, None)
     assert finding.mean_probability == pytest.approx(0.7)
     assert finding.lesions[0].confidence == 0.7
@@ -100,14 +100,18 @@ def test_where_nothing_was_fitted_only_the_probability_is_told() -> None:
 
 def test_expected_dice_by_hand() -> None:
     # A mask of 2 ml, half of it tumor by the probabilities, and 1 ml of tumor expected elsewhere: 2 x 1 / (2 + 2).
-    assert Evidence("tumor", 2.0, 2.0, 1.0, ()).expected_dice == pytest.approx(0.5)
-    assert Evidence("tumor", 0.0, 0.0, 0.0, ()).expected_dice == 1.0
+    assert TargetProbabilities("tumor", 2.0, 2.0, 1.0, ()).expected_dice == pytest.approx(0.5)
+    assert TargetProbabilities("tumor", 0.0, 0.0, 0.0, ()).expected_dice == 1.0
 
 
 def test_each_target_has_figures_of_its_own() -> None:
     targets = (Target(name="WT", labels=(1, 2)), Target(name="ET", labels=(2,)))
     outcomes = [
-        CaseOutcome((Evidence("WT", v, v, 0.9 * v, ()), Evidence("ET", 1.0, 1.0, 0.5, ())), (0.9, 0.2), (2.0 * v, 1.0))
+        CaseOutcome(
+            (TargetProbabilities("WT", v, v, 0.9 * v, ()), TargetProbabilities("ET", 1.0, 1.0, 0.5, ())),
+            (0.9, 0.2),
+            (2.0 * v, 1.0),
+        )
         for v in (10.0, 20.0, 40.0, 80.0)
     ]
     whole, enhancing = fit_targets(targets, outcomes)

@@ -104,7 +104,7 @@ def test_the_sparse_case_gives_back_what_it_was_made_of() -> None:
 def test_evidence_says_which_lesions_are_real() -> None:
     probabilities = np.where(_truth() > 0, 0.8, 0.0)
     probabilities[0, 20:22, 1:4] = 0.6
-    (found,) = _case(0, probabilities, _truth()).gather(
+    (found,) = _case(0, probabilities, _truth()).measure_probabilities(
         np.where(probabilities > 0.5, 1, 0)[:, :, :26].astype(np.uint8), 1.0
     )
     assert [lesion.real for lesion in found.lesions] == [True, False]

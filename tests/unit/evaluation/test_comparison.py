@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import false_discovery_control, permutation_test, ttest_1samp
 
 from lesionflow.errors import ArtifactError
-from lesionflow.evaluation.comparison import Difference, compare_tables, holm, measure_seed_noise, sign_flip_p
+from lesionflow.evaluation.comparison import MetricDifference, compare_tables, holm, measure_seed_noise, sign_flip_p
 
 SETTINGS = {"n_bootstrap": 1000, "confidence_level": 0.95, "seed": 5}
 
@@ -154,13 +154,13 @@ def test_a_metric_that_one_evaluation_lacks_is_named() -> None:
 
 def test_worse_by_turns_the_whole_interval() -> None:
     # The interval alone does not decide: a skewed one may hold 0 while the test tells the two apart.
-    worse = Difference("dice", "tumor", 0.6, 0.5, -0.1, -0.3, 0.01, 0.002, 0.01, 30, 0)
+    worse = MetricDifference("dice", "tumor", 0.6, 0.5, -0.1, -0.3, 0.01, 0.002, 0.01, 30, 0)
     assert worse.sentence(0.95) == "worse by 0.1 [-0.01, 0.3], p = 0.010"
     assert worse._replace(gain=0.1, low=-0.01, high=0.3).sentence(0.95) == "better by 0.1 [-0.01, 0.3], p = 0.010"
 
 
 def test_the_sentence_says_so_when_p_is_tiny() -> None:
-    difference = Difference("dice", "tumor", 0.5, 0.6, 0.1, 0.05, 0.15, 1e-5, 1e-4, 30, 0)
+    difference = MetricDifference("dice", "tumor", 0.5, 0.6, 0.1, 0.05, 0.15, 1e-5, 1e-4, 30, 0)
     assert difference.sentence(0.95) == "better by 0.1 [0.05, 0.15], p < 0.001"
 
 

@@ -18,7 +18,7 @@ from lesionflow.evaluation.figures import overlay_planes, overlay_slice, to_arra
 from lesionflow.evaluation.froc import Froc, FrocPoint
 from lesionflow.evaluation.page import Cell, Picture
 from lesionflow.evaluation.report import ReportContent, render_report
-from lesionflow.evaluation.results import Rival, Sampling, summarize
+from lesionflow.evaluation.results import ChampionScores, Sampling, summarize
 from lesionflow.evaluation.scoring import BIN_COLUMNS, DETECTION_COLUMNS, LESION_COLUMNS, Scores
 from lesionflow.evaluation.statistics import Estimate
 from lesionflow.evaluation.summary import froc_table, headline_json, metrics_json, nnunet_summary
@@ -95,7 +95,7 @@ CASES = pd.DataFrame(
 )
 
 
-def _report(scores: Scores, rival: Rival | None = None, **changes) -> str:
+def _report(scores: Scores, champion: ChampionScores | None = None, **changes) -> str:
     targets = tuple(dict.fromkeys(scores.cases["target"]))
     bundle = small_bundle()
     content = {
@@ -103,12 +103,12 @@ def _report(scores: Scores, rival: Rival | None = None, **changes) -> str:
         "plan": bundle.plan,
         "card": bundle.card,
         "cases": scores.cases,
-        "results": summarize(scores, CASES, targets, SAMPLING, rival),
+        "results": summarize(scores, CASES, targets, SAMPLING, champion),
         "plots": {target: [Picture("a plot", b"png")] for target in targets},
         "worst": [("c-0", Picture("Case c-0", b"png"))],
         "training": Picture("Loss and Dice by epoch", b"curves"),
-        "rival": rival.name if rival else None,
-        "rival_note": "There is no champion to compare with yet.",
+        "champion": champion.name if champion else None,
+        "champion_note": "There is no champion to compare with yet.",
         "confidence_level": 0.95,
         "data": (("dataset", "knees"),),
     }
@@ -158,7 +158,7 @@ def test_two_targets_have_a_part_each() -> None:
 
 
 def test_the_champion_is_compared_metric_by_metric() -> None:
-    html = _report(_scores(), Rival("knees version 3", _scores(shift=-0.1).cases))
+    html = _report(_scores(), ChampionScores("knees version 3", _scores(shift=-0.1).cases))
     rows = _read(html)
     dice = next(row for row in rows if row[0] == "Dice" and len(row) == 6)
     assert dice == ["Dice", "0.600", "0.700", "not told apart: +0.1 [0.1, 0.1], p = 1.000", "3", "0"]

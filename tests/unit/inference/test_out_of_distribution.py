@@ -65,9 +65,13 @@ ODD = {
 @pytest.mark.parametrize("name", ODD)
 def test_what_is_odd_is_flagged(profile, name) -> None:
     found = [judge(_features(ODD[name](_body(seed))), profile) for seed in range(300, 320)]
-    assert sum(oddity.flagged for oddity in found) >= 19
-    assert all(oddity.score > 1 for oddity in found if oddity.flagged)
-    assert all(set(oddity.reasons) <= set(GROUPS) and oddity.reasons for oddity in found if oddity.flagged)
+    assert sum(out_of_distribution.flagged for out_of_distribution in found) >= 19
+    assert all(out_of_distribution.score > 1 for out_of_distribution in found if out_of_distribution.flagged)
+    assert all(
+        set(out_of_distribution.reasons) <= set(GROUPS) and out_of_distribution.reasons
+        for out_of_distribution in found
+        if out_of_distribution.flagged
+    )
 
 
 def test_the_reason_of_a_wrong_scale_is_size(profile) -> None:

@@ -135,8 +135,10 @@ def test_a_patch_that_sees_a_quarter_needs_no_first_stage_but_gets_one_that_is_a
 
 
 def test_the_memory_of_hints_is_counted() -> None:
-    def memory_mb(_: int, __: ArchitecturePlan, n_hints: int, patch: tuple[int, int, int]) -> tuple[float, float]:
-        return 100.0, float(np.prod(patch)) * (1 + n_hints) / 1000
+    def memory_mb(
+        _: int, __: ArchitecturePlan, n_coarse_predictions: int, patch: tuple[int, int, int]
+    ) -> tuple[float, float]:
+        return 100.0, float(np.prod(patch)) * (1 + n_coarse_predictions) / 1000
 
     plan = _plan(FINGERPRINT, dimensions=3, memory_budget_mb=300, cascade=True, memory_mb=memory_mb)
     assert np.prod(plan.patch_size) * 2 / 1000 <= 200

@@ -16,7 +16,7 @@ import torch
 from rich.console import Console
 
 from lesionflow.errors import ArtifactError, ConfigError, LesionFlowError
-from lesionflow.training import Team, TrainingState, fit, resolve_compile, resolve_device, resolve_precision
+from lesionflow.training import ProcessGroup, TrainingState, fit, resolve_compile, resolve_device, resolve_precision
 from support.training_cases import RECIPE, blob_case, blob_data, tiny_network
 
 TESTS = Path(__file__).resolve().parents[2]
@@ -257,14 +257,16 @@ def test_torch_is_left_as_it_was():
 
 def test_a_batch_that_can_not_be_divided_is_refused():
     with pytest.raises(ConfigError, match=r"plan\.batch_size.*multiple of the 3 processes.*found 4"):
-        fit(tiny_network, blob_data(), RECIPE, device="cpu", n_threads=1, on_epoch=print, team=Team(size=3))
+        fit(
+            tiny_network, blob_data(), RECIPE, device="cpu", n_threads=1, on_epoch=print, processes=ProcessGroup(size=3)
+        )
 
 
 def test_a_validation_smaller_than_a_team_is_refused():
     data = blob_data()
     data.batch_size, data.slabs.chunks = 16, data.slabs.chunks[:3]
     with pytest.raises(ConfigError, match=r"each of 4 processes, found 3"):
-        fit(tiny_network, data, RECIPE, device="cpu", n_threads=1, on_epoch=print, team=Team(size=4))
+        fit(tiny_network, data, RECIPE, device="cpu", n_threads=1, on_epoch=print, processes=ProcessGroup(size=4))
 
 
 def test_a_broken_checkpoint_is_named(undisturbed):

@@ -17,7 +17,7 @@ from lesionflow.evaluation.figures import to_array
 from lesionflow.evaluation.page import Picture
 from lesionflow.evaluation.reliability import LEAST_PROBABILITY
 from lesionflow.evaluation.report import ReportContent, render_report
-from lesionflow.evaluation.results import Rival, TargetResult
+from lesionflow.evaluation.results import ChampionScores, TargetResult
 from lesionflow.evaluation.scoring import Scores
 from lesionflow.evaluation.summary import froc_table, headline_json, headline_markdown, metrics_json, nnunet_summary
 from lesionflow.io.stores.evaluations import ABOUT, METRICS, NNUNET_SUMMARY, REPORT, write_tables
@@ -43,8 +43,8 @@ class Outcome:
         results: By target.
         about: What was evaluated, for `evaluation.json`.
         pictures: A PNG a case.
-        rival: The champion, where it can be compared with.
-        rival_note: Why not, otherwise.
+        champion: The champion, where it can be compared with.
+        champion_note: Why not, otherwise.
         curves: The training's curves as PNG, None where they are not known.
         confidence_level: Of all intervals.
         n_worst_cases: Pictures in the report.
@@ -56,8 +56,8 @@ class Outcome:
     results: Mapping[str, TargetResult]
     about: Mapping[str, Any]
     pictures: Mapping[str, bytes]
-    rival: Rival | None
-    rival_note: str
+    champion: ChampionScores | None
+    champion_note: str
     curves: bytes | None
     confidence_level: float
     n_worst_cases: int
@@ -71,9 +71,9 @@ class Outcome:
         """Say in a sentence how the first target's Dice compares."""
         differences = next(iter(self.results.values())).differences
         dice = next((d for d in differences if d.metric == "dice"), None)
-        if dice is None or self.rival is None:
-            return self.rival_note
-        return f"{dice.sentence(self.confidence_level)} (Dice, {self.rival.name})"
+        if dice is None or self.champion is None:
+            return self.champion_note
+        return f"{dice.sentence(self.confidence_level)} (Dice, {self.champion.name})"
 
     def _plots_of(self, target: str) -> dict[str, Picture]:
         table, result = _of(self.scores.cases, target), self.results[target]
@@ -89,9 +89,9 @@ class Outcome:
         if result.reliability.bins:
             words = f"Reliability: voxels of {LEAST_PROBABILITY:.0%} and more, by what the model says and what they are"
             found["reliability"] = Picture(words, plots.reliability_plot(result.reliability))
-        if self.rival is not None:
-            theirs = _of(self.rival.cases, target)
-            words = f"Each case with {self.rival.name} and with this model"
+        if self.champion is not None:
+            theirs = _of(self.champion.cases, target)
+            words = f"Each case with {self.champion.name} and with this model"
             found["slope"] = Picture(words, plots.slope_plot(table, theirs, "champion"))
         return found
 
@@ -175,8 +175,8 @@ def _report(outcome: Outcome, drawn: Mapping[str, Mapping[str, Picture]]) -> str
             plots={target: list(pictures.values()) for target, pictures in drawn.items()},
             worst=pictures,
             training=None if outcome.curves is None else Picture("Loss and Dice by epoch", outcome.curves),
-            rival=outcome.rival.name if outcome.rival else None,
-            rival_note=outcome.rival_note,
+            champion=outcome.champion.name if outcome.champion else None,
+            champion_note=outcome.champion_note,
             confidence_level=outcome.confidence_level,
             data=outcome.data,
         )

@@ -14,7 +14,7 @@ from lesionflow.data.case import Case
 from lesionflow.errors import ArtifactError
 from lesionflow.evaluation.comparison import require_comparable
 from lesionflow.evaluation.figures import overlay_planes
-from lesionflow.evaluation.results import Rival, Sampling, summarize
+from lesionflow.evaluation.results import ChampionScores, Sampling, summarize
 from lesionflow.evaluation.scoring import score_bundle
 from lesionflow.inference import Segmentation
 from lesionflow.io.files import replacing_folder
@@ -76,16 +76,16 @@ def run(
     scores = score_bundle(bundle, read, split.test, device=settings.device, on_case=draw)
     tracker = Tracker(settings.tracking_uri, bundle.card.tracking_experiment)
     known = bool(bundle.card.run_id) and tracker.has_run(bundle.card.run_id)
-    rival, rival_note = _find_rival(tracker, about, scores.cases)
+    champion, champion_note = _find_champion_scores(tracker, about, scores.cases)
     sampling = Sampling(config.n_bootstrap, config.confidence_level, config.seed)
     outcome = Outcome(
         bundle=bundle,
         scores=scores,
-        results=summarize(scores, cases, tuple(t.name for t in bundle.plan.targets), sampling, rival),
+        results=summarize(scores, cases, tuple(t.name for t in bundle.plan.targets), sampling, champion),
         about=about,
         pictures=pictures,
-        rival=rival,
-        rival_note=rival_note,
+        champion=champion,
+        champion_note=champion_note,
         curves=read_run_file(settings.tracking_uri, bundle.card.run_id, CURVES) if known else None,
         confidence_level=config.confidence_level,
         n_worst_cases=config.n_worst_cases,
@@ -116,7 +116,9 @@ def _finish(outcome: Outcome, tracker: Tracker, output: Path, *, known: bool) ->
     }
 
 
-def _find_rival(tracker: Tracker, about: Mapping[str, Any], ours: pd.DataFrame) -> tuple[Rival | None, str]:
+def _find_champion_scores(
+    tracker: Tracker, about: Mapping[str, Any], ours: pd.DataFrame
+) -> tuple[ChampionScores | None, str]:
     """Return the champion's scores on this test set, or why there are none."""
     found = find_champion(tracker.tracking_uri, tracker.experiment_id)
     if found is None:
@@ -131,7 +133,7 @@ def _find_rival(tracker: Tracker, about: Mapping[str, Any], ours: pd.DataFrame) 
         require_comparable(champion.cases, ours, HEADLINE)
     except ArtifactError as error:
         return None, f"The champion, {name}, can't be compared with here: {error}"
-    return Rival(name, champion.cases), ""
+    return ChampionScores(name, champion.cases), ""
 
 
 def _facts(

@@ -62,12 +62,12 @@ def run(
 
 
 def _memory_mb(
-    dataset: Dataset, dimensions: int, architecture: ArchitecturePlan, n_hints: int, patch: Shape
+    dataset: Dataset, dimensions: int, architecture: ArchitecturePlan, n_coarse_predictions: int, patch: Shape
 ) -> tuple[float, float]:
     from lesionflow.models import build_model
     from lesionflow.models.memory import training_memory_mb
 
-    in_channels = len(dataset.channels) * (patch[0] if dimensions == 2 else 1) + n_hints
+    in_channels = len(dataset.channels) * (patch[0] if dimensions == 2 else 1) + n_coarse_predictions
     build = partial(
         build_model,
         architecture,

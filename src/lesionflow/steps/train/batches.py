@@ -6,7 +6,7 @@ from lesionflow.augmentation import Changes, build_augmentation
 from lesionflow.models import size_multiple
 from lesionflow.steps.train.task import TrainingTask
 from lesionflow.training import CaseArrays, CaseDataModule
-from lesionflow.training.batches.sampling import HintLoss, TrainingPatches
+from lesionflow.training.batches.sampling import CoarsePredictionDropout, TrainingPatches
 from lesionflow.training.batches.slabs import ValidationSlabs
 
 #: More loaders than this do not make one network faster.
@@ -33,7 +33,7 @@ def make_data(task: TrainingTask, cases: Mapping[str, CaseArrays], device: str, 
         spacing_mm=(slices, rows, columns),
         n_image_slices=task.patch.size[0],
         n_mask_slices=task.patch.n_mask_slices,
-        n_hints=plan.n_hints,
+        n_coarse_predictions=plan.n_coarse_predictions,
     )
     patches = TrainingPatches(
         [cases[case_id] for case_id in task.train],
@@ -42,7 +42,11 @@ def make_data(task: TrainingTask, cases: Mapping[str, CaseArrays], device: str, 
         foreground_fraction=config.foreground_fraction,
         size_exponent=config.size_exponent,
         augmentation=augmentation,
-        hint_loss=HintLoss(plan.n_hints, config.augmentation.hint_loss_probability) if plan.n_hints else None,
+        coarse_prediction_dropout=CoarsePredictionDropout(
+            plan.n_coarse_predictions, config.augmentation.hint_loss_probability
+        )
+        if plan.n_coarse_predictions
+        else None,
         seed=config.seed,
     )
     validation = [cases[case_id] for case_id in task.validation]

@@ -1,6 +1,6 @@
 """The first stage of a cascade: two networks on shrunk volumes, and what they tell the second stage of each case.
 
-Each learns from half of a training's cases and tells of the other half, so that the second stage learns from hints as good, or as bad,
+Each learns from half of a training's cases and tells of the other half, so that the second stage learns from coarse predictions as good, or as bad,
 as those that it will be given of a new study; to a case that neither has learned from, both tell their mean.
 """
 
@@ -20,7 +20,7 @@ from lesionflow.inference.stage import Stage
 from lesionflow.models.ensemble import join_weights
 from lesionflow.steps.train.task import TrainingTask
 from lesionflow.training import CaseArrays
-from lesionflow.training.batches.coarse_predictions import shrunk, with_hints
+from lesionflow.training.batches.coarse_predictions import shrunk, with_coarse_predictions
 
 #: Share of a training's minutes that the first stage may take, and of its epochs that each half does.
 FIRST_SHARE, HALF_SHARE = 1 / 3, 1 / 2
@@ -75,7 +75,7 @@ def shrink_cases(task: TrainingTask, cases: Mapping[str, CaseArrays]) -> Mapping
     return {case_id: shrunk(cases[case_id], task.plan.coarse.factors) for case_id in (*task.train, *task.validation)}
 
 
-def give_hints(
+def add_coarse_predictions(
     task: TrainingTask,
     cases: Mapping[str, CaseArrays],
     small: Mapping[str, CaseArrays],
@@ -96,15 +96,15 @@ def give_hints(
         return cases
     logger.info("the first stage looks at %d cases", len(small))
     stages: dict[tuple[int, ...], Stage] = {}
-    hinted = {}
+    with_coarse = {}
     for case_id, case in small.items():
         tellers = tuple(number for number, (half, _) in enumerate(first) if case_id not in half.train)
         if tellers not in stages:
             weights = join_weights([first[number][1] for number in tellers])
             stages[tellers] = _stage(first[0][0].plan, len(tellers), weights, device)
-        hints = stages[tellers].predict(np.asarray(case.image), batch_size=1, lean=False)
-        hinted[case_id] = with_hints(cases[case_id], hints, coarse.factors)
-    return hinted
+        coarse_predictions = stages[tellers].predict(np.asarray(case.image), batch_size=1, lean=False)
+        with_coarse[case_id] = with_coarse_predictions(cases[case_id], coarse_predictions, coarse.factors)
+    return with_coarse
 
 
 def _stage(plan: Plan, n_members: int, weights: Weights, device: str) -> Stage:

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Trainings:
+class TrainingInputs:
     """All that is trained.
 
     Args:
@@ -82,7 +82,7 @@ class Trainings:
         return replace(self.whole, config=config, train=_united((self.train, self.validation)), validation=())
 
 
-def gather(config: TrainConfig, inputs: Mapping[str, Path], settings: Settings) -> Trainings:
+def gather(config: TrainConfig, inputs: Mapping[str, Path], settings: Settings) -> TrainingInputs:
     """Read all that training needs and check that it fits together.
 
     Args:
@@ -116,7 +116,7 @@ def gather(config: TrainConfig, inputs: Mapping[str, Path], settings: Settings) 
             task, [cases[case_id] for case_id in task.train], [cases[case_id] for case_id in task.validation]
         )
         halves(task, cases)
-    return Trainings(config, tasks, cases, _revision(used, index))
+    return TrainingInputs(config, tasks, cases, _revision(used, index))
 
 
 def _task(

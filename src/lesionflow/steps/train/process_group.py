@@ -23,10 +23,10 @@ import torch
 from lesionflow.config import Settings, TrainConfig
 from lesionflow.errors import ConfigError, LesionFlowError
 from lesionflow.steps.train.batches import make_data
-from lesionflow.steps.train.inputs import Trainings
+from lesionflow.steps.train.inputs import TrainingInputs
 from lesionflow.steps.train.task import TrainingTask
-from lesionflow.training import Team, TrainingState, fit
-from lesionflow.training.process_group import ALONE, LOCAL_RANK, NODE_RANK, RANK, WORLD_SIZE, joined
+from lesionflow.training import ProcessGroup, TrainingState, fit
+from lesionflow.training.process_group import LOCAL_RANK, NODE_RANK, RANK, SINGLE_PROCESS, WORLD_SIZE, joined
 
 ADDRESS, PORT, LOCAL_SIZE = "MASTER_ADDR", "MASTER_PORT", "LOCAL_WORLD_SIZE"
 #: What a machine of several is told by whoever starts it.
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Order:
+class TrainOrder:
     """What all processes train next.
 
     Args:
@@ -55,21 +55,27 @@ class Order:
     state: bytes
 
 
-def give_order(
-    team: Team, trainings: Trainings, task: TrainingTask, max_minutes: float, resume: TrainingState | None
+def send_order(
+    processes: ProcessGroup,
+    trainings: TrainingInputs,
+    task: TrainingTask,
+    max_minutes: float,
+    resume: TrainingState | None,
 ) -> None:
     """Tell the others what is trained next."""
-    if team.size == 1:
+    if processes.size == 1:
         return
     number = None if task.fold is None else trainings.tasks.index(task)
-    team.share(asdict(Order(number, task.config.max_epochs, max_minutes, resume.to_bytes() if resume else b"")))
+    processes.share(
+        asdict(TrainOrder(number, task.config.max_epochs, max_minutes, resume.to_bytes() if resume else b""))
+    )
 
 
-def obey(team: Team, trainings: Trainings, *, device: str, workers: int) -> None:
+def run_worker(processes: ProcessGroup, trainings: TrainingInputs, *, device: str, workers: int) -> None:
     """Train what the leader says until it says no more."""
-    told: Any = team.share(None)
+    told: Any = processes.share(None)
     while told is not None:
-        order = Order(**told)
+        order = TrainOrder(**told)
         task = trainings.on_all_cases(order.max_epochs) if order.number is None else trainings.tasks[order.number]
         fit(
             task.build_network,
@@ -79,13 +85,15 @@ def obey(team: Team, trainings: Trainings, *, device: str, workers: int) -> None
             n_threads=workers,
             on_epoch=lambda _: None,
             resume=TrainingState.from_bytes(order.state) if order.state else None,
-            team=team,
+            processes=processes,
         )
-        told = team.share(None)
+        told = processes.share(None)
 
 
 @contextmanager
-def assembled(config: TrainConfig, inputs: Mapping[str, Path], settings: Settings, device: str) -> Iterator[Team]:
+def process_group(
+    config: TrainConfig, inputs: Mapping[str, Path], settings: Settings, device: str
+) -> Iterator[ProcessGroup]:
     """Bring together the processes that params ask for; part again at the end.
 
     A process that was started as one of several (by torchrun, by Kubeflow's trainer, by `MASTER_ADDR`, `MASTER_PORT` and
@@ -98,7 +106,7 @@ def assembled(config: TrainConfig, inputs: Mapping[str, Path], settings: Setting
         device: `cpu` or `cuda`.
 
     Yields:
-        The team; one process alone where params ask for no more.
+        The process group; one process alone where params ask for no more.
 
     Raises:
         ConfigError: When there are fewer GPUs, or the environment says another number of processes.
@@ -106,7 +114,7 @@ def assembled(config: TrainConfig, inputs: Mapping[str, Path], settings: Setting
     """
     size = config.devices * config.nodes
     if size == 1:
-        yield ALONE
+        yield SINGLE_PROCESS
         return
     _require_devices(config, device)
     if RANK in os.environ:
@@ -116,18 +124,18 @@ def assembled(config: TrainConfig, inputs: Mapping[str, Path], settings: Setting
                 f"found {config.devices} x {config.nodes}."
             )
         place = {LOCAL_RANK: os.environ.get(LOCAL_RANK, "0"), LOCAL_SIZE: str(config.devices)}
-        with _environment(place), joined(device) as team:
-            yield team
-            _dismiss(team)
+        with _environment(place), joined(device) as processes:
+            yield processes
+            _dismiss(processes)
         return
     places = _places(config)
     helpers = [_start(config, inputs, settings, device, place) for place in places[1:]]
     try:
         for helper in helpers:
             _require_ready(helper)
-        with _environment(places[0]), joined(device) as team:
-            yield team
-            _dismiss(team)
+        with _environment(places[0]), joined(device) as processes:
+            yield processes
+            _dismiss(processes)
         for helper in helpers:
             helper.wait(FAREWELL_S)
     except RuntimeError as error:
@@ -147,9 +155,9 @@ def assembled(config: TrainConfig, inputs: Mapping[str, Path], settings: Setting
                 helper.stdout.close()
 
 
-def _dismiss(team: Team) -> None:
-    if team.leads:
-        team.share(None)
+def _dismiss(processes: ProcessGroup) -> None:
+    if processes.leads:
+        processes.share(None)
 
 
 def _require_devices(config: TrainConfig, device: str) -> None:

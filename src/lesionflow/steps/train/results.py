@@ -13,7 +13,7 @@ from lesionflow.data.plan import Plan
 from lesionflow.models.cascade import join_stages
 from lesionflow.models.ensemble import join_weights
 from lesionflow.steps.revision import code_revision
-from lesionflow.steps.train.inputs import Trainings
+from lesionflow.steps.train.inputs import TrainingInputs
 from lesionflow.steps.train.records import out_of_fold_dice
 from lesionflow.steps.train.task import TrainingTask
 from lesionflow.training import TrainingResult
@@ -76,7 +76,7 @@ class Trained:
         )
 
 
-def join(trainings: Trainings, folds: Sequence[Trained], last: Sequence[Trained], run_id: str) -> Bundle:
+def join(trainings: TrainingInputs, folds: Sequence[Trained], last: Sequence[Trained], run_id: str) -> Bundle:
     """Make one bundle of all: of the network that learned from all cases, or of the folds' as an ensemble.
 
     Args:

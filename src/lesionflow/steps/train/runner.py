@@ -10,14 +10,14 @@ from typing import Any
 from lesionflow.data.bundle import Bundle
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps.train.batches import make_data
-from lesionflow.steps.train.coarse_stage import FIRST_SHARE, give_hints, halves, shrink_cases
-from lesionflow.steps.train.inputs import Trainings
-from lesionflow.steps.train.process_group import give_order
+from lesionflow.steps.train.coarse_stage import FIRST_SHARE, add_coarse_predictions, halves, shrink_cases
+from lesionflow.steps.train.inputs import TrainingInputs
+from lesionflow.steps.train.process_group import send_order
 from lesionflow.steps.train.records import log_check_sheet, log_epoch, log_folds, log_result, logging_pictures, tracked
 from lesionflow.steps.train.results import Trained, join
 from lesionflow.steps.train.task import TrainingTask
 from lesionflow.steps.train.work_folder import WorkFolder
-from lesionflow.training import CaseArrays, Team, TrainingResult, TrainingState, fit
+from lesionflow.training import CaseArrays, ProcessGroup, TrainingResult, TrainingState, fit
 
 #: What a training is stopped by when somebody asks for it: no other is begun then.
 REQUEST = "request"
@@ -41,7 +41,7 @@ class Model:
     minutes: float
 
 
-class Workshop:
+class Runner:
     """Trains what there is to train.
 
     Args:
@@ -51,21 +51,21 @@ class Workshop:
         run_id: The run of all of them.
         device: `cpu` or `cuda`.
         workers: Threads or processes that may be used.
-        team: The processes that train together; this one leads them.
+        processes: The processes that train together; this one leads them.
     """
 
     def __init__(
         self,
-        trainings: Trainings,
+        trainings: TrainingInputs,
         work: WorkFolder,
         tracker: Tracker,
         run_id: str,
         *,
         device: str,
         workers: int,
-        team: Team,
+        processes: ProcessGroup,
     ) -> None:
-        self._team = team
+        self._team = processes
         self._trainings = trainings
         self._work = work
         self._tracker = tracker
@@ -144,7 +144,9 @@ class Workshop:
         if any(one.result.stopped_by == REQUEST for one in first):
             logger.warning("stopped on request in the first stage of a cascade: the second has hardly learned")
         max_minutes -= sum(one.minutes for one in first)
-        cases = give_hints(task, cases, small, [(one.task, one.result.weights) for one in first], self._device)
+        cases = add_coarse_predictions(
+            task, cases, small, [(one.task, one.result.weights) for one in first], self._device
+        )
         resume = work.load()
         if resume is not None:
             logger.info("going on after epoch %d of a training that was broken off", resume.epochs)
@@ -161,7 +163,7 @@ class Workshop:
             log_epoch(self._tracker, run_id, state)
 
         log_check_sheet(self._tracker, run_id, work, data)
-        give_order(self._team, self._trainings, task, max_minutes, resume)
+        send_order(self._team, self._trainings, task, max_minutes, resume)
         result = fit(
             build_network,
             data,
@@ -172,7 +174,7 @@ class Workshop:
             resume=resume,
             should_stop=self._work.stop_file.exists,
             on_pictures=logging_pictures(self._tracker, run_id, task),
-            team=self._team,
+            processes=self._team,
         )
         log_result(self._tracker, run_id, work, task, result)
         work.keep(result.state)

@@ -11,11 +11,11 @@ from lesionflow.steps.train.batches import n_loaders
 from lesionflow.steps.train.calibration import calibrate, require_cases
 from lesionflow.steps.train.inputs import gather
 from lesionflow.steps.train.preflight import require_room
-from lesionflow.steps.train.process_group import assembled, obey, share_of, without_source
+from lesionflow.steps.train.process_group import process_group, run_worker, share_of, without_source
 from lesionflow.steps.train.records import tracked
-from lesionflow.steps.train.runner import Workshop
+from lesionflow.steps.train.runner import Runner
 from lesionflow.steps.train.work_folder import WorkFolder
-from lesionflow.training import Team, resolve_device
+from lesionflow.training import ProcessGroup, resolve_device
 
 logger = logging.getLogger(__name__)
 
@@ -45,16 +45,20 @@ def run(
         LesionFlowError: When the loss is not finite from the start.
     """
     device = resolve_device(settings.device)
-    with assembled(config, inputs, settings, device) as team:
-        if not team.leads:
+    with process_group(config, inputs, settings, device) as processes:
+        if not processes.leads:
             trainings = gather(without_source(config), inputs, settings)
-            obey(team, trainings, device=device, workers=share_of(settings.workers, config))
-            return {"rank": team.rank}
-        return _lead(team, config, inputs, outputs, settings)
+            run_worker(processes, trainings, device=device, workers=share_of(settings.workers, config))
+            return {"rank": processes.rank}
+        return _lead(processes, config, inputs, outputs, settings)
 
 
 def _lead(
-    team: Team, config: TrainConfig, inputs: Mapping[str, Path], outputs: Mapping[str, Path], settings: Settings
+    processes: ProcessGroup,
+    config: TrainConfig,
+    inputs: Mapping[str, Path],
+    outputs: Mapping[str, Path],
+    settings: Settings,
 ) -> dict[str, float]:
     device, workers = resolve_device(settings.device), share_of(settings.workers, config)
     trainings = gather(config, inputs, settings)
@@ -64,7 +68,7 @@ def _lead(
     require_room(trainings.plan, work.path, device=device, n_loaders=n_loaders(device, workers))
     logger.info("to end this training cleanly before its time: touch %s", work.stop_file)
     with tracked(tracker, work, trainings.whole, device) as run_id:
-        shop = Workshop(trainings, work, tracker, run_id, device=device, workers=workers, team=team)
+        shop = Runner(trainings, work, tracker, run_id, device=device, workers=workers, processes=processes)
         model = shop.train()
         bundle = calibrate(
             model.bundle, inputs["cases"], device=device, tracker=tracker, run_id=run_id, judges=model.judges

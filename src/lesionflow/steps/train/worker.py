@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lesionflow.config import Settings, TrainConfig
 from lesionflow.steps.train.inputs import gather
-from lesionflow.steps.train.process_group import READY, end_with_parent, obey, without_source
+from lesionflow.steps.train.process_group import READY, end_with_parent, run_worker, without_source
 from lesionflow.training.process_group import joined
 
 
@@ -23,8 +23,8 @@ def main() -> None:
     os.write(sys.stdout.fileno(), READY)
     # Whatever a library prints later shall not fill a pipe that nobody reads.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    with joined(told["device"]) as team:
-        obey(team, trainings, device=told["device"], workers=told["workers"])
+    with joined(told["device"]) as processes:
+        run_worker(processes, trainings, device=told["device"], workers=told["workers"])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Subset
 
 from lesionflow.training.batches.sampling import EpochSampler, Sample, TrainingPatches
 from lesionflow.training.batches.slabs import SlabBatch, ValidationSlabs
-from lesionflow.training.process_group import ALONE
+from lesionflow.training.process_group import SINGLE_PROCESS
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -42,19 +42,19 @@ class CaseDataModule(LightningDataModule):
         self.batches_per_epoch = batches_per_epoch
         self.n_workers = n_workers
         self.first_epoch = 0
-        self.team = ALONE
+        self.processes = SINGLE_PROCESS
 
     def train_dataloader(self) -> DataLoader[Sample]:
         """Return the loader of training batches: float32 images, uint8 targets, and how volumes shall be warped."""
         return DataLoader(
             self.patches,
-            batch_size=self.batch_size // self.team.size,
+            batch_size=self.batch_size // self.processes.size,
             sampler=EpochSampler(
                 self.batch_size * self.batches_per_epoch,
                 self.first_epoch,
                 batch_size=self.batch_size,
-                rank=self.team.rank,
-                n_processes=self.team.size,
+                rank=self.processes.rank,
+                n_processes=self.processes.size,
             ),
             collate_fn=stack_samples,
             generator=_own_generator(),
@@ -70,7 +70,7 @@ class CaseDataModule(LightningDataModule):
         """Return the loader of this process's share of validation slices; each batch holds slices of one case."""
         if self.slabs is None:
             return []
-        own = range(self.team.rank, len(self.slabs), self.team.size)
+        own = range(self.processes.rank, len(self.slabs), self.processes.size)
         return DataLoader(Subset(self.slabs, own), batch_size=None, generator=_own_generator())
 
 

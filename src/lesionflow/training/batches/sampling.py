@@ -17,7 +17,7 @@ from lesionflow.training.batches.loader_watch import LoaderWatch
 
 #: Of the patch: how far from its middle the chosen tumor voxel may lie, in plane.
 JITTER_FRACTION = 0.25
-#: Tells the random streams that place patches, change them and take hints from them from one another.
+#: Tells the random streams that place patches, change them and take coarse predictions from them from one another.
 PLACING, AUGMENTING, HIDING = 0, 1, 2
 
 #: Image and mask, and how their batch shall warp them where volumes are warped.
@@ -58,15 +58,15 @@ class PatchShape:
 
 
 @dataclass(frozen=True)
-class HintLoss:
-    """How often a network that is given hints has to do without, so that it does not only repeat them.
+class CoarsePredictionDropout:
+    """How often a network that is given coarse predictions has to do without, so that it does not only repeat them.
 
     Args:
-        n_hints: Channels at the end of an image that are hints.
+        n_coarse_predictions: Channels at the end of an image that are coarse predictions.
         probability: That all of a sample's are 0.
     """
 
-    n_hints: int
+    n_coarse_predictions: int
     probability: float
 
 
@@ -81,7 +81,7 @@ class TrainingPatches(Dataset[Sample]):
         size_exponent: A case of n voxels is drawn in proportion to n to this power: 0 draws all cases equally often, 1 all
             voxels.
         augmentation: Changes of each patch, None for none.
-        hint_loss: For the second stage of a cascade.
+        coarse_prediction_dropout: For the second stage of a cascade.
         seed: Source of all randomness.
     """
 
@@ -94,7 +94,7 @@ class TrainingPatches(Dataset[Sample]):
         foreground_fraction: float,
         size_exponent: float = 0.0,
         augmentation: Augmentation | None,
-        hint_loss: HintLoss | None = None,
+        coarse_prediction_dropout: CoarsePredictionDropout | None = None,
         seed: int,
     ) -> None:
         self.cases = tuple(cases)
@@ -105,7 +105,7 @@ class TrainingPatches(Dataset[Sample]):
         self.size_exponent = size_exponent
         self._shares = {group: _shares(group, size_exponent) for group in (self.cases, self.with_foreground)}
         self.augmentation = augmentation
-        self.hint_loss = hint_loss
+        self.coarse_prediction_dropout = coarse_prediction_dropout
         self.seed = seed
         self.watch = LoaderWatch([case.case_id for case in self.cases])
 
@@ -136,10 +136,10 @@ class TrainingPatches(Dataset[Sample]):
         if self.augmentation is not None:
             image, mask = self.augmentation(image, mask, (self.seed, AUGMENTING, *key))
             drawn = self.augmentation.draw_warp(self.patch.size, (self.seed, AUGMENTING, *key))
-        if self.hint_loss is not None:
+        if self.coarse_prediction_dropout is not None:
             rng = np.random.default_rng((self.seed, HIDING, *key))
-            if rng.random() < self.hint_loss.probability:
-                image[-self.hint_loss.n_hints :] = 0.0
+            if rng.random() < self.coarse_prediction_dropout.probability:
+                image[-self.coarse_prediction_dropout.n_coarse_predictions :] = 0.0
         return (*self.patch.arrange(image, mask), *(drawn or ()))
 
     def finish(self, batch: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -13,7 +13,7 @@ from pytorch_lightning import Callback, Trainer
 from lesionflow.training.averaging import AveragedWeights
 from lesionflow.training.batches.slabs import SlabBatch, ValidationSlabs
 from lesionflow.training.module import SegmentationModule, count_voxels, dice_of_counts
-from lesionflow.training.schedule import Budget
+from lesionflow.training.schedule import TimeBudget
 
 #: Cases shown, at most.
 N_CASES = 3
@@ -57,7 +57,7 @@ class Pictures(Callback):
     """
 
     def __init__(
-        self, slabs: ValidationSlabs, budget: Budget, averaging: AveragedWeights, on_pictures: OnPictures
+        self, slabs: ValidationSlabs, budget: TimeBudget, averaging: AveragedWeights, on_pictures: OnPictures
     ) -> None:
         self._slabs = slabs
         self._budget = budget

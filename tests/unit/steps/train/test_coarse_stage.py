@@ -26,7 +26,7 @@ from lesionflow.models.ensemble import join_weights, weights_of_member
 from lesionflow.preprocessing import to_model_space
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
-from lesionflow.steps.train.coarse_stage import give_hints, halves, shrink_cases
+from lesionflow.steps.train.coarse_stage import add_coarse_predictions, halves, shrink_cases
 from lesionflow.steps.train.inputs import gather
 from lesionflow.training import CaseArrays
 from support.training_workspace import TWO_FOLDS, make_inputs, make_plan, train_params
@@ -99,8 +99,8 @@ def test_no_hint_comes_from_a_network_that_has_learned_from_the_case(workspace):
     assert one.config.seed != other.config.seed
     # Logits of probabilities 0.2 and 0.6.
     first = [(one, constant(one.plan, np.log(0.25))), (other, constant(one.plan, np.log(1.5)))]
-    hinted = give_hints(task, cases, shrink_cases(task, cases), first, "cpu")
-    told = {case_id: case.image[(..., *[slice(0, 3)] * 3)] for case_id, case in hinted.items()}
+    with_coarse = add_coarse_predictions(task, cases, shrink_cases(task, cases), first, "cpu")
+    told = {case_id: case.image[(..., *[slice(0, 3)] * 3)] for case_id, case in with_coarse.items()}
     for case_id, image in told.items():
         assert image.shape == (2, 3, 3, 3)
         np.testing.assert_array_equal(image[0], cases[case_id].image[0, :3, :3, :3])
@@ -119,7 +119,7 @@ def test_what_is_served_is_what_was_trained(workspace, bundle):
     case = read_case(workspace[1]["cases"], case_id)
     array = to_model_space(case.volume, bundle.plan, case_id=case_id).volume.array
     cases = {**cases, case_id: replace(cases[case_id], image=array)}
-    image = give_hints(task, cases, shrink_cases(task, cases), first, "cpu")[case_id].image
+    image = add_coarse_predictions(task, cases, shrink_cases(task, cases), first, "cpu")[case_id].image
     whole = image[(..., slice(None), slice(None), slice(None))]
     second = Stage(bundle.plan, fine, device=torch.device("cpu"), backend="pytorch")
     expected = second.predict(whole, batch_size=1, lean=False)
@@ -214,7 +214,7 @@ def beacon_case(seed):
 
 
 def test_hints_tell_what_no_patch_can_see(tmp_path, monkeypatch):
-    """Without hints the two balls look the same in every patch: Dice is 2/3 at best, for whom takes both (0.66 was measured)."""
+    """Without coarse predictions the two balls look the same in every patch: Dice is 2/3 at best, for whom takes both (0.66 was measured)."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     folds = (Fold(train=tuple(f"c-{i}" for i in range(8)), validation=("c-8", "c-9")),)
     plan = cascade_plan(base_channels=8, dropout_fraction=0.0)

@@ -27,7 +27,7 @@ BRIEF = {**SUM, "folds": "final", "max_epochs": 2, "batches_per_epoch": 6, "max_
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("team")
+    folder = tmp_path_factory.mktemp("processes")
     plan = make_plan()
     options = {**plan.architecture.options, "dropout_fraction": 0.0}
     plan = plan.model_copy(update={"architecture": plan.architecture.model_copy(update={"options": options})})
