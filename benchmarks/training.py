@@ -26,7 +26,8 @@ from lesionflow.config import Settings, TrainConfig, load_params
 from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
 from lesionflow.steps import run_step
 from lesionflow.steps.train.batches import make_data
-from lesionflow.steps.train.inputs import gather
+from lesionflow.steps.train.inputs import load_inputs
+from lesionflow.steps.train.runner import make_recipe
 from lesionflow.training.losses import LOSSES, over_outputs
 from lesionflow.training.module import make_optimizer
 
@@ -132,11 +133,11 @@ def _loader(train: dict[str, object], paths: dict[str, Path]) -> None:
     """Steps in turn on fresh batches and on one repeated batch: what the loader costs beside the network."""
     settings = Settings(device="cpu")
     torch.set_num_threads(settings.workers)
-    trainings = gather(TrainConfig.model_validate(train), paths, settings)
-    (task,) = trainings.tasks
-    data = make_data(task, trainings.cases, "cpu", settings.workers)
+    inputs = load_inputs(TrainConfig.model_validate(train), paths, settings)
+    (task,) = inputs.tasks
+    data = make_data(task, inputs.cases, n_loaders=0)
     network = task.build_network().train()
-    optimizer, loss = make_optimizer(network, task.recipe()), LOSSES[task.config.loss]
+    optimizer, loss = make_optimizer(network, make_recipe(task, task.config.max_minutes)), LOSSES[task.config.loss]
 
     def step(batches: Iterator[tuple[torch.Tensor, torch.Tensor]]) -> None:
         image, target = next(batches)

@@ -55,8 +55,8 @@ def fit_calibration(
         ArtifactError: When a validation case has no reference.
         InputError: When a case can't be read or brought to model space.
     """
-    judges = {id(judge): judge for judge in (unseen_by.get(case_id, bundle) for case_id in validation)}
-    segmenters = {key: Segmenter(judge, device=device) for key, judge in judges.items()}
+    models = {id(model): model for model in (unseen_by.get(case_id, bundle) for case_id in validation)}
+    segmenters = {key: Segmenter(model, device=device) for key, model in models.items()}
     plan, case_ids = bundle.plan, _spread(sorted(validation), MOST_VALIDATION_CASES)
     cases = []
     for case_id in case_ids:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from lesionflow.errors import ArtifactError
-from lesionflow.evaluation.statistics import bootstrap_weights, percentile_interval
+from lesionflow.evaluation.statistics import mean_interval
 from lesionflow.metrics import METRICS
 
 KEYS = ["case_id", "target"]
@@ -224,8 +224,7 @@ def _compare(
         nothing = (math.nan,) * 7
         return MetricDifference(metric, target, *nothing, n_patients=0, n_undefined_for_one=n_odd)
     gains = METRICS[metric].direction * (means["second"] - means["first"]).to_numpy(dtype=float)
-    draws = np.concatenate([w @ gains / len(gains) for w in bootstrap_weights(len(gains), n_bootstrap, seed)])
-    low, high = percentile_interval(draws, confidence_level)
+    low, high = mean_interval(gains, n_bootstrap=n_bootstrap, confidence_level=confidence_level, seed=seed)
     return MetricDifference(
         metric,
         target,

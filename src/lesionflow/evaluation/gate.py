@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+
+from lesionflow.evaluation.statistics import mean_interval
 
 KEYS = ["case_id", "target"]
 #: Cases named in a sentence.
 MAX_NAMED_CASES = 5
-#: Resampled patients held in memory at once, so that 5,000 resamples of 10,000 patients need no gigabytes.
-MAX_DRAWS_AT_ONCE = 5_000_000
 
 
 class Reason(NamedTuple):
@@ -139,7 +138,9 @@ def _min_score(by_patient: pd.DataFrame, rules: PromotionRules) -> Reason:
 
 def _better(by_patient: pd.DataFrame, rules: PromotionRules) -> Reason:
     gains = rules.direction * (by_patient["challenger"] - by_patient["champion"]).to_numpy(dtype=np.float64)
-    low, high = _bootstrap_interval(gains, rules)
+    low, high = mean_interval(
+        gains, n_bootstrap=rules.n_bootstrap, confidence_level=rules.confidence_level, seed=rules.seed
+    )
     gain = float(gains.mean()) if len(gains) else math.nan
     figures = {
         "champion_score": float(by_patient["champion"].mean()) if len(by_patient) else math.nan,
@@ -153,23 +154,6 @@ def _better(by_patient: pd.DataFrame, rules: PromotionRules) -> Reason:
         f"{low:+.4f} to {high:+.4f}; its lower bound must lie above {rules.min_gain:g}."
     )
     return Reason("better_than_champion", low > rules.min_gain, detail, figures)
-
-
-def _bootstrap_interval(values: NDArray[np.float64], rules: PromotionRules) -> tuple[float, float]:
-    """Return the percentile interval of the mean of values (patient,); NaN without values."""
-    if not len(values):
-        return math.nan, math.nan
-    rng = np.random.default_rng(rules.seed)
-    at_once = max(1, MAX_DRAWS_AT_ONCE // len(values))
-    means = np.concatenate(
-        [
-            values[rng.integers(0, len(values), (min(at_once, rules.n_bootstrap - start), len(values)))].mean(axis=1)
-            for start in range(0, rules.n_bootstrap, at_once)
-        ]
-    )
-    tail = (1.0 - rules.confidence_level) / 2.0
-    low, high = np.quantile(means, (tail, 1.0 - tail))
-    return float(low), float(high)
 
 
 def _some(names: list[str]) -> str:

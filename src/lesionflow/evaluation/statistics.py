@@ -88,6 +88,25 @@ def bootstrap_weights(n_patients: int, n_bootstrap: int, seed: int) -> Iterator[
         yield random.multinomial(n_patients, np.full(n_patients, 1.0 / n_patients), size=size).astype(float)
 
 
+def mean_interval(
+    values: NDArray[np.float64], *, n_bootstrap: int, confidence_level: float, seed: int
+) -> tuple[float, float]:
+    """Return the interval of the mean of values (patient,), such as paired gains; NaN without values.
+
+    Args:
+        values: One a patient.
+        n_bootstrap: Draws of patients with replacement.
+        confidence_level: Coverage of the interval, in 0..1.
+        seed: Of the draws.
+    """
+    if not len(values):
+        return float("nan"), float("nan")
+    draws = np.concatenate(
+        [drawn @ values / len(values) for drawn in bootstrap_weights(len(values), n_bootstrap, seed)]
+    )
+    return percentile_interval(draws, confidence_level)
+
+
 def percentile_interval(draws: NDArray[np.float64], confidence_level: float) -> tuple[float, float]:
     """Return the middle share of the draws (draw,); NaN where none is defined."""
     defined = draws[~np.isnan(draws)]

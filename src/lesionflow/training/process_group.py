@@ -105,7 +105,7 @@ SINGLE_PROCESS = ProcessGroup()
 
 
 @contextmanager
-def joined(device: str) -> Iterator[ProcessGroup]:
+def join_process_group(device: str) -> Iterator[ProcessGroup]:
     """Join the process group that the environment names (`RANK`, `LOCAL_RANK`, `WORLD_SIZE`, `MASTER_ADDR`, `MASTER_PORT`).
 
     Args:

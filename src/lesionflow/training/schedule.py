@@ -8,9 +8,12 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from lesionflow.errors import LesionFlowError
 from lesionflow.training.process_group import SINGLE_PROCESS, ProcessGroup
 from lesionflow.training.recipe import Recipe
 
+#: What a training is stopped by when its minutes are over.
+OUT_OF_TIME = "max_minutes"
 #: nnU-Net's exponent (DOI 10.1038/s41592-020-01008-z).
 POLYNOMIAL_POWER = 0.9
 #: Of the whole budget: kept back for the first validation, whose length is not known yet.
@@ -23,7 +26,7 @@ class TimeBudget(Callback):
     """Stops training before its minutes are over.
 
     Args:
-        max_minutes: All parts of a resumed training together.
+        recipe: How to train; its minutes are those of all parts of a resumed training together.
         elapsed_s: Seconds trained by the parts before.
         epochs_done: Epochs trained by the parts before.
         validates: Whether each epoch ends with a validation.
@@ -33,7 +36,7 @@ class TimeBudget(Callback):
 
     def __init__(
         self,
-        max_minutes: float,
+        recipe: Recipe,
         elapsed_s: float,
         epochs_done: int,
         *,
@@ -41,9 +44,9 @@ class TimeBudget(Callback):
         processes: ProcessGroup = SINGLE_PROCESS,
         warms_up: bool = False,
     ) -> None:
-        self._team = processes
+        self._processes = processes
         self._warms_up = warms_up
-        self.max_s = max_minutes * 60
+        self.max_s = recipe.max_minutes * 60
         self.exhausted = False
         self.epochs = epochs_done
         self._before_s = elapsed_s
@@ -73,6 +76,10 @@ class TimeBudget(Callback):
         """Whether a whole epoch more can be afforded."""
         return self.elapsed_s + MARGIN * self._longest_epoch_s < self.max_s
 
+    def too_short(self) -> LesionFlowError:
+        """Return the error of a budget in which not one epoch was trained."""
+        return LesionFlowError("Expected at least one epoch of training, found none: raise train.max_minutes.")
+
     def on_train_epoch_start(self, *_: Any) -> None:
         """Start the clock of the epoch."""
         self._epoch_started = time.monotonic()
@@ -82,7 +89,7 @@ class TimeBudget(Callback):
         if self._warms_up:
             self._epoch_started, self._warms_up = time.monotonic(), False
         reserve = FIRST_VALIDATION_FRACTION * self.max_s if self._validation_s is None else MARGIN * self._validation_s
-        if self._team.any(self.elapsed_s + reserve >= self.max_s):
+        if self._processes.any(self.elapsed_s + reserve >= self.max_s):
             self._stop(trainer)
 
     def on_validation_start(self, *_: Any) -> None:
@@ -97,7 +104,7 @@ class TimeBudget(Callback):
         """Stop when no whole epoch fits any more."""
         self.epochs += 1
         self._longest_epoch_s = max(self._longest_epoch_s, self.epoch_s)
-        if self._team.any(not self.fits_another_epoch):
+        if self._processes.any(not self.fits_another_epoch):
             self._stop(trainer)
 
     def _stop(self, trainer: Trainer) -> None:
@@ -114,12 +121,12 @@ class StopOnRequest(Callback):
 
     def __init__(self, should_stop: Callable[[], bool], processes: ProcessGroup = SINGLE_PROCESS) -> None:
         self.requested = False
-        self._team = processes
+        self._processes = processes
         self._should_stop = should_stop
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Ask."""
-        if not self.requested and self._team.any(self._should_stop()):
+        if not self.requested and self._processes.any(self._should_stop()):
             self.requested = trainer.should_stop = True
 
 
@@ -136,7 +143,7 @@ class Schedule(Callback):
     """
 
     def __init__(self, recipe: Recipe, budget: TimeBudget, processes: ProcessGroup = SINGLE_PROCESS) -> None:
-        self._team = processes
+        self._processes = processes
         self.recipe = recipe
         self.budget = budget
         # torch's own scheduler wants an optimizer; a stand-in lets it be restored before the real one exists.
@@ -148,7 +155,7 @@ class Schedule(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, _: LightningModule) -> None:
         """Set the learning rate."""
-        self.learning_rate = self._team.share(self._now())
+        self.learning_rate = self._processes.share(self._now())
         for group in trainer.optimizers[0].param_groups:
             group["lr"] = self.learning_rate * group.get("fraction", 1.0)
 

@@ -1,17 +1,13 @@
 """The training loop: `fit`."""
 
 import logging
-import os
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from lightning_fabric.utilities.warnings import PossibleUserWarning
 from numpy.typing import NDArray
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import EarlyStopping
@@ -28,8 +24,9 @@ from lesionflow.training.pictures.samples import OnPictures, Pictures
 from lesionflow.training.process_group import SINGLE_PROCESS, ProcessGroup
 from lesionflow.training.recipe import Recipe
 from lesionflow.training.recording import OnEpoch, ProgressBar, Recorder
-from lesionflow.training.schedule import Schedule, StopOnRequest, TimeBudget
+from lesionflow.training.schedule import OUT_OF_TIME, Schedule, StopOnRequest, TimeBudget
 from lesionflow.training.state import Row, TrainingState
+from lesionflow.training.torch_settings import torch_settings
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +78,7 @@ class TrainingResult:
 
     @property
     def stopped_by(self) -> str:
-        """`max_epochs`, `max_minutes`, `early_stopping`, `request` or `non_finite_loss`."""
+        """`max_epochs`, `early_stopping`, `request`, `non_finite_loss`, or `OUT_OF_TIME` of the schedule."""
         return self.state.stopped_by
 
 
@@ -105,7 +102,7 @@ class _Run:
         self.epochs_done = resume.epochs if resume else 0
         elapsed_s = resume.elapsed_s if resume else 0.0
         self.budget = TimeBudget(
-            recipe.max_minutes, elapsed_s, self.epochs_done, validates=validates, processes=processes, warms_up=compiled
+            recipe, elapsed_s, self.epochs_done, validates=validates, processes=processes, warms_up=compiled
         )
         self.schedule = Schedule(recipe, self.budget, processes)
         self.early_stopping = EarlyStopping(
@@ -140,7 +137,7 @@ class _Run:
         if self.recorder.state is not None and self.recorder.state.epochs >= self.module.recipe.max_epochs:
             return "max_epochs"
         if self.budget.exhausted or not self.budget.fits_another_epoch:
-            return "max_minutes"
+            return OUT_OF_TIME
         return ""
 
 
@@ -160,7 +157,7 @@ def fit(
     """Train until the recipe says stop; return the weights with the best validation Dice, the last without validation.
 
     On the CPU with the same number of threads, the same recipe and data give the same weights bit for bit, also when
-    training was killed and resumed, unless `max_minutes` ended it.
+    training was killed and resumed, unless its minutes ended it.
 
     Args:
         build_network: Makes the network; called once, after seeding.
@@ -183,7 +180,7 @@ def fit(
     """
     _require_shares(data, processes)
     compiled = resolve_compile(recipe.compile, device=device)
-    with _environment(recipe, device, n_threads):
+    with torch_settings(recipe, device, n_threads):
         torch.manual_seed(recipe.seed)
         validates = data.slabs is not None
         module = SegmentationModule(build_network(), recipe, processes, compiled=compiled)
@@ -196,7 +193,7 @@ def fit(
             stopped_by = _train(run, data, device)
     state = run.recorder.state
     if state is None:
-        raise LesionFlowError("Expected at least one epoch of training, found none: raise train.max_minutes.")
+        raise run.budget.too_short()
     return TrainingResult(replace(state, stopped_by=stopped_by))
 
 
@@ -250,7 +247,7 @@ def _train(run: _Run, data: CaseDataModule, device: str) -> str:
             trainer.fit(run.module, datamodule=data)
     except NonFiniteLossError as error:
         return _after_non_finite_loss(run, error)
-    return run.stopped_by or "max_minutes"
+    return run.stopped_by or OUT_OF_TIME
 
 
 def _after_non_finite_loss(run: _Run, error: NonFiniteLossError) -> str:
@@ -263,46 +260,3 @@ def _after_non_finite_loss(run: _Run, error: NonFiniteLossError) -> str:
         state.epochs + 1, error, state.best_dice, advice,
     )  # fmt: skip
     return "non_finite_loss"
-
-
-@contextmanager
-def _environment(recipe: Recipe, device: str, n_threads: int) -> Iterator[None]:
-    """Set what torch keeps globally, and put it back."""
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    # torch's types do not know the switch.
-    memory: Any = torch.utils.deterministic
-    fill, benchmark = memory.fill_uninitialized_memory, torch.backends.cudnn.benchmark
-    torch.set_num_threads(n_threads)
-    if recipe.deterministic:
-        # cuBLAS asks for this (CUDA docs, "Results reproducibility").
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=device == "cuda")
-        # Filling fresh memory only guards against reading it before writing; it costs time in every operation.
-        memory.fill_uninitialized_memory = False
-    torch.backends.cudnn.benchmark = not recipe.deterministic
-    try:
-        with _quiet_lightning():
-            yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic)
-        memory.fill_uninitialized_memory = fill
-        torch.backends.cudnn.benchmark = benchmark
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Lightning reports hardware at INFO and advises on workers by warnings: neither is for our users."""
-    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PossibleUserWarning)
-            # Lightning 2.6 calls torch's tree functions by a name that torch 2.13 deprecates.
-            warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lesionflow.evaluation import gate as promotion
+from lesionflow.evaluation import statistics
 from lesionflow.evaluation.gate import PromotionRules, decide
 
 RULES = PromotionRules(
@@ -148,5 +148,5 @@ def test_the_decision_repeats_and_memory_is_bounded(monkeypatch):
     tables = _table(GOOD), _table(_shift(GOOD, -0.05)[::-1])
     first = decide(*tables, RULES, same_test_set=True)
     assert decide(*tables, RULES, same_test_set=True) == first
-    monkeypatch.setattr(promotion, "MAX_DRAWS_AT_ONCE", 600)
+    monkeypatch.setattr(statistics, "DRAWS_AT_A_TIME", 70)
     assert decide(*tables, RULES, same_test_set=True) == first, "drawn in parts, the same numbers are drawn"

@@ -58,7 +58,7 @@ def test_a_fault_leaves_the_old_folder(tmp_path):
 def test_a_killed_writer_leaves_no_half_file_under_the_name(tmp_path):
     code = (
         "import sys, time, pathlib\n"
-        "from lesionflow.io.storage import replacing_file\n"
+        "from lesionflow.io.files import replacing_file\n"
         "with replacing_file(pathlib.Path(sys.argv[1])) as partial:\n"
         "    partial.write_text('half')\n"
         "    print('writing', flush=True)\n"

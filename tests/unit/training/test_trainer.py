@@ -90,7 +90,7 @@ def test_a_training_killed_in_the_middle_of_an_epoch_ends_like_an_undisturbed_on
         import sys, time
         sys.path.insert(0, {str(TESTS)!r})
         from pathlib import Path
-        from lesionflow.io.storage import replacing_file
+        from lesionflow.io.files import replacing_file
         from lesionflow.training import fit
         from support.training_cases import RECIPE, blob_case, blob_data, tiny_network
 
@@ -262,7 +262,7 @@ def test_a_batch_that_can_not_be_divided_is_refused():
         )
 
 
-def test_a_validation_smaller_than_a_team_is_refused():
+def test_a_validation_smaller_than_the_process_group_is_refused():
     data = blob_data()
     data.batch_size, data.slabs.chunks = 16, data.slabs.chunks[:3]
     with pytest.raises(ConfigError, match=r"each of 4 processes, found 3"):

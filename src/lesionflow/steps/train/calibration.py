@@ -13,23 +13,22 @@ from lesionflow.data.calibration import BackendChoice, Calibration
 from lesionflow.data.case import Case
 from lesionflow.errors import ArtifactError
 from lesionflow.io.stores.cases import image_path, mask_path, read_case
-from lesionflow.registry.tracking import Tracker
+from lesionflow.steps.train.records import Record
 
 logger = logging.getLogger(__name__)
 
 
 def calibrate(
-    bundle: Bundle, cases: Path, *, device: str, tracker: Tracker, run_id: str, judges: Sequence[Bundle] = ()
+    bundle: Bundle, cases: Path, record: Record, *, device: str, out_of_fold_models: Sequence[Bundle] = ()
 ) -> Bundle:
     """Add to a bundle what its validation cases say, and log it to its run.
 
     Args:
         bundle: Plan, weights and card; the card names the cases.
         cases: What `ingest` wrote.
+        record: Of the training.
         device: `auto`, `cpu` or `cuda`.
-        tracker: Where the run is.
-        run_id: The run.
-        judges: Where several folds were trained, their networks: each segments the validation cases that its own card
+        out_of_fold_models: Where several folds were trained, their networks: each segments the validation cases that its own card
             names, which it has not learned from.
 
     Returns:
@@ -45,12 +44,12 @@ def calibrate(
         return read_case(cases, case_id)
 
     card = bundle.card
-    unseen_by = {case_id: judge for judge in reversed(judges) for case_id in judge.card.validation_cases}
+    unseen_by = {case_id: model for model in reversed(out_of_fold_models) for case_id in model.card.validation_cases}
     fitted = fit_calibration(
         bundle, read, validation=card.validation_cases, training=card.trained_cases, device=device, unseen_by=unseen_by
     )
     seconds = time.perf_counter() - began
-    tracker.log_metrics(run_id, _figures(fitted, seconds))
+    record.log_metrics(_figures(fitted, seconds))
     kept = {trial.rule: trial.value for trial in fitted.trials if trial.kept}
     logger.info(
         "fitted on %d validation cases in %.1f s: temperature %.2f, calibration error %.3f (was %.3f), Dice in source "
@@ -61,7 +60,7 @@ def calibrate(
     bundle = replace(bundle, calibration=fitted)
     choice = choose_backend(bundle, read, fitted.cases)
     if choice is not None:
-        _tell_backend(choice, tracker, run_id)
+        _tell_backend(choice, record)
     return replace(bundle, backend=choice)
 
 
@@ -81,9 +80,9 @@ def require_cases(cases: Path, *, validation: Sequence[str], training: Sequence[
             )
 
 
-def _tell_backend(choice: BackendChoice, tracker: Tracker, run_id: str) -> None:
+def _tell_backend(choice: BackendChoice, record: Record) -> None:
     figures = choice.model_dump(exclude={"name", "compared"})
-    tracker.log_metrics(run_id, {f"calibration/backend_{name}": value for name, value in figures.items()})
+    record.log_metrics({f"calibration/backend_{name}": value for name, value in figures.items()})
     logger.info(
         "%s runs the network on CPUs: on %d cases %s took %.2f s, PyTorch %.2f s; masks equal in %.4f %% of voxels, "
         "Dice between them %.5f",

@@ -22,16 +22,16 @@ from lesionflow.steps.train.task import TrainingTask
 from lesionflow.training import CaseArrays
 from lesionflow.training.batches.coarse_predictions import shrunk, with_coarse_predictions
 
-#: Share of a training's minutes that the first stage may take, and of its epochs that each half does.
-FIRST_SHARE, HALF_SHARE = 1 / 3, 1 / 2
-#: Sets the seeds of the halves apart from those of other folds.
+#: Share of a training's minutes that the first stage may take, and of its epochs that each coarse fold does.
+FIRST_SHARE, COARSE_FOLD_SHARE = 1 / 3, 1 / 2
+#: Sets the seeds of coarse folds apart from those of other folds.
 SEED_STEP = 1000
 
 Weights = Mapping[str, NDArray[np.generic]]
 logger = logging.getLogger(__name__)
 
 
-def halves(task: TrainingTask, cases: Mapping[str, CaseArrays]) -> tuple[TrainingTask, ...]:
+def coarse_tasks(task: TrainingTask, cases: Mapping[str, CaseArrays]) -> tuple[TrainingTask, ...]:
     """Return the trainings of the first stage; none where the plan is no cascade.
 
     Args:
@@ -39,13 +39,13 @@ def halves(task: TrainingTask, cases: Mapping[str, CaseArrays]) -> tuple[Trainin
         cases: Its cases by id.
 
     Raises:
-        ArtifactError: When there are not enough cases with each target for both halves.
+        ArtifactError: When there are not enough cases with each target for all of them.
     """
     first = task.plan.first_stage()
     if first is None:
         return ()
     plan = first.model_copy(update={"architecture": first.architecture.model_copy(update={"n_members": 1})})
-    # Dealt by what they show, so that rare labels come to both halves.
+    # Dealt by what they show, so that rare labels come to each of them.
     ordered = sorted(task.train, key=lambda case_id: (sorted(cases[case_id].foreground), case_id))
     transfer = task.config.transfer.model_copy(update={"source": "none", "sha256": ""})
     made = []
@@ -60,11 +60,11 @@ def halves(task: TrainingTask, cases: Mapping[str, CaseArrays]) -> tuple[Trainin
             )
         update = {
             "seed": task.config.seed + SEED_STEP * (number + 1),
-            "max_epochs": math.ceil(task.config.max_epochs * HALF_SHARE),
+            "max_epochs": math.ceil(task.config.max_epochs * COARSE_FOLD_SHARE),
             "transfer": transfer,
         }
         config = task.config.model_copy(update=update)
-        made.append(replace(task, config=config, plan=plan, train=train, source=None, half=number))
+        made.append(replace(task, config=config, plan=plan, train=train, source=None, coarse_fold=number))
     return tuple(made)
 
 
@@ -98,11 +98,11 @@ def add_coarse_predictions(
     stages: dict[tuple[int, ...], Stage] = {}
     with_coarse = {}
     for case_id, case in small.items():
-        tellers = tuple(number for number, (half, _) in enumerate(first) if case_id not in half.train)
-        if tellers not in stages:
-            weights = join_weights([first[number][1] for number in tellers])
-            stages[tellers] = _stage(first[0][0].plan, len(tellers), weights, device)
-        coarse_predictions = stages[tellers].predict(np.asarray(case.image), batch_size=1, lean=False)
+        unseen_by = tuple(number for number, (coarse, _) in enumerate(first) if case_id not in coarse.train)
+        if unseen_by not in stages:
+            weights = join_weights([first[number][1] for number in unseen_by])
+            stages[unseen_by] = _stage(first[0][0].plan, len(unseen_by), weights, device)
+        coarse_predictions = stages[unseen_by].predict(np.asarray(case.image), batch_size=1, lean=False)
         with_coarse[case_id] = with_coarse_predictions(cases[case_id], coarse_predictions, coarse.factors)
     return with_coarse
 

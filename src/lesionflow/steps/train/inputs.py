@@ -20,7 +20,8 @@ from lesionflow.io.stores import preprocessed
 from lesionflow.io.stores.plans import read_plan
 from lesionflow.io.stores.preprocessed import IndexEntry
 from lesionflow.io.stores.splits import read_split
-from lesionflow.steps.train.coarse_stage import halves
+from lesionflow.steps.train.checks import require_fitting_params, require_tumors
+from lesionflow.steps.train.coarse_stage import coarse_tasks
 from lesionflow.steps.train.task import TrainingTask
 from lesionflow.steps.train.transfer import Source, find_source
 from lesionflow.training import CaseArrays
@@ -67,7 +68,7 @@ class TrainingInputs:
         return _united(task.validation for task in self.tasks)
 
     @property
-    def whole(self) -> TrainingTask:
+    def combined(self) -> TrainingTask:
         """All of it as if it were one training: what the run of all is told."""
         if len(self.tasks) == 1:
             return self.tasks[0]
@@ -79,10 +80,10 @@ class TrainingInputs:
     def on_all_cases(self, max_epochs: int) -> TrainingTask:
         """Return the training that learns from all cases, for a number of epochs that the folds found best."""
         config = self.config.model_copy(update={"max_epochs": max_epochs})
-        return replace(self.whole, config=config, train=_united((self.train, self.validation)), validation=())
+        return replace(self.combined, config=config, train=_united((self.train, self.validation)), validation=())
 
 
-def gather(config: TrainConfig, inputs: Mapping[str, Path], settings: Settings) -> TrainingInputs:
+def load_inputs(config: TrainConfig, inputs: Mapping[str, Path], settings: Settings) -> TrainingInputs:
     """Read all that training needs and check that it fits together.
 
     Args:
@@ -99,10 +100,7 @@ def gather(config: TrainConfig, inputs: Mapping[str, Path], settings: Settings) 
         ServiceError: When the source of first weights can't be reached.
     """
     plan, split = read_plan(inputs["plan"]), read_split(inputs["splits"])
-    _require_exclusive_targets(config, plan)
-    _require_pictures_to_invert(config, plan)
-    _require_a_schedule_for_all(config)
-    _require_one_process(config, plan)
+    require_fitting_params(config, plan)
     folder = inputs["preprocessed"]
     index = preprocessed.read_index(folder)
     source = find_source(config.transfer, settings)
@@ -112,10 +110,10 @@ def gather(config: TrainConfig, inputs: Mapping[str, Path], settings: Settings) 
     _warn_of_lost([split.folds[fold] for fold in folds], used)
     cases = _open_cases(folder, {case_id: index[case_id] for case_id in used})
     for task in tasks:
-        _require_tumors(
+        require_tumors(
             task, [cases[case_id] for case_id in task.train], [cases[case_id] for case_id in task.validation]
         )
-        halves(task, cases)
+        coarse_tasks(task, cases)
     return TrainingInputs(config, tasks, cases, _revision(used, index))
 
 
@@ -149,58 +147,6 @@ def _folds(config: TrainConfig, split: Split) -> tuple[int, ...]:
 def _revision(case_ids: Iterable[str], index: Mapping[str, IndexEntry]) -> str:
     content = "".join(f"{case_id} {index[case_id].key}\n" for case_id in sorted(case_ids))
     return hashlib.sha256(content.encode()).hexdigest()
-
-
-def _require_exclusive_targets(config: TrainConfig, plan: Plan) -> None:
-    labels = [label for target in plan.targets for label in target.labels]
-    if config.loss == "dice_ce" and len(set(labels)) < len(labels):
-        names = ", ".join(target.name for target in plan.targets)
-        raise ConfigError(
-            f"Expected targets that exclude one another for train.loss dice_ce, found regions that overlap ({names}). "
-            "Choose dice_bce."
-        )
-
-
-def _require_pictures_to_invert(config: TrainConfig, plan: Plan) -> None:
-    others = [f"{channel.name} ({channel.kind})" for channel in plan.channels if channel.kind != "picture"]
-    if config.augmentation.inversion_probability and others:
-        raise ConfigError(
-            f"Expected channels of kind picture for train.augmentation.inversion_probability, found {', '.join(others)}: turned "
-            "light to dark it shows no body. Set it to 0."
-        )
-
-
-def _require_a_schedule_for_all(config: TrainConfig) -> None:
-    if config.folds == "final" and config.scheduler == "plateau":
-        raise ConfigError(
-            "Expected train.scheduler cosine or polynomial for train.folds final, whose last network is not validated, found "
-            "plateau."
-        )
-
-
-def _require_one_process(config: TrainConfig, plan: Plan) -> None:
-    size = config.devices * config.nodes
-    if plan.coarse is not None and size > 1:
-        raise ConfigError(
-            f"Expected one process to train a cascade, found train.devices x train.nodes of {size}. Set both to 1, or plan.cascade to "
-            "false."
-        )
-
-
-def _require_tumors(task: TrainingTask, train: Sequence[CaseArrays], validation: Sequence[CaseArrays]) -> None:
-    """Refuse targets that training would never see, and a validation that finding nothing would pass."""
-    seen = {label for case in train for label in case.foreground}
-    unseen = [target.name for target in task.plan.targets if not seen & set(target.labels)]
-    if unseen:
-        raise ArtifactError(
-            f"Expected each target in at least one of {len(train)} training cases of fold {task.fold}, found none with "
-            f"{', '.join(unseen)}. Add studies that have it, or take it out of ingest.labels and ingest.regions."
-        )
-    if not any(case.foreground for case in validation):
-        raise ArtifactError(
-            f"Expected a tumor in at least one of {len(validation)} validation cases of fold {task.fold}, found none: a "
-            "network that finds nothing would have Dice 1. Choose another split.fold or split.seed, or add studies."
-        )
 
 
 def _usable(case_ids: Iterable[str], index: Mapping[str, IndexEntry]) -> tuple[str, ...]:

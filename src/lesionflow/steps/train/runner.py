@@ -1,23 +1,27 @@
-"""The trainings of `train`, one after another, each going on where a killed one was; and the bundle that they give."""
+"""All trainings of `train`, each from top to bottom: coarse stage, data, network, loop, record; and the bundle of all.
+
+Each goes on where a killed one was. `train.max_minutes` is for all together: it is divided here, and nowhere else.
+"""
 
 import logging
 import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import fields
 from typing import Any
 
-from lesionflow.data.bundle import Bundle
+from lesionflow.models import ARCHITECTURES
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps.train.batches import make_data
-from lesionflow.steps.train.coarse_stage import FIRST_SHARE, add_coarse_predictions, halves, shrink_cases
+from lesionflow.steps.train.coarse_stage import FIRST_SHARE, add_coarse_predictions, coarse_tasks, shrink_cases
+from lesionflow.steps.train.compute import Compute
 from lesionflow.steps.train.inputs import TrainingInputs
-from lesionflow.steps.train.process_group import send_order
-from lesionflow.steps.train.records import log_check_sheet, log_epoch, log_folds, log_result, logging_pictures, tracked
-from lesionflow.steps.train.results import Trained, join
+from lesionflow.steps.train.processes.group import send_order
+from lesionflow.steps.train.records import Record, open_record
+from lesionflow.steps.train.results import Trained, TrainedModel, join_trainings
 from lesionflow.steps.train.task import TrainingTask
 from lesionflow.steps.train.work_folder import WorkFolder
-from lesionflow.training import CaseArrays, ProcessGroup, TrainingResult, TrainingState, fit
+from lesionflow.training import CaseArrays, Recipe, TrainingResult, TrainingState, fit
 
 #: What a training is stopped by when somebody asks for it: no other is begun then.
 REQUEST = "request"
@@ -25,84 +29,61 @@ Cases = Mapping[str, CaseArrays]
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
-class Model:
-    """What training came to.
-
-    Args:
-        bundle: The network or ensemble.
-        judges: The networks by which its validation cases are judged, each with those that it has not learned from; none
-            where the bundle's own network judges.
-        minutes: All trainings together.
-    """
-
-    bundle: Bundle
-    judges: tuple[Bundle, ...]
-    minutes: float
+def make_recipe(task: TrainingTask, max_minutes: float) -> Recipe:
+    """Return what the training loop is told, by all processes alike: a task's params, and its share of the minutes."""
+    names = {field.name for field in fields(Recipe)}
+    given = {**task.config.model_dump(), **task.config.transfer.model_dump(), "max_minutes": max_minutes}
+    values = {name: value for name, value in given.items() if name in names}
+    encoder = ARCHITECTURES[task.plan.architecture.name].encoder
+    return Recipe(**values, encoder=encoder, probability_threshold=task.plan.inference.probability_threshold)
 
 
 class Runner:
     """Trains what there is to train.
 
     Args:
-        trainings: What.
-        work: Folder of all of them.
-        tracker: Where runs are.
-        run_id: The run of all of them.
-        device: `cpu` or `cuda`.
-        workers: Threads or processes that may be used.
-        processes: The processes that train together; this one leads them.
+        inputs: The trainings and their cases.
+        compute: What they run on.
+        work: The folder of all of them.
+        tracker: Where their runs are.
     """
 
-    def __init__(
-        self,
-        trainings: TrainingInputs,
-        work: WorkFolder,
-        tracker: Tracker,
-        run_id: str,
-        *,
-        device: str,
-        workers: int,
-        processes: ProcessGroup,
-    ) -> None:
-        self._team = processes
-        self._trainings = trainings
+    def __init__(self, inputs: TrainingInputs, compute: Compute, work: WorkFolder, tracker: Tracker) -> None:
+        self._inputs = inputs
+        self._compute = compute
         self._work = work
         self._tracker = tracker
-        self._run_id = run_id
-        self._device = device
-        self._workers = workers
 
-    def train(self) -> Model:
+    def train(self, record: Record) -> TrainedModel:
         """Train all; the same after a kill as without one, as long as `max_epochs` ends the trainings.
+
+        Args:
+            record: Of all of them together.
 
         Raises:
             LesionFlowError: When a loss is not finite from the start.
         """
-        if self._trainings.config.folds == "one":
-            (task,) = self._trainings.tasks
-            minutes = self._trainings.config.max_minutes
-            done = self._train(task, self._work, self._run_id, minutes, self._trainings.cases)
-            return Model(done.bundle(), (), done.minutes)
-        folds = self._train_folds()
-        trained = list(folds)
-        stopped = folds[-1].result.stopped_by == REQUEST
-        if self._trainings.config.folds == "final" and not stopped:
+        config = self._inputs.config
+        if config.folds == "one":
+            (task,) = self._inputs.tasks
+            done = self._train(task, self._inputs.cases, record, config.max_minutes)
+            return TrainedModel(done.bundle(), (), done.minutes)
+        folds = self._train_folds(record)
+        last: list[Trained] = []
+        if config.folds == "final" and folds[-1].result.stopped_by != REQUEST:
             epochs = math.ceil(statistics.median(fold.result.best_epoch for fold in folds))
             logger.info("a last network learns from all cases for %d epochs, the median of the folds' best", epochs)
-            trained.append(self._train_next(self._trainings.on_all_cases(epochs), trained, 1))
-        cards = [fold.fold_card() for fold in folds]
-        results = {one.task.name: one.result for one in trained}
-        log_folds(self._tracker, self._run_id, self._work, cards, results)
-        minutes = sum(one.minutes for one in trained)
-        bundle = join(self._trainings, folds, trained[len(folds) :], self._run_id)
-        return Model(bundle, tuple(fold.bundle() for fold in folds), minutes)
+            last = [self._train_next(self._inputs.on_all_cases(epochs), record, folds, 1)]
+        trained = [*folds, *last]
+        record.log_folds([fold.fold_card() for fold in folds], {one.task.name: one.result for one in trained})
+        bundle = join_trainings(self._inputs, folds, last, record.run_id)
+        return TrainedModel(bundle, tuple(fold.bundle() for fold in folds), sum(one.minutes for one in trained))
 
-    def _train_folds(self) -> list[Trained]:
-        tasks, done = self._trainings.tasks, list[Trained]()
-        n_last = 1 if self._trainings.config.folds == "final" else 0
+    def _train_folds(self, record: Record) -> list[Trained]:
+        tasks, done = self._inputs.tasks, list[Trained]()
+        n_last = 1 if self._inputs.config.folds == "final" else 0
         for number, task in enumerate(tasks):
-            done.append(self._train_next(task, done, len(tasks) - number + n_last))
+            done.append(self._train_next(task, record, done, len(tasks) - number + n_last))
             if done[-1].result.stopped_by == REQUEST:
                 logger.warning(
                     "stopped on request after %d of %d folds: the others are left out", number + 1, len(tasks)
@@ -110,47 +91,47 @@ class Runner:
                 break
         return done
 
-    def _train_next(self, task: TrainingTask, done: list[Trained], n_left: int) -> Trained:
+    def _train_next(self, task: TrainingTask, record: Record, done: list[Trained], n_left: int) -> Trained:
         """Train with its share of the minutes that are left."""
-        left = self._trainings.config.max_minutes - sum(one.minutes for one in done)
-        return self._train_below(task, self._trainings.cases, self._work, self._run_id, max(left, 0.0) / n_left)
+        left = self._inputs.config.max_minutes - sum(one.minutes for one in done)
+        return self._train_below(task, self._inputs.cases, record, max(left, 0.0) / n_left)
 
-    def _train_below(
-        self, task: TrainingTask, cases: Cases, above: WorkFolder, parent: str, max_minutes: float
-    ) -> Trained:
-        """Train in a run and folder of its own, below others."""
-        work = above.inside(task.name, task.key)
+    def _train_below(self, task: TrainingTask, cases: Cases, above: Record, max_minutes: float) -> Trained:
+        """Train in a run and folder of its own, below others; or read what is trained already."""
+        work = above.work.inside(task.name, task.key)
         state = work.load()
         if state is not None and state.stopped_by:
             transferred = task.start(task.build_network())
-            small = shrink_cases(task, cases)
-            first = self._train_first(task, small, work, work.run_id, max_minutes)
-            return Trained(task, TrainingResult(state), work.run_id, transferred, first)
+            known = Record(self._tracker, work, work.run_id)
+            coarse = self._train_coarse(task, shrink_cases(task, cases), known, max_minutes)
+            return Trained(task, TrainingResult(state), work.run_id, transferred, coarse)
         logger.info("training %s", task.name)
-        with tracked(self._tracker, work, task, self._device, parent=parent) as run_id:
-            return self._train(task, work, run_id, max_minutes, cases)
+        with open_record(self._tracker, work, task, self._compute.device, parent=above.run_id) as record:
+            return self._train(task, cases, record, max_minutes)
 
-    def _train_first(
-        self, task: TrainingTask, small: Cases, work: WorkFolder, run_id: str, max_minutes: float
+    def _train_coarse(
+        self, task: TrainingTask, small: Cases, record: Record, max_minutes: float
     ) -> tuple[Trained, ...]:
         """Train the first stage of a cascade, or read it if it is trained; none where there is no cascade."""
-        tasks = halves(task, small)
+        tasks = coarse_tasks(task, small)
         minutes = max_minutes * FIRST_SHARE / max(len(tasks), 1)
-        return tuple(self._train_below(half, small, work, run_id, minutes) for half in tasks)
+        return tuple(self._train_below(coarse, small, record, minutes) for coarse in tasks)
 
-    def _train(self, task: TrainingTask, work: WorkFolder, run_id: str, max_minutes: float, cases: Cases) -> Trained:
+    def _train(self, task: TrainingTask, cases: Cases, record: Record, max_minutes: float) -> Trained:
+        """Train one task from top to bottom."""
+        # What comes before: the first stage of a cascade, and what it tells of each case.
         small = shrink_cases(task, cases)
-        first = self._train_first(task, small, work, run_id, max_minutes)
-        if any(one.result.stopped_by == REQUEST for one in first):
+        coarse = self._train_coarse(task, small, record, max_minutes)
+        if any(one.result.stopped_by == REQUEST for one in coarse):
             logger.warning("stopped on request in the first stage of a cascade: the second has hardly learned")
-        max_minutes -= sum(one.minutes for one in first)
-        cases = add_coarse_predictions(
-            task, cases, small, [(one.task, one.result.weights) for one in first], self._device
+        recipe = make_recipe(task, max_minutes - sum(one.minutes for one in coarse))
+        weights = [(one.task, one.result.weights) for one in coarse]
+        data = make_data(
+            task, add_coarse_predictions(task, cases, small, weights, self._compute.device), self._compute.n_loaders
         )
-        resume = work.load()
+        resume = record.work.load()
         if resume is not None:
             logger.info("going on after epoch %d of a training that was broken off", resume.epochs)
-        data = make_data(task, cases, self._device, self._workers)
         transferred: dict[str, Any] = {}
 
         def build_network() -> Any:
@@ -159,26 +140,26 @@ class Runner:
             return network
 
         def after_epoch(state: TrainingState) -> None:
-            work.keep(state)
-            log_epoch(self._tracker, run_id, state)
+            record.work.keep(state)
+            record.log_epoch(state)
 
-        log_check_sheet(self._tracker, run_id, work, data)
-        send_order(self._team, self._trainings, task, max_minutes, resume)
+        record.log_check_sheet(data)
+        send_order(self._compute.processes, self._inputs, task, recipe, resume)
         result = fit(
             build_network,
             data,
-            replace(task.recipe(), max_minutes=max_minutes),
-            device=self._device,
-            n_threads=self._workers,
+            recipe,
+            device=self._compute.device,
+            n_threads=self._compute.workers,
             on_epoch=after_epoch,
             resume=resume,
             should_stop=self._work.stop_file.exists,
-            on_pictures=logging_pictures(self._tracker, run_id, task),
-            processes=self._team,
+            on_pictures=record.picture_logger(task),
+            processes=self._compute.processes,
         )
-        log_result(self._tracker, run_id, work, task, result)
-        work.keep(result.state)
+        record.log_result(task, result)
+        record.work.keep(result.state)
         logger.info(
             "trained %d epochs, stopped by %s: Dice %.4f", result.epochs, result.stopped_by, result.validation_dice
         )
-        return Trained(task, result, run_id, transferred, first)
+        return Trained(task, result, record.run_id, transferred, coarse)

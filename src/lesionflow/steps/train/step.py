@@ -7,15 +7,15 @@ from pathlib import Path
 from lesionflow.config import Settings, TrainConfig
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.registry.tracking import Tracker
-from lesionflow.steps.train.batches import n_loaders
 from lesionflow.steps.train.calibration import calibrate, require_cases
-from lesionflow.steps.train.inputs import gather
+from lesionflow.steps.train.compute import Compute
+from lesionflow.steps.train.inputs import load_inputs
 from lesionflow.steps.train.preflight import require_room
-from lesionflow.steps.train.process_group import process_group, run_worker, share_of, without_source
-from lesionflow.steps.train.records import tracked
+from lesionflow.steps.train.processes.group import process_group, run_worker, share_of, without_source
+from lesionflow.steps.train.records import open_record
 from lesionflow.steps.train.runner import Runner
 from lesionflow.steps.train.work_folder import WorkFolder
-from lesionflow.training import ProcessGroup, resolve_device
+from lesionflow.training import resolve_device
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ def run(
 ) -> dict[str, float]:
     """Train the plan's network, or one a fold; write the bundle with the weights that were best on the validation cases.
 
-    The same params and data give the same weights on the same machine, unless `max_minutes` ends training: presets are
+    The same params and data give the same weights on the same machine, unless its minutes end training: presets are
     chosen so that `max_epochs` does. Killed and started again, training goes on after the last whole epoch.
 
     Args:
@@ -46,32 +46,30 @@ def run(
     """
     device = resolve_device(settings.device)
     with process_group(config, inputs, settings, device) as processes:
+        compute = Compute(device, share_of(settings.workers, config), processes)
         if not processes.leads:
-            trainings = gather(without_source(config), inputs, settings)
-            run_worker(processes, trainings, device=device, workers=share_of(settings.workers, config))
+            run_worker(load_inputs(without_source(config), inputs, settings), compute)
             return {"rank": processes.rank}
-        return _lead(processes, config, inputs, outputs, settings)
+        return _lead(config, inputs, outputs, settings, compute)
 
 
 def _lead(
-    processes: ProcessGroup,
     config: TrainConfig,
     inputs: Mapping[str, Path],
     outputs: Mapping[str, Path],
     settings: Settings,
+    compute: Compute,
 ) -> dict[str, float]:
-    device, workers = resolve_device(settings.device), share_of(settings.workers, config)
-    trainings = gather(config, inputs, settings)
-    require_cases(inputs["cases"], validation=trainings.validation, training=trainings.train)
-    work = WorkFolder.beside(outputs["bundle"], trainings.key)
-    tracker = Tracker(settings.tracking_uri, trainings.plan.dataset.name)
-    require_room(trainings.plan, work.path, device=device, n_loaders=n_loaders(device, workers))
+    loaded = load_inputs(config, inputs, settings)
+    require_cases(inputs["cases"], validation=loaded.validation, training=loaded.train)
+    work = WorkFolder.beside(outputs["bundle"], loaded.key)
+    tracker = Tracker(settings.tracking_uri, loaded.plan.dataset.name)
+    require_room(loaded.plan, work.path, device=compute.device, n_loaders=compute.n_loaders)
     logger.info("to end this training cleanly before its time: touch %s", work.stop_file)
-    with tracked(tracker, work, trainings.whole, device) as run_id:
-        shop = Runner(trainings, work, tracker, run_id, device=device, workers=workers, processes=processes)
-        model = shop.train()
+    with open_record(tracker, work, loaded.combined, compute.device) as record:
+        model = Runner(loaded, compute, work, tracker).train(record)
         bundle = calibrate(
-            model.bundle, inputs["cases"], device=device, tracker=tracker, run_id=run_id, judges=model.judges
+            model.bundle, inputs["cases"], record, device=compute.device, out_of_fold_models=model.out_of_fold_models
         )
         write_bundle(outputs["bundle"], bundle)
     work.remove()

@@ -2,16 +2,16 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from lesionflow.config import TrainConfig
 from lesionflow.data.plan import Plan
-from lesionflow.models import ARCHITECTURES, build_model
+from lesionflow.models import build_model
 from lesionflow.steps.train.transfer import Source
-from lesionflow.training import PatchShape, Recipe
+from lesionflow.training import PatchShape
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class TrainingTask:
         data_revision: Digest over the preprocessed cases.
         source: First weights, None for fresh ones.
         fold: Of the split; None for a network that learns from all.
-        half: Of the cases, for the first stage of a cascade; None for all else.
+        coarse_fold: Of its cases, for a network of the first stage of a cascade; None for all else.
     """
 
     config: TrainConfig
@@ -36,13 +36,13 @@ class TrainingTask:
     data_revision: str
     source: Source | None = None
     fold: int | None = None
-    half: int | None = None
+    coarse_fold: int | None = None
 
     @property
     def name(self) -> str:
         """What people and folders call it."""
-        if self.half is not None:
-            return f"coarse-{self.half}"
+        if self.coarse_fold is not None:
+            return f"coarse-{self.coarse_fold}"
         return "all" if self.fold is None else f"fold-{self.fold}"
 
     @property
@@ -70,11 +70,3 @@ class TrainingTask:
     def start(self, network: torch.nn.Module) -> dict[str, Any]:
         """Put the first weights into a network, if there are any; return what the card says of them."""
         return self.source.put_into(network, self.plan.architecture) if self.source else {}
-
-    def recipe(self) -> Recipe:
-        """Return what the training loop is told."""
-        names = {field.name for field in fields(Recipe)}
-        given = {**self.config.model_dump(), **self.config.transfer.model_dump()}
-        values = {name: value for name, value in given.items() if name in names}
-        encoder = ARCHITECTURES[self.plan.architecture.name].encoder
-        return Recipe(**values, encoder=encoder, probability_threshold=self.plan.inference.probability_threshold)

@@ -100,7 +100,7 @@ def test_what_cases_hold_is_read_without_the_table(tmp_path):
     told = f"""
 import sys
 from pathlib import Path
-from lesionflow.io.cases import read_contents
+from lesionflow.io.stores.cases import read_contents
 read_contents(Path({str(tmp_path)!r}))
 print("pandas" in sys.modules)
 """

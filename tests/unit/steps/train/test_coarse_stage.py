@@ -26,12 +26,12 @@ from lesionflow.models.ensemble import join_weights, weights_of_member
 from lesionflow.preprocessing import to_model_space
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
-from lesionflow.steps.train.coarse_stage import add_coarse_predictions, halves, shrink_cases
-from lesionflow.steps.train.inputs import gather
+from lesionflow.steps.train.coarse_stage import add_coarse_predictions, coarse_tasks, shrink_cases
+from lesionflow.steps.train.inputs import load_inputs
 from lesionflow.training import CaseArrays
 from support.training_workspace import TWO_FOLDS, make_inputs, make_plan, train_params
 
-REPO = Path(__file__).resolve().parents[3]
+REPO = Path(__file__).resolve().parents[4]
 FACTORS = (1, 2, 4)
 EPOCHS = {"max_epochs": 3, "batches_per_epoch": 4}
 SHAPE = (8, 24, 96)
@@ -77,7 +77,9 @@ def bundle(workspace):
 
 
 def task_of(workspace, **changes):
-    trainings = gather(TrainConfig.model_validate(train_params(REPO, **EPOCHS, **changes)), workspace[1], Settings())
+    trainings = load_inputs(
+        TrainConfig.model_validate(train_params(REPO, **EPOCHS, **changes)), workspace[1], Settings()
+    )
     return trainings.tasks[0], trainings.cases
 
 
@@ -92,7 +94,7 @@ def constant(plan, logit):
 
 def test_no_hint_comes_from_a_network_that_has_learned_from_the_case(workspace):
     task, cases = task_of(workspace)
-    one, other = halves(task, cases)
+    one, other = coarse_tasks(task, cases)
     assert set(one.train) | set(other.train) == set(task.train)
     assert not set(one.train) & set(other.train)
     assert one.validation == other.validation == task.validation
@@ -111,9 +113,9 @@ def test_no_hint_comes_from_a_network_that_has_learned_from_the_case(workspace):
 def test_what_is_served_is_what_was_trained(workspace, bundle):
     task, cases = task_of(workspace)
     assert bundle.plan == task.plan
-    assert [card.trained_cases for card in bundle.card.coarse] == [half.train for half in halves(task, cases)]
+    assert [card.trained_cases for card in bundle.card.coarse] == [part.train for part in coarse_tasks(task, cases)]
     coarse, fine = part_stages(bundle.weights)
-    first = [(half, weights_of_member(coarse, number)) for number, half in enumerate(halves(task, cases))]
+    first = [(part, weights_of_member(coarse, number)) for number, part in enumerate(coarse_tasks(task, cases))]
     assert not np.array_equal(first[0][1]["output.weight"], first[1][1]["output.weight"])
     (case_id,) = task.validation
     case = read_case(workspace[1]["cases"], case_id)
@@ -132,7 +134,7 @@ def test_what_is_served_is_what_was_trained(workspace, bundle):
     assert set(total) == {len(told)}
 
 
-def test_reviewers_find_both_halves_below_the_run(workspace, bundle):
+def test_reviewers_find_both_coarse_folds_below_the_run(workspace, bundle):
     client = Tracker(f"sqlite:///{workspace[0] / 'mlflow.db'}", "blobs").client
     run = client.get_run(bundle.card.run_id)
     found = client.search_runs([run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{bundle.card.run_id}'")
@@ -162,7 +164,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path.append(sys.argv[1])
 from lesionflow.steps import run_step
-from lesionflow.steps.training_work import WorkFolder
+from lesionflow.steps.train.work_folder import WorkFolder
 from support.training_workspace import train_params
 keep, left = WorkFolder.keep, [int(sys.argv[3])]
 def and_die(self, state):
@@ -180,7 +182,7 @@ run_step("train", train_params(Path(sys.argv[4]), max_epochs=3, batches_per_epoc
 
 @pytest.mark.parametrize("n_epochs", [1, 4, 7])
 def test_killed_in_either_stage_it_goes_on_to_the_same_weights(workspace, bundle, n_epochs):
-    """Two epochs and one note of their end each half, then the second stage's three."""
+    """Two epochs and one note of their end each coarse fold, then the second stage's three."""
     arguments = [str(REPO / "tests"), str(workspace[0]), str(n_epochs), str(REPO)]
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(SCRIPT), *arguments], env=os.environ, check=False)
     assert done.returncode == -signal.SIGKILL
@@ -199,7 +201,7 @@ def test_each_half_needs_each_target(workspace):
     bare = {case_id: CaseArrays(case_id, c.image, c.mask, {} if case_id != "c-1" else c.foreground)
             for case_id, c in cases.items()}  # fmt: skip
     with pytest.raises(ArtifactError, match="at least two training cases with tumor in fold-0 for a cascade"):
-        halves(task, bare)
+        coarse_tasks(task, bare)
 
 
 def beacon_case(seed):

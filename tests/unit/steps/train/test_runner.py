@@ -25,7 +25,7 @@ from lesionflow.steps import run_step
 from lesionflow.steps.train.transfer import find_source
 from support.training_workspace import TWO_FOLDS, make_inputs, train_params
 
-REPO = Path(__file__).resolve().parents[3]
+REPO = Path(__file__).resolve().parents[4]
 CASES = ("c-0", "c-1", "c-2", "c-3")
 EPOCHS = {"max_epochs": 4, "batches_per_epoch": 12}
 

@@ -24,7 +24,7 @@ from lesionflow.steps.train.work_folder import WorkFolder
 from support.training_cases import empty_case
 from support.training_workspace import TRAIN, VALIDATION, make_inputs, make_plan, train_params
 
-REPO = Path(__file__).resolve().parents[3]
+REPO = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from lesionflow.steps import run_step
 from lesionflow.steps.train.transfer import find_source
 from support.training_workspace import make_inputs, make_plan, train_params
 
-REPO = Path(__file__).resolve().parents[3]
+REPO = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture

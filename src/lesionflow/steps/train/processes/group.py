@@ -14,26 +14,34 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from lesionflow.config import Settings, TrainConfig
 from lesionflow.errors import ConfigError, LesionFlowError
 from lesionflow.steps.train.batches import make_data
+from lesionflow.steps.train.compute import Compute
 from lesionflow.steps.train.inputs import TrainingInputs
 from lesionflow.steps.train.task import TrainingTask
-from lesionflow.training import ProcessGroup, TrainingState, fit
-from lesionflow.training.process_group import LOCAL_RANK, NODE_RANK, RANK, SINGLE_PROCESS, WORLD_SIZE, joined
+from lesionflow.training import ProcessGroup, Recipe, TrainingState, fit
+from lesionflow.training.process_group import (
+    LOCAL_RANK,
+    NODE_RANK,
+    RANK,
+    SINGLE_PROCESS,
+    WORLD_SIZE,
+    join_process_group,
+)
 
 ADDRESS, PORT, LOCAL_SIZE = "MASTER_ADDR", "MASTER_PORT", "LOCAL_WORLD_SIZE"
 #: What a machine of several is told by whoever starts it.
 MEETING = (ADDRESS, PORT, "NODE_RANK")
-#: How often a helper looks whether its leader lives, and how long a leader waits for helpers that have nothing left to do.
+#: How often a worker looks whether its leader lives, and how long a leader waits for others that have nothing left to do.
 WATCH_S, FAREWELL_S = 1.0, 20.0
-#: What a helper says when it has read its inputs.
+#: What a worker says when it has read its inputs.
 READY = b"ready\n"
 logger = logging.getLogger(__name__)
 
@@ -44,50 +52,39 @@ class TrainOrder:
 
     Args:
         number: Of the task; None for the network that learns from all cases.
-        max_epochs: Epochs at most.
-        max_minutes: Minutes at most.
+        recipe: How, as the leader's own loop is told.
         state: What to go on from, as bytes; empty for a fresh start.
     """
 
     number: int | None
-    max_epochs: int
-    max_minutes: float
+    recipe: Recipe
     state: bytes
 
 
 def send_order(
-    processes: ProcessGroup,
-    trainings: TrainingInputs,
-    task: TrainingTask,
-    max_minutes: float,
-    resume: TrainingState | None,
+    processes: ProcessGroup, inputs: TrainingInputs, task: TrainingTask, recipe: Recipe, resume: TrainingState | None
 ) -> None:
-    """Tell the others what is trained next."""
+    """Tell the workers what is trained next."""
     if processes.size == 1:
         return
-    number = None if task.fold is None else trainings.tasks.index(task)
-    processes.share(
-        asdict(TrainOrder(number, task.config.max_epochs, max_minutes, resume.to_bytes() if resume else b""))
-    )
+    number = None if task.fold is None else inputs.tasks.index(task)
+    processes.share(TrainOrder(number, recipe, resume.to_bytes() if resume else b""))
 
 
-def run_worker(processes: ProcessGroup, trainings: TrainingInputs, *, device: str, workers: int) -> None:
+def run_worker(inputs: TrainingInputs, compute: Compute) -> None:
     """Train what the leader says until it says no more."""
-    told: Any = processes.share(None)
-    while told is not None:
-        order = TrainOrder(**told)
-        task = trainings.on_all_cases(order.max_epochs) if order.number is None else trainings.tasks[order.number]
+    while (order := compute.processes.share(cast("TrainOrder | None", None))) is not None:
+        task = inputs.on_all_cases(order.recipe.max_epochs) if order.number is None else inputs.tasks[order.number]
         fit(
             task.build_network,
-            make_data(task, trainings.cases, device, workers),
-            replace(task.recipe(), max_minutes=order.max_minutes),
-            device=device,
-            n_threads=workers,
+            make_data(task, inputs.cases, compute.n_loaders),
+            order.recipe,
+            device=compute.device,
+            n_threads=compute.workers,
             on_epoch=lambda _: None,
             resume=TrainingState.from_bytes(order.state) if order.state else None,
-            processes=processes,
+            processes=compute.processes,
         )
-        told = processes.share(None)
 
 
 @contextmanager
@@ -124,35 +121,35 @@ def process_group(
                 f"found {config.devices} x {config.nodes}."
             )
         place = {LOCAL_RANK: os.environ.get(LOCAL_RANK, "0"), LOCAL_SIZE: str(config.devices)}
-        with _environment(place), joined(device) as processes:
+        with _environment(place), join_process_group(device) as processes:
             yield processes
             _dismiss(processes)
         return
     places = _places(config)
-    helpers = [_start(config, inputs, settings, device, place) for place in places[1:]]
+    others = [_start(config, inputs, settings, device, place) for place in places[1:]]
     try:
-        for helper in helpers:
-            _require_ready(helper)
-        with _environment(places[0]), joined(device) as processes:
+        for worker in others:
+            _require_ready(worker)
+        with _environment(places[0]), join_process_group(device) as processes:
             yield processes
             _dismiss(processes)
-        for helper in helpers:
-            helper.wait(FAREWELL_S)
+        for worker in others:
+            worker.wait(FAREWELL_S)
     except RuntimeError as error:
         # What gloo and NCCL raise when another process is gone.
-        lost = [helper.returncode for helper in helpers if helper.poll()]
+        lost = [worker.returncode for worker in others if worker.poll()]
         if lost:
             raise LesionFlowError(
-                f"Expected {len(helpers)} processes beside this one to train to the end, found one ended with code {lost[0]}; "
+                f"Expected {len(others)} processes beside this one to train to the end, found one ended with code {lost[0]}; "
                 "its last words stand above. Start again: training goes on after the last whole epoch."
             ) from error
         raise
     finally:
-        for helper in helpers:
-            helper.kill()
-            helper.wait()
-            if helper.stdout is not None:
-                helper.stdout.close()
+        for worker in others:
+            worker.kill()
+            worker.wait()
+            if worker.stdout is not None:
+                worker.stdout.close()
 
 
 def _dismiss(processes: ProcessGroup) -> None:
@@ -201,28 +198,28 @@ def _free_port() -> int:
 def _start(
     config: TrainConfig, inputs: Mapping[str, Path], settings: Settings, device: str, place: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    """Start a helper on this machine; what it needs to know it reads from its standard input."""
+    """Start a worker on this machine; what it needs to know it reads from its standard input."""
     told = {
         "config": config.model_dump(mode="json"),
         "inputs": {name: str(path) for name, path in inputs.items()},
         "device": device,
         "workers": share_of(settings.workers, config),
     }
-    command = [sys.executable, "-m", "lesionflow.steps.train.worker"]
+    command = [sys.executable, "-m", "lesionflow.steps.train.processes.worker"]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    helper = subprocess.Popen(command, env={**os.environ, **place}, **pipes)  # noqa: S603 - our own command
-    if helper.stdin is None:
+    worker = subprocess.Popen(command, env={**os.environ, **place}, **pipes)  # noqa: S603 - our own command
+    if worker.stdin is None:
         raise LesionFlowError("Expected a process to write to, found none.")
-    with helper.stdin as pipe:
+    with worker.stdin as pipe:
         pipe.write(json.dumps(told).encode())
-    return helper
+    return worker
 
 
-def _require_ready(helper: subprocess.Popen[bytes]) -> None:
-    """Wait until a helper has read its inputs: to meet one that never comes would take for ever."""
-    if helper.stdout is None or helper.stdout.readline() != READY:
+def _require_ready(worker: subprocess.Popen[bytes]) -> None:
+    """Wait until a worker has read its inputs: to meet one that never comes would take for ever."""
+    if worker.stdout is None or worker.stdout.readline() != READY:
         raise LesionFlowError(
-            f"Expected a second process to help training, found that it ended with code {helper.wait()}; its last words "
+            f"Expected a second process to help training, found that it ended with code {worker.wait()}; its last words "
             "stand above."
         )
 

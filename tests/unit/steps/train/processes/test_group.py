@@ -18,7 +18,7 @@ from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
 from support.training_workspace import TWO_FOLDS, make_inputs, make_plan, train_params
 
-REPO = Path(__file__).resolve().parents[3]
+REPO = Path(__file__).resolve().parents[5]
 #: No step is scaled by its own size, nothing is dropped: halves of a batch then say together what the whole says.
 SUM = {"loss": "dice_bce", "optimizer": "sgd", "learning_rate": 1e-2, "precision": "float32"}
 #: Nine slices in batches of at most four: the processes have unequal numbers of them to validate on.
@@ -94,10 +94,10 @@ def test_killed_in_the_second_fold_two_processes_end_and_started_again_give_the_
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    (helper,) = psutil.Process(process.pid).children()
+    (worker,) = psutil.Process(process.pid).children()
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert helper.wait(timeout=30) != 0, "a helper does not outlive its leader"
+    assert worker.wait(timeout=30) != 0, "a worker does not outlive its leader"
     assert not bundle.exists()
     _, again = train(workspace, "killed", devices=2)
     assert (bundle / WEIGHTS).read_bytes() == (folder / "two" / WEIGHTS).read_bytes()
