@@ -11,7 +11,8 @@ import SimpleITK as sitk
 
 from lesionflow.config import Settings
 from lesionflow.inference import Segmenter
-from lesionflow.prediction.study import load_model, predict_study
+from lesionflow.prediction.models import load_model
+from lesionflow.prediction.study import predict_study
 from lesionflow.serving.api import create_app
 from lesionflow.serving.settings import ServiceSettings
 from support.service_client import TestClient, wait_until_ready
