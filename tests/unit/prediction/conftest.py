@@ -12,9 +12,13 @@ from support.served_models import write_untrained_bundle
 
 
 @pytest.fixture(scope="session")
-def model(tmp_path_factory):
-    folder = write_untrained_bundle(tmp_path_factory.mktemp("model") / "bundle", {"CT": "ct"})
-    return load_model(str(folder), None, "sqlite:///unused.db")
+def bundle_folder(tmp_path_factory):
+    return write_untrained_bundle(tmp_path_factory.mktemp("model") / "bundle", {"CT": "ct"})
+
+
+@pytest.fixture(scope="session")
+def model(bundle_folder):
+    return load_model(str(bundle_folder), None, "sqlite:///unused.db")
 
 
 @pytest.fixture(scope="session")
