@@ -26,7 +26,7 @@ from lesionflow.config import Settings
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.volume import Mask
-from lesionflow.errors import InputError
+from lesionflow.errors import InputError, LesionFlowError
 from lesionflow.inference import Segmentation, TargetFinding
 from lesionflow.io.inputs import read_input
 from lesionflow.io.stores.bundles import write_bundle
@@ -36,7 +36,7 @@ from lesionflow.prediction.study import Prediction
 from lesionflow.prediction.writers import WRITERS
 from lesionflow.preprocessing import align_channels
 from lesionflow.serving.api import create_app
-from lesionflow.serving.formats import ANSWERS, choose
+from lesionflow.serving.formats import ANSWERS, choose_answer
 from lesionflow.serving.settings import ServiceSettings
 from support.bundles import constant_bundle, small_bundle
 from support.dicom_factory import SPACING_MM, WrittenSeries, write_series
@@ -230,6 +230,8 @@ def test_only_what_refers_to_dicom_needs_it(name, prediction, tmp_path):
         other.write(path, name)
         assert path.is_file()
         return
+    with pytest.raises(LesionFlowError):
+        WRITERS[name].write(path, other)
     with pytest.raises(InputError) as error:
         other.write(path, name)
     assert error.value.reason == "source_is_not_dicom"
@@ -273,8 +275,10 @@ def study_zip(truth: Truth) -> bytes:
 @pytest.mark.parametrize("name", WRITERS)
 def test_the_service_offers_it_and_answers_with_it(name, client, study_zip, truth, tmp_path):
     row = row_of(name)
-    assert choose(name, None) == name
-    assert [choose(None, media_type) for media_type in WRITERS[name].accepted] == [name] * len(WRITERS[name].accepted)
+    assert choose_answer(name, None) == name
+    assert [choose_answer(None, media_type) for media_type in WRITERS[name].accepted] == [name] * len(
+        WRITERS[name].accepted
+    )
     response = client.post(f"/v1/segment?format={name}", files={"study": ("study.zip", study_zip)})
     assert (response.status_code, response.headers["content-type"]) == (200, row.media_type)
     path = tmp_path / re.search('filename="(.+)"', response.headers["content-disposition"])[1]

@@ -36,7 +36,7 @@ ANSWERS: Mapping[str, Answer] = {
 }
 
 
-def choose(requested: str | None, accept: str | None) -> str:
+def choose_answer(requested: str | None, accept: str | None) -> str:
     """Return the name of the answer to give.
 
     Args:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from lesionflow.prediction.study import Prediction
 
 
-def write_dicom_seg(output: Path, prediction: "Prediction") -> None:
+def _write(output: Path, prediction: "Prediction") -> None:
     """Write the mask as a binary DICOM segmentation of the first channel's series."""
     from lesionflow.io.dicom.seg import write_seg
 
@@ -25,6 +25,6 @@ WRITER = Writer(
     media_type="application/dicom",
     accepted=("application/dicom",),
     file_name="mask.dcm",
-    write=write_dicom_seg,
+    write=_write,
     needs_dicom=True,
 )

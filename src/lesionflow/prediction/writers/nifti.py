@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from lesionflow.prediction.study import Prediction
 
 
-def write_nifti(output: Path, prediction: "Prediction") -> None:
+def _write(output: Path, prediction: "Prediction") -> None:
     """Write the mask as a gzipped NIfTI file."""
     from lesionflow.io.images.nifti import write_mask
 
@@ -22,5 +22,5 @@ WRITER = Writer(
     media_type="application/gzip",
     accepted=("application/gzip", "application/x-nifti", "application/x-gzip"),
     file_name="mask.nii.gz",
-    write=write_nifti,
+    write=_write,
 )

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from lesionflow.prediction.study import Prediction
 
 
-def write_png(output: Path, prediction: "Prediction") -> None:
+def _write(output: Path, prediction: "Prediction") -> None:
     """Write the slice with most of the mask, outlined, its volumes above."""
     from lesionflow.evaluation.figures import overlay_slice
     from lesionflow.io.files import replacing_file
@@ -27,6 +27,6 @@ WRITER = Writer(
     media_type="image/png",
     accepted=("image/png",),
     file_name="overlay.png",
-    write=write_png,
+    write=_write,
     is_picture=True,
 )
