@@ -8,14 +8,14 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from lesionflow.serving.formats import ANSWERS
+
 PAGES = Path(__file__).parent
 MADE = re.compile(r"(<!-- made: (?P<name>.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def output_formats() -> str:
     """Return what the service answers with; `predict --format` takes the same but the report."""
-    from lesionflow.serving.formats import ANSWERS
-
     rows = []
     for number, (name, answer) in enumerate(ANSWERS.items()):
         accepted = [*answer.accepted, *(["*/*"] if number == 0 else [])]
