@@ -29,7 +29,7 @@ def test_format_wins_over_accept_and_accept_goes_by_quality(requested, accept, e
 @pytest.mark.parametrize(
     ("requested", "accept", "status", "code"),
     [
-        ("rtstruct", None, 400, "unknown_format"),
+        ("docx", None, 400, "unknown_format"),
         ("", None, 400, "unknown_format"),
         (None, "text/html", 406, "not_acceptable"),
         (None, "application/json;q=0", 406, "not_acceptable"),
