@@ -16,7 +16,8 @@ import pytest
 from lesionflow.inference import Segmenter
 from lesionflow.phantoms import write_phantoms
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.prediction.study import load_model, predict_study
+from lesionflow.prediction.models import load_model
+from lesionflow.prediction.study import predict_study
 from lesionflow.registry import models
 from lesionflow.registry.tracking import Tracker
 from lesionflow.serving.launch import serve_command, serve_environment

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from lesionflow.config import Settings
 from lesionflow.errors import ArtifactError, ConfigError
+from lesionflow.prediction.writers import WRITERS
 
 if TYPE_CHECKING:
-    from lesionflow.prediction.study import TargetReport
+    from lesionflow.prediction.report import TargetReport
 
 DEFAULT_PORT = 3000
 #: Tag of a version: how it compares with the champion, in a sentence.
@@ -27,7 +28,8 @@ def add_commands(commands: Any) -> None:
         "input", type=Path, nargs="+", help="a DICOM folder or a zip of one, a NIfTI file, or CHANNEL=FILE ..."
     )
     predict.add_argument("-o", "--out", type=Path, required=True)
-    predict.add_argument("--format", choices=("nifti", "dicom-seg", "png"), default="nifti")
+    formats = "; ".join(f"{name}: {writer.summary}" for name, writer in WRITERS.items()).replace("%", "%%")
+    predict.add_argument("--format", choices=tuple(WRITERS), default="nifti", help=f"{formats} (nifti, if not given)")
     predict.add_argument("--model", default="champion", help="an alias, a version, or the folder of a bundle")
     predict.add_argument("--model-name", help="the registered model, where the store holds several")
     predict.add_argument("--memory-mb", type=int, help="what the process may take; LESIONFLOW_MEMORY_MB, or no limit")
@@ -61,7 +63,8 @@ def _predict(parsed: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from lesionflow.inference import Segmenter
-    from lesionflow.prediction.study import load_model, predict_study
+    from lesionflow.prediction.models import load_model
+    from lesionflow.prediction.study import predict_study
 
     settings = Settings()
     name = None if Path(parsed.model).is_dir() else _model_name(parsed.model_name, settings)

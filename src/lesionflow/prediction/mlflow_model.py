@@ -1,6 +1,7 @@
 """What `mlflow models serve` and `mlflow.pyfunc.load_model` run: stored as this text, never as a pickle.
 
-The environment that runs it has lesionflow installed; the bundle lies beside this file.
+The environment that runs it has lesionflow installed; the bundle lies beside this file. As a stored text can't be mended when
+the package is, it imports `lesionflow.prediction.registered` alone, whose names are kept for it.
 """
 
 from pathlib import Path
@@ -15,11 +16,9 @@ class SegmentationModel(mlflow.pyfunc.PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Read and verify the bundle."""
-        from lesionflow.inference import Segmenter
-        from lesionflow.io.stores.bundles import read_bundle
+        from lesionflow.prediction.registered import BundledModel
 
-        self._bundle = read_bundle(Path(context.artifacts["bundle"]))
-        self._segmenter = Segmenter(self._bundle, device="auto")
+        self._model = BundledModel(Path(context.artifacts["bundle"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Segment each study.
@@ -38,19 +37,9 @@ class SegmentationModel(mlflow.pyfunc.PythonModel):
         return pd.DataFrame(rows, columns=["path", "target", "volume_ml"])
 
     def _segment(self, record: dict[str, Any]) -> list[dict[str, Any]]:
-        from lesionflow.io.images.nifti import write_mask
-        from lesionflow.io.inputs import read_input, unpacked
-        from lesionflow.preprocessing import align_channels
-
-        dataset = self._bundle.plan.dataset
-        channels = tuple(dataset.channels)
-        with unpacked(Path(record["path"])) as opened:
-            study = read_input(opened, dataset)
-        volume = align_channels(study.volumes, channels, channels[0], case_id=study.case_id)
-        found = self._segmenter.segment(volume, case_id=study.case_id)
-        if record.get("output"):
-            write_mask(Path(record["output"]), found.mask)
-        return [{"path": record["path"], "target": name, "volume_ml": ml} for name, ml in found.volumes_ml.items()]
+        output = record.get("output")
+        volumes_ml = self._model.segment(Path(record["path"]), Path(output) if output else None)
+        return [{"path": record["path"], "target": name, "volume_ml": ml} for name, ml in volumes_ml.items()]
 
 
 mlflow.models.set_model(SegmentationModel())

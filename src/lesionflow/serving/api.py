@@ -31,7 +31,7 @@ from lesionflow.config import Settings
 from lesionflow.errors import LesionFlowError
 from lesionflow.serving import problems
 from lesionflow.serving.engine import Engine, not_ready
-from lesionflow.serving.formats import ANSWERS, choose
+from lesionflow.serving.formats import ANSWERS, choose_answer
 from lesionflow.serving.metrics import ServiceMetrics
 from lesionflow.serving.middleware import GuardMiddleware
 from lesionflow.serving.problems import RequestRefusedError
@@ -100,7 +100,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 async def segment(request: Request) -> Response:
     """Receive a study, wait for its turn, answer with what was asked for."""
     state, service = request.app.state, request.app.state.service
-    name = choose(request.query_params.get("format"), request.headers.get("accept"))
+    name = choose_answer(request.query_params.get("format"), request.headers.get("accept"))
     state.queue.refuse_when_full()
     channels = tuple(state.engine.model.bundle.plan.dataset.channels)
     folder = Path(tempfile.mkdtemp(dir=state.uploads))
@@ -123,7 +123,7 @@ async def result_report(request: Request) -> Response:
 
 async def result_mask(request: Request) -> Response:
     """Answer with a mask of an earlier result."""
-    name = choose(request.query_params.get("format"), request.headers.get("accept"))
+    name = choose_answer(request.query_params.get("format"), request.headers.get("accept"))
     results: ResultStore = request.app.state.results
     return _answer(results, results.report(request.path_params["result_id"]), name)
 

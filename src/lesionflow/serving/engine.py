@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionflow.config import Settings
-from lesionflow.serving.formats import ANSWERS
+from lesionflow.prediction.writers import WRITERS
 from lesionflow.serving.problems import RequestRefusedError
 from lesionflow.serving.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from lesionflow.inference import Segmenter
-    from lesionflow.prediction.study import ServedModel
+    from lesionflow.prediction.models import ServedModel
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Engine:
         """
         # torch and mlflow take seconds and 300 MB; the server's parent process imports this module too, needs neither.
         from lesionflow.inference import Segmenter
-        from lesionflow.prediction.study import load_model
+        from lesionflow.prediction.models import load_model
 
         settings = self._settings
         model = load_model(self._service.model, self._service.model_name, settings.tracking_uri)
@@ -73,8 +73,8 @@ class Engine:
 
         Args:
             source: A folder of DICOM, or a NIfTI file by channel.
-            folder: Where the masks go, named as `formats.ANSWERS` says.
-            formats: Keys of `ANSWERS` that name a file.
+            folder: Where the masks go, named as `WRITERS` says.
+            formats: Keys of `WRITERS`.
 
         Returns:
             The report as plain values.
@@ -84,9 +84,7 @@ class Engine:
         model, segmenter = self._require()
         prediction = segment_study(model, segmenter, source)
         for name in formats:
-            file_name = ANSWERS[name].file_name
-            if file_name is not None:
-                prediction.write(folder / file_name, name)
+            prediction.write(folder / WRITERS[name].file_name, name)
         return prediction.report().model_dump(mode="json")
 
     def _require(self) -> "tuple[ServedModel, Segmenter]":

@@ -1,28 +1,42 @@
-"""What a client may ask for, by `?format=` or by `Accept`."""
+"""What a client may ask for, by `?format=` or by `Accept`: the report, and every output format of `prediction.writers`."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
+from lesionflow.prediction.writers import WRITERS
 from lesionflow.serving.problems import RequestRefusedError
 
 
 class Answer(NamedTuple):
-    """One kind of answer: its media type, its aliases, and its file name in a result (None: the report alone)."""
+    """One kind of answer.
+
+    Args:
+        media_type: Its own.
+        accepted: What `Accept` may name to get it.
+        file_name: Its file in a result; None: the report alone.
+        summary: What it holds.
+    """
 
     media_type: str
-    aliases: tuple[str, ...]
+    accepted: tuple[str, ...]
     file_name: str | None
+    summary: str
 
 
+JSON = Answer(
+    media_type="application/json",
+    accepted=("application/json",),
+    file_name=None,
+    summary="the report; masks of every format are kept and linked under `links.masks`",
+)
 #: By the name that `?format=` takes; the first is what `*/*` gets.
-ANSWERS = {
-    "json": Answer("application/json", (), None),
-    "dicom-seg": Answer("application/dicom", (), "mask.dcm"),
-    "nifti": Answer("application/gzip", ("application/x-nifti", "application/x-gzip"), "mask.nii.gz"),
-    "png": Answer("image/png", (), "overlay.png"),
+ANSWERS: Mapping[str, Answer] = {
+    "json": JSON,
+    **{name: Answer(w.media_type, w.accepted, w.file_name, w.summary) for name, w in WRITERS.items()},
 }
 
 
-def choose(requested: str | None, accept: str | None) -> str:
+def choose_answer(requested: str | None, accept: str | None) -> str:
     """Return the name of the answer to give.
 
     Args:
@@ -42,12 +56,9 @@ def choose(requested: str | None, accept: str | None) -> str:
         return requested
     for wanted in _by_preference(accept or "*/*"):
         for name, answer in ANSWERS.items():
-            if (
-                wanted in ("*/*", answer.media_type, *answer.aliases)
-                or wanted == f"{answer.media_type.split('/')[0]}/*"
-            ):
+            if wanted in ("*/*", f"{answer.media_type.split('/')[0]}/*", *answer.accepted):
                 return name
-    offered = ", ".join(answer.media_type for answer in ANSWERS.values())
+    offered = ", ".join(dict.fromkeys(answer.media_type for answer in ANSWERS.values()))
     raise RequestRefusedError(f"Expected Accept to name one of {offered}.", status=406, code="not_acceptable")
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.errors import InputError
+from lesionflow.prediction.writers import WRITERS
 from lesionflow.serving.engine import Engine
-from lesionflow.serving.formats import ANSWERS
 from lesionflow.serving.metrics import ServiceMetrics
 from lesionflow.serving.problems import RequestRefusedError
 from lesionflow.serving.uploads.multipart import Part
@@ -23,7 +23,7 @@ def segment_parts(state: Any, parts: list[Part], folder: Path, channels: tuple[s
     began = time.perf_counter()
     try:
         source = study_source(parts, unpacked, channels, state.service)
-        formats = (name,) if ANSWERS[name].file_name else _all_formats(is_dicom=isinstance(source, Path))
+        formats = (name,) if name in WRITERS else _all_formats(is_dicom=isinstance(source, Path))
         report = state.results.put(lambda result_id, path: _fill(state.engine, source, result_id, path, formats))
     except InputError as error:
         metrics.studies.labels(error.reason).inc()
@@ -42,9 +42,7 @@ def segment_parts(state: Any, parts: list[Part], folder: Path, channels: tuple[s
 
 
 def _all_formats(*, is_dicom: bool) -> tuple[str, ...]:
-    return tuple(
-        name for name, answer in ANSWERS.items() if answer.file_name is not None and (is_dicom or name != "dicom-seg")
-    )
+    return tuple(name for name, writer in WRITERS.items() if is_dicom or not writer.needs_dicom)
 
 
 def _fill(

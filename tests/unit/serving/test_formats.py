@@ -2,7 +2,7 @@
 
 import pytest
 
-from lesionflow.serving.formats import choose
+from lesionflow.serving.formats import choose_answer
 from lesionflow.serving.problems import RequestRefusedError
 
 
@@ -23,13 +23,13 @@ from lesionflow.serving.problems import RequestRefusedError
     ],
 )
 def test_format_wins_over_accept_and_accept_goes_by_quality(requested, accept, expected):
-    assert choose(requested, accept) == expected
+    assert choose_answer(requested, accept) == expected
 
 
 @pytest.mark.parametrize(
     ("requested", "accept", "status", "code"),
     [
-        ("rtstruct", None, 400, "unknown_format"),
+        ("docx", None, 400, "unknown_format"),
         ("", None, 400, "unknown_format"),
         (None, "text/html", 406, "not_acceptable"),
         (None, "application/json;q=0", 406, "not_acceptable"),
@@ -37,5 +37,5 @@ def test_format_wins_over_accept_and_accept_goes_by_quality(requested, accept, e
 )
 def test_what_cannot_be_given_is_refused(requested, accept, status, code):
     with pytest.raises(RequestRefusedError) as error:
-        choose(requested, accept)
+        choose_answer(requested, accept)
     assert (error.value.http_status, error.value.code) == (status, code)

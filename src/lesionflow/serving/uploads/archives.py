@@ -11,7 +11,7 @@ from lesionflow.serving.settings import BYTES_PER_MB
 TOO_LARGE = ("unpacked_too_large", "too_many_files")
 
 
-def unpack(archive: Path, folder: Path, *, max_mb: int, max_files: int) -> list[Path]:
+def unpack_upload(archive: Path, folder: Path, *, max_mb: int, max_files: int) -> list[Path]:
     """Write the files of a zip into one flat folder.
 
     Args:

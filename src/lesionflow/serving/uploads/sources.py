@@ -1,11 +1,11 @@
-"""From the parts of a request to what `steps.predict` reads: a folder of DICOM, or an image file for each channel."""
+"""From the parts of a request to what `prediction` reads: a folder of DICOM, or an image file for each channel."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lesionflow.errors import InputError
 from lesionflow.serving.settings import ServiceSettings
-from lesionflow.serving.uploads.archives import unpack
+from lesionflow.serving.uploads.archives import unpack_upload
 from lesionflow.serving.uploads.multipart import Part
 
 STUDY = "study"
@@ -38,8 +38,8 @@ def study_source(
         NIfTI, NRRD, MetaImage or a picture.
 
     Raises:
-        InputError: `empty_upload`, `unknown_part`, `mixed_parts`, `duplicate_part`, `missing_channel`, or as `unpack`.
-        RequestRefusedError: As `unpack`.
+        InputError: `empty_upload`, `unknown_part`, `mixed_parts`, `duplicate_part`, `missing_channel`, or as `unpack_upload`.
+        RequestRefusedError: As `unpack_upload`.
     """
     names = [part.name for part in parts]
     _refuse_unknown(names, channels)
@@ -64,7 +64,7 @@ def _refuse_unknown(names: Sequence[str], channels: Sequence[str]) -> None:
 
 def _dicom_folder(files: Sequence[Path], folder: Path, settings: ServiceSettings) -> Path:
     if len(files) == 1:
-        unpack(files[0], folder, max_mb=settings.max_unpacked_mb, max_files=settings.max_files)
+        unpack_upload(files[0], folder, max_mb=settings.max_unpacked_mb, max_files=settings.max_files)
         return folder
     for file in files:
         file.rename(folder / f"{file.name}.dcm")

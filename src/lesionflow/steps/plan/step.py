@@ -122,7 +122,7 @@ def diff_with(model: str, model_name: str, plan_file: Path, tracking_uri: str) -
         ServiceError: When the registry can't be reached.
     """
     # mlflow takes six seconds; a plan alone needs none of it.
-    from lesionflow.prediction.study import load_model
+    from lesionflow.prediction.models import load_model
 
     champion = load_model(model, model_name, tracking_uri)
     differences = compare_plans(champion.bundle.plan, read_plan(plan_file))

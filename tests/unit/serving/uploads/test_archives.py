@@ -9,7 +9,7 @@ import pytest
 
 from lesionflow.errors import InputError
 from lesionflow.serving.problems import RequestRefusedError
-from lesionflow.serving.uploads.archives import unpack
+from lesionflow.serving.uploads.archives import unpack_upload
 
 
 def write_zip(path, entries, compression=zipfile.ZIP_DEFLATED):
@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 def refusal(archive, folder, *, max_mb=10, max_files=100):
     with pytest.raises((InputError, RequestRefusedError)) as error:
-        unpack(archive, folder, max_mb=max_mb, max_files=max_files)
+        unpack_upload(archive, folder, max_mb=max_mb, max_files=max_files)
     return getattr(error.value, "reason", None) or error.value.code
 
 
@@ -40,7 +40,7 @@ def test_files_come_out_flat_and_whole_without_clutter(tmp_path, folder):
         ("study/.DS_Store", b"x"),
         ("study/empty/", b""),
     ]
-    files = unpack(write_zip(tmp_path / "s.zip", entries), folder, max_mb=1, max_files=2)
+    files = unpack_upload(write_zip(tmp_path / "s.zip", entries), folder, max_mb=1, max_files=2)
     assert [(f.name, f.read_bytes()) for f in files] == [("000000-IM0001", b"a" * 70_000), ("000001-IM0001", b"b")]
     assert sorted(folder.iterdir()) == files
 

@@ -1,0 +1,40 @@
+"""What an output format is. Each is a module of `writers`; this one imports nothing heavy, as the command line reads it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lesionflow.prediction.study import Prediction
+
+
+@dataclass(frozen=True)
+class Writer:
+    """One output format, for the command line, the service, the documentation and the tests alike.
+
+    Args:
+        name: What `--format` and `?format=` take.
+        summary: What a file of it holds, in a line of help and of the documentation's table.
+        media_type: What HTTP calls it.
+        accepted: What `Accept` may name to get it, its media type first; empty when another format has that media type, so that
+            `?format=` alone chooses this one.
+        file_name: Its name among the files of one result.
+        write: Writes it, whole or not at all. Heavy libraries are imported in here.
+        is_picture: Whether it is to be looked at; else it carries every voxel of the mask.
+        needs_dicom: Whether it refers to the DICOM images that were segmented.
+    """
+
+    name: str
+    summary: str
+    media_type: str
+    accepted: tuple[str, ...]
+    file_name: str
+    write: Callable[[Path, "Prediction"], None]
+    is_picture: bool = False
+    needs_dicom: bool = False
+
+    @property
+    def suffix(self) -> str:
+        """What names of its files end with: `.nii.gz` of `mask.nii.gz`."""
+        return "".join(Path(self.file_name).suffixes)
