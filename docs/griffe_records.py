@@ -20,5 +20,6 @@ class Records(Extension):
         kind = ParameterKind.positional_or_keyword
         parameters = [Parameter(one.name, annotation=one.annotation, kind=kind, default=one.value) for one in fields]
         cls.set_member(
-            "__init__", Function("__init__", parent=cls, parameters=Parameters(Parameter("self", kind=kind), *parameters))
+            "__init__",
+            Function("__init__", parent=cls, parameters=Parameters(Parameter("self", kind=kind), *parameters)),
         )

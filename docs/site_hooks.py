@@ -55,7 +55,9 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
         above = posixpath.normpath(posixpath.join("docs", here, target))
         if above not in ROOT_PAGES:
             return match[0]
-        return f"{match[1]}{posixpath.relpath(ROOT_PAGES[above], here or '.')}{'#' + anchor if anchor else ''}{match[3]}"
+        return (
+            f"{match[1]}{posixpath.relpath(ROOT_PAGES[above], here or '.')}{'#' + anchor if anchor else ''}{match[3]}"
+        )
 
     return LINK.sub(moved, markdown)
 
