@@ -10,19 +10,19 @@ N_PACKAGES := $(shell grep -c "==" requirements.lock)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/lesionflow/__init__.py)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check docs release serve ui bench image
+.PHONY: help setup demo test check serve ui bench image
 
 help:
 	@echo "make setup   the environment in .venv, from requirements.lock"
 	@echo "make demo    synthetic patients -> pipeline -> champion -> service -> a scored answer"
-	@echo "make test    what CI runs: linters, types, import contracts, all tests; the docs are built among them"
+	@echo "make test    what CI runs: linters, types, import contracts, all tests"
 	@echo "make check   linters, types and import contracts alone"
-	@echo "make docs    the documentation as a site, in site/; broken links fail it"
-	@echo "make release wheel, sdist, bill of materials and hashes, in dist/"
 	@echo "make serve   the demonstration's champion over HTTP"
 	@echo "make ui      the demonstration's runs in the MLflow UI"
 	@echo "make bench   speed and memory beside the peers"
 	@echo "make image   the container image (needs Docker)"
+	@echo "make docs    the documentation as a site, in site/; broken links fail it"
+	@echo "make release wheel, sdist, bill of materials and hashes, in dist/"
 
 setup: $(STAMP)
 
@@ -50,13 +50,6 @@ test: check
 	@mkdir -p $(TEST_FILES)
 	PYTEST_DEBUG_TEMPROOT=$(TEST_FILES) $(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
-# The theme speaks of its successor at each build.
-docs: setup
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-
-release: setup
-	PYTHON=$(BIN)/python .ci/release
-
 demo: setup
 	$(BIN)/python -m lesionflow demo --workdir demo
 
@@ -72,3 +65,12 @@ bench: setup
 image:
 	docker build -f containers/Dockerfile --target cpu -t lesionflow:$(VERSION)-cpu .
 	docker build -f containers/Dockerfile --target gpu -t lesionflow:$(VERSION)-gpu .
+
+.PHONY: docs release
+
+# The theme speaks of its successor at each build.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+release: setup
+	PYTHON=$(BIN)/python .ci/release
