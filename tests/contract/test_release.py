@@ -63,8 +63,11 @@ def test_a_release_is_a_wheel_an_sdist_a_bill_of_materials_and_their_hashes(proj
     sums = dict(reversed(line.split()) for line in built["SHA256SUMS"].read_text().splitlines())
     assert sums == {name: hashlib.sha256(built[name].read_bytes()).hexdigest() for name in (wheel, sdist, bill)}
     assert "lesionflow/py.typed" in zipfile.ZipFile(built[wheel]).namelist()
+    # Nothing of when and by whom it was built: the same commit gives the same bytes.
+    committed = int(git(project, "log", "-1", "--format=%ct"))
     with tarfile.open(built[sdist]) as archive:
         assert "lesionflow-1.20.3/src/lesionflow/__init__.py" in archive.getnames()
+        assert {(part.mtime, part.uid, part.gid, part.uname) for part in archive} == {(committed, 0, 0, "")}
     told = json.loads(built[bill].read_text())
     assert (told["bomFormat"], told["metadata"]["component"]["name"]) == ("CycloneDX", "lesionflow")
     assert told["metadata"]["component"]["version"] == "1.20.3"
