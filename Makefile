@@ -21,6 +21,8 @@ help:
 	@echo "make ui      the demonstration's runs in the MLflow UI"
 	@echo "make bench   speed and memory beside the peers"
 	@echo "make image   the container image (needs Docker)"
+	@echo "make docs    the documentation as a site, in site/; broken links fail it"
+	@echo "make release wheel, sdist, bill of materials and hashes, in dist/"
 
 setup: $(STAMP)
 
@@ -63,3 +65,12 @@ bench: setup
 image:
 	docker build -f containers/Dockerfile --target cpu -t lesionflow:$(VERSION)-cpu .
 	docker build -f containers/Dockerfile --target gpu -t lesionflow:$(VERSION)-gpu .
+
+.PHONY: docs release
+
+# The theme speaks of its successor at each build.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+release: setup
+	PYTHON=$(BIN)/python .ci/release

@@ -134,8 +134,8 @@ class Segmenter:
             The mask on the study's own grid, and how sure the model is.
 
         Raises:
-            InputError: `memory_budget` when `memory_mb` can't be kept; or when the study can't be brought to model space, see
-            `to_model_space`.
+            InputError: `memory_budget` when `memory_mb` can't be kept; and as `to_model_space`, for a study that can't be
+                brought to model space.
         """
         return self.finish(self.ask(volume, case_id=case_id, progress=progress), volume)
 
