@@ -25,7 +25,7 @@ def measure_case(case: Case, dataset: Dataset) -> dict[str, Any]:
         dataset: Declares the kinds of its channels.
 
     Returns:
-        A value for each name of `data.case_table.MEASURED`.
+        A value for each name of `cohort.case_table.MEASURED`.
     """
     orientation = find_orientation(case.volume.geometry)
     body = reorient(body_mask(case.volume.array, tuple(dataset.channels.values())), orientation)
