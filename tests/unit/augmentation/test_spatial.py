@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 
 from lesionflow.augmentation import build_augmentation
-from lesionflow.augmentation.spatial import Warp, affine_mm, source_pixels
+from lesionflow.augmentation.spatial import Warp, in_plane_affine_mm, source_pixels
 from support.training_cases import STILL
 
 
@@ -68,7 +68,7 @@ def test_rotation_keeps_a_circle_of_tissue_a_circle_on_oblong_pixels():
     y, x = (rows - 60) * spacing[0], (columns - 90) * spacing[1]
     ellipse = np.exp(-(y**2) / (2 * 16.0**2) - x**2 / (2 * 8.0**2)).astype(np.float32)
     angle = np.deg2rad(30.0)
-    source = source_pixels(shape, spacing, affine_mm(angle, 1.25), None)
+    source = source_pixels(shape, spacing, in_plane_affine_mm(angle, 1.25), None)
     turned = Warp.apply(None, ellipse[..., None], source)[..., 0]
     weights = turned / turned.sum()
     moments = np.array([[(weights * y * y).sum(), (weights * y * x).sum()], [0, (weights * x * x).sum()]])

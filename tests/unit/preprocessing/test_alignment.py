@@ -71,8 +71,8 @@ def test_a_channel_that_is_not_there_is_refused(channels, reference):
 
 
 GRADIENT = np.array([0.3, -0.2, 0.7])
-OBLIQUE = Rotation.from_euler("xyz", [170, 8, 95], degrees=True).as_matrix()
-SOURCE = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), (10.0, -20.0, 30.0), OBLIQUE)
+TURNED = Rotation.from_euler("xyz", [170, 8, 95], degrees=True).as_matrix()
+SOURCE = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), (10.0, -20.0, 30.0), TURNED)
 
 
 def _field(geometry: Geometry) -> np.ndarray:
@@ -81,7 +81,7 @@ def _field(geometry: Geometry) -> np.ndarray:
 
 
 def test_channels_are_aligned_in_patient_space_not_by_index() -> None:
-    coarse = Geometry.from_parts((4, 5, 6), (4.0, 2.0, 2.0), SOURCE.to_lps([-1, -2, -3]), OBLIQUE)
+    coarse = Geometry.from_parts((4, 5, 6), (4.0, 2.0, 2.0), SOURCE.to_lps([-1, -2, -3]), TURNED)
     volumes = {"CT": Volume(_field(SOURCE), SOURCE), "PET": Volume(_field(coarse), coarse)}
     found = align_channels(volumes, ("CT", "PET"), "CT", case_id="c-1")
     assert found.geometry.same_grid(SOURCE)
@@ -91,7 +91,7 @@ def test_channels_are_aligned_in_patient_space_not_by_index() -> None:
 
 
 def test_series_of_two_places_are_refused() -> None:
-    far = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), (500.0, 0.0, 0.0), OBLIQUE)
+    far = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), (500.0, 0.0, 0.0), TURNED)
     volumes = {"CT": Volume(_field(SOURCE), SOURCE), "PET": Volume(_field(far), far)}
     with pytest.raises(InputError, match="c-1") as refusal:
         align_channels(volumes, ("CT", "PET"), "CT", case_id="c-1")

@@ -5,7 +5,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom import deflated
-from lesionflow.io.dicom.reading import read_dataset
+from lesionflow.io.dicom.reading import read_dicom_file
 from lesionflow.io.dicom.sorting import scan
 from support.dicom_factory import ROOT, write_series
 
@@ -27,7 +27,7 @@ def test_a_deflated_file_is_read(patients):
     data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     data.save_as(path)
     assert scan([path])[0].patient_ids == ("ANN",)
-    np.testing.assert_array_equal(read_dataset(str(path), name="c-1").pixel_array, patients[0].stored[0])
+    np.testing.assert_array_equal(read_dicom_file(str(path), name="c-1").pixel_array, patients[0].stored[0])
 
 
 def test_a_deflated_file_that_would_fill_the_memory_is_refused(patients, monkeypatch):
@@ -37,6 +37,6 @@ def test_a_deflated_file_that_would_fill_the_memory_is_refused(patients, monkeyp
     data.save_as(path)
     monkeypatch.setattr(deflated, "MAX_INFLATED_BYTES", 500)
     with pytest.raises(DicomError, match="deflated") as caught:
-        read_dataset(str(path), name="c-1")
+        read_dicom_file(str(path), name="c-1")
     assert caught.value.reason == "unreadable_file"
     assert scan([path])[0].unreadable == (str(path),)

@@ -8,7 +8,7 @@ import pytest
 
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom import reading
-from lesionflow.io.dicom.reading import is_dicom, may_be_dicom, read_dataset
+from lesionflow.io.dicom.reading import is_dicom, may_be_dicom, read_dicom_file
 from lesionflow.io.dicom.sorting import scan
 from lesionflow.io.files import find_files
 from support.dicom_factory import ROOT, write_series
@@ -35,7 +35,7 @@ def test_a_file_without_preamble_is_dicom_all_the_same(tmp_path, patients):
     assert not is_dicom(path)
     assert may_be_dicom(path)
     assert len(scan_all(tmp_path)[0].files) == 5
-    assert read_dataset(str(path), name="c-1").PatientID == "ANN"
+    assert read_dicom_file(str(path), name="c-1").PatientID == "ANN"
 
 
 def test_nested_beyond_all_measure_is_refused(tmp_path, patients):
@@ -45,7 +45,7 @@ def test_nested_beyond_all_measure_is_refused(tmp_path, patients):
     meta_end = 132 + 12 + int(pydicom.dcmread(path).file_meta.FileMetaInformationGroupLength)
     path.write_bytes(head[:meta_end] + item * 3000)
     with pytest.raises(DicomError) as caught:
-        read_dataset(str(path), name="c-1")
+        read_dicom_file(str(path), name="c-1")
     assert caught.value.reason == "unreadable_file"
 
 
@@ -60,7 +60,7 @@ def test_every_prefix_of_a_file_is_read_or_refused_by_name(patients):
         path.write_bytes(bytes(broken))
         scan([path])
         with contextlib.suppress(DicomError):  # any other exception fails the test
-            read_dataset(str(path), name="c-1")
+            read_dicom_file(str(path), name="c-1")
 
 
 def test_zlib_faults_are_faults_of_reading():
