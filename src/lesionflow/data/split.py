@@ -26,6 +26,9 @@ class Split(BaseModel):
 
     @model_validator(mode="after")
     def _nobody_is_in_two_places(self) -> "Split":
+        if not 0 <= self.fold < len(self.folds):
+            message = f"fold {self.fold} is none of the {len(self.folds)} folds"
+            raise ValueError(message)
         if set(self.test_patients) & set(self.other_patients):
             message = "a patient is both in the test set and outside it"
             raise ValueError(message)
