@@ -6,7 +6,13 @@ import pytest
 
 from lesionflow import errors
 
-INPUT_ERRORS = [errors.InputError, errors.DicomError, errors.NiftiError, errors.RasterError, errors.GeometryMismatchError]
+INPUT_ERRORS = [
+    errors.InputError,
+    errors.DicomError,
+    errors.NiftiError,
+    errors.RasterError,
+    errors.GeometryMismatchError,
+]
 
 
 @pytest.mark.parametrize(

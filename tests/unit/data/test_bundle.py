@@ -12,7 +12,11 @@ def test_what_was_fitted_stands_before_the_plan() -> None:
     plain = small_bundle()
     fitted = replace(plain, calibration=small_calibration())
     assert (plain.rules.probability_threshold, plain.rules.min_lesion_ml, plain.rules.fill_holes) == (0.5, 0.1, True)
-    assert (fitted.rules.probability_threshold, fitted.rules.min_lesion_ml, fitted.rules.fill_holes) == (0.4, 0.0, False)
+    assert (fitted.rules.probability_threshold, fitted.rules.min_lesion_ml, fitted.rules.fill_holes) == (
+        0.4,
+        0.0,
+        False,
+    )
     assert (plain.rules.largest_only, fitted.rules.largest_only) == (False, True)
     assert (plain.temperature, fitted.temperature) == (1.0, 2.0)
 

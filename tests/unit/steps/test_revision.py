@@ -8,7 +8,9 @@ from lesionflow.steps.revision import CODE_REVISION_VARIABLE, UNKNOWN, code_revi
 
 
 def git(folder, *arguments):
-    return subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ from lesionflow.io.stores.evaluations import (
     write_tables,
 )
 
-TABLE = pd.DataFrame({"case_id": ["c-1", "c-2"], "patient_id": ["p-1", "p-2"], "target": "tumor", "dice": [0.25, float("nan")]})
+TABLE = pd.DataFrame(
+    {"case_id": ["c-1", "c-2"], "patient_id": ["p-1", "p-2"], "target": "tumor", "dice": [0.25, float("nan")]}
+)
 KNOWN = {"run_id": "r-1", "test_set_sha256": "t" * 64, "bundle_digest": "b" * 64}
 
 
@@ -32,13 +34,20 @@ def folder(tmp_path):
 
 def test_an_evaluation_comes_back(folder) -> None:
     found = read_evaluation(folder, "knees version 3")
-    assert (found.name, found.run_id, found.test_set_sha256, found.bundle_digest) == ("knees version 3", *KNOWN.values())
+    assert (found.name, found.run_id, found.test_set_sha256, found.bundle_digest) == (
+        "knees version 3",
+        *KNOWN.values(),
+    )
     pd.testing.assert_frame_equal(found.cases, TABLE)
     assert read_metrics(folder) == {"dice": {"mean": 0.25}}
 
 
 def test_people_read_the_same_figures_as_programs(folder) -> None:
-    assert (folder / "cases.csv").read_text().splitlines() == ["case_id,patient_id,target,dice", "c-1,p-1,tumor,0.25", "c-2,p-2,tumor,"]
+    assert (folder / "cases.csv").read_text().splitlines() == [
+        "case_id,patient_id,target,dice",
+        "c-1,p-1,tumor,0.25",
+        "c-2,p-2,tumor,",
+    ]
 
 
 @pytest.mark.parametrize("name", [ABOUT, CASES])

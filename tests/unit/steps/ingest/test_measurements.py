@@ -68,8 +68,8 @@ def test_an_oblique_grid_says_by_how_much():
 
 
 def test_each_axis_of_the_patient_is_named_once_however_a_grid_is_turned():
-    # About the room's diagonal, two array axes come closest to one axis of the patient.
-    for degrees in range(0, 180, 7):
-        turned = Rotation.from_rotvec(np.deg2rad(degrees) * np.array([1, 1, 1]) / 3**0.5).as_matrix()
-        letters, _ = describe_orientation(Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), direction=turned))
-        assert len({"LPSRAI".index(letter) % 3 for letter in letters}) == 3, degrees
+    # Turned far enough, two array axes come closest to one axis of the patient: by 18 of 100 of these, each axis alone.
+    for turn in Rotation.random(40, random_state=3).as_matrix():
+        letters, degrees = describe_orientation(Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), direction=turn))
+        assert sorted("LPSRAI".index(letter) % 3 for letter in letters) == [0, 1, 2]
+        assert 0 < degrees < 90

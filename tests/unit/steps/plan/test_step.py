@@ -126,7 +126,14 @@ def test_a_broken_split_is_an_artifact_error_that_says_what_it_locks(inputs, tmp
 
 def test_a_broken_split_exits_5_without_a_traceback(inputs, tmp_path, capsys):
     inputs["splits"].write_text('{"seed": 0}')
-    arguments = ["--cases", str(inputs["cases"]), "--splits", str(inputs["splits"]), "--plan", str(tmp_path / "plan.json")]
+    arguments = [
+        "--cases",
+        str(inputs["cases"]),
+        "--splits",
+        str(inputs["splits"]),
+        "--plan",
+        str(tmp_path / "plan.json"),
+    ]
     assert main(["plan", "--params", str(REPO / "params.yaml"), *arguments]) == 5
     said = capsys.readouterr().err
     assert "splits.json" in said
