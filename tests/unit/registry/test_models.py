@@ -56,7 +56,7 @@ def test_mlflow_itself_sees_the_version_its_run_and_no_pickle(tracker, register)
     (output,) = client.get_run(version.run_id).outputs.model_outputs
     assert client.get_logged_model(output.model_id).status == "READY"
     stored = _files(version).parents[1]
-    assert (stored / "served_model.py").exists()
+    assert (stored / MLFLOW_PROGRAM.name).exists()
     assert "lesionflow" not in (stored / "requirements.txt").read_text()
     assert not [p for p in stored.rglob("*") if p.suffix in (".pkl", ".pickle", ".pt", ".pth")]
 
