@@ -20,7 +20,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.plan import ChannelPlan, Plan
 from lesionflow.data.volume import Volume
 from lesionflow.inference import Segmentation, Segmenter
-from lesionflow.inference.out_of_distribution import Features, fit_profile, judge, measure_features
+from lesionflow.inference.out_of_distribution import Features, fit_profile, judge_input, measure_features
 from lesionflow.io.inputs import read_input
 from lesionflow.io.stores.bundles import read_bundle
 from lesionflow.io.stores.cases import read_case
@@ -133,14 +133,16 @@ def _tell_dice(bundle: Bundle, outcomes: list[Outcome]) -> None:
 def _tell_phantom_flags(bundle: Bundle, features: list[Features]) -> None:
     plan, profile = bundle.plan, bundle.calibration.profile
     print(f"\nFlag, profile of {profile.n_cases} training phantoms")
-    print(f"  {'false alarms':44} {np.mean([judge(f, profile).flagged for f in features]):6.1%} of {len(features)}")
+    print(
+        f"  {'false alarms':44} {np.mean([judge_input(f, profile).flagged for f in features]):6.1%} of {len(features)}"
+    )
     bodies = [make_study(SEED, index, "ct").channels["CT"] for index in range(N_ODD)]
     odd = {name: [change(body, number) for number, body in enumerate(bodies)] for name, change in CHANGES.items()}
     odd["PET as CT"] = [make_study(SEED, index, "petct").channels["PET"] for index in range(N_ODD // 3)]
     odd["MR T1 as CT"] = [next(iter(make_study(SEED, index, "mr4").channels.values())) for index in range(N_ODD // 3)]
     if (DATA / "sts").is_dir():
         odd |= _real_volumes()
-    _tell_caught(odd, lambda volume: judge(_measure(volume, plan), profile).flagged)
+    _tell_caught(odd, lambda volume: judge_input(_measure(volume, plan), profile).flagged)
 
 
 def _tell_real_flags(plan: Plan) -> None:
@@ -151,13 +153,15 @@ def _tell_real_flags(plan: Plan) -> None:
     features = [_measure(volume, plan) for volume in usual]
     parts = [np.arange(fold, len(usual), N_FOLDS) for fold in range(N_FOLDS)]
     profiles = [fit_profile([f for i, f in enumerate(features) if i not in part]) for part in parts]
-    alarms = [judge(features[i], profile).flagged for part, profile in zip(parts, profiles, strict=True) for i in part]
+    alarms = [
+        judge_input(features[i], profile).flagged for part, profile in zip(parts, profiles, strict=True) for i in part
+    ]
     print(f"\nFlag, profiles of {len(usual) - len(parts[0])} real CT each, {N_FOLDS} folds")
     print(f"  {'false alarms':44} {np.mean(alarms):6.1%} of {len(alarms)}")
     odd = {name: [change(v, number) for number, v in enumerate(usual)] for name, change in CHANGES.items()}
     odd |= volumes | {"phantoms' CT": [make_study(SEED, index, "ct").channels["CT"] for index in range(N_ODD // 3)]}
     profile = fit_profile(features)
-    _tell_caught(odd, lambda volume: judge(_measure(volume, plan), profile).flagged)
+    _tell_caught(odd, lambda volume: judge_input(_measure(volume, plan), profile).flagged)
 
 
 def _tell_caught(odd: Mapping[str, list[Volume]], flagged: Callable[[Volume], bool]) -> None:

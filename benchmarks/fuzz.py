@@ -24,7 +24,7 @@ from types import FrameType
 from lesionflow.data.geometry import Geometry
 from lesionflow.errors import InputError
 from lesionflow.io.dicom import studies as dicom
-from lesionflow.io.dicom.reading import read_dataset
+from lesionflow.io.dicom.reading import read_dicom_file
 from lesionflow.io.dicom.rtstruct import read_structures, referenced_series
 from lesionflow.io.dicom.seg import read_segments
 from lesionflow.io.dicom.series import read_series
@@ -167,7 +167,7 @@ def _read_image(path: Path) -> None:
 def _structures(grid: Geometry, frame: str) -> Callable[[Path], object]:
     def read(path: Path) -> None:
         scan([path])
-        data = read_dataset(str(path), name="c-1")
+        data = read_dicom_file(str(path), name="c-1")
         referenced_series(data)
         read_structures(data, grid, frame, RULES, name="c-1")
 
@@ -177,7 +177,7 @@ def _structures(grid: Geometry, frame: str) -> Callable[[Path], object]:
 def _segments(grid: Geometry, frame: str) -> Callable[[Path], object]:
     def read(path: Path) -> None:
         scan([path])
-        read_segments(read_dataset(str(path), name="c-1"), grid, frame, RULES, name="c-1")
+        read_segments(read_dicom_file(str(path), name="c-1"), grid, frame, RULES, name="c-1")
 
     return read
 

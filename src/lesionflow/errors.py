@@ -79,6 +79,10 @@ class DataQualityError(LesionFlowError):
         super().__init__(message)
         self.report = report
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the keyword-only report when crossing a process boundary."""
+        return (_rebuild_data_quality_error, (str(self), self.report))
+
 
 class ArtifactError(LesionFlowError):
     """A bundle, plan or stored array is corrupt, of another version, or does not fit."""
@@ -96,3 +100,7 @@ class ServiceError(LesionFlowError):
 
 def _rebuild_input_error(kind: type[InputError], message: str, reason: str) -> InputError:
     return kind(message, reason=reason)
+
+
+def _rebuild_data_quality_error(message: str, report: str) -> DataQualityError:
+    return DataQualityError(message, report=report)

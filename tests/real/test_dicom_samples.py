@@ -10,7 +10,7 @@ import SimpleITK
 from lesionflow.data.geometry import Geometry
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom import studies as dicom
-from lesionflow.io.dicom.reading import is_dicom, read_dataset
+from lesionflow.io.dicom.reading import is_dicom, read_dicom_file
 from lesionflow.io.dicom.rtstruct import read_structures
 from lesionflow.io.dicom.seg import read_segments
 from lesionflow.io.dicom.series import read_series
@@ -74,7 +74,7 @@ def test_dcmqis_segmentations_are_its_nrrds_voxel_for_voxel(file, images, segmen
     """Another program's segmentations, cut to their boxes, binary or a label map, and what a third program makes of them."""
     folder = DATA / "dcmqi" / "data" / "segmentations"
     series = read_series(tuple(map(str, sorted((folder / images).iterdir()))), name="liver")
-    data = read_dataset(str(folder / f"{file}.dcm"), name="liver")
+    data = read_dicom_file(str(folder / f"{file}.dcm"), name="liver")
     rules = ReadingRules({}, "", {"wanted": 1}, ((segment, "wanted"),))
     mask = read_segments(data, series.volume.geometry, series.frame_of_reference, rules, name="liver")
     image = SimpleITK.ReadImage(str(folder / f"{truth}.nrrd"))
@@ -122,8 +122,8 @@ def test_every_file_is_read_or_refused_by_name(path):
     for read in (
         lambda: read_series((str(path),), name="sample"),
         lambda: dicom.read_study(SourceStudy("k", "p", (str(path),)), rules, name="sample"),
-        lambda: read_structures(read_dataset(str(path), name="sample"), grid, "1.2", rules, name="sample"),
-        lambda: read_segments(read_dataset(str(path), name="sample"), grid, "1.2", rules, name="sample"),
+        lambda: read_structures(read_dicom_file(str(path), name="sample"), grid, "1.2", rules, name="sample"),
+        lambda: read_segments(read_dicom_file(str(path), name="sample"), grid, "1.2", rules, name="sample"),
     ):
         # What is refused names the case; any other exception fails the test.
         with contextlib.suppress(DicomError):

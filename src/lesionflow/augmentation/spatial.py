@@ -82,9 +82,11 @@ class Warp(albumentations.DualTransform):
         if rng.random() < self.affine_probability:
             angle = np.deg2rad(rng.uniform(-self.rotation_degrees, self.rotation_degrees))
             limit = np.log1p(self.scale_fraction)
-            matrix = affine_mm(angle, float(np.exp(rng.uniform(-limit, limit))))
+            matrix = in_plane_affine_mm(angle, float(np.exp(rng.uniform(-limit, limit))))
         if rng.random() < self.elastic_probability:
-            elastic = displacement_mm(shape, self.spacing_mm, self.elastic_amplitude_mm, self.elastic_scale_mm, rng)
+            elastic = in_plane_displacement_mm(
+                shape, self.spacing_mm, self.elastic_amplitude_mm, self.elastic_scale_mm, rng
+            )
         if matrix is None and elastic is None:
             return {"source": None}
         return {"source": source_pixels(shape, self.spacing_mm, matrix, elastic)}
@@ -98,7 +100,7 @@ class Warp(albumentations.DualTransform):
         return mask if source is None else (_remap(mask * np.uint8(255), source) > 127).astype(np.uint8)
 
 
-def affine_mm(angle: float, scale: float) -> NDArray[np.float64]:
+def in_plane_affine_mm(angle: float, scale: float) -> NDArray[np.float64]:
     """Return the 2 x 2 matrix from a (row, column) offset in mm in the result to the one it is read at.
 
     Args:
@@ -112,7 +114,7 @@ def affine_mm(angle: float, scale: float) -> NDArray[np.float64]:
     return np.array([[cosine, sine], [-sine, cosine]]) / scale
 
 
-def displacement_mm(
+def in_plane_displacement_mm(
     shape: tuple[int, int],
     spacing_mm: tuple[float, float],
     amplitude_mm: float,
@@ -147,7 +149,7 @@ def source_pixels(
     Args:
         shape: (row, column) pixels.
         spacing_mm: (row, column) spacing.
-        matrix: 2 x 2, see `affine_mm`; None does nothing.
+        matrix: 2 x 2, see `in_plane_affine_mm`; None does nothing.
         elastic: Displacement in mm (row, column, 2); None does nothing.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The command line: one sub-command a step, and what people do around them."""
+"""The command line: one sub-command a step, and what people do around them. It parses and prints; what is done belongs to the rooms below."""
 
 import argparse
 import logging

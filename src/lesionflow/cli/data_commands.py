@@ -117,7 +117,7 @@ def _in_workers(settings: Settings, function: Callable[[Any], Any], items: Seque
 
 def _status(parsed: argparse.Namespace) -> int:
     from lesionflow.io.stores import manifest
-    from lesionflow.io.stores.case_index import read_index
+    from lesionflow.io.stores.case_index import read_case_index
     from lesionflow.io.stores.ledger import describe_ledger, ledger_path
 
     workspace, settings = _workspace(parsed), Settings()
@@ -133,7 +133,7 @@ def _status(parsed: argparse.Namespace) -> int:
     for what, names in zip(("not recorded", "changed", "missing"), state[1:], strict=True):
         if names:
             _say(f"  {len(names)} {what}: {name_some(names)}")
-    index = read_index(workspace / PATHS["cases"])
+    index = read_case_index(workspace / PATHS["cases"])
     refused = sum(1 for entry in index.values() if entry.refusal)
     _say(f"data/cases: {len(index) - refused} cases read, {refused} studies refused")
     for line in describe_ledger(ledger_path(workspace / PATHS["splits"])):
@@ -164,7 +164,7 @@ def _diff(parsed: argparse.Namespace) -> int:
 
 def _verify(parsed: argparse.Namespace) -> int:
     from lesionflow.io.stores import manifest
-    from lesionflow.io.stores.case_index import harmed_files, read_index
+    from lesionflow.io.stores.case_index import harmed_files, read_case_index
 
     workspace = _workspace(parsed)
     raw, cases = workspace / PATHS["raw"], workspace / PATHS["cases"]
@@ -179,7 +179,7 @@ def _verify(parsed: argparse.Namespace) -> int:
         _say(f"changed       data/{name}")
     for name in state.missing:
         _say(f"missing       data/{name}")
-    index = read_index(cases)
+    index = read_case_index(cases)
     harmed = [f"{PATHS['cases']}/{name}" for case_id in sorted(index) for name in harmed_files(cases, index[case_id])]
     for name in harmed:
         _say(f"harmed        {name}")

@@ -140,7 +140,7 @@ def _await_ready(base: str, process: "subprocess.Popen[bytes]", log: Path) -> No
 
 
 def _score(seg: Path, study: Path, truth: Path) -> float:
-    from lesionflow.io.dicom.reading import read_dataset
+    from lesionflow.io.dicom.reading import read_dicom_file
     from lesionflow.io.dicom.seg import read_segments
     from lesionflow.io.dicom.studies import find_studies, read_study
     from lesionflow.io.images import nifti
@@ -150,7 +150,7 @@ def _score(seg: Path, study: Path, truth: Path) -> float:
     rules = ReadingRules({"CT": SeriesRule("CT")}, "CT", {"tumor": 1}, ((".*", "tumor"),))
     source = next(iter(find_studies(study)))
     grid = read_study(source, rules, name="unseen", outlines=False).volumes["CT"].geometry
-    data = read_dataset(str(seg), name="unseen")
+    data = read_dicom_file(str(seg), name="unseen")
     predicted = read_segments(data, grid, str(data.FrameOfReferenceUID), rules, name="unseen")
     reference = nifti.read_mask(truth, name="unseen")
     return score_pair(reference.labels > 0, predicted.labels > 0, grid.spacing_mm)["dice"]

@@ -1,1 +1,1 @@
-"""Nouns: frozen values that every other room passes around."""
+"""Nouns: frozen values that every other room passes around. No files, no decisions, no libraries but numpy and pydantic."""

@@ -63,6 +63,18 @@ class Bundle:
         digest: sha256 over all of it as stored, or empty for a bundle that was never stored.
         calibration: What was fitted on the validation cases; None when nothing was.
         backend: What runs the network on a CPU; None where nothing was compared with PyTorch.
+
+    Examples:
+        Where nothing was fitted, probabilities stay as they are and the plan's rules stand.
+
+        >>> from lesionflow.data.plan import InferencePlan
+        >>> inference = InferencePlan(
+        ...     overlap_fraction=0.5, flip_axes=(2,), probability_threshold=0.4, min_lesion_ml=0.2, fill_holes=True
+        ... )
+        >>> plan = Plan.model_construct(inference=inference)
+        >>> bundle = Bundle(plan, {"head.bias": np.zeros(1, np.float32)}, Card.model_construct())
+        >>> bundle.temperature, bundle.rules.probability_threshold, bundle.rules.smoothing_mm
+        (1.0, 0.4, 0.0)
     """
 
     plan: Plan

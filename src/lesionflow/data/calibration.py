@@ -52,6 +52,15 @@ class VolumeInterval(_Frozen):
     """A conformal interval of volumes: with `coverage`, |ln((true + offset) / (predicted + offset))| <= `log_ratio`.
 
     `coverage` is the share promised over calibration cases drawn anew; with n cases no more than n / (n + 1) can be.
+
+    Examples:
+        Off by a factor of 2 at most, once 1 ml is added: 9 ml lie within (9 + 1) / 2 - 1 = 4 and (9 + 1) x 2 - 1 = 19 ml.
+
+        >>> interval = VolumeInterval(coverage=0.9, log_ratio=0.6931471805599453, offset_ml=1.0, n_cases=19)
+        >>> [round(ml, 6) for ml in interval.around(9.0)]
+        [4.0, 19.0]
+        >>> [round(ml, 6) for ml in interval.around(0.0)]
+        [0.0, 1.0]
     """
 
     coverage: float

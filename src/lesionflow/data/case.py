@@ -22,6 +22,17 @@ class Case:
     Raises:
         InputError: `invalid_array` when channels and volume differ in number; `geometry_mismatch` when the mask lies
             on another grid.
+
+    Examples:
+        >>> import numpy as np
+        >>> from lesionflow.data.geometry import Geometry
+        >>> grid = Geometry.from_parts((2, 3, 4), (3.0, 0.8, 0.5))
+        >>> case = Case("c-1", "p-1", ("CT", "PET"), Volume(np.zeros((2, 2, 3, 4)), grid))
+        >>> case.reference_mask is None
+        True
+        >>> Case("c-1", "p-1", ("CT",), case.volume)
+        Traceback (most recent call last):
+        lesionflow.errors.InputError: Case c-1: expected 1 channels, found 2.
     """
 
     case_id: str

@@ -23,6 +23,18 @@ class Dataset(BaseModel):
     name to the labels it unites (empty: each label is its own target); `series_descriptions`, `body_parts` and
     `reconstruction_kernels` map those channels whose DICOM series must be told from others of its modality to a regular
     expression searched in what the series says of itself.
+
+    Examples:
+        BraTS: of the three labels, two unions and one label alone are what a network is to find, the widest first.
+
+        >>> brats = Dataset(
+        ...     name="gliomas",
+        ...     channels={"T1c": "mr", "FLAIR": "mr"},
+        ...     labels={"NCR": 1, "ED": 2, "ET": 3},
+        ...     regions={"ET": (3,), "TC": (1, 3), "WT": (1, 2, 3)},
+        ... )
+        >>> [(target.name, target.labels) for target in brats.targets]
+        [('WT', (1, 2, 3)), ('TC', (1, 3)), ('ET', (3,))]
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -21,6 +21,16 @@ class BackgroundContrast(NamedTuple):
         bright_background: Bool (case,).
         outlined_is_brighter: Floats (case,): 1 where what is outlined is brighter than the picture on the whole, -1 where it is
             darker, 0 where nothing is outlined.
+
+    Examples:
+        Two pictures on bright ground show something dark, one on dark ground something bright, one shows nothing: as they
+        are, two of three agree; with the bright ones turned, all three.
+
+        >>> contrast = BackgroundContrast(np.array([True, True, False, False]), np.array([-1.0, -1.0, 1.0, 0.0]))
+        >>> round(contrast.agreement(turned=False), 3), contrast.agreement(turned=True)
+        (0.667, 1.0)
+        >>> contrast.better_turned
+        True
     """
 
     bright_background: NDArray[np.bool_]

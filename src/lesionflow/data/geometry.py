@@ -29,6 +29,26 @@ class Geometry:
 
     Raises:
         InputError: `invalid_geometry` when the shape or the affine can't be a grid.
+
+    Examples:
+        Slices 3 mm apart run to the head (z), rows to the back (y), columns to the left (x); the first voxel lies at
+        (10, -20, 5) mm. Index (2, 1, 4) lies 4 x 0.5 mm further left, 0.8 mm further back, 2 x 3 mm further up.
+
+        >>> grid = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), (10.0, -20.0, 5.0))
+        >>> grid.to_lps((2, 1, 4)).round(6).tolist()
+        [12.0, -19.2, 11.0]
+        >>> grid.to_index((12.0, -19.2, 11.0)).round(6).tolist()
+        [2.0, 1.0, 4.0]
+        >>> round(grid.voxel_volume_ml, 6)
+        0.0012
+
+        A box of its voxels is a grid of its own, whose first voxel stays where it was.
+
+        >>> box = grid.cut((slice(2, 4), slice(1, 6), slice(4, 11)))
+        >>> box.shape, box.origin_mm.round(6).tolist()
+        ((2, 5, 7), [12.0, -19.2, 11.0])
+        >>> box.same_grid(grid)
+        False
     """
 
     shape: Shape

@@ -81,6 +81,32 @@ class Plan(_Frozen):
     `spacing_mm` is the model space's (slice, row, column) spacing; a null slice spacing keeps each study's own slices.
     `patch_size` is (slice, row, column) in model space; in 2D its first entry is `context_slices` and the network sees
     (channel x context_slices) planes and predicts the middle one. `coarse` makes a 3D plan a cascade.
+
+    Examples:
+        A network that looks at three slices of CT and PET has six input channels; nothing of the batch changes an array.
+
+        >>> channels = ("CT", "ct", -200.0, 300.0, 40.0, 60.0), ("PET", "pet", 0.0, 20.0, 2.0, 3.0)
+        >>> plan = Plan(
+        ...     dataset=Dataset(name="d", channels={"CT": "ct", "PET": "pet"}, labels={"tumor": 1}, regions={}),
+        ...     dimensions=2,
+        ...     spacing_mm=(None, 0.8, 0.5),
+        ...     patch_size=(3, 32, 48),
+        ...     batch_size=2,
+        ...     context_slices=3,
+        ...     channels=tuple(ChannelPlan(**dict(zip(ChannelPlan.model_fields, row))) for row in channels),
+        ...     denoising="none",
+        ...     bias_field_correction=False,
+        ...     architecture=ArchitecturePlan(name="unet", options={"depth": 4}),
+        ...     inference=InferencePlan(
+        ...         overlap_fraction=0.5, flip_axes=(), probability_threshold=0.5, min_lesion_ml=0.1, fill_holes=True
+        ...     ),
+        ...     decisions=(),
+        ... )
+        >>> plan.in_channels
+        6
+        >>> larger = plan.model_copy(update={"batch_size": 4})
+        >>> larger.digest() == plan.digest(), larger.preprocessing_digest() == plan.preprocessing_digest()
+        (False, True)
     """
 
     format: Literal[1] = 1

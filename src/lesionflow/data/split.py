@@ -13,7 +13,21 @@ class Fold(BaseModel):
 
 
 class Split(BaseModel):
-    """Case ids by use. `test_patients` is locked: a patient once in it stays in it, and none is added to it but new ones."""
+    """Case ids by use. `test_patients` is locked: a patient once in it stays in it, and none is added to it but new ones.
+
+    Examples:
+        >>> one, other = Fold(train=("c1", "c2"), validation=("c3",)), Fold(train=("c3",), validation=("c1", "c2"))
+        >>> split = Split(
+        ...     seed=7,
+        ...     fold=1,
+        ...     folds=(one, other),
+        ...     test=("c4",),
+        ...     test_patients=("p3",),
+        ...     other_patients=("p1", "p2"),
+        ... )
+        >>> split.train, split.validation
+        (('c3',), ('c1', 'c2'))
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,6 +40,9 @@ class Split(BaseModel):
 
     @model_validator(mode="after")
     def _nobody_is_in_two_places(self) -> "Split":
+        if not 0 <= self.fold < len(self.folds):
+            message = f"fold {self.fold} is none of the {len(self.folds)} folds"
+            raise ValueError(message)
         if set(self.test_patients) & set(self.other_patients):
             message = "a patient is both in the test set and outside it"
             raise ValueError(message)

@@ -20,6 +20,12 @@ class Volume:
 
     Raises:
         InputError: `invalid_array` when the array does not fit the grid.
+
+    Examples:
+        >>> grid = Geometry.from_parts((2, 3, 4), (3.0, 0.8, 0.5))
+        >>> volume = Volume(np.zeros((2, 2, 3, 4)), grid)
+        >>> volume.n_channels, volume.array.dtype.name, volume.array.flags.writeable
+        (2, 'float32', False)
     """
 
     array: NDArray[np.float32]
@@ -50,6 +56,14 @@ class Mask:
 
     Raises:
         InputError: `invalid_array` when the labels do not fit the grid or are not whole numbers 0..255.
+
+    Examples:
+        >>> grid = Geometry.from_parts((1, 2, 3), (3.0, 0.8, 0.5))
+        >>> mask = Mask(np.array([[[0, 1, 3], [3, 0, 0]]]), grid)
+        >>> mask.present
+        (1, 3)
+        >>> mask.region((1, 2)).tolist()
+        [[[False, True, False], [False, False, False]]]
     """
 
     labels: NDArray[np.uint8]

@@ -1,1 +1,1 @@
-"""Scores, statistics, pictures and the report."""
+"""A model on its test cases: scores, statistics, comparison, gate, pictures and the report. Figures of one mask pair belong to `metrics`."""

@@ -136,7 +136,7 @@ def fit_profile(features: Sequence[Features]) -> InputProfile | None:
     return InputProfile(groups=tuple(groups), limit=limit, false_alarm_fraction=false_alarms, n_cases=n)
 
 
-def judge(features: Features, profile: InputProfile) -> OutOfDistribution:
+def judge_input(features: Features, profile: InputProfile) -> OutOfDistribution:
     """Compare a study's features with the training data's."""
     ratios = {}
     for group in profile.groups:
@@ -152,7 +152,7 @@ def measure_out_of_distribution(
     volume: Volume, way_back: WayBack, plan: Plan, profile: InputProfile
 ) -> OutOfDistribution:
     """Tell how unlike the training data a study is."""
-    return judge(measure_features(volume, way_back, plan), profile)
+    return judge_input(measure_features(volume, way_back, plan), profile)
 
 
 def _to_units(values: NDArray[np.float64], channel: ChannelPlan) -> tuple[NDArray[np.float64], float, float]:

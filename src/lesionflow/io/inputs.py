@@ -17,7 +17,7 @@ from lesionflow.io.dicom.reading import is_dicom, may_be_dicom
 from lesionflow.io.dicom.studies import read_study
 from lesionflow.io.files import find_files, sha256_file
 from lesionflow.io.images import files as image_files
-from lesionflow.io.layouts.image_folders import read_channels
+from lesionflow.io.layouts.image_folders import read_wanted_channels
 from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
 
 #: The DICOM modality of each kind of channel.
@@ -92,7 +92,7 @@ def read_input(source: Path | Mapping[str, Path], dataset: Dataset) -> StudyInpu
         name = f"s-{_digest([source])[:10]}"
         kinds = {name: SeriesRule(MODALITIES[kind]) for name, kind in dataset.channels.items()}
         rules = ReadingRules(kinds, next(iter(dataset.channels)))
-        return StudyInput(name, read_channels({"": source}, rules, name=name), (), _digest([source]))
+        return StudyInput(name, read_wanted_channels({"": source}, rules, name=name), (), _digest([source]))
     return _read_by_channel(source, dataset)
 
 

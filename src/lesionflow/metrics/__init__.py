@@ -1,4 +1,7 @@
-"""Figures that compare a predicted with a reference mask. Each has a unit, a direction and a rule for empty masks."""
+"""Figures that compare a predicted with a reference mask; means and intervals over cases belong to `evaluation`.
+
+Each has a unit, a direction and a rule for empty masks.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple

@@ -1,5 +1,6 @@
-"""Networks of the papers, by name. Each maps (batch, channel, [slice,] row, column) to logits of the targets.
+"""Networks of the papers, by name, and nothing that trains or runs them.
 
+Each maps (batch, channel, [slice,] row, column) to logits of the targets.
 A network with deep supervision gives a tuple of logits while it trains, the finest first; otherwise it gives one tensor.
 """
 

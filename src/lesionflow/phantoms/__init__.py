@@ -1,4 +1,4 @@
-"""Synthetic patients as real DICOM, with analytic truth."""
+"""Synthetic patients as real DICOM, with analytic truth; nothing here reads what it wrote, so that readers are tested by others."""
 
 from lesionflow.phantoms.patient import Modality
 from lesionflow.phantoms.plain_files import Outlines

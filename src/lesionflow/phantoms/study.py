@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.phantoms.anatomy import head
-from lesionflow.phantoms.anatomy.scene import Part, Scene, inside
+from lesionflow.phantoms.anatomy.scene import Scene, TissueBody, inside
 from lesionflow.phantoms.anatomy.shapes import Blob, Shape
 from lesionflow.phantoms.anatomy.torso import Torso, draw_palette, draw_torso
 from lesionflow.phantoms.anatomy.tumors import GAP_MM, Tumor, draw_tumor
@@ -135,8 +135,8 @@ def add_tumors(scene: Scene, tumors: tuple[Tumor, ...]) -> Scene:
     for k, tumor in enumerate(tumors):
         palette[f"tumor {k}"] = {"CT": tumor.hu, "fine": 8.0, "coarse": 17.0, "PET": tumor.suv}
         palette[f"core {k}"] = {"CT": tumor.core_hu, "fine": 8.0, "coarse": 17.0, "PET": 0.4 * tumor.suv}
-        parts.append(Part(tumor.body, f"tumor {k}", tumor.edge_mm))
-        parts.append(Part(tumor.body.scaled(tumor.core_fraction), f"core {k}", 3 * tumor.edge_mm))
+        parts.append(TissueBody(tumor.body, f"tumor {k}", tumor.edge_mm))
+        parts.append(TissueBody(tumor.body.scaled(tumor.core_fraction), f"core {k}", 3 * tumor.edge_mm))
     return Scene(tuple(parts), palette, scene.pose)
 
 

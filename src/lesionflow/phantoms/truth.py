@@ -61,7 +61,7 @@ class PhantomTruth:
     tumors: tuple[TumorTruth, ...]
 
 
-def describe(study: PhantomStudy, *, place: str, outlines: str) -> PhantomTruth:
+def describe_truth(study: PhantomStudy, *, place: str, outlines: str) -> PhantomTruth:
     """Return the truth of a study.
 
     Args:

@@ -24,7 +24,7 @@ from lesionflow.phantoms.dicom.segmentation import write_segmentation
 from lesionflow.phantoms.patient import Modality
 from lesionflow.phantoms.plain_files import Outlines, write_nifti, write_png
 from lesionflow.phantoms.study import PhantomStudy, make_study
-from lesionflow.phantoms.truth import TABLE, PhantomTruth, describe, update_table, write_image
+from lesionflow.phantoms.truth import TABLE, PhantomTruth, describe_truth, update_table, write_image
 
 FileFormat = Literal["dicom", "nifti", "png"]
 Progress = Callable[[int, int], None]
@@ -92,7 +92,7 @@ def _write_patient(
     study = make_study(seed, index, modality)
     write = {"dicom": _write_dicom, "nifti": write_nifti, "png": write_png}[file_format]
     place, kind = write(out, study, outlines)
-    truth = describe(study, place=place, outlines=kind)
+    truth = describe_truth(study, place=place, outlines=kind)
     write_image(out / truth.mask, study.truth.labels, study.truth.geometry)
     return truth
 

@@ -1,4 +1,4 @@
-"""From source space to model space and back."""
+"""From source space to model space and back, by the plan alone. Random changes belong to `augmentation`, decisions to `planning`."""
 
 from lesionflow.preprocessing.alignment import align_channels
 from lesionflow.preprocessing.crop import filled_body

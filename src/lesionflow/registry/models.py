@@ -19,7 +19,7 @@ from lesionflow import __version__
 from lesionflow.data.bundle import Bundle
 from lesionflow.errors import ArtifactError, ServiceError
 from lesionflow.io.stores.bundles import read_bundle
-from lesionflow.registry.store import quiet, reaching
+from lesionflow.registry.store import quiet_loggers, reaching
 from lesionflow.registry.tracking import Tracker
 from lesionflow.registry.versions import (
     CHALLENGER,
@@ -104,7 +104,7 @@ def register_bundle(
             break
     else:
         source, model_id = _log_model(tracker, run_id, bundle_folder, program, digest)
-        with reaching(tracking_uri), quiet("mlflow.store.model_registry.abstract_store"):
+        with reaching(tracking_uri), quiet_loggers("mlflow.store.model_registry.abstract_store"):
             _make_registered_model(tracker.client, model_name)
             made = tracker.client.create_model_version(
                 model_name, source, run_id=run_id, model_id=model_id, tags={**tags, DIGEST_TAG: digest}

@@ -95,12 +95,12 @@ def _make_sqlite(database: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if database.exists():
             return
-        with replacing_file(database) as partial, quiet("mlflow.store.db.utils", "alembic"):
+        with replacing_file(database) as partial, quiet_loggers("mlflow.store.db.utils", "alembic"):
             MlflowClient(f"{SQLITE}{partial}").search_experiments(max_results=1)
 
 
 @contextmanager
-def quiet(*loggers: str) -> Iterator[None]:
+def quiet_loggers(*loggers: str) -> Iterator[None]:
     """Let loggers pass only warnings within the block: mlflow tells of each table it makes.
 
     Args:

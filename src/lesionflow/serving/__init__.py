@@ -1,1 +1,1 @@
-"""The HTTP service: the only bentoml."""
+"""The HTTP service: the only bentoml. What a study becomes belongs to `prediction`."""

@@ -1,4 +1,7 @@
-"""Checks of the case table; Great Expectations judges, and what it finds fails the run or quarantines cases."""
+"""Checks of the case table, and what failing them means; who is in the table, and its columns, belong to `cohort`.
+
+Great Expectations judges; what it finds fails the run or quarantines cases.
+"""
 
 import logging
 import os

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from lesionflow.calibration.confidence_fits import CaseOutcome, fit_dice, fit_lesions, fit_targets, fit_volume
-from lesionflow.data.calibration import VolumeInterval
 from lesionflow.data.dataset import Target
-from lesionflow.inference.findings import describe, lesion_confidence, predict_dice
-from lesionflow.inference.lesion_probabilities import LesionProbabilities, TargetProbabilities
+from lesionflow.inference.findings import lesion_confidence, predict_dice
+from lesionflow.inference.lesion_probabilities import TargetProbabilities
 
 
 def _volumes(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -33,12 +32,6 @@ def test_volume_intervals_cover_what_they_promise_within_two_points(n_calibratio
         <= np.mean(covered)
         <= np.mean(promised) + 0.02 + 1 / (n_calibration + 1) * (n_calibration == 24)
     )
-
-
-def test_an_interval_by_hand() -> None:
-    interval = VolumeInterval(coverage=0.9, log_ratio=np.log(2.0), offset_ml=1.0, n_cases=9)
-    assert interval.around(5.0) == pytest.approx((2.0, 11.0))
-    assert interval.around(0.0) == pytest.approx((0.0, 1.0))
 
 
 def test_too_few_cases_fit_nothing() -> None:
@@ -88,20 +81,6 @@ def test_lesion_confidence_is_the_share_of_real_ones() -> None:
         assert lesion_confidence(probability, fitted) == pytest.approx(probability**2, abs=0.07)
     assert fitted.brier < fitted.brier_before
     assert (fitted.n_lesions, fitted.n_real) == (600, int(real.sum()))
-
-
-def test_where_nothing_was_fitted_only_the_probability_is_told() -> None:
-    lesion = LesionProbabilities(2.0, (1.0, 2.0, 3.0), 0.7)
-    (finding,) = describe([TargetProbabilities("tumor", 2.0, 3.0, 1.4, (lesion,))], ())
-    assert (finding.interval, finding.predicted_dice) == (None, None)
-    assert finding.mean_probability == pytest.approx(0.7)
-    assert finding.lesions[0].confidence == 0.7
-
-
-def test_expected_dice_by_hand() -> None:
-    # A mask of 2 ml, half of it tumor by the probabilities, and 1 ml of tumor expected elsewhere: 2 x 1 / (2 + 2).
-    assert TargetProbabilities("tumor", 2.0, 2.0, 1.0, ()).expected_dice == pytest.approx(0.5)
-    assert TargetProbabilities("tumor", 0.0, 0.0, 0.0, ()).expected_dice == 1.0
 
 
 def test_each_target_has_figures_of_its_own() -> None:

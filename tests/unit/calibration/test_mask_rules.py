@@ -9,7 +9,6 @@ from lesionflow.data.case import Case
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.inference import NetworkAnswer
-from lesionflow.inference.lesion_probabilities import NEGLIGIBLE, raw_threshold
 from lesionflow.preprocessing import find_way_back
 from support.bundles import small_plan
 
@@ -99,29 +98,6 @@ def test_the_sparse_case_gives_back_what_it_was_made_of() -> None:
     np.testing.assert_array_equal(labels, probabilities[:, :, :26] >= 0.5)
     both = (labels & case.reference()).sum()
     assert case.score(labels) == (pytest.approx(2 * both / (labels.sum() + case.reference().sum())),)
-
-
-def test_evidence_says_which_lesions_are_real() -> None:
-    probabilities = np.where(_truth() > 0, 0.8, 0.0)
-    probabilities[0, 20:22, 1:4] = 0.6
-    (found,) = _case(0, probabilities, _truth()).measure_probabilities(
-        np.where(probabilities > 0.5, 1, 0)[:, :, :26].astype(np.uint8), 1.0
-    )
-    assert [lesion.real for lesion in found.lesions] == [True, False]
-    np.testing.assert_allclose([lesion.mean_probability for lesion in found.lesions], [0.8, 0.6], atol=1e-6)
-    # 6 voxels of 0.6 and 840 of 0.8 in a mask of 846: all that is expected lies inside.
-    assert found.expected_dice == pytest.approx(2 * (840 * 0.8 + 6 * 0.6) / (846 + 840 * 0.8 + 6 * 0.6))
-    # Slices run to the head (z), rows to the back (y), columns to the left (x).
-    np.testing.assert_allclose(found.lesions[0].center_mm, (12.5 * 0.5, 10.5 * 0.8, 4 * 3.0))
-
-
-def test_a_threshold_is_turned_back_through_the_calibration_but_never_to_what_is_negligible() -> None:
-    assert raw_threshold(START, 1.0) == pytest.approx(0.5)
-    # logit(0.7) = 0.8473; twice that is 1.6946, the logit of 0.844828.
-    assert raw_threshold(START.model_copy(update={"probability_threshold": 0.7}), 2.0) == pytest.approx(
-        0.844828, abs=1e-6
-    )
-    assert raw_threshold(START.model_copy(update={"probability_threshold": 0.1}), 4.0) == NEGLIGIBLE
 
 
 @pytest.mark.parametrize(("n_cases", "kept"), [(4, False), (5, True)])

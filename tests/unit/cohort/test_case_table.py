@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from lesionflow.cohort.case_table import MEASURED, case_row, content_sha256, outline_contrast
-from lesionflow.cohort.pseudonym import pseudonym
 from lesionflow.data.case import Case
 from lesionflow.data.dataset import CASE_COLUMNS, CHANNEL_COLUMNS
 from lesionflow.data.geometry import Geometry
@@ -89,16 +88,3 @@ def test_the_content_hash_looks_at_values_type_shape_and_place():
     }
     assert len(hashes) == 4
     assert content_sha256(np.asfortranarray(array), GRID) == content_sha256(array, GRID)
-
-
-def test_a_pseudonym_depends_on_key_kind_and_identifier_and_shows_none():
-    names = {
-        pseudonym("k", "c", "1.2"),
-        pseudonym("l", "c", "1.2"),
-        pseudonym("k", "p", "1.2"),
-        pseudonym("k", "c", "1.3"),
-    }
-    assert len(names) == 4
-    assert pseudonym("k", "c", "1.2") == pseudonym("k", "c", "1.2")
-    # By another program: printf 'c\0001.2' | openssl dgst -sha256 -hmac k
-    assert pseudonym("k", "c", "1.2") == "c-63cd61c89a67"

@@ -6,7 +6,7 @@ import pytest
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
 from lesionflow.errors import ArtifactError
-from lesionflow.inference.out_of_distribution import GROUPS, fit_profile, judge, measure_features, require_profile
+from lesionflow.inference.out_of_distribution import GROUPS, fit_profile, judge_input, measure_features, require_profile
 from lesionflow.preprocessing import find_way_back
 from support.bundles import small_plan
 
@@ -39,7 +39,7 @@ def profile():
 
 
 def test_bodies_like_those_trained_on_are_seldom_flagged(profile) -> None:
-    flagged = [judge(_features(_body(seed)), profile).flagged for seed in range(100, 200)]
+    flagged = [judge_input(_features(_body(seed)), profile).flagged for seed in range(100, 200)]
     # 5 % are allowed; 13 of 100 would be chance in 1 of 1,000 times.
     assert sum(flagged) <= 12
     assert profile.false_alarm_fraction <= 0.05
@@ -64,7 +64,7 @@ ODD = {
 
 @pytest.mark.parametrize("name", ODD)
 def test_what_is_odd_is_flagged(profile, name) -> None:
-    found = [judge(_features(ODD[name](_body(seed))), profile) for seed in range(300, 320)]
+    found = [judge_input(_features(ODD[name](_body(seed))), profile) for seed in range(300, 320)]
     assert sum(out_of_distribution.flagged for out_of_distribution in found) >= 19
     assert all(out_of_distribution.score > 1 for out_of_distribution in found if out_of_distribution.flagged)
     assert all(
@@ -75,7 +75,7 @@ def test_what_is_odd_is_flagged(profile, name) -> None:
 
 
 def test_the_reason_of_a_wrong_scale_is_size(profile) -> None:
-    assert judge(_features(_scaled(_body(400), 2.0)), profile).reasons == ("size",)
+    assert judge_input(_features(_scaled(_body(400), 2.0)), profile).reasons == ("size",)
 
 
 def test_a_handful_of_cases_says_nothing_of_what_is_usual() -> None:
@@ -86,8 +86,8 @@ def test_two_kinds_of_training_data_are_both_usual_and_what_lies_between_is_odd(
     bodies = [_body(seed) if seed % 2 else _scaled(_body(seed), 2.0) for seed in range(40)]
     profile = fit_profile([_features(body) for body in bodies])
     for body in (_body(500), _scaled(_body(500), 2.0)):
-        assert not judge(_features(body), profile).flagged
-    assert judge(_features(_scaled(_body(500), 1.41)), profile).reasons == ("size",)
+        assert not judge_input(_features(body), profile).flagged
+    assert judge_input(_features(_scaled(_body(500), 1.41)), profile).reasons == ("size",)
 
 
 def test_distances_by_hand() -> None:
@@ -100,10 +100,10 @@ def test_distances_by_hand() -> None:
     (size,) = [group for group in profile.groups if group.name == "size"]
     assert size.usual_distance == pytest.approx(usual)
     assert profile.limit == pytest.approx(1.5 * 7.5 / 1.4826 / usual)
-    odd = judge({**groups, "size": np.full(3, 30.0)}, profile)
+    odd = judge_input({**groups, "size": np.full(3, 30.0)}, profile)
     assert odd.score == pytest.approx((20.0 + 27.0) / 2 / (1.5 * 7.5))
     assert odd.reasons == ("size",)
-    assert not judge({**groups, "size": np.full(3, 11.0)}, profile).flagged
+    assert not judge_input({**groups, "size": np.full(3, 11.0)}, profile).flagged
 
 
 def test_a_profile_of_other_channels_is_refused(profile) -> None:

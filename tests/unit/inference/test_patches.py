@@ -44,15 +44,6 @@ def test_the_identity_of_the_middle_slice_in_2d(n_context: int, flips: tuple[int
     np.testing.assert_allclose(found, image, atol=SIGMOID_TOLERANCE)
 
 
-def test_neighbors_are_the_slices_beside_and_the_outermost_repeats() -> None:
-    image = np.arange(4, dtype=np.float32)[None, :, None, None] * np.ones((1, 4, 8, 8), np.float32) / 10 + 0.2
-    below = predict_slices(
-        lambda batch: torch.logit(batch[:, :1]), image, n_context=3, n_targets=1, multiple=8, batch_size=2,
-        flip_axes=(), device=CPU,
-    )  # fmt: skip
-    np.testing.assert_allclose(below[0, :, 0, 0], [0.2, 0.2, 0.3, 0.4], atol=SIGMOID_TOLERANCE)
-
-
 def test_patches_cover_every_voxel_and_overlap_enough() -> None:
     seen = np.zeros((9, 20, 33), int)
     starts = patch_starts(seen.shape, (8, 12, 16), 0.25)

@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from lesionflow.io.files import replacing_file, replacing_folder, sha256_file, sha256_folder, write_text
+from lesionflow.errors import InputError
+from lesionflow.io.files import find_files, replacing_file, replacing_folder, sha256_file, sha256_folder, write_text
+from support.dicom_factory import ROOT, write_series
 
 
 class Interrupted(Exception):  # noqa: N818
@@ -89,3 +91,28 @@ def test_a_folders_hash_looks_at_names_and_bytes_and_not_at_hidden_files(tmp_pat
     changed = sha256_folder(tmp_path)
     (tmp_path / "d" / "a").rename(tmp_path / "d" / "b")
     assert len({first, changed, sha256_folder(tmp_path)}) == 3
+
+
+@pytest.fixture
+def patients(tmp_path):
+    """Two patients with a series each, in nested folders."""
+    return [
+        write_series(
+            tmp_path / "raw" / name / "CT", patient_id=name, study_uid=f"{ROOT}.{n}", frame_uid=f"{ROOT}.{n}.9"
+        )
+        for n, name in enumerate(("ANN", "BEN"), 1)
+    ]
+
+
+def test_links_are_followed_and_a_loop_of_links_ends(tmp_path, patients):
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "ann").symlink_to(tmp_path / "raw" / "ANN")
+    (tmp_path / "linked" / "loop").symlink_to(tmp_path / "linked")
+    (tmp_path / "linked" / "one.dcm").symlink_to(patients[1].paths[0])
+    assert len(find_files(tmp_path / "linked")) == 6
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path):
+    with pytest.raises(InputError, match="found none") as refused:
+        find_files(tmp_path / "raw")
+    assert refused.value.reason == "missing_folder"

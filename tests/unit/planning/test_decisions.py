@@ -6,8 +6,6 @@ import pytest
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.fingerprint import CaseFacts, Fingerprint
 from lesionflow.data.plan import ArchitecturePlan, InferencePlan, Plan
-from lesionflow.errors import ConfigError
-from lesionflow.planning.cascade import shrink_finest
 from lesionflow.planning.decisions import make_plan
 from lesionflow.planning.facts import summarize_facts
 
@@ -40,15 +38,6 @@ def _plan(fingerprint: Fingerprint, dataset: Dataset = PETCT, **changes: object)
 
 
 FINGERPRINT = summarize_facts([_facts(i, (3.0, s, s)) for i, s in enumerate((0.8, 1.0, 1.2))])
-
-
-def test_facts_are_medians_whatever_their_order() -> None:
-    facts = [_facts(i, (3.0 + i, 0.8, 0.9)) for i in range(3)]
-    one, other = summarize_facts(facts), summarize_facts(facts[::-1])
-    assert one.median_spacing_mm == other.median_spacing_mm == (4.0, 0.8, 0.9)
-    assert np.array_equal(one.body, other.body)
-    assert one.median_tumor_ml == 21.0
-    assert one.anisotropy == pytest.approx(5.0)
 
 
 def test_in_2d_slices_stay_and_pixels_take_the_median() -> None:
@@ -86,132 +75,6 @@ def test_the_data_decide_between_slices_and_volumes(spacing, pinned, offered, di
     assert why in decision.why
 
 
-def test_the_batch_fills_the_budget_and_no_more() -> None:
-    # A sample of 208 x 304 takes 63.232 MB: 14.2 of them and 61.7 of them fit beside the weights.
-    assert _plan(FINGERPRINT, memory_budget_mb=1000).batch_size == 14
-    assert _plan(FINGERPRINT, memory_budget_mb=4000).batch_size == 32
-
-
-def test_a_patch_is_cut_where_it_is_longest_beside_the_body_until_two_fit() -> None:
-    plan = _plan(FINGERPRINT, memory_budget_mb=150)
-    # 208 x 304 covers 200 x 300; two samples of the patch must fit into 50 MB beside the weights.
-    _, rows, columns = plan.patch_size
-    assert rows * columns / 1000 * 2 <= 50 < (rows + 16) * (columns + 16) / 1000 * 2
-    assert abs(rows / 200 - columns / 300) < 16 / 200
-    assert plan.batch_size == 2
-    (why,) = (d.why for d in plan.decisions if d.what == "patch_size")
-    assert "3 x 208 x 304 would cover" in why
-
-
-def test_a_patch_that_sees_little_of_the_body_is_told_the_rest_by_a_first_stage() -> None:
-    # The body is 40 x 200 x 300 voxels of 3 x 1 x 1 mm; 300 MB hold one patch of 200,000 voxels: 16 x 96 x 128, which covers
-    # 0.4 * 0.48 * 0.427 = 8.2 % of it. Three times as coarse in plane, 40 x 66.7 x 100 voxels, one of 32 x 64 x 96 covers
-    # 0.8 * 0.96 * 0.96 = 74 %; twice as coarse, 16 x 80 x 112 of 40 x 100 x 150 covered 24 %.
-    plan = _plan(FINGERPRINT, dimensions=3, memory_budget_mb=300, cascade=None)
-    assert plan.patch_size == (16, 96, 128)
-    assert plan.coarse is not None
-    assert plan.coarse.factors == (1, 3, 3)
-    assert plan.coarse.architecture.n_members == 2
-    (why,) = [decision for decision in plan.decisions if decision.what == "cascade"]
-    assert why.value == "first shrunk by 1 x 3 x 3, then in full"
-    assert (
-        "a patch alone covers 8% of the median body; at 3 x 3 x 3 mm a patch of 32 x 64 x 96 covers 74% of" in why.why
-    )
-    assert plan.in_channels == 3
-    first = plan.first_stage()
-    assert first is not None
-    assert (first.in_channels, first.spacing_mm, first.coarse) == (2, (3.0, 3.0, 3.0), None)
-
-
-def test_a_patch_that_sees_a_quarter_needs_no_first_stage_but_gets_one_that_is_asked_for() -> None:
-    plan = _plan(FINGERPRINT, dimensions=3, memory_budget_mb=1200, cascade=None)
-    assert plan.coarse is None
-    (why,) = [decision for decision in plan.decisions if decision.what == "cascade"]
-    assert (why.value, "from 25% on" in why.why) == ("none", True)
-    asked = _plan(FINGERPRINT, dimensions=3, memory_budget_mb=1200, cascade=True)
-    assert asked.coarse is not None
-    assert asked.coarse.factors == (1, 2, 2)
-    assert _plan(FINGERPRINT, dimensions=3, memory_budget_mb=300, cascade=False).coarse is None
-
-
-def test_the_memory_of_hints_is_counted() -> None:
-    def memory_mb(
-        _: int, __: ArchitecturePlan, n_coarse_predictions: int, patch: tuple[int, int, int]
-    ) -> tuple[float, float]:
-        return 100.0, float(np.prod(patch)) * (1 + n_coarse_predictions) / 1000
-
-    plan = _plan(FINGERPRINT, dimensions=3, memory_budget_mb=300, cascade=True, memory_mb=memory_mb)
-    assert np.prod(plan.patch_size) * 2 / 1000 <= 200
-    assert plan.coarse is not None
-    assert plan.coarse.patch_size == (32, 64, 96)
-
-
-def test_a_pinned_patch_bounds_that_of_the_first_stage() -> None:
-    plan = _plan(FINGERPRINT, dimensions=3, memory_budget_mb=4000, cascade=True, patch_size=(16, 32, 48))
-    assert plan.coarse is not None
-    assert plan.patch_size == (16, 32, 48)
-    assert plan.coarse.patch_size == (16, 32, 48)
-    # 20 x 33 x 50 voxels of 6 mm: 0.8 * 0.96 * 0.96; of 5 mm in plane, with slices as they are, 0.4 * 0.8 * 0.8 = 26 %.
-    assert plan.coarse.factors == (2, 6, 6)
-
-
-def test_slices_are_no_cascade() -> None:
-    with pytest.raises(ConfigError, match=r"plan\.dimensions 3 for plan\.cascade, found 2"):
-        _plan(FINGERPRINT, cascade=True)
-    assert _plan(FINGERPRINT, cascade=None).coarse is None
-
-
-@pytest.mark.parametrize(
-    ("spacing", "coarse", "factors"),
-    [((3.0, 1.0, 1.0), 2, (1, 2, 2)), ((3.0, 1.0, 1.0), 6, (2, 6, 6)), ((1.0, 0.5, 2.5), 5, (2, 5, 1))],
-)
-def test_the_finest_axes_are_shrunk_first(spacing, coarse, factors) -> None:
-    assert shrink_finest(spacing, coarse) == factors
-
-
-def test_a_budget_that_holds_nothing_says_which_number_to_raise() -> None:
-    with pytest.raises(ConfigError, match=r"plan.memory_budget_mb to hold 2 samples of 1 MB.*Raise it to 102"):
-        _plan(FINGERPRINT, memory_budget_mb=100)
-
-
-def test_a_pinned_batch_that_does_not_fit_is_refused_with_the_number_that_would() -> None:
-    # 96 x 96 takes 9.216 MB: 40 of them 368.64, beside 100.
-    pinned = {"patch_size": (3, 96, 96), "batch_size": 40}
-    with pytest.raises(ConfigError, match=r"Raise it to 469"):
-        _plan(FINGERPRINT, memory_budget_mb=468, **pinned)
-    assert _plan(FINGERPRINT, memory_budget_mb=469, **pinned).batch_size == 40
-
-
-@pytest.mark.parametrize(("slice_mm", "thick"), [(1.0, 0), (1.9, 0), (2.0, 1), (3.3, 1), (4.1, 2), (50.0, 4)])
-def test_thick_slices_are_halved_from_where_pixels_are_nearly_as_large(slice_mm: float, thick: int) -> None:
-    auto = ArchitecturePlan(
-        name="residual_encoder_unet", options={"base_channels": 16, "depth": 4, "thick_levels": "auto"}
-    )
-    pinned = {"dimensions": 3, "spacing_mm": (slice_mm, 1.0, 1.0), "memory_budget_mb": 64000}
-    plan = _plan(FINGERPRINT, architecture=auto, **pinned)
-    assert plan.architecture.options["thick_levels"] == thick
-    assert plan.patch_size[0] % (16 // 2**thick) == 0
-    # 40 slices of 3 mm cover 120 mm.
-    assert 0 <= plan.patch_size[0] - min(120 / slice_mm, 160) < 16 // 2**thick
-    with pytest.raises(ConfigError, match=rf"multiples of {16 // 2**thick} x 16 x 16.*Set it to \[\d+, 32, 32\]"):
-        _plan(FINGERPRINT, architecture=auto, patch_size=(2 * 16 // 2**thick, 24, 32), **pinned)
-    assert _plan(FINGERPRINT, architecture=auto).architecture.options["thick_levels"] == 0
-
-
-def test_a_patch_of_one_coarsest_voxel_is_never_chosen_and_refused() -> None:
-    with pytest.raises(ConfigError, match="can't be normalized"):
-        _plan(FINGERPRINT, patch_size=(3, 16, 16))
-    tiny = summarize_facts([_facts(0, (3.0, 0.05, 0.05))])
-    assert _plan(tiny, spacing_mm=(None, 1.0, 1.0)).patch_size == (3, 16, 32)
-    with pytest.raises(ConfigError, match=r"Raise it to 10\d"):
-        _plan(FINGERPRINT, memory_budget_mb=100)
-
-
-def test_a_pinned_patch_has_the_context_that_is_pinned() -> None:
-    with pytest.raises(ConfigError, match=r"begin with the 3 of plan.context_slices"):
-        _plan(FINGERPRINT, patch_size=(1, 96, 96))
-
-
 def test_ct_is_clipped_at_the_tumors_but_never_tighter_than_soft_tissue() -> None:
     plan = _plan(FINGERPRINT)
     assert (plan.channels[0].lower, plan.channels[0].upper) == (-150.0, 250.0)
@@ -237,31 +100,6 @@ def test_pinned_values_stand_and_say_so() -> None:
     assert (plan.spacing_mm[1:], plan.patch_size, plan.batch_size) == ((2.0, 2.0), (3, 96, 96), 7)
     assert (plan.channels[0].lower, plan.channels[0].upper) == (-100.0, 300.0)
     assert sum("pinned" in decision.why for decision in plan.decisions) == 5
-
-
-def test_a_pinned_patch_larger_than_most_bodies_says_so() -> None:
-    """A body of 200 x 300 voxels of 1 mm is one of 50 x 75 voxels of 4 mm."""
-    reasons = {
-        patch: next(d.why for d in _plan(FINGERPRINT, spacing_mm=(None, 4.0, 4.0), patch_size=patch).decisions
-                    if d.what == "patch_size")
-        for patch in ((3, 48, 80), (3, 96, 80))
-    }  # fmt: skip
-    assert "beyond" not in reasons[3, 48, 80]
-    assert "50 x 75 voxels" in reasons[3, 96, 80]
-    assert "lower plan.patch_size" in reasons[3, 96, 80]
-
-
-def test_a_patch_that_the_network_can_not_halve_is_refused() -> None:
-    with pytest.raises(ConfigError, match="multiples of 16"):
-        _plan(FINGERPRINT, patch_size=(3, 90, 96))
-
-
-def test_only_what_changes_an_array_changes_the_preprocessing_digest() -> None:
-    plan = _plan(FINGERPRINT)
-    assert _plan(FINGERPRINT, batch_size=2).preprocessing_digest() == plan.preprocessing_digest()
-    assert _plan(FINGERPRINT, batch_size=2).digest() != plan.digest()
-    for change in ({"spacing_mm": (None, 2.0, 2.0)}, {"denoising": "median"}, {"ct_window_hu": (0.0, 80.0)}):
-        assert _plan(FINGERPRINT, **change).preprocessing_digest() != plan.preprocessing_digest()
 
 
 def _picture_facts(number: int, *, bright_background: bool) -> CaseFacts:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import SimpleITK
+from scipy.spatial.transform import Rotation
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
@@ -67,3 +68,37 @@ def test_a_channel_that_is_not_there_is_refused(channels, reference):
     with pytest.raises(InputError, match="c-1") as caught:
         align_channels({"CT": CT}, channels, reference, case_id="c-1")
     assert caught.value.reason == "missing_channel"
+
+
+GRADIENT = np.array([0.3, -0.2, 0.7])
+TURNED = Rotation.from_euler("xyz", [170, 8, 95], degrees=True).as_matrix()
+SOURCE = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), (10.0, -20.0, 30.0), TURNED)
+
+
+def _field(geometry: Geometry) -> np.ndarray:
+    index = np.stack(np.meshgrid(*map(np.arange, geometry.shape), indexing="ij"), axis=-1)
+    return (geometry.to_lps(index) @ GRADIENT + 5.0)[None].astype(np.float32)
+
+
+def test_channels_are_aligned_in_patient_space_not_by_index() -> None:
+    coarse = Geometry.from_parts((4, 5, 6), (4.0, 2.0, 2.0), SOURCE.to_lps([-1, -2, -3]), TURNED)
+    volumes = {"CT": Volume(_field(SOURCE), SOURCE), "PET": Volume(_field(coarse), coarse)}
+    found = align_channels(volumes, ("CT", "PET"), "CT", case_id="c-1")
+    assert found.geometry.same_grid(SOURCE)
+    index = SOURCE.to_index(coarse.corners_mm())
+    inside = tuple(slice(0, min(n, int(top))) for n, top in zip(SOURCE.shape, index.max(axis=0), strict=True))
+    np.testing.assert_allclose(found.array[(1, *inside)], _field(SOURCE)[(0, *inside)], atol=1e-4)
+
+
+def test_series_of_two_places_are_refused() -> None:
+    far = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), (500.0, 0.0, 0.0), TURNED)
+    volumes = {"CT": Volume(_field(SOURCE), SOURCE), "PET": Volume(_field(far), far)}
+    with pytest.raises(InputError, match="c-1") as refusal:
+        align_channels(volumes, ("CT", "PET"), "CT", case_id="c-1")
+    assert refusal.value.reason == "channels_do_not_overlap"
+
+
+def test_a_missing_channel_is_refused() -> None:
+    with pytest.raises(InputError) as refusal:
+        align_channels({"CT": Volume(_field(SOURCE), SOURCE)}, ("CT", "PET"), "CT", case_id="c-1")
+    assert refusal.value.reason == "missing_channel"

@@ -3,14 +3,10 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
-from lesionflow.errors import InputError
-from lesionflow.preprocessing.alignment import align_channels
-from lesionflow.preprocessing.orientation import find_orientation, reorient, reorient_geometry
 from lesionflow.preprocessing.resampling import (
     resample_array,
     resample_mask_to_grid,
@@ -93,27 +89,6 @@ def test_coarser_is_smoothed_so_that_fine_stripes_do_not_alias() -> None:
     np.testing.assert_allclose(middle, 0.5, atol=0.02)
 
 
-@pytest.mark.parametrize("angles", [(0, 0, 0), (170, 8, 95), (90, 0, 0), (5, 80, -100)])
-def test_reordering_axes_moves_no_voxel_and_is_undone_exactly(angles: tuple[int, int, int]) -> None:
-    turn = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
-    geometry = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), (1.0, 2.0, 3.0), turn)
-    orientation = find_orientation(geometry)
-    moved = reorient_geometry(geometry, orientation)
-    np.testing.assert_allclose(reorient(_field(geometry), orientation), _field(moved), atol=FLOAT32_TOLERANCE)
-    back = np.empty_like(_field(geometry))
-    reorient(back, orientation)[:] = reorient(_field(geometry), orientation)
-    assert np.array_equal(back, _field(geometry))
-    # Slices grow towards the head, rows to the back, columns to the left, as nearly as the grid allows.
-    assert all(moved.direction[lps, axis] > 0 for axis, lps in enumerate((2, 1, 0)))
-
-
-def test_axes_are_ordered_as_scipys_assignment_orders_them() -> None:
-    for turn in Rotation.random(500, rng=np.random.default_rng(5)).as_matrix():
-        geometry = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), (1.0, 2.0, 3.0), turn)
-        _, order = linear_sum_assignment(-np.abs(geometry.direction[[2, 1, 0]]))
-        assert find_orientation(geometry).order == tuple(order)
-
-
 def test_a_mask_keeps_a_one_voxel_thin_line_on_a_finer_grid_and_all_labels() -> None:
     labels = np.zeros((3, 5, 7), np.uint8)
     labels[1, 2, :] = 3
@@ -124,30 +99,6 @@ def test_a_mask_keeps_a_one_voxel_thin_line_on_a_finer_grid_and_all_labels() -> 
     assert set(np.unique(found.labels)) == {0, 1, 3}
     ml = np.count_nonzero(found.labels == 3) * fine.voxel_volume_ml
     assert ml == pytest.approx(7 * geometry.voxel_volume_ml, rel=0.35)
-
-
-def test_channels_are_aligned_in_patient_space_not_by_index() -> None:
-    coarse = Geometry.from_parts((4, 5, 6), (4.0, 2.0, 2.0), SOURCE.to_lps([-1, -2, -3]), OBLIQUE)
-    volumes = {"CT": Volume(_field(SOURCE), SOURCE), "PET": Volume(_field(coarse), coarse)}
-    found = align_channels(volumes, ("CT", "PET"), "CT", case_id="c-1")
-    assert found.geometry.same_grid(SOURCE)
-    index = SOURCE.to_index(coarse.corners_mm())
-    inside = tuple(slice(0, min(n, int(top))) for n, top in zip(SOURCE.shape, index.max(axis=0), strict=True))
-    np.testing.assert_allclose(found.array[(1, *inside)], _field(SOURCE)[(0, *inside)], atol=1e-4)
-
-
-def test_series_of_two_places_are_refused() -> None:
-    far = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5), (500.0, 0.0, 0.0), OBLIQUE)
-    volumes = {"CT": Volume(_field(SOURCE), SOURCE), "PET": Volume(_field(far), far)}
-    with pytest.raises(InputError, match="c-1") as refusal:
-        align_channels(volumes, ("CT", "PET"), "CT", case_id="c-1")
-    assert refusal.value.reason == "channels_do_not_overlap"
-
-
-def test_a_missing_channel_is_refused() -> None:
-    with pytest.raises(InputError) as refusal:
-        align_channels({"CT": Volume(_field(SOURCE), SOURCE)}, ("CT", "PET"), "CT", case_id="c-1")
-    assert refusal.value.reason == "missing_channel"
 
 
 def test_nearest_keeps_values() -> None:

@@ -56,7 +56,7 @@ def test_mlflow_itself_sees_the_version_its_run_and_no_pickle(tracker, register)
     (output,) = client.get_run(version.run_id).outputs.model_outputs
     assert client.get_logged_model(output.model_id).status == "READY"
     stored = _files(version).parents[1]
-    assert (stored / "served_model.py").exists()
+    assert (stored / MLFLOW_PROGRAM.name).exists()
     assert "lesionflow" not in (stored / "requirements.txt").read_text()
     assert not [p for p in stored.rglob("*") if p.suffix in (".pkl", ".pickle", ".pt", ".pth")]
 
@@ -129,66 +129,6 @@ def test_a_broken_bundle_is_not_registered(tracker, tmp_path):
             tracker, tracker.start_run("x"), tmp_path / "candidate", NAME, program=MLFLOW_PROGRAM, tags={}
         )
     assert models.list_models(tracker.tracking_uri) == ()
-
-
-def test_champions_succeed_and_roll_back(tracker, register):
-    uri = tracker.tracking_uri
-    assert models.list_versions(NAME, uri) == ()
-    for seed in (1, 2):
-        register(seed)
-    assert models.set_champion(NAME, "1", uri) == (None, "1")
-    assert models.find_version(NAME, "previous", uri) is None
-    with pytest.raises(ArtifactError, match="previous"):
-        models.rollback(NAME, uri)
-    assert models.set_champion(NAME, "challenger", uri) == ("1", "2")
-    assert models.set_champion(NAME, "2", uri) == ("2", "2")
-    aliases = {v.version: v.aliases for v in models.list_versions(NAME, uri)}
-    assert aliases == {"2": ("challenger", "champion"), "1": ("previous",)}
-    assert models.rollback(NAME, uri) == ("2", "1")
-    aliases = {v.version: v.aliases for v in models.list_versions(NAME, uri)}
-    assert aliases == {"2": ("challenger", "previous"), "1": ("champion",)}
-    assert models.list_models(uri) == (NAME,)
-
-
-def test_a_succession_killed_halfway_keeps_the_old_champion_and_can_be_finished(tracker, register, monkeypatch):
-    uri = tracker.tracking_uri
-    for seed in (1, 2):
-        register(seed)
-    models.set_champion(NAME, "1", uri)
-    original = mlflow.MlflowClient.set_registered_model_alias
-
-    def killed(self, name, alias, version):
-        if alias == "champion":
-            raise KeyboardInterrupt
-        original(self, name, alias, version)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(mlflow.MlflowClient, "set_registered_model_alias", killed)
-        with pytest.raises(KeyboardInterrupt):
-            models.set_champion(NAME, "2", uri)
-    assert models.require_version(NAME, "champion", uri).version == "1"
-    with pytest.raises(ArtifactError, match="go back to"):
-        models.rollback(NAME, uri)
-    assert models.set_champion(NAME, "2", uri) == ("1", "2")
-
-
-def test_what_is_not_there_is_named(tracker, register):
-    with pytest.raises(ArtifactError, match="'champion' of the registered model 'nobody'"):
-        models.fetch_bundle("nobody", "champion", tracker.tracking_uri)
-    register(1)
-    with pytest.raises(ArtifactError, match="'7'"):
-        models.set_champion(NAME, "7", tracker.tracking_uri)
-    with pytest.raises(ServiceError):
-        models.set_alias(NAME, "champion", "7", tracker.tracking_uri)
-
-
-def test_all_pages_are_listed(tracker, register, monkeypatch):
-    version = register(1)
-    for _ in range(4):
-        tracker.client.create_model_version(NAME, version.source, run_id=version.run_id)
-    monkeypatch.setattr("lesionflow.registry.versions.PAGE_SIZE", 2)
-    versions = models.list_versions(NAME, tracker.tracking_uri)
-    assert [v.version for v in versions] == ["5", "4", "3", "2", "1"]
 
 
 def test_an_unusable_model_name_is_a_service_error(tracker, register, monkeypatch):

@@ -1,4 +1,4 @@
-"""The presets, whole params files; and how one is found by its name."""
+"""The presets, whole params files, and how one is found by its name. What a section may hold belongs to `config.sections`."""
 
 import difflib
 from pathlib import Path

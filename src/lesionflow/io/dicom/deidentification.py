@@ -20,7 +20,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from lesionflow.cohort.pseudonym import pseudonym
 from lesionflow.errors import DicomError
-from lesionflow.io.dicom.reading import READ_FAULTS, may_be_dicom, quiet, read_dataset
+from lesionflow.io.dicom.reading import READ_FAULTS, may_be_dicom, quiet, read_dicom_file
 from lesionflow.io.dicom.sorting import DICOMDIR_CLASS
 from lesionflow.io.files import find_files
 
@@ -103,7 +103,7 @@ def _deidentify_file(out: Path, secret: str, n_files: int, numbered: tuple[int, 
     if not may_be_dicom(path):
         return None
     name = f"file {number} of {n_files}"
-    data = read_dataset(str(path), name=name)
+    data = read_dicom_file(str(path), name=name)
     if str(data.file_meta.get("MediaStorageSOPClassUID", "")) == DICOMDIR_CLASS:
         return None
     clean = deidentify(data, secret, name=name)

@@ -22,7 +22,7 @@ def listed_instances(directory: Any) -> Mapping[str, frozenset[str]]:
         What it lists; nothing of records that no offset leads to.
 
     Raises:
-        AttributeError: When it is no DICOMDIR; and all of `dicom_files.READ_FAULTS`.
+        AttributeError: When it is no DICOMDIR; and all of `reading.READ_FAULTS`.
     """
     records = {int(record.seq_item_tell): record for record in directory.DirectoryRecordSequence}
     found: dict[str, set[str]] = defaultdict(set)

@@ -26,7 +26,7 @@ def decode(data: Any) -> NDArray[Any]:
     Raises:
         ValueError: When a compressed frame claims another size than the data set: decoders take hours for 65,535 squared.
         RuntimeError: When a decoder written in Rust panics, which Python otherwise holds for more than an error; and all of
-            `dicom_files.READ_FAULTS`.
+            `reading.READ_FAULTS`.
     """
     _require_sizes(data)
     try:

@@ -50,7 +50,7 @@ def may_be_dicom(path: Path) -> bool:
     return _kind(path) != "other" or path.suffix.lower() == ".dcm"
 
 
-def read_dataset(path: str, *, name: str) -> Any:
+def read_dicom_file(path: str, *, name: str) -> Any:
     """Read a whole DICOM file.
 
     Raises:

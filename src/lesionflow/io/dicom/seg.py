@@ -17,7 +17,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import DicomError, LesionFlowError
 from lesionflow.io.dicom.pixel_data import decode
-from lesionflow.io.dicom.reading import READ_FAULTS, quiet, read_dataset
+from lesionflow.io.dicom.reading import READ_FAULTS, quiet, read_dicom_file
 from lesionflow.io.dicom.series import read_headers
 from lesionflow.io.files import replacing_file
 from lesionflow.io.labels import unite
@@ -201,7 +201,7 @@ def _describe(number: int, target: Target, version: str) -> hd.seg.SegmentDescri
 
 
 def _require_equal(path: Path, mask: Mask, frame_of_reference: str, targets: tuple[Target, ...], name: str) -> None:
-    data = read_dataset(str(path), name=name)
+    data = read_dicom_file(str(path), name=name)
     for target in targets:
         rules = ReadingRules({}, "", {target.name: 1}, ((_literal(target.name), target.name),))
         back = read_segments(data, mask.geometry, frame_of_reference, rules, name=name)

@@ -16,7 +16,7 @@ from lesionflow.errors import DicomError
 from lesionflow.io.dicom.multiframe import is_multiframe, split_frames
 from lesionflow.io.dicom.pet_suv import suv_factor
 from lesionflow.io.dicom.pixel_data import decode
-from lesionflow.io.dicom.reading import READ_FAULTS, quiet, read_dataset
+from lesionflow.io.dicom.reading import READ_FAULTS, quiet, read_dicom_file
 from lesionflow.io.dicom.stacking import locate, refuse
 
 #: What may hold an image's pixels.
@@ -174,7 +174,7 @@ def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
 def _frames(paths: tuple[str, ...], name: str) -> Iterator[tuple[str, Any, list[Any]]]:
     """Yield each file, its data set, and a data set a slice."""
     for path in paths:
-        data = read_dataset(path, name=name)
+        data = read_dicom_file(path, name=name)
         _require_image(data, name)
         yield path, data, split_frames(data, name=name) if is_multiframe(data) else [data]
 

@@ -8,7 +8,7 @@ from lesionflow.cohort.pseudonym import is_pseudonym
 from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.deidentification import METHOD
-from lesionflow.io.dicom.reading import is_dicom, read_dataset
+from lesionflow.io.dicom.reading import is_dicom, read_dicom_file
 from lesionflow.io.dicom.rtstruct import read_structures, referenced_series
 from lesionflow.io.dicom.seg import read_segments
 from lesionflow.io.dicom.series import MODALITIES, Series, read_series
@@ -145,7 +145,7 @@ def _read_outlines(study: DicomStudy, reference: Series, rules: ReadingRules, na
         _refuse(
             "no_outline", f"Expected an RTSTRUCT or DICOM SEG in {name}, found none. Outline the study or leave it out."
         )
-    candidates = [read_dataset(header.path, name=name) for header in study.outlines]
+    candidates = [read_dicom_file(header.path, name=name) for header in study.outlines]
     fitting = [data for data in candidates if _belongs(data, study, reference)]
     if not fitting:
         _refuse(

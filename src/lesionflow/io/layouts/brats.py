@@ -10,7 +10,7 @@ from lesionflow.errors import InputError
 from lesionflow.io.files import find_files
 from lesionflow.io.images import files as image_files
 from lesionflow.io.labels import translate
-from lesionflow.io.layouts.image_folders import read_channels
+from lesionflow.io.layouts.image_folders import read_wanted_channels
 from lesionflow.io.layouts.modalities import canonical
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
 
@@ -71,7 +71,7 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
             f"Expected one mask in {name}, found {len(masks)}. Keep the one to learn from; leave unoutlined cases out.",
             reason="ambiguous_outlines" if masks else "no_outline",
         )
-    volumes = read_channels(images, rules, name=name)
+    volumes = read_wanted_channels(images, rules, name=name)
     mask = image_files.read_mask(masks[0], range(256), name=name)
     reference = volumes[rules.reference].geometry
     require_same_grid(reference, mask.geometry, f"Image and mask of {name}")

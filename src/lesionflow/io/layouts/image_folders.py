@@ -58,11 +58,11 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
             reasons of image files and labels.
     """
     found: Pair = source.found
-    volumes = read_channels(found.images, rules, name=name)
+    volumes = read_wanted_channels(found.images, rules, name=name)
     return ReadStudy(volumes, _read_masks(found, rules, volumes[rules.reference].geometry, name))
 
 
-def read_channels(images: dict[str, Path], rules: ReadingRules, *, name: str) -> dict[str, Volume]:
+def read_wanted_channels(images: dict[str, Path], rules: ReadingRules, *, name: str) -> dict[str, Volume]:
     """Read the wanted channels out of files by channel; a file without a name for its channel may hold several.
 
     Raises:

@@ -13,7 +13,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.pixel_data import decode
-from lesionflow.io.dicom.reading import READ_FAULTS, is_dicom, quiet, read_dataset
+from lesionflow.io.dicom.reading import READ_FAULTS, is_dicom, quiet, read_dicom_file
 from lesionflow.io.dicom.series import read_series
 from lesionflow.io.files import find_files
 from lesionflow.io.labels import unite
@@ -105,7 +105,7 @@ def _stack(paths: list[Path], geometry: Geometry, name: str) -> NDArray[np.bool_
     inside = np.zeros(geometry.shape, dtype=bool)
     seen: set[int] = set()
     for path in paths:
-        data = read_dataset(str(path), name=name)
+        data = read_dicom_file(str(path), name=name)
         plane = _plane(data, geometry, name)
         if plane in seen:
             _refuse("duplicate_slice_position", f"Expected one mask a slice in {name}, found two at one position.")

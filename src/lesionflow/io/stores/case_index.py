@@ -19,7 +19,7 @@ class Entry(NamedTuple):
     refusal: dict[str, str]
 
 
-def read_index(folder: Path) -> dict[str, Entry]:
+def read_case_index(folder: Path) -> dict[str, Entry]:
     """Read the folder's index; an absent or broken one is empty, so that every study is read again."""
     try:
         content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
@@ -28,7 +28,7 @@ def read_index(folder: Path) -> dict[str, Entry]:
         return {}
 
 
-def write_index(folder: Path, index: Mapping[str, Entry]) -> None:
+def write_case_index(folder: Path, index: Mapping[str, Entry]) -> None:
     """Write the folder's index."""
     content = {case_id: index[case_id]._asdict() for case_id in sorted(index)}
     write_text(folder / INDEX, json.dumps(content, indent=1, sort_keys=True) + "\n")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from lesionflow.errors import ArtifactError
 
@@ -16,7 +17,14 @@ def read_quarantine(validation: Path) -> dict[str, list[str]]:
     """
     try:
         content = json.loads((validation / QUARANTINE).read_text(encoding="utf-8"))
-        return {str(case_id): [str(check) for check in checks] for case_id, checks in content.items()}
+        return {str(case_id): [str(check) for check in _listed(checks)] for case_id, checks in content.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         message = f"Expected {QUARANTINE} of `lesionflow validate` in {validation}, found: {error}. Run validate."
         raise ArtifactError(message) from error
+
+
+def _listed(checks: Any) -> list[Any]:
+    if not isinstance(checks, list):
+        message = f"a list of checks was expected, {checks!r:.40} is none"
+        raise TypeError(message)
+    return checks

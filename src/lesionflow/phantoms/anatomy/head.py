@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionflow.phantoms.anatomy.scene import Part
+from lesionflow.phantoms.anatomy.scene import TissueBody
 from lesionflow.phantoms.anatomy.shapes import Blob, Ellipsoid, Folded, Point, Tube
 from lesionflow.phantoms.anatomy.tumors import draw_blob
 
@@ -40,7 +40,7 @@ def draw_head_palette(rng: np.random.Generator) -> dict[str, dict[str, float]]:
     return palette
 
 
-def draw_head(rng: np.random.Generator) -> tuple[Part, ...]:
+def draw_head(rng: np.random.Generator) -> tuple[TissueBody, ...]:
     """Draw the head of one patient without a tumor, bottom to top."""
     a, b, c = np.array((72.0, 90.0, 84.0)) * rng.uniform(0.94, 1.05) * np.exp(rng.normal(0, 0.02, 3))
 
@@ -49,16 +49,16 @@ def draw_head(rng: np.random.Generator) -> tuple[Part, ...]:
 
     folds = _folds(rng)
     return (
-        Part(shell(0), "scalp", 2.0),
-        Part(shell(5), "skull", 1.5),
-        Part(shell(7), "marrow", 1.5),
-        Part(shell(9), "skull", 1.5),
-        Part(shell(11), "csf", 1.5),
-        Part(Folded(shell(13.5), folds, 3.0), "grey", 2.0),
-        Part(Folded(shell(19), folds, 6.0), "white", 2.5),
-        Part(Tube((0, -b, 8), (0, -0.25 * b, 14), 1.6), "csf", 2.0),
+        TissueBody(shell(0), "scalp", 2.0),
+        TissueBody(shell(5), "skull", 1.5),
+        TissueBody(shell(7), "marrow", 1.5),
+        TissueBody(shell(9), "skull", 1.5),
+        TissueBody(shell(11), "csf", 1.5),
+        TissueBody(Folded(shell(13.5), folds, 3.0), "grey", 2.0),
+        TissueBody(Folded(shell(19), folds, 6.0), "white", 2.5),
+        TissueBody(Tube((0, -b, 8), (0, -0.25 * b, 14), 1.6), "csf", 2.0),
         *_deep(rng),
-        Part(Tube((0, b - 15, -30), (0, b - 15, 60), 3.5), "sinus", 2.0),
+        TissueBody(Tube((0, b - 15, -30), (0, b - 15, 60), 3.5), "sinus", 2.0),
     )
 
 
@@ -75,10 +75,12 @@ def draw_glioma(rng: np.random.Generator) -> tuple[Blob, ...]:
     return edema, enhancing, enhancing.scaled(float(rng.uniform(0.6, 0.8)))
 
 
-def glioma_parts(bodies: tuple[Blob, ...]) -> tuple[Part, ...]:
+def glioma_parts(bodies: tuple[Blob, ...]) -> tuple[TissueBody, ...]:
     """Return the parts of a glioma, to be painted onto a head; none without bodies."""
     edges = (4.0, 2.5, 2.5)
-    return tuple(Part(b, t, e) for b, t, e in zip(bodies, ("edema", "enhancing", "necrosis"), edges, strict=False))
+    return tuple(
+        TissueBody(b, t, e) for b, t, e in zip(bodies, ("edema", "enhancing", "necrosis"), edges, strict=False)
+    )
 
 
 def _folds(rng: np.random.Generator) -> tuple[tuple[Point, float], ...]:
@@ -91,17 +93,17 @@ def _folds(rng: np.random.Generator) -> tuple[tuple[Point, float], ...]:
     return tuple(waves)
 
 
-def _deep(rng: np.random.Generator) -> Iterator[Part]:
+def _deep(rng: np.random.Generator) -> Iterator[TissueBody]:
     wide = float(rng.uniform(0.85, 1.35))
     for side in (-1.0, 1.0):
-        yield Part(Ellipsoid((side * 24, 4, 2), (11, 20, 13), side * 12), "grey", 4.0)
-        yield Part(Ellipsoid((side * 11 * wide, -12, 14), (5.5 * wide, 26, 9), side * -14), "csf", 2.5)
-        yield Part(Ellipsoid((side * 19 * wide, 28, 8), (6 * wide, 15, 9), side * 22), "csf", 2.5)
-        yield Part(Ellipsoid((side * 30, -76, -46), (12, 12, 12)), "eye", 2.0)
-    yield Part(Ellipsoid((0, 2, 0), (2.5, 14, 9)), "csf", 2.0)
-    yield Part(Ellipsoid((0, 40, -46), (44, 26, 22)), "grey", 4.0)
-    yield Part(Ellipsoid((0, 40, -46), (34, 18, 14)), "white", 8.0)
-    yield Part(Ellipsoid((0, 14, -50), (14, 12, 34)), "white", 4.0)
+        yield TissueBody(Ellipsoid((side * 24, 4, 2), (11, 20, 13), side * 12), "grey", 4.0)
+        yield TissueBody(Ellipsoid((side * 11 * wide, -12, 14), (5.5 * wide, 26, 9), side * -14), "csf", 2.5)
+        yield TissueBody(Ellipsoid((side * 19 * wide, 28, 8), (6 * wide, 15, 9), side * 22), "csf", 2.5)
+        yield TissueBody(Ellipsoid((side * 30, -76, -46), (12, 12, 12)), "eye", 2.0)
+    yield TissueBody(Ellipsoid((0, 2, 0), (2.5, 14, 9)), "csf", 2.0)
+    yield TissueBody(Ellipsoid((0, 40, -46), (44, 26, 22)), "grey", 4.0)
+    yield TissueBody(Ellipsoid((0, 40, -46), (34, 18, 14)), "white", 8.0)
+    yield TissueBody(Ellipsoid((0, 14, -50), (14, 12, 34)), "white", 4.0)
 
 
 def _point(values: NDArray[np.float64]) -> Point:

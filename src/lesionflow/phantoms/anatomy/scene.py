@@ -14,7 +14,7 @@ Palette = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class Part:
+class TissueBody:
     """A body of one tissue; its edge goes from full to nothing within `edge_mm`."""
 
     shape: Shape
@@ -32,7 +32,7 @@ class Scene:
         pose: 4 x 4, patient's own frame -> LPS mm; a rotation and a shift.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[TissueBody, ...]
     palette: Palette
     pose: NDArray[np.float64]
 

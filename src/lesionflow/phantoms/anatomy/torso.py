@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionflow.phantoms.anatomy.scene import Part
+from lesionflow.phantoms.anatomy.scene import TissueBody
 from lesionflow.phantoms.anatomy.shapes import Common, Ellipsoid, Point, Ribs, Shape, Slab, Trunk, Tube
 from lesionflow.phantoms.anatomy.tumors import MAX_VOLUME_ML, MIN_VOLUME_ML, Site
 
@@ -49,7 +49,7 @@ TISSUES = {
 class Torso:
     """The bodies of a torso, bottom to top, with what outlines and tumors need of them."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[TissueBody, ...]
     skin: Trunk
     lung_left: Shape
     sites: tuple[Site, ...]
@@ -88,14 +88,14 @@ def draw_torso(rng: np.random.Generator) -> Torso:
     within = [Common(lung, trunk(fat + 15)) for lung in lungs]
     parts = [
         *_outside(108 * depth),
-        Part(trunk(0), "skin", 3.0),
-        Part(trunk(2.5), "fat", 2.5),
-        Part(trunk(fat), "muscle", 4.0),
-        Part(wall, "fat", 4.0),
+        TissueBody(trunk(0), "skin", 3.0),
+        TissueBody(trunk(2.5), "fat", 2.5),
+        TissueBody(trunk(fat), "muscle", 4.0),
+        TissueBody(wall, "fat", 4.0),
         *_back_muscles(place),
-        *(Part(lung, "lung", 4.0) for lung in within),
+        *(TissueBody(lung, "lung", 4.0) for lung in within),
         *_mediastinum(place, heart),
-        *(Part(Common(shape, trunk(fat + 15)), "liver", 4.0) for shape in liver),
+        *(TissueBody(Common(shape, trunk(fat + 15)), "liver", 4.0) for shape in liver),
         *_liver_vessels(rng, liver[0]),
         *_upper_left(place, trunk(fat + 15)),
         *_kidneys(kidneys),
@@ -103,8 +103,8 @@ def draw_torso(rng: np.random.Generator) -> Torso:
         *_distractors(rng, place, liver[0], kidneys),
         *(p for side, lung in zip((-1, 1), lungs, strict=True) for p in _lung_vessels(rng, side, lung)),
         *_spine(place, spine),
-        Part(Ribs(trunk(fat + 11), 30 * size, 0.55, -95.0), "cortical", 3.0),
-        Part(Ribs(trunk(fat + 11), 30 * size, 0.55, -95.0, 1.8, 4.0), "marrow", 2.0),
+        TissueBody(Ribs(trunk(fat + 11), 30 * size, 0.55, -95.0), "cortical", 3.0),
+        TissueBody(Ribs(trunk(fat + 11), 30 * size, 0.55, -95.0, 1.8, 4.0), "marrow", 2.0),
     ]
     sites = _sites(place, lungs, liver[0], trunk(fat + 2))
     return Torso(tuple(parts), trunk(0), within[1], sites, ((spine, 0.0), (heart, 0.0)))
@@ -130,87 +130,87 @@ class _Places:
         return Tube(self.point(start, spread_mm), self.point(end, spread_mm), radius)
 
 
-def _outside(back_mm: float) -> Iterator[Part]:
-    yield Part(Slab((0, back_mm + 17), (205, 12)), "table_shell", 3.0)
-    yield Part(Slab((0, back_mm + 17), (202, 8)), "table", 3.0)
+def _outside(back_mm: float) -> Iterator[TissueBody]:
+    yield TissueBody(Slab((0, back_mm + 17), (205, 12)), "table_shell", 3.0)
+    yield TissueBody(Slab((0, back_mm + 17), (202, 8)), "table", 3.0)
 
 
-def _back_muscles(place: _Places) -> Iterator[Part]:
+def _back_muscles(place: _Places) -> Iterator[TissueBody]:
     for side in (-1, 1):
-        yield Part(place.ellipsoid((side * 40, 76, -20), (36, 20, 420)), "muscle", 4.0)
-        yield Part(place.ellipsoid((side * 34, 56, -150), (17, 19, 110)), "muscle", 4.0)
+        yield TissueBody(place.ellipsoid((side * 40, 76, -20), (36, 20, 420)), "muscle", 4.0)
+        yield TissueBody(place.ellipsoid((side * 34, 56, -150), (17, 19, 110)), "muscle", 4.0)
 
 
-def _mediastinum(place: _Places, heart: Ellipsoid) -> Iterator[Part]:
-    yield Part(place.ellipsoid((0, 8, 110), (34, 62, 130)), "fat", 6.0)
-    yield Part(heart, "heart", 4.0)
+def _mediastinum(place: _Places, heart: Ellipsoid) -> Iterator[TissueBody]:
+    yield TissueBody(place.ellipsoid((0, 8, 110), (34, 62, 130)), "fat", 6.0)
+    yield TissueBody(heart, "heart", 4.0)
     x, y, z = heart.center
     a, b, c = heart.semi_axes_mm
-    yield Part(Ellipsoid(heart.center, (a * 0.93, b * 0.93, c * 0.95), heart.turn_degrees), "myocardium", 3.0)
-    yield Part(Ellipsoid((x + 0.25 * a, y - 0.1 * b, z), (a * 0.42, b * 0.5, c * 0.6), 35), "vessel", 5.0)
-    yield Part(Ellipsoid((x - 0.45 * a, y - 0.1 * b, z + 5), (a * 0.3, b * 0.5, c * 0.6), 35), "vessel", 5.0)
-    yield Part(place.tube((20, 34, -300), (20, 34, 300), 11.5, 2.0), "vessel", 3.0)
-    yield Part(place.tube((-24, 26, -300), (-24, 20, 40), 11.0, 2.0), "vessel", 3.0)
-    yield Part(place.tube((-4, 30, 10), (-4, 30, 300), 8.0, 2.0), "bowel", 3.0)
-    yield Part(place.ellipsoid((0, -90, 120), (26, 9, 120)), "marrow", 5.0)
+    yield TissueBody(Ellipsoid(heart.center, (a * 0.93, b * 0.93, c * 0.95), heart.turn_degrees), "myocardium", 3.0)
+    yield TissueBody(Ellipsoid((x + 0.25 * a, y - 0.1 * b, z), (a * 0.42, b * 0.5, c * 0.6), 35), "vessel", 5.0)
+    yield TissueBody(Ellipsoid((x - 0.45 * a, y - 0.1 * b, z + 5), (a * 0.3, b * 0.5, c * 0.6), 35), "vessel", 5.0)
+    yield TissueBody(place.tube((20, 34, -300), (20, 34, 300), 11.5, 2.0), "vessel", 3.0)
+    yield TissueBody(place.tube((-24, 26, -300), (-24, 20, 40), 11.0, 2.0), "vessel", 3.0)
+    yield TissueBody(place.tube((-4, 30, 10), (-4, 30, 300), 8.0, 2.0), "bowel", 3.0)
+    yield TissueBody(place.ellipsoid((0, -90, 120), (26, 9, 120)), "marrow", 5.0)
 
 
-def _liver_vessels(rng: np.random.Generator, liver: Ellipsoid) -> Iterator[Part]:
+def _liver_vessels(rng: np.random.Generator, liver: Ellipsoid) -> Iterator[TissueBody]:
     root = np.add(liver.center, (28, 12, 6))
     for _ in range(7):
         direction = rng.standard_normal(3) * (1.0, 0.9, 0.5) + (-0.5, -0.1, 0.0)
         end = root + direction / np.linalg.norm(direction) * rng.uniform(32, 52)
-        yield Part(Tube(_point(root), _point(end), float(rng.uniform(2.4, 4.6))), "vessel", 4.0)
+        yield TissueBody(Tube(_point(root), _point(end), float(rng.uniform(2.4, 4.6))), "vessel", 4.0)
 
 
-def _upper_left(place: _Places, wall: Trunk) -> Iterator[Part]:
-    yield Part(Common(place.ellipsoid((104, 34, -26), (30, 42, 46), turn=-15), wall), "spleen", 4.0)
+def _upper_left(place: _Places, wall: Trunk) -> Iterator[TissueBody]:
+    yield TissueBody(Common(place.ellipsoid((104, 34, -26), (30, 42, 46), turn=-15), wall), "spleen", 4.0)
     stomach = place.ellipsoid((64, -36, -30), (40, 36, 40), turn=20)
-    yield Part(stomach, "stomach_wall", 4.0)
+    yield TissueBody(stomach, "stomach_wall", 4.0)
     x, y, z = stomach.center
     a, b, c = (s - 5.0 for s in stomach.semi_axes_mm)
-    yield Part(Ellipsoid(stomach.center, (a, b, c), stomach.turn_degrees), "food", 3.0)
-    yield Part(Ellipsoid((x, y - 0.6 * b, z), (a * 0.7, b * 0.35, c * 0.7)), "gas", 3.0)
+    yield TissueBody(Ellipsoid(stomach.center, (a, b, c), stomach.turn_degrees), "food", 3.0)
+    yield TissueBody(Ellipsoid((x, y - 0.6 * b, z), (a * 0.7, b * 0.35, c * 0.7)), "gas", 3.0)
 
 
-def _kidneys(kidneys: list[Ellipsoid]) -> Iterator[Part]:
+def _kidneys(kidneys: list[Ellipsoid]) -> Iterator[TissueBody]:
     for kidney in kidneys:
-        yield Part(kidney, "kidney", 3.0)
+        yield TissueBody(kidney, "kidney", 3.0)
         x, y, z = kidney.center
         a, b, c = kidney.semi_axes_mm
         inwards = x - np.sign(x) * 0.35 * a
-        yield Part(Ellipsoid((inwards, y - 3, z), (a * 0.5, b * 0.45, c * 0.6)), "fat", 4.0)
-        yield Part(Ellipsoid((inwards, y - 3, z), (a * 0.25, b * 0.22, c * 0.35)), "pelvis", 3.0)
+        yield TissueBody(Ellipsoid((inwards, y - 3, z), (a * 0.5, b * 0.45, c * 0.6)), "fat", 4.0)
+        yield TissueBody(Ellipsoid((inwards, y - 3, z), (a * 0.25, b * 0.22, c * 0.35)), "pelvis", 3.0)
 
 
-def _bowel(rng: np.random.Generator, place: _Places, wall: Trunk) -> Iterator[Part]:
+def _bowel(rng: np.random.Generator, place: _Places, wall: Trunk) -> Iterator[TissueBody]:
     for _ in range(30):
         start = place.point((rng.uniform(-95, 95), rng.uniform(-74, 4), rng.uniform(-210, -82)))
         end = np.asarray(start) + rng.normal(0, 1, 3) * (26, 14, 10)
         radius = float(rng.uniform(9, 14))
-        yield Part(Common(Tube(start, _point(end), radius), wall), "bowel", 3.0)
+        yield TissueBody(Common(Tube(start, _point(end), radius), wall), "bowel", 3.0)
         if rng.random() < 0.35:
-            yield Part(Common(Tube(start, _point(end), radius * 0.55), wall), "gas", 3.0)
+            yield TissueBody(Common(Tube(start, _point(end), radius * 0.55), wall), "gas", 3.0)
 
 
 def _distractors(
     rng: np.random.Generator, place: _Places, liver: Ellipsoid, kidneys: list[Ellipsoid]
-) -> Iterator[Part]:
+) -> Iterator[TissueBody]:
     """Cysts and nodes: round, even, sharp, with HU that tumors have too."""
     for _ in range(rng.integers(0, 3)):
         center = np.asarray(liver.center) + rng.uniform(-0.6, 0.6, 3) * liver.semi_axes_mm
-        yield Part(Ellipsoid(_point(center), (float(rng.uniform(4, 8)),) * 3), "fluid", 2.0)
+        yield TissueBody(Ellipsoid(_point(center), (float(rng.uniform(4, 8)),) * 3), "fluid", 2.0)
     kidney = kidneys[int(rng.integers(0, 2))]
     x, y, z = kidney.center
     radius = float(rng.uniform(6, 10))
-    yield Part(Ellipsoid((x + np.sign(x) * 18, y, z + 20), (radius,) * 3), "fluid", 2.0)
+    yield TissueBody(Ellipsoid((x + np.sign(x) * 18, y, z + 20), (radius,) * 3), "fluid", 2.0)
     for _ in range(12):
         near = (rng.uniform(-34, 34), rng.uniform(10, 34), rng.uniform(-150, 150))
         a, b, c = rng.uniform(3.5, 6.5, 3)
-        yield Part(Ellipsoid(place.point(near), (float(a), float(b), float(c))), "node", 2.5)
+        yield TissueBody(Ellipsoid(place.point(near), (float(a), float(b), float(c))), "node", 2.5)
 
 
-def _lung_vessels(rng: np.random.Generator, side: int, lung: Ellipsoid) -> Iterator[Part]:
+def _lung_vessels(rng: np.random.Generator, side: int, lung: Ellipsoid) -> Iterator[TissueBody]:
     hilum = np.array((side * 30.0, 10.0, 48.0))
     heads = [
         (hilum, np.array((side * 0.8, 0.5 * dy, dz)), 30.0, 4.6) for dy, dz in ((0.6, 0.7), (-0.8, 0.2), (0.7, -0.8))
@@ -220,7 +220,7 @@ def _lung_vessels(rng: np.random.Generator, side: int, lung: Ellipsoid) -> Itera
         end = start + direction / np.linalg.norm(direction) * length
         if radius < 1.4 or float(np.linalg.norm((end - lung.center) / lung.semi_axes_mm)) > 0.95:
             continue
-        yield Part(Tube(_point(start), _point(end), float(radius)), "lung_vessel", 3.5)
+        yield TissueBody(Tube(_point(start), _point(end), float(radius)), "lung_vessel", 3.5)
         for _ in range(2):
             turned = direction / np.linalg.norm(direction) + rng.normal(0, 0.5, 3)
             heads.append(
@@ -228,20 +228,22 @@ def _lung_vessels(rng: np.random.Generator, side: int, lung: Ellipsoid) -> Itera
             )
 
 
-def _spine(place: _Places, spine: Tube) -> Iterator[Part]:
+def _spine(place: _Places, spine: Tube) -> Iterator[TissueBody]:
     x, y, _ = spine.start
-    yield Part(spine, "cortical", 3.0)
-    yield Part(Tube(spine.start, spine.end, spine.radius_mm - 3.5), "marrow", 3.0)
+    yield TissueBody(spine, "cortical", 3.0)
+    yield TissueBody(Tube(spine.start, spine.end, spine.radius_mm - 3.5), "marrow", 3.0)
     pitch = 34 * float(place.scale[2])
     phase = float(place.rng.uniform(0, pitch))
     for k in range(-8, 8):
         z = k * pitch + phase
-        yield Part(Ellipsoid((x, y, z), (spine.radius_mm, spine.radius_mm, 4.5), power=4), "disc", 2.5)
-        yield Part(Tube((x, y + 32, z + 14), (x, y + 48, z + 6), 4.5), "cortical", 3.0)
+        yield TissueBody(Ellipsoid((x, y, z), (spine.radius_mm, spine.radius_mm, 4.5), power=4), "disc", 2.5)
+        yield TissueBody(Tube((x, y + 32, z + 14), (x, y + 48, z + 6), 4.5), "cortical", 3.0)
         for side in (-1, 1):
-            yield Part(Tube((x + side * 14, y + 18, z + 16), (x + side * 36, y + 30, z + 14), 5.0), "cortical", 3.0)
-    yield Part(Tube((x, y + 27, -300), (x, y + 27, 300), 13.0), "marrow", 3.0)
-    yield Part(Tube((x, y + 26, -300), (x, y + 26, 300), 8.5), "canal", 3.0)
+            yield TissueBody(
+                Tube((x + side * 14, y + 18, z + 16), (x + side * 36, y + 30, z + 14), 5.0), "cortical", 3.0
+            )
+    yield TissueBody(Tube((x, y + 27, -300), (x, y + 27, 300), 13.0), "marrow", 3.0)
+    yield TissueBody(Tube((x, y + 26, -300), (x, y + 26, 300), 8.5), "canal", 3.0)
 
 
 def _sites(place: _Places, lungs: list[Ellipsoid], liver: Ellipsoid, muscle: Trunk) -> tuple[Site, ...]:

@@ -9,7 +9,7 @@ from lesionflow.data.case import Case
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.geometry import Geometry
 from lesionflow.preprocessing.crop import body_mask
-from lesionflow.preprocessing.orientation import find_orientation, reorient
+from lesionflow.preprocessing.orientation import CANONICAL_LPS_AXES, find_orientation, reorient
 
 #: Letters of the patient's axes, by LPS axis: towards which side an array axis grows.
 POSITIVE, NEGATIVE = "LPS", "RAI"
@@ -25,7 +25,7 @@ def measure_case(case: Case, dataset: Dataset) -> dict[str, Any]:
         dataset: Declares the kinds of its channels.
 
     Returns:
-        A value for each name of `data.case_table.MEASURED`.
+        A value for each name of `cohort.case_table.MEASURED`.
     """
     orientation = find_orientation(case.volume.geometry)
     body = reorient(body_mask(case.volume.array, tuple(dataset.channels.values())), orientation)
@@ -58,7 +58,9 @@ def describe_orientation(geometry: Geometry) -> tuple[str, float]:
         For each array axis the side it grows towards (`SPL`: head, back, left), and by how many degrees the grid is
         turned against the patient's axes.
     """
-    axes = np.abs(geometry.direction).argmax(axis=0)
+    # Each axis by itself would, on a grid turned by half a right angle, find the same side twice.
+    axes = np.zeros(3, int)
+    axes[list(find_orientation(geometry).order)] = CANONICAL_LPS_AXES
     cosines = geometry.direction[axes, range(3)]
     letters = "".join(
         POSITIVE[axis] if cosine > 0 else NEGATIVE[axis] for axis, cosine in zip(axes, cosines, strict=True)

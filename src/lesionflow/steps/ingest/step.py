@@ -24,7 +24,7 @@ from lesionflow.io.images import nifti
 from lesionflow.io.layouts.recognition import READERS
 from lesionflow.io.rules import CASE, ReadingRules, SeriesRule
 from lesionflow.io.stores import cases
-from lesionflow.io.stores.case_index import Entry, harmed_files, read_index, write_index
+from lesionflow.io.stores.case_index import Entry, harmed_files, read_case_index, write_case_index
 from lesionflow.io.stores.private import SOURCES
 from lesionflow.preprocessing import align_channels
 from lesionflow.steps.ingest.measurements import measure_case
@@ -66,7 +66,7 @@ def run(
     with studies as (layout, tasks):
         for name in cases.FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
-        before = read_index(folder)
+        before = read_case_index(folder)
         index = {t.case_id: before[t.case_id] for t in tasks if _is_kept(folder, t, before)}
         todo = [task for task in tasks if task.case_id not in index]
         n_kept = len(index)
@@ -75,7 +75,7 @@ def run(
         for task, entry in _read_all(read, todo, settings):
             index[task.case_id] = entry
             # The index names only whole files: what was read before a kill is kept.
-            write_index(folder, index)
+            write_case_index(folder, index)
     _finish(folder, dataset, index)
     logger.info("%s", _summary(dataset, index))
     _require_enough(config, index, folder, settings)
@@ -103,7 +103,7 @@ def preview(config: IngestConfig, raw: Path, cases_folder: Path, settings: Setti
         The case table of now, and what is refused.
     """
     dataset, rules = _dataset(config), _rules(config)
-    before = read_index(cases_folder)
+    before = read_case_index(cases_folder)
     studies = open_studies(raw, config, settings, reader_version=READER_VERSION, only_recorded=False)
     with studies as (layout, tasks), tempfile.TemporaryDirectory(prefix="lesionflow-preview-") as scratch:
         index = {t.case_id: before[t.case_id] for t in tasks if t.case_id in before and before[t.case_id].key == t.key}
@@ -246,7 +246,7 @@ def _finish(folder: Path, dataset: Dataset, index: Mapping[str, Entry]) -> None:
         # Rows that were kept come from JSON, sorted by key: the columns must not tell which these are.
         cases.write_table(folder, pd.DataFrame(rows, columns=_columns(dataset)))
     cases.write_dataset(folder, dataset, len(rows))
-    write_index(folder, index)
+    write_case_index(folder, index)
 
 
 def _columns(dataset: Dataset) -> list[str]:

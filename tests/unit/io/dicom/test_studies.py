@@ -6,7 +6,6 @@ import pytest
 
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.studies import find_studies, read_study
-from lesionflow.io.layouts.recognition import READERS, recognize
 from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
 from support.dicom_factory import FRAME_UID, ROOT, SHAPE, write_rtstruct, write_segmentation, write_series
 
@@ -215,31 +214,6 @@ class TestOutlines:
         structure_factory(dicom_factory(), {"GTV_Mass": SQUARE, "node 3": [(3, SQUARE[0][1])]})
         labels = read(tmp_path).mask.labels
         assert (labels[1].max(), labels[3].max()) == (1, 2)
-
-
-@pytest.mark.parametrize("name", READERS)
-def test_an_empty_folder_has_no_layout(tmp_path, name):
-    assert not READERS[name].detect(tmp_path)
-
-
-def test_layouts_are_recognized(tmp_path, dicom_factory):
-    dicom_factory()
-    assert recognize(tmp_path / "study").name == "dicom"
-    (tmp_path / "nnunet" / "imagesTr").mkdir(parents=True)
-    (tmp_path / "nnunet" / "dataset.json").write_text("{}")
-    assert recognize(tmp_path / "nnunet").name == "nnunet"
-
-
-def test_what_is_no_layout_is_refused_with_what_was_seen(tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="no file") as caught:
-        recognize(tmp_path / "empty")
-    assert caught.value.reason == "empty_folder"
-    (tmp_path / "odd").mkdir()
-    (tmp_path / "odd" / "a.xyz").write_text("?")
-    with pytest.raises(ValueError, match=r"\.xyz") as caught:
-        recognize(tmp_path / "odd")
-    assert caught.value.reason == "unknown_layout"
 
 
 def test_a_segmentation_is_read_through_the_same_door(tmp_path, dicom_factory):

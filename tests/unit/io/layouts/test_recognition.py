@@ -104,3 +104,28 @@ def test_of_volumes_and_pictures_those_are_taken_that_have_masks(tmp_path):
     volume(tmp_path / "slices" / "truth" / "a.nii.gz")
     LAYOUTS["pictures"](tmp_path / "slices")
     assert recognize(tmp_path / "slices").name == "pictures"
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_an_empty_folder_has_no_layout(tmp_path, name):
+    assert not READERS[name].detect(tmp_path)
+
+
+def test_layouts_are_recognized(tmp_path, dicom_factory):
+    dicom_factory()
+    assert recognize(tmp_path / "study").name == "dicom"
+    (tmp_path / "nnunet" / "imagesTr").mkdir(parents=True)
+    (tmp_path / "nnunet" / "dataset.json").write_text("{}")
+    assert recognize(tmp_path / "nnunet").name == "nnunet"
+
+
+def test_what_is_no_layout_is_refused_with_what_was_seen(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="no file") as caught:
+        recognize(tmp_path / "empty")
+    assert caught.value.reason == "empty_folder"
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "a.xyz").write_text("?")
+    with pytest.raises(ValueError, match=r"\.xyz") as caught:
+        recognize(tmp_path / "odd")
+    assert caught.value.reason == "unknown_layout"

@@ -18,7 +18,6 @@ from lesionflow.evaluation.scoring import score_case
 from lesionflow.inference import Segmenter
 from lesionflow.io.images.nifti import write_mask
 from lesionflow.io.stores.cases import mask_path, read_case
-from lesionflow.registry.evaluations import find_run
 from lesionflow.registry.models import set_champion
 from lesionflow.steps.compare import compare_models
 from support.bundles import constant_bundle
@@ -199,47 +198,6 @@ def test_masks_on_two_grids_are_refused(workspace) -> None:
     found = replace(segmenter.segment(case.volume, case_id="c"), mask=Mask(case.reference_mask.labels, moved))
     with pytest.raises(GeometryMismatchError, match=workspace.test[0]):
         score_case(case, found, constant_bundle(9.0))
-
-
-def test_compare_finds_models_by_all_their_names(workspace) -> None:
-    run_id = workspace.all.card.run_id
-    assert find_run(workspace.uri, run_id) == find_run(workspace.uri, "calls-all-tumor") == (run_id, "calls-all-tumor")
-    assert find_run(workspace.uri, run_id[:12])[0] == run_id
-    assert find_run(workspace.uri, "challenger") == (run_id, "lesionflow-knees version 2")
-    assert find_run(workspace.uri, "lesionflow-knees/2") == (run_id, "lesionflow-knees version 2")
-    assert find_run(workspace.uri, "champion")[0] == workspace.none.card.run_id
-    for wanted in ("nobody", "lesionflow-knees/9", "it's", "abc"):
-        with pytest.raises(ArtifactError, match="Expected one run"):
-            find_run(workspace.uri, wanted)
-
-
-def test_compare_says_better_and_worse(workspace, capsys) -> None:
-    assert main(["compare", "champion", "challenger", "--draws", "200"]) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "lesionflow-knees version 2 against lesionflow-knees version 1" in said
-    assert re.search(r"dice 0 0\.323 better by 0\.323 \[0\.323, 0\.323\], p = 0\.0", said)
-    assert re.search(r"hd95_mm – – no patient has the figure for both; undefined for one alone in 10 cases", said)
-    # Trained again and alike, nothing moves: the seed explains none of it.
-    assert main(["compare", "champion", "challenger", "--draws", "200", "--repeats", "finds-nothing"]) == 0
-    assert "a seed alone may move it by 0" in capsys.readouterr().out
-    folders = [str(workspace.folder / name) for name in ("all", "none")]
-    backwards = compare_models(*folders, workspace.uri, **SETTINGS)
-    dice = backwards.differences[0]
-    assert (dice.metric, dice.verdict(0.95), dice.gain) == ("dice", "worse", pytest.approx(-DICE_OF_ALL))
-
-
-def test_compare_refuses_what_cannot_be_compared(workspace, capsys, tmp_path) -> None:
-    assert main(["compare", "champion", "nobody"]) == 5
-    assert "Expected one run called 'nobody'" in capsys.readouterr().err
-    assert main(["compare", "champion", "challenger", "--confidence", "95"]) == 2
-    bare = workspace.tracker.start_run("not-evaluated")
-    assert main(["compare", "champion", bare]) == 5
-    assert "Evaluate it first" in capsys.readouterr().err
-    assert main(["compare", "champion", str(tmp_path)]) == 5
-    (tmp_path / "evaluation.json").write_text("{}")
-    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "cases.parquet")
-    assert main(["compare", "champion", str(tmp_path)]) == 5
-    assert "Run evaluate again" in capsys.readouterr().err
 
 
 def test_models_list_shows_scores_intervals_and_the_comparison(workspace, capsys) -> None:

@@ -9,7 +9,7 @@ import yaml
 from lesionflow.cli import main
 from lesionflow.config import load_params
 from lesionflow.data.split import Fold, Split
-from lesionflow.errors import ConfigError
+from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.io.stores.plans import read_plan
 from lesionflow.models import ARCHITECTURES
@@ -17,7 +17,7 @@ from lesionflow.steps import run_step
 from support.bundles import small_bundle
 from support.case_folders import SHAPE, write_cases
 
-REPO = Path(__file__).resolve().parents[3]
+REPO = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture
@@ -113,3 +113,28 @@ def test_numbers_that_a_pipeline_gives_back_as_floats_give_the_same_plan(inputs,
     for number, architecture in enumerate((given, floats)):
         run_step("plan", params(architecture=architecture), inputs, {"plan": tmp_path / f"{number}.json"})
     assert (tmp_path / "0.json").read_bytes() == (tmp_path / "1.json").read_bytes()
+
+
+@pytest.mark.parametrize("content", ["", '{"seed": 0}', "[]"])
+def test_a_broken_split_is_an_artifact_error_that_says_what_it_locks(inputs, tmp_path, content):
+    inputs["splits"].write_text(content)
+    with pytest.raises(ArtifactError, match="it locks the test set") as refused:
+        run_step("plan", params(), inputs, {"plan": tmp_path / "plan.json"})
+    assert refused.value.exit_code == 5
+    assert not (tmp_path / "plan.json").exists()
+
+
+def test_a_broken_split_exits_5_without_a_traceback(inputs, tmp_path, capsys):
+    inputs["splits"].write_text('{"seed": 0}')
+    arguments = [
+        "--cases",
+        str(inputs["cases"]),
+        "--splits",
+        str(inputs["splits"]),
+        "--plan",
+        str(tmp_path / "plan.json"),
+    ]
+    assert main(["plan", "--params", str(REPO / "params.yaml"), *arguments]) == 5
+    said = capsys.readouterr().err
+    assert "splits.json" in said
+    assert "Traceback" not in said

@@ -1,5 +1,3 @@
-"""The command line as a user meets it."""
-
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from lesionflow.cli import main
-from lesionflow.cli.project import init_workspace, link_raw
 from lesionflow.config.presets import find_params
 from lesionflow.errors import ConfigError
 
@@ -50,37 +47,3 @@ def test_an_empty_folder_exits_3(tmp_path: Path, capsys: pytest.CaptureFixture[s
     arguments = ["--params", "phantom_ct", "--raw", str(tmp_path / "raw"), "--cases", str(tmp_path / "cases")]
     assert main(["ingest", *arguments]) == 3
     assert "empty_folder" in capsys.readouterr().err
-
-
-def test_a_workspace_is_made_once_and_left_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "work"
-    init_workspace(folder, find_params("phantom_ct"))
-    (folder / "params.yaml").write_text("mine", encoding="utf-8")
-    init_workspace(folder, find_params("phantom_ct"))
-    assert (folder / "params.yaml").read_text(encoding="utf-8") == "mine"
-    assert (folder / ".dvc" / "config").exists()
-    assert (folder / "dvc.yaml").exists()
-
-
-def test_studies_are_linked_never_copied(tmp_path: Path) -> None:
-    studies = tmp_path / "studies"
-    studies.mkdir()
-    link_raw(tmp_path / "work", studies)
-    link_raw(tmp_path / "work", studies)
-    assert (tmp_path / "work" / "data" / "raw").resolve() == studies
-    with pytest.raises(ConfigError, match="found none"):
-        link_raw(tmp_path / "work", tmp_path / "absent")
-
-
-def test_real_studies_in_the_way_are_never_replaced(tmp_path: Path) -> None:
-    (tmp_path / "work" / "data" / "raw").mkdir(parents=True)
-    (tmp_path / "studies").mkdir()
-    with pytest.raises(ConfigError, match="Move your studies"):
-        link_raw(tmp_path / "work", tmp_path / "studies")
-
-
-def test_doctor_says_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["doctor"])
-    said = capsys.readouterr().out
-    for what in ("Python", "cores", "memory", "packages", "MLflow"):
-        assert what in said

@@ -21,7 +21,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lesionflow.errors import InputError
 from lesionflow.io import archives
-from lesionflow.io.dicom.reading import read_dataset
+from lesionflow.io.dicom.reading import read_dicom_file
 from lesionflow.io.dicom.series import read_series
 from lesionflow.io.dicom.sorting import scan
 from lesionflow.io.files import find_files
@@ -141,7 +141,7 @@ class TestDicom:
     def test_deflated(self, tmp_path, dicom_factory):
         series = dicom_factory(change=lambda data, k: setattr(data, "PixelData", bytes(4)))
         path = series.paths[0]
-        data = read_dataset(str(path), name="c-1")
+        data = read_dicom_file(str(path), name="c-1")
         data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
         data.save_as(path, enforce_file_format=True)
         at = path.read_bytes().index(b"1.2.840.10008.1.2.1.99")
@@ -151,7 +151,7 @@ class TestDicom:
         body = b"".join(packer.compress(bytes(1 << 20)) for _ in range(400)) + packer.flush()
         path.write_bytes(head[:start] + body)
         assert len(body) < 1 << 20
-        assert within_memory(lambda: read_dataset(str(path), name="c-1")) == "unreadable_file"
+        assert within_memory(lambda: read_dicom_file(str(path), name="c-1")) == "unreadable_file"
         assert within_memory(lambda: scan([path])) == "read"
 
     def test_sequences_in_one_another(self, tmp_path, dicom_factory):

@@ -1,0 +1,67 @@
+"""Making, filling and running a workspace by the command line; DVC itself is not started here."""
+
+import pytest
+import yaml
+
+from lesionflow.cli import main, project
+from lesionflow.config.presets import find_params
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """What would have been run, and with which code it ends."""
+    seen = {"code": 0, "folders": [], "recorded": []}
+    monkeypatch.setattr(project, "run_workspace", lambda folder, say: seen["folders"].append(folder) or seen["code"])
+    monkeypatch.setattr(
+        project, "record_new_studies", lambda folder, *, relinked, say: seen["recorded"].append((folder, relinked))
+    )
+    return seen
+
+
+def test_init_makes_a_workspace_of_a_preset(tmp_path):
+    assert main(["init", str(tmp_path / "work"), "--preset", "sts_petct"]) == 0
+    assert (tmp_path / "work/params.yaml").read_bytes() == find_params("sts_petct").read_bytes()
+    assert set(yaml.safe_load((tmp_path / "work/dvc.yaml").read_text())["stages"]) >= {"ingest", "promote"}
+
+
+def test_run_makes_the_workspace_links_the_studies_and_runs(tmp_path, runs):
+    (tmp_path / "studies").mkdir()
+    work = tmp_path / "work"
+    assert main(["run", "--workdir", str(work), "--params", "phantom_ct", "--data", str(tmp_path / "studies")]) == 0
+    assert (work / "data/raw").resolve() == tmp_path / "studies"
+    assert (runs["folders"], runs["recorded"]) == ([work], [(work, True)])
+    # Again without --data: what was linked is what was recorded, and must still be so.
+    assert main(["run", "--workdir", str(work)]) == 0
+    assert runs["recorded"][-1] == (work, False)
+
+
+def test_other_params_replace_those_of_the_workspace_and_without_any_they_stay(tmp_path, runs):
+    (tmp_path / "studies").mkdir()
+    work = tmp_path / "work"
+    main(["run", "--workdir", str(work), "--params", "phantom_ct", "--data", str(tmp_path / "studies")])
+    main(["run", "--workdir", str(work)])
+    assert (work / "params.yaml").read_bytes() == find_params("phantom_ct").read_bytes()
+    main(["run", "--workdir", str(work), "--params", "sts_petct"])
+    assert (work / "params.yaml").read_bytes() == find_params("sts_petct").read_bytes()
+
+
+def test_without_studies_nothing_runs_and_it_says_what_to_give(tmp_path, runs, capsys):
+    assert main(["run", "--workdir", str(tmp_path / "work"), "--params", "phantom_ct"]) == 2
+    assert "--data" in capsys.readouterr().err
+    assert runs["folders"] == []
+
+
+def test_a_step_that_failed_is_told_with_its_code(tmp_path, runs, capsys):
+    (tmp_path / "studies").mkdir()
+    runs["code"] = 4
+    arguments = ["--workdir", str(tmp_path / "work"), "--params", "phantom_ct", "--data", str(tmp_path / "studies")]
+    assert main(["run", *arguments]) == 4
+    assert "run again" in capsys.readouterr().err
+
+
+def test_phantoms_are_written_with_their_truth_apart(tmp_path, capsys):
+    assert main(["phantom", str(tmp_path), "--cases", "1", "--seed", "5", "--first", "3", "--format", "png"]) == 0
+    assert "1 patients in" in capsys.readouterr().out
+    names = {path.name.rpartition("_")[0] for path in (tmp_path / "png/images").iterdir()}
+    assert names == {"PHANTOM-0003"}
+    assert [path.name for path in (tmp_path / "truth").glob("*.nii.gz")] == ["PHANTOM-0003.nii.gz"]

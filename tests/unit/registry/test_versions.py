@@ -1,0 +1,89 @@
+import mlflow
+import pytest
+
+from lesionflow.errors import ArtifactError, ServiceError
+from lesionflow.io.stores.bundles import write_bundle
+from lesionflow.prediction import MLFLOW_PROGRAM
+from lesionflow.registry import models
+from lesionflow.registry.tracking import Tracker
+from support.bundles import small_bundle
+from support.stores import empty_store
+
+NAME = "lesionflow-knees"
+
+
+@pytest.fixture
+def tracker(tmp_path):
+    return Tracker(empty_store(tmp_path / "store"), "knees")
+
+
+@pytest.fixture
+def register(tracker, tmp_path):
+    def make(seed, **tags):
+        run_id = tracker.start_run(f"train {seed}")
+        write_bundle(tmp_path / "models" / "candidate", small_bundle(seed, run_id))
+        return models.register_bundle(
+            tracker, run_id, tmp_path / "models" / "candidate", NAME, program=MLFLOW_PROGRAM, tags=tags
+        )
+
+    return make
+
+
+def test_champions_succeed_and_roll_back(tracker, register):
+    uri = tracker.tracking_uri
+    assert models.list_versions(NAME, uri) == ()
+    for seed in (1, 2):
+        register(seed)
+    assert models.set_champion(NAME, "1", uri) == (None, "1")
+    assert models.find_version(NAME, "previous", uri) is None
+    with pytest.raises(ArtifactError, match="previous"):
+        models.rollback(NAME, uri)
+    assert models.set_champion(NAME, "challenger", uri) == ("1", "2")
+    assert models.set_champion(NAME, "2", uri) == ("2", "2")
+    aliases = {v.version: v.aliases for v in models.list_versions(NAME, uri)}
+    assert aliases == {"2": ("challenger", "champion"), "1": ("previous",)}
+    assert models.rollback(NAME, uri) == ("2", "1")
+    aliases = {v.version: v.aliases for v in models.list_versions(NAME, uri)}
+    assert aliases == {"2": ("challenger", "previous"), "1": ("champion",)}
+    assert models.list_models(uri) == (NAME,)
+
+
+def test_a_succession_killed_halfway_keeps_the_old_champion_and_can_be_finished(tracker, register, monkeypatch):
+    uri = tracker.tracking_uri
+    for seed in (1, 2):
+        register(seed)
+    models.set_champion(NAME, "1", uri)
+    original = mlflow.MlflowClient.set_registered_model_alias
+
+    def killed(self, name, alias, version):
+        if alias == "champion":
+            raise KeyboardInterrupt
+        original(self, name, alias, version)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.MlflowClient, "set_registered_model_alias", killed)
+        with pytest.raises(KeyboardInterrupt):
+            models.set_champion(NAME, "2", uri)
+    assert models.require_version(NAME, "champion", uri).version == "1"
+    with pytest.raises(ArtifactError, match="go back to"):
+        models.rollback(NAME, uri)
+    assert models.set_champion(NAME, "2", uri) == ("1", "2")
+
+
+def test_what_is_not_there_is_named(tracker, register):
+    with pytest.raises(ArtifactError, match="'champion' of the registered model 'nobody'"):
+        models.fetch_bundle("nobody", "champion", tracker.tracking_uri)
+    register(1)
+    with pytest.raises(ArtifactError, match="'7'"):
+        models.set_champion(NAME, "7", tracker.tracking_uri)
+    with pytest.raises(ServiceError):
+        models.set_alias(NAME, "champion", "7", tracker.tracking_uri)
+
+
+def test_all_pages_are_listed(tracker, register, monkeypatch):
+    version = register(1)
+    for _ in range(4):
+        tracker.client.create_model_version(NAME, version.source, run_id=version.run_id)
+    monkeypatch.setattr("lesionflow.registry.versions.PAGE_SIZE", 2)
+    versions = models.list_versions(NAME, tracker.tracking_uri)
+    assert [v.version for v in versions] == ["5", "4", "3", "2", "1"]

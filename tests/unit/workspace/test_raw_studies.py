@@ -1,0 +1,23 @@
+from pathlib import Path
+
+import pytest
+
+from lesionflow.cli.project import link_raw
+from lesionflow.errors import ConfigError
+
+
+def test_studies_are_linked_never_copied(tmp_path: Path) -> None:
+    studies = tmp_path / "studies"
+    studies.mkdir()
+    link_raw(tmp_path / "work", studies)
+    link_raw(tmp_path / "work", studies)
+    assert (tmp_path / "work" / "data" / "raw").resolve() == studies
+    with pytest.raises(ConfigError, match="found none"):
+        link_raw(tmp_path / "work", tmp_path / "absent")
+
+
+def test_real_studies_in_the_way_are_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "work" / "data" / "raw").mkdir(parents=True)
+    (tmp_path / "studies").mkdir()
+    with pytest.raises(ConfigError, match="Move your studies"):
+        link_raw(tmp_path / "work", tmp_path / "studies")
