@@ -170,7 +170,7 @@ def _areas_mm2(spacing_mm: SpacingMm) -> NDArray[np.float64]:
 
 
 _EMPTY = "either empty: undefined (NaN), counted and never averaged"
-_hd95_mm = partial(SurfaceDistances.hausdorff_mm, percent=95.0)
+_hd95_mm = partial(SurfaceDistances.hausdorff_mm, percent=95)
 METRICS = (
     Metric("hd_mm", "mm", -1, _EMPTY, surfaces, SurfaceDistances.hausdorff_mm, 0.0, math.inf),
     Metric("hd95_mm", "mm", -1, _EMPTY, surfaces, _hd95_mm, 0.0, math.inf),

@@ -9,7 +9,7 @@ import torch
 
 from lesionflow.config import TrainConfig
 from lesionflow.data.plan import Plan
-from lesionflow.models import ARCHITECTURES, build_model
+from lesionflow.models import build_model, find_architecture
 from lesionflow.steps.train.transfer import Source
 from lesionflow.training import PatchShape, Recipe
 
@@ -76,5 +76,5 @@ class TrainingTask:
         names = {field.name for field in fields(Recipe)}
         given = {**self.config.model_dump(), **self.config.transfer.model_dump()}
         values = {name: value for name, value in given.items() if name in names}
-        encoder = ARCHITECTURES[self.plan.architecture.name].encoder
+        encoder = find_architecture(self.plan.architecture.name).encoder
         return Recipe(**values, encoder=encoder, probability_threshold=self.plan.inference.probability_threshold)

@@ -17,7 +17,7 @@ from lesionflow.steps import run_step
 from support.bundles import small_bundle
 from support.case_folders import SHAPE, write_cases
 
-REPO = Path(__file__).resolve().parents[3]
+REPO = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture
@@ -59,7 +59,10 @@ def test_decisions_follow_from_the_training_cases_alone(inputs, tmp_path):
     }
 
 
-@pytest.mark.parametrize(("network", "dimensions", "why"), [("unet", 2, "has 5 slices"), ("table_unet", 3, "no other")])
+@pytest.mark.parametrize(
+    ("network", "dimensions", "why"),
+    [("unet", 2, "has 5 slices"), ("brats2020_unet", 3, "no other"), ("table_unet", 3, "no other")],
+)
 def test_slices_or_volumes_may_be_left_to_the_data(inputs, tmp_path, network, dimensions, why):
     changes = {"dimensions": "auto", "memory_budget_mb": 8000}
     if network != "unet":
