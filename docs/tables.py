@@ -3,15 +3,57 @@
 In a page, a table stands between `<!-- made: NAME -->` and `<!-- end -->`, its name a key of `TABLES`.
 """
 
+import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from lesionflow.io.layouts.recognition import READERS
+from lesionflow.metrics import METRICS
+from lesionflow.models import ARCHITECTURES
 from lesionflow.serving.formats import ANSWERS
+from lesionflow.training.losses import LOSSES
 
 PAGES = Path(__file__).parent
 MADE = re.compile(r"(<!-- made: (?P<name>.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+BETTER = {1: "more", -1: "less", 0: "neither"}
+
+
+def metrics() -> str:
+    """Return every metric: what it is by its docstring, its unit and bounds, and what empty masks give."""
+    rows = []
+    for name, metric in METRICS.items():
+        bounds = f"{_number(metric.lower)} to {_number(metric.upper)}"
+        rows.append(
+            (f"`{name}`", _sentence(metric.figure), metric.unit, bounds, BETTER[metric.direction], metric.empty)
+        )
+    return _table(("metric", "what", "unit", "from, to", "better", "empty masks"), rows)
+
+
+def networks() -> str:
+    """Return every network of `plan.architecture.name`."""
+    rows = []
+    for name, network in ARCHITECTURES.items():
+        before = f"; `{'`, `'.join(network.formerly)}` in older plans" if network.formerly else ""
+        dimensions = ", ".join(map(str, network.dimensions))
+        rows.append((f"`{name}`", dimensions, network.what + before, network.weights))
+    return _table(("name", "dimensions", "what", "weights"), rows)
+
+
+def losses() -> str:
+    """Return every loss of `train.loss`."""
+    return _table(("name", "what is minimized"), [(f"`{name}`", _sentence(loss)) for name, loss in LOSSES.items()])
+
+
+def input_layouts() -> str:
+    """Return every layout of `ingest.layout`, in the order in which they are looked for."""
+    rows = [
+        (f"`{name}`", reader.recognized_by, reader.channels_by, reader.values_by) for name, reader in READERS.items()
+    ]
+    return _table(("layout", "recognized by", "channels are told by", "what the mask's values mean"), rows)
 
 
 def output_formats() -> str:
@@ -25,6 +67,10 @@ def output_formats() -> str:
 
 #: By the name in a page's mark.
 TABLES: Mapping[str, Callable[[], str]] = {
+    "metrics": metrics,
+    "networks": networks,
+    "losses": losses,
+    "input layouts": input_layouts,
     "output formats": output_formats,
 }
 
@@ -54,8 +100,19 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
+def _sentence(function: Callable[..., Any]) -> str:
+    """Return the first line of a function's docstring, and what a part of its arguments is held at."""
+    inner, held = (function.func, function.keywords) if isinstance(function, partial) else (function, {})
+    text = (inner.__doc__ or "").partition("\n")[0].replace("|", r"\|")
+    return text + "".join(f" Here {name} is {value}." for name, value in held.items())
+
+
 def _codes(texts: Iterable[str]) -> str:
     return ", ".join(f"`{text}`" for text in texts if text)
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if math.isfinite(value) else ("∞" if value > 0 else "-∞")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from lesionflow.models.blocks import ConvolutionBlock
 from lesionflow.models.ensemble import Ensemble
-from lesionflow.models.unet import UNet
+from lesionflow.models.networks.unet import UNet
 
 #: What a convolution reads or writes at a time; smaller slabs hardly save more.
 SLAB_BYTES = 16_000_000

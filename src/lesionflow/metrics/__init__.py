@@ -1,32 +1,24 @@
 """Figures that compare a predicted with a reference mask; means and intervals over cases belong to `evaluation`.
 
-Each has a unit, a direction and a rule for empty masks.
+Each has a unit, a direction, bounds and a rule for empty masks.
 """
 
-from collections.abc import Mapping
+import pkgutil
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesionflow.data.geometry import SpacingMm
-from lesionflow.metrics import overlap
-from lesionflow.metrics.boxes import bounding_box
-from lesionflow.metrics.brats import score_lesion_wise
-from lesionflow.metrics.lesion import SIZE_CLASSES_ML, Lesion, lesion_scores, match_lesions
-from lesionflow.metrics.surface import measure_surfaces
+from lesionflow.metrics.lesion import Lesion, lesions
+from lesionflow.metrics.overlap import counts
+from lesionflow.metrics.pair import MaskPair, Metric
+from lesionflow.metrics.volume import volumes
 
-#: Tolerances of the surface Dice (NSD) in mm; 2 mm is about the distance between two radiologists' outlines.
-SURFACE_TOLERANCES_MM = (1, 2, 5)
-
-
-class Metric(NamedTuple):
-    """A metric: its unit, whether more is better (+1), worse (-1) or neither (0), and what an empty mask gives."""
-
-    name: str
-    unit: str
-    direction: int
-    empty: str
+#: The modules whose metrics come first, as the files on disk have them; those of others follow, by the module's name.
+FIRST = ("overlap", "volume", "surface", "lesion_scores", "brats")
 
 
 class MaskScores(NamedTuple):
@@ -36,39 +28,15 @@ class MaskScores(NamedTuple):
     lesions: tuple[Lesion, ...]
 
 
-_OVERLAP_EMPTY = "both empty: 1; one empty: 0"
-_NONE_IN_REFERENCE = "no lesion (of that size) in the reference: undefined (NaN)"
-_NONE_PREDICTED = "no lesion (of that size) predicted: undefined (NaN)"
-_SURFACE_EMPTY = "either empty: undefined (NaN), counted and never averaged"
+def _declared() -> Iterator[Metric]:
+    """Yield what the modules of this package declare as `METRICS`."""
+    found = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    for name in (*FIRST, *(name for name in found if name not in FIRST)):
+        yield from getattr(import_module(f"{__name__}.{name}"), "METRICS", ())
 
-METRICS: Mapping[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric("dice", "", +1, _OVERLAP_EMPTY),
-        Metric("iou", "", +1, _OVERLAP_EMPTY),
-        Metric("precision", "", +1, _OVERLAP_EMPTY),
-        Metric("recall", "", +1, _OVERLAP_EMPTY),
-        Metric("specificity", "", +1, "reference fills the image: 1"),
-        Metric("accuracy", "", +1, "share of all voxels; needs no rule"),
-        Metric("volume_error_ml", "ml", 0, "predicted minus reference; an empty mask has 0 ml"),
-        Metric("absolute_volume_error_ml", "ml", -1, "an empty mask has 0 ml"),
-        Metric("relative_volume_error", "", 0, "empty reference: undefined (NaN)"),
-        Metric("hd_mm", "mm", -1, _SURFACE_EMPTY),
-        Metric("hd95_mm", "mm", -1, _SURFACE_EMPTY),
-        Metric("assd_mm", "mm", -1, _SURFACE_EMPTY),
-        *(Metric(f"surface_dice_{mm}mm", "", +1, _SURFACE_EMPTY) for mm in SURFACE_TOLERANCES_MM),
-        Metric("lesion_recall", "", +1, _NONE_IN_REFERENCE),
-        *(Metric(f"lesion_recall_{size}", "", +1, _NONE_IN_REFERENCE) for size in SIZE_CLASSES_ML),
-        Metric("lesion_precision", "", +1, _NONE_PREDICTED),
-        *(Metric(f"lesion_precision_{size}", "", +1, _NONE_PREDICTED) for size in SIZE_CLASSES_ML),
-        Metric("lesion_f1", "", +1, "no lesion in either: undefined (NaN); in one: 0"),
-        Metric("lesion_dice", "", +1, f"a missed lesion: 0; {_NONE_IN_REFERENCE}"),
-        Metric("n_false_positive_lesions", "lesions", -1, "nothing predicted: 0"),
-        Metric("panoptic_quality", "", +1, _OVERLAP_EMPTY),
-        Metric("brats_lesion_dice", "", +1, "both empty: 1; missed or made-up lesion: 0"),
-        Metric("brats_lesion_hd95_mm", "mm", -1, "both empty: 0; missed or made-up lesion: 374"),
-    )
-}
+
+#: Every metric that a module of this package declares. A new one needs its entry there, and its row in the value test.
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _declared()}
 
 #: What a reviewer asks first, and what two models are compared by: few, so that a correction for their number stays mild.
 HEADLINE = (
@@ -84,6 +52,17 @@ HEADLINE = (
 
 #: What `score_pair` gives beside the metrics: the counts from which a confusion matrix is summed, and volumes.
 COUNTS = ("tp", "fp", "fn", "tn", "n_reference_lesions", "n_predicted_lesions", "reference_ml", "predicted_ml")
+
+#: The order of figures in `cases.csv`, so that files of all versions have the same columns first; what is not named follows.
+COLUMNS = (
+    "dice", "iou", "precision", "recall", "specificity", "accuracy", "tp", "fp", "fn", "tn", "reference_ml",
+    "predicted_ml", "volume_error_ml", "absolute_volume_error_ml", "relative_volume_error", "hd_mm", "hd95_mm",
+    "assd_mm", "surface_dice_1mm", "surface_dice_2mm", "surface_dice_5mm", "lesion_recall", "lesion_precision",
+    "lesion_f1", "lesion_dice", "n_false_positive_lesions", "panoptic_quality", "n_reference_lesions",
+    "n_predicted_lesions", "lesion_recall_small", "lesion_precision_small", "lesion_recall_medium",
+    "lesion_precision_medium", "lesion_recall_large", "lesion_precision_large", "brats_lesion_dice",
+    "brats_lesion_hd95_mm",
+)  # fmt: skip
 
 
 def score_pair(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], spacing_mm: SpacingMm) -> dict[str, float]:
@@ -107,63 +86,28 @@ def score_masks(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], spac
         spacing_mm: (slice, row, column) spacing.
 
     Returns:
-        The figures, NaN where undefined, and the lesions of both masks.
+        The figures, NaN where undefined, and the lesions of both masks, the reference's first.
 
     Raises:
         ValueError: When the shapes differ.
+
+    Examples:
+        >>> scores = score_masks(np.ones((1, 2, 2), bool), np.ones((1, 2, 2), bool), (10.0, 10.0, 10.0))
+        >>> scores.figures["dice"], scores.figures["reference_ml"], len(scores.lesions)
+        (1.0, 4.0, 2)
     """
-    if reference.shape != predicted.shape:
-        raise ValueError(f"Expected two masks of one shape, found {reference.shape} and {predicted.shape}.")
-    # All that follows looks only at the box around both masks: air around them costs nothing.
-    box = bounding_box(reference, predicted) or (slice(0, 1),) * reference.ndim
-    near_reference, near_predicted = reference[box], predicted[box]
-    near = overlap.count(near_reference, near_predicted)
-    counts = near._replace(tn=near.tn + reference.size - near_reference.size)
-    voxel_ml = float(np.prod(spacing_mm)) / 1000.0
-    lesions = match_lesions(near_reference, near_predicted, voxel_ml)
-    is_flat = reference.shape[0] == 1
-    lesion_wise = score_lesion_wise(near_reference, lesions.predicted_labels, spacing_mm, is_flat=is_flat)
-    figures = {
-        **_overlap_figures(counts),
-        **_volume_figures(counts, voxel_ml),
-        **_surface_figures(near_reference, near_predicted, spacing_mm, is_flat),
-        **lesion_scores(lesions),
-        "brats_lesion_dice": lesion_wise.dice,
-        "brats_lesion_hd95_mm": lesion_wise.hd95_mm,
-    }
-    return MaskScores(figures, lesions.lesions())
+    pair = MaskPair(reference, predicted, spacing_mm)
+    figures = {name: metric.of(pair) for name, metric in METRICS.items()} | _counts(pair)
+    found = pair.once(lesions)
+    ordered = {name: figures.pop(name) for name in COLUMNS}
+    return MaskScores(ordered | figures, (*found.reference, *found.predicted))
 
 
-def _overlap_figures(counts: overlap.Counts) -> dict[str, float]:
-    names = ("dice", "iou", "precision", "recall", "specificity", "accuracy")
+def _counts(pair: MaskPair) -> dict[str, float]:
+    found = pair.once(lesions)
     return {
-        **{name: getattr(overlap, name)(counts) for name in names},
-        **{name: float(value) for name, value in counts._asdict().items()},
-    }
-
-
-def _volume_figures(counts: overlap.Counts, voxel_ml: float) -> dict[str, float]:
-    reference_ml, predicted_ml = (counts.tp + counts.fn) * voxel_ml, (counts.tp + counts.fp) * voxel_ml
-    error_ml = predicted_ml - reference_ml
-    return {
-        "reference_ml": reference_ml,
-        "predicted_ml": predicted_ml,
-        "volume_error_ml": error_ml,
-        "absolute_volume_error_ml": abs(error_ml),
-        "relative_volume_error": error_ml / reference_ml if reference_ml else float("nan"),
-    }
-
-
-def _surface_figures(
-    reference: NDArray[np.bool_],
-    predicted: NDArray[np.bool_],
-    spacing_mm: SpacingMm,
-    is_flat: bool,  # noqa: FBT001
-) -> dict[str, float]:
-    surfaces = measure_surfaces(reference, predicted, spacing_mm, is_flat=is_flat)
-    return {
-        "hd_mm": surfaces.hausdorff_mm(),
-        "hd95_mm": surfaces.hausdorff_mm(95.0),
-        "assd_mm": surfaces.assd_mm(),
-        **{f"surface_dice_{mm}mm": surfaces.surface_dice(mm) for mm in SURFACE_TOLERANCES_MM},
+        **{name: float(n) for name, n in pair.once(counts)._asdict().items()},
+        **pair.once(volumes)._asdict(),
+        "n_reference_lesions": float(len(found.reference)),
+        "n_predicted_lesions": float(len(found.predicted)),
     }

@@ -12,6 +12,10 @@ def bounding_box(*masks: NDArray[np.bool_]) -> tuple[slice, ...] | None:
 
     Returns:
         A slice an axis; None when nothing is inside any mask.
+
+    Examples:
+        >>> bounding_box(np.array([[0, 0, 1, 0], [0, 0, 0, 0]], bool), np.array([[0, 1, 0, 0], [0, 0, 0, 0]], bool))
+        (slice(0, 1, None), slice(1, 3, None))
     """
     box = [slice(0, n) for n in masks[0].shape]
     for axis in range(masks[0].ndim):

@@ -7,6 +7,7 @@ References:
     Saluja et al., "BraTS lesion-wise performance metrics", https://github.com/rachitsaluja/BraTS-2023-Metrics.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lesionflow.data.geometry import SpacingMm
-from lesionflow.metrics.lesion import CONNECTIVITY
+from lesionflow.metrics.lesion import CONNECTIVITY, lesions
+from lesionflow.metrics.pair import MaskPair, Metric
 from lesionflow.metrics.surface import measure_surfaces
 
 #: How far the surroundings of a lesion reach, in voxels across faces and edges: the rule is stated in voxels of 1 mm.
@@ -70,6 +72,34 @@ def score_lesion_wise(
     return LesionWise(dice / n_scored, (distances + n_made_up * PENALTY_MM) / n_scored)
 
 
+def lesion_wise(pair: MaskPair) -> LesionWise:
+    """Score a pair by BraTS' rule: of 64 mm3 found and 64 mm3 made up far away, Dice (1 + 0) / 2, HD95 (0 + 374) / 2.
+
+    >>> lesion_wise(MaskPair([[[1, 0, 0, 0, 0, 0]]], [[[1, 0, 0, 0, 0, 1]]], (4.0, 4.0, 4.0)))
+    LesionWise(dice=0.5, hd95_mm=187.0)
+    """
+    labels = pair.once(lesions).predicted_labels
+    return score_lesion_wise(pair.reference, labels, pair.spacing_mm, is_flat=pair.is_flat)
+
+
+def brats_lesion_dice(found: LesionWise) -> float:
+    """Mean Dice over lesions by BraTS' rule, 0..1.
+
+    >>> brats_lesion_dice(LesionWise(dice=0.5, hd95_mm=187.0))
+    0.5
+    """
+    return found.dice
+
+
+def brats_lesion_hd95_mm(found: LesionWise) -> float:
+    """Mean HD95 over lesions by BraTS' rule, in mm.
+
+    >>> brats_lesion_hd95_mm(LesionWise(dice=0.5, hd95_mm=187.0))
+    187.0
+    """
+    return found.hd95_mm
+
+
 def _surroundings(reference: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Dilate lesion by lesion, each in its own box: air between them costs nothing."""
     labels, _ = ndimage.label(reference, CONNECTIVITY)
@@ -100,3 +130,12 @@ def _score_one(
     dice = 2.0 * np.count_nonzero(lesion & predicted) / (np.count_nonzero(lesion) + n_predicted)
     surfaces = measure_surfaces(lesion, predicted, spacing_mm, is_flat=is_flat)
     return LesionWise(float(dice), surfaces.hausdorff_mm(95.0))
+
+
+_DICE_EMPTY = "both empty: 1; missed or made-up lesion: 0"
+_HD95_EMPTY = "both empty: 0; missed or made-up lesion: 374"
+METRICS = (
+    Metric("brats_lesion_dice", "", +1, _DICE_EMPTY, lesion_wise, brats_lesion_dice, 0.0, 1.0),
+    # A partner may lie further away than the penalty, in an image larger than BraTS'.
+    Metric("brats_lesion_hd95_mm", "mm", -1, _HD95_EMPTY, lesion_wise, brats_lesion_hd95_mm, 0.0, math.inf),
+)

@@ -42,6 +42,12 @@ def detect(
 
     Raises:
         ValueError: When the shapes differ.
+
+    Examples:
+        >>> probabilities = np.array([[[0.6, 0.0, 0.0, 0.0, 0.4]]], np.float32)
+        >>> found = detect(np.array([[[1, 0, 0, 0, 0]]], bool), probabilities)
+        >>> [(at.n_found, at.n_false_alarms) for at in found if at.threshold in (0.3, 0.5, 0.7)]
+        [(1, 1), (1, 0), (0, 0)]
     """
     if reference.shape != probabilities.shape:
         raise ValueError(f"Expected one shape, found {reference.shape} and {probabilities.shape}.")

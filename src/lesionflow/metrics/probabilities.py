@@ -33,6 +33,10 @@ def reliability(probabilities: Values, truth: NDArray[np.bool_], n_bins: int = 1
 
     Returns:
         The bins that hold anything, by ascending probability.
+
+    Examples:
+        >>> reliability(np.array([0.25, 0.5, 0.75]), np.array([False, False, True]), n_bins=2)
+        [ReliabilityBin(probability=0.25, frequency=0.0, n=1), ReliabilityBin(probability=0.625, frequency=0.5, n=2)]
     """
     numbers = np.minimum((probabilities * n_bins).astype(np.intp), n_bins - 1)
     counts = np.bincount(numbers, minlength=n_bins)
@@ -46,7 +50,11 @@ def reliability(probabilities: Values, truth: NDArray[np.bool_], n_bins: int = 1
 
 
 def expected_calibration_error(bins: list[ReliabilityBin]) -> float:
-    """Mean |frequency - probability| over all voxels, 0..1; NaN without any. Naeini et al. 2015, AAAI 29(1)."""
+    """Mean |frequency - probability| over all voxels, 0..1; NaN without any. Naeini et al. 2015, AAAI 29(1).
+
+    >>> expected_calibration_error([ReliabilityBin(0.25, 0.5, 3), ReliabilityBin(1.0, 1.0, 1)])  # 3 * 0.25 / 4
+    0.1875
+    """
     n = sum(group.n for group in bins)
     return sum(group.n * abs(group.frequency - group.probability) for group in bins) / n if n else math.nan
 
@@ -60,6 +68,10 @@ def soften(probabilities: Values, temperature: float) -> NDArray[np.float64]:
 
     Returns:
         Probabilities of the same shape; at 1 they are returned as they are.
+
+    Examples:
+        >>> soften(np.array([0.9]), 2.0).round(3).tolist()  # odds of 9 : 1 become 3 : 1
+        [0.75]
     """
     given = np.asarray(probabilities, dtype=np.float64)
     if temperature == 1.0:
@@ -69,7 +81,11 @@ def soften(probabilities: Values, temperature: float) -> NDArray[np.float64]:
 
 
 def harden(probability: float, temperature: float) -> float:
-    """Return the probability that `soften` turns into this one."""
+    """Return the probability that `soften` turns into this one.
+
+    >>> round(harden(0.75, 2.0), 3)
+    0.9
+    """
     return float(soften(np.array(probability), 1.0 / temperature))
 
 
@@ -83,6 +99,11 @@ def fit_temperature(probabilities: Values, truth: NDArray[np.bool_], weights: Va
 
     Returns:
         The temperature, 0.25..4; 1 when the truth is all of one kind, as nothing can be learned from that.
+
+    Examples:
+        >>> said, truth = np.full(4, 0.9), np.array([True, True, True, False])  # 9 : 1 said, 3 : 1 true
+        >>> round(fit_temperature(said, truth), 2)
+        2.0
     """
     if not truth.any() or truth.all():
         return 1.0
@@ -109,6 +130,10 @@ def conformal_quantile(scores: Values, coverage: float) -> tuple[float, float]:
 
     Raises:
         ValueError: Without any score.
+
+    Examples:
+        >>> conformal_quantile(np.arange(1, 10), 0.8)  # rank 0.8 * (9 + 1)
+        (8.0, 0.8)
 
     References:
         Vovk et al. 2005, DOI 10.1007/b106715; Lei et al. 2018, DOI 10.1080/01621459.2017.1307116.

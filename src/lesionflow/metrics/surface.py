@@ -8,8 +8,9 @@ References:
     DOI 10.1145/37402.37422.
 """
 
+import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,10 @@ from scipy.spatial import cKDTree
 
 from lesionflow.data.geometry import SpacingMm
 from lesionflow.metrics.boxes import bounding_box
+from lesionflow.metrics.pair import MaskPair, Metric
 
+#: Tolerances of the surface Dice (NSD) in mm; 2 mm is about the distance between two radiologists' outlines.
+SURFACE_TOLERANCES_MM = (1, 2, 5)
 N_CODES = 256
 #: What rounding may add to a distance, so that it never decides whether an element lies within a tolerance.
 ROUNDING_MM = 1e-6
@@ -32,6 +36,15 @@ class SurfaceDistances:
         to_reference_mm: (m,) from the prediction's surface.
         reference_mm2: (n,) areas of the reference's elements.
         predicted_mm2: (m,) areas of the prediction's elements.
+
+    Examples:
+        >>> found = SurfaceDistances(np.array([0.0, 4.0]), np.array([0.0, 1.0]), np.array([9.0, 1.0]), np.array([5.0, 5.0]))
+        >>> found.hausdorff_mm(), found.hausdorff_mm(90.0)  # 9 of the 10 mm2 of the reference lie on the prediction
+        (4.0, 1.0)
+        >>> found.assd_mm()  # (9 * 0 + 1 * 4 + 5 * 0 + 5 * 1) / 20
+        0.45
+        >>> found.surface_dice(tolerance_mm=0.5)  # (9 + 5) / 20
+        0.7
     """
 
     to_predicted_mm: NDArray[np.float64]
@@ -45,7 +58,7 @@ class SurfaceDistances:
         return bool(self.to_predicted_mm.size and self.to_reference_mm.size)
 
     def hausdorff_mm(self, percent: float = 100.0) -> float:
-        """The larger of both directions, in mm; NaN when a mask is empty. DOI 10.1109/34.232073.
+        """Hausdorff distance, the larger of both directions, in mm; NaN when a mask is empty. DOI 10.1109/34.232073.
 
         Args:
             percent: The distance that so much of a surface's area stays within; 100 is the classic distance.
@@ -99,6 +112,15 @@ def measure_surfaces(
     return SurfaceDistances(np.asarray(to_predicted), np.asarray(to_reference), our_mm2, their_mm2)
 
 
+def surfaces(pair: MaskPair) -> SurfaceDistances:
+    """Measure the surfaces of a pair: here the outlines of two pixels, one row of 3 mm apart.
+
+    >>> surfaces(MaskPair([[[1], [0]]], [[[0], [1]]], (1.0, 3.0, 0.5))).to_predicted_mm.tolist()
+    [3.0, 3.0, 0.0, 0.0]
+    """
+    return measure_surfaces(pair.reference, pair.predicted, pair.spacing_mm, is_flat=pair.is_flat)
+
+
 def _within(distances_mm: NDArray[np.float64], areas_mm2: NDArray[np.float64], percent: float) -> float:
     """Return the least distance that a share of the area stays within."""
     if percent >= 100.0:
@@ -145,3 +167,19 @@ def _areas_mm2(spacing_mm: SpacingMm) -> NDArray[np.float64]:
     areas = np.minimum(areas, areas[::-1])
     areas.flags.writeable = False
     return areas
+
+
+_EMPTY = "either empty: undefined (NaN), counted and never averaged"
+_hd95_mm = partial(SurfaceDistances.hausdorff_mm, percent=95)
+METRICS = (
+    Metric("hd_mm", "mm", -1, _EMPTY, surfaces, SurfaceDistances.hausdorff_mm, 0.0, math.inf),
+    Metric("hd95_mm", "mm", -1, _EMPTY, surfaces, _hd95_mm, 0.0, math.inf),
+    Metric("assd_mm", "mm", -1, _EMPTY, surfaces, SurfaceDistances.assd_mm, 0.0, math.inf),
+    *(
+        Metric(
+            f"surface_dice_{mm}mm", "", +1, _EMPTY, surfaces,
+            partial(SurfaceDistances.surface_dice, tolerance_mm=mm), 0.0, 1.0,
+        )
+        for mm in SURFACE_TOLERANCES_MM
+    ),
+)  # fmt: skip

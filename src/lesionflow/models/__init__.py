@@ -6,90 +6,57 @@ A network with deep supervision gives a tuple of logits while it trains, the fin
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+import pkgutil
+from collections.abc import Mapping
+from importlib import import_module
 
 from torch import nn
 
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ConfigError
-from lesionflow.models.brats2020_unet import Brats2020UNet
-from lesionflow.models.efficientnet_unet import EfficientNetUNet
+from lesionflow.models import networks
+from lesionflow.models.architecture import Architecture
 from lesionflow.models.ensemble import Ensemble
-from lesionflow.models.inception_unet import InceptionUNet
-from lesionflow.models.residual_encoder_unet import ResidualEncoderUNet
-from lesionflow.models.resnet_unet import ResNetUNet
-from lesionflow.models.unet import UNet
-from lesionflow.models.unetpp import UNetPlusPlus
 
 
-class Architecture(NamedTuple):
-    """A network: how it is built, in how many dimensions it exists, and options that a quick test may use.
+def _declared() -> list[Architecture]:
+    """Return every architecture at the top of a module of `networks`, by name."""
+    modules = [import_module(f"{networks.__name__}.{found.name}") for found in pkgutil.iter_modules(networks.__path__)]
+    found = {
+        value.name: value for module in modules for value in vars(module).values() if isinstance(value, Architecture)
+    }
+    return [found[name] for name in sorted(found)]
 
-    `encoder` is a regular expression matched at the start of the names of the weights that bring an image down to
-    features: those that transfer learning may freeze. `halvings` is their number where no option `depth` says it.
+
+#: Every network, by name. A new one is a module of `networks` with its `Architecture`, and nothing else.
+ARCHITECTURES: Mapping[str, Architecture] = {architecture.name: architecture for architecture in _declared()}
+
+
+def find_architecture(name: str) -> Architecture:
+    """Look a network up; all that a plan or params may call it is understood here.
+
+    Args:
+        name: A key of `ARCHITECTURES`, or what it was called when an old plan was written.
+
+    Returns:
+        The architecture.
+
+    Raises:
+        ConfigError: When there is none; the message offers the nearest.
     """
-
-    build: Callable[..., nn.Module]
-    dimensions: tuple[int, ...]
-    small_options: Mapping[str, Any]
-    encoder: str
-    halvings: int = 0
-
-
-_SMALL: Mapping[str, Any] = {
-    "base_channels": 4,
-    "depth": 2,
-    "normalization": "instance",
-    "activation": "leaky_relu",
-    "residual": False,
-    "dropout_fraction": 0.0,
-}
-
-
-def _attention_unet(in_channels: int, out_channels: int, dimensions: Any, **options: Any) -> nn.Module:
-    return UNet(in_channels, out_channels, dimensions, attention=True, **options)
-
-
-def _inception_unet(in_channels: int, out_channels: int, dimensions: int, **options: Any) -> nn.Module:  # noqa: ARG001
-    return InceptionUNet(in_channels, out_channels, **options)
-
-
-def _table_unet(in_channels: int, out_channels: int, dimensions: int) -> nn.Module:  # noqa: ARG001
-    return Brats2020UNet(in_channels, out_channels)
-
-
-_RESIDUAL = {key: value for key, value in _SMALL.items() if key != "residual"}
-_RESNET: Mapping[str, Any] = {
-    "encoder": "resnet10",
-    "decoder_channels": 4,
-    "normalization": "instance",
-    "activation": "leaky_relu",
-    "dropout_fraction": 0.0,
-}
-_EFFICIENTNET: Mapping[str, Any] = {**_RESNET, "encoder": "efficientnet-b0", "drop_connect_fraction": 0.0}
-
-ARCHITECTURES: Mapping[str, Architecture] = {
-    "unet": Architecture(UNet, (2, 3), _SMALL, r"down\."),
-    "attention_unet": Architecture(_attention_unet, (2, 3), _SMALL, r"down\."),
-    "unetpp": Architecture(UNetPlusPlus, (2, 3), {**_SMALL, "attention": True}, r"blocks\.\d+_0\."),
-    "residual_encoder_unet": Architecture(
-        ResidualEncoderUNet, (2, 3), {**_RESIDUAL, "n_blocks": [1, 2, 2]}, r"(stem|down)\."
-    ),
-    "resnet_unet": Architecture(ResNetUNet, (2, 3), _RESNET, r"encoder\.", halvings=5),
-    "efficientnet_unet": Architecture(EfficientNetUNet, (2,), _EFFICIENTNET, r"encoder\.", halvings=5),
-    "inception_unet": Architecture(
-        _inception_unet, (3,), {"base_channels": 4, "depth": 2, "dropout_fraction": 0.0}, r"(stem|down)\."
-    ),
-    "table_unet": Architecture(_table_unet, (3,), {}, r"down\.", halvings=3),
-}
+    architecture = ARCHITECTURES.get(name) or next((a for a in ARCHITECTURES.values() if name in a.formerly), None)
+    if architecture is None:
+        near = difflib.get_close_matches(name, ARCHITECTURES, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"Expected an architecture of {', '.join(ARCHITECTURES)}, found {name!r}.{hint}")
+    return architecture
 
 
 def build_model(plan: ArchitecturePlan, *, in_channels: int, out_channels: int, dimensions: int) -> nn.Module:
     """Build a network with fresh weights.
 
     Args:
-        plan: A key of `ARCHITECTURES`, that architecture's own options, and how many such networks answer as one.
+        plan: A network's name, that architecture's own options, and how many such networks answer as one.
         in_channels: Input channels.
         out_channels: Targets.
         dimensions: 2 or 3.
@@ -101,11 +68,7 @@ def build_model(plan: ArchitecturePlan, *, in_channels: int, out_channels: int, 
         ConfigError: When the name, an option or the number of dimensions does not exist; the message offers the nearest.
     """
     name, options = plan.name, plan.options
-    architecture = ARCHITECTURES.get(name)
-    if architecture is None:
-        near = difflib.get_close_matches(name, ARCHITECTURES, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"Expected an architecture of {', '.join(ARCHITECTURES)}, found {name!r}.{hint}")
+    architecture = find_architecture(name)
     if dimensions not in architecture.dimensions:
         raise ConfigError(
             f"Expected {name} in {architecture.dimensions} dimensions, found {dimensions}. Set plan.dimensions."
@@ -119,6 +82,9 @@ def build_model(plan: ArchitecturePlan, *, in_channels: int, out_channels: int, 
 
 
 def size_multiple(plan: ArchitecturePlan) -> int:
-    """Return the number that each patch axis must be a multiple of: two to the power of the network's halvings."""
-    architecture = ARCHITECTURES.get(plan.name)
-    return 2 ** int(plan.options.get("depth", architecture.halvings if architecture else 0))
+    """Return the number that each patch axis must be a multiple of: two to the power of the network's halvings.
+
+    Raises:
+        ConfigError: When there is no such network.
+    """
+    return 2 ** int(plan.options.get("depth", find_architecture(plan.name).halvings))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ArtifactError
-from lesionflow.models import ARCHITECTURES
+from lesionflow.models import find_architecture
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ def is_encoder(name: str, architecture: str) -> bool:
 
     Args:
         name: The weight's.
-        architecture: A key of `ARCHITECTURES`.
+        architecture: The architecture's name.
     """
-    return re.match(ARCHITECTURES[architecture].encoder, name) is not None
+    return re.match(find_architecture(architecture).encoder, name) is not None
 
 
 def _differs_in_input_channels_alone(given: Tensor, own: Tensor) -> bool:

@@ -9,8 +9,8 @@ batch. A mean over voxels needs none: shares are of equal size, and so the mean 
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from inspect import signature
 from types import MappingProxyType
-from typing import Protocol
 
 import torch
 from torch.nn import functional
@@ -26,13 +26,6 @@ SMOOTH = 1.0
 FOCAL_GAMMA, FOCAL_ALPHA = 2.0, 0.25
 #: The paper's own choice (DOI 10.1007/978-3-319-67389-9_44): a missed voxel costs more than a false one.
 TVERSKY_FALSE_POSITIVE, TVERSKY_FALSE_NEGATIVE = 0.3, 0.7
-
-
-class SummingLoss(Protocol):
-    """A loss that sums over the batch before it divides."""
-
-    def __call__(self, logits: torch.Tensor, targets: torch.Tensor, *, total: Total) -> torch.Tensor:
-        """Return the loss of the batch whose sums `total` gives."""
 
 
 def own_share(sums: torch.Tensor) -> torch.Tensor:
@@ -164,11 +157,7 @@ def over_outputs(loss: Loss, outputs: Logits, targets: torch.Tensor) -> torch.Te
     return torch.stack(values).sum() / sum(weights)
 
 
-#: The losses that sum over the batch, by name.
-SUMMING: Mapping[str, SummingLoss] = MappingProxyType(
-    {"dice": dice_loss, "dice_bce": dice_bce_loss, "dice_ce": dice_ce_loss, "tversky": tversky_loss}
-)
-#: Every loss by its name in params.yaml.
+#: Every loss by its name in params.yaml. Its docstring's first sentence is its row in the docs.
 LOSSES: Mapping[str, Loss] = MappingProxyType(
     {
         "dice": dice_loss,
@@ -181,6 +170,15 @@ LOSSES: Mapping[str, Loss] = MappingProxyType(
 )
 
 
+def sums_over_batch(name: str) -> bool:
+    """Tell whether a loss sums over the batch before it divides, so that it takes `total`.
+
+    Args:
+        name: A key of `LOSSES`.
+    """
+    return "total" in signature(LOSSES[name]).parameters
+
+
 def loss_of_shares(name: str, total: Total) -> Loss:
     """Return a loss that is told a process's share of a batch, and of which all processes' mean gradient is the batch's.
 
@@ -191,8 +189,8 @@ def loss_of_shares(name: str, total: Total) -> Loss:
     Returns:
         The loss.
     """
-    summing = SUMMING.get(name)
-    return LOSSES[name] if summing is None else partial(summing, total=total)
+    loss: Callable[..., torch.Tensor] = LOSSES[name]
+    return partial(loss, total=total) if sums_over_batch(name) else loss
 
 
 def _shrink(targets: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ import torch
 from lesionflow.inference import slabwise as room
 from lesionflow.inference.slabwise import SlabwiseUNet, slabwise
 from lesionflow.models.ensemble import Ensemble
-from lesionflow.models.unet import UNet
+from lesionflow.models.networks.unet import UNet
 
 OPTIONS = {
     "base_channels": 5, "depth": 2, "normalization": "instance", "activation": "leaky_relu", "residual": False,

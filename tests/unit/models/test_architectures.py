@@ -1,6 +1,9 @@
-"""One contract for every architecture: a new entry of ARCHITECTURES is tested without a new file."""
+"""One contract for every architecture: a module of `networks` with its entry is tested without a new file."""
 
+import json
+import pkgutil
 import re
+from importlib import import_module
 from itertools import pairwise
 
 import pytest
@@ -8,7 +11,9 @@ import torch
 
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ConfigError
-from lesionflow.models import ARCHITECTURES, build_model, size_multiple
+from lesionflow.io.stores.plans import read_plan
+from lesionflow.models import ARCHITECTURES, build_model, find_architecture, networks, size_multiple
+from lesionflow.models.architecture import Architecture
 from lesionflow.models.encoders.efficientnet import EfficientNetEncoder, _drop_samples
 from lesionflow.models.encoders.resnet import ResNetEncoder
 from lesionflow.models.transfer import is_encoder
@@ -26,6 +31,35 @@ def _image(name: str, dimensions: int, batch: int, channels: int) -> torch.Tenso
     """Asymmetric, two of the network's coarsest voxels along an axis at least: one can't be normalized in training."""
     multiple = size_multiple(_plan(name))
     return torch.randn(batch, channels, *[multiple * k for k in (1, 2, 3)][-dimensions:])
+
+
+NETWORK_MODULES = [found.name for found in pkgutil.iter_modules(networks.__path__)]
+#: What several networks are made of, and none itself.
+PARTS = {"encoder_unet"}
+
+
+@pytest.mark.parametrize("module", NETWORK_MODULES)
+def test_every_network_module_declares_an_architecture_of_its_own(module: str) -> None:
+    entries = list(vars(import_module(f"{networks.__name__}.{module}")).values())
+    declared = [value for value in entries if isinstance(value, Architecture)]
+    assert bool(declared) != (module in PARTS), (
+        f"Expected an Architecture at the top of src/lesionflow/models/networks/{module}.py, found {len(declared)}: without "
+        "one nothing can build the network."
+    )
+    for architecture in declared:
+        assert ARCHITECTURES[architecture.name] is architecture, f"Two networks are called {architecture.name}."
+        assert architecture.name.isidentifier()
+        assert set(architecture.dimensions) <= {2, 3}
+        assert architecture.dimensions
+        assert architecture.what, f"Expected a sentence about {architecture.name} for the docs (`what`), found none."
+
+
+def test_networks_stand_by_name_whatever_their_modules_are_called() -> None:
+    assert list(ARCHITECTURES) == sorted(ARCHITECTURES)
+    assert {
+        "attention_unet", "brats2020_unet", "efficientnet_unet", "inception_unet", "residual_encoder_unet", "resnet_unet",
+        "unet", "unetpp",
+    } <= set(ARCHITECTURES)  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "dimensions"), ALL)
@@ -267,7 +301,9 @@ def test_the_inception_network_has_about_the_papers_ten_and_a_half_million_weigh
 
 
 def test_table_one_has_its_own_counts_of_weights() -> None:
-    network = build_model(ArchitecturePlan(name="table_unet", options={}), in_channels=1, out_channels=1, dimensions=3)
+    network = build_model(
+        ArchitecturePlan(name="brats2020_unet", options={}), in_channels=1, out_channels=1, dimensions=3
+    )
     convolutions = [(1, 32), (32, 32), (32, 64), (64, 64), (64, 128), (128, 128), (128, 256), (256, 256)]
     convolutions += [(256, 128), (128, 128), (128, 64), (64, 64)]
     expected = sum(27 * a * b + b for a, b in convolutions)
@@ -303,3 +339,85 @@ def test_a_fresh_network_takes_tumor_for_rare(name: str, dimensions: int) -> Non
     with torch.inference_mode():
         probability = torch.sigmoid(network.eval()(_image(name, dimensions, 2, 1)))
     assert 0.002 < probability.median() < 0.05
+
+
+#: A plan of a bundle of version 0, as it lay on disk, and the digest that its card names.
+OLD_PLAN = {
+    "format": 1,
+    "dataset": {
+        "name": "blobs", "channels": {"CT": "ct"}, "labels": {"tumor": 1}, "regions": {}, "series_descriptions": {},
+        "body_parts": {}, "reconstruction_kernels": {},
+    },
+    "dimensions": 3,
+    "spacing_mm": [None, 1.0, 0.8],
+    "patch_size": [16, 24, 32],
+    "batch_size": 4,
+    "context_slices": 1,
+    "channels": [
+        {"name": "CT", "kind": "ct", "lower": -100.0, "upper": 200.0, "mean": 20.0, "std": 50.0, "dark_background": False},
+    ],
+    "denoising": "none",
+    "bias_field_correction": False,
+    "architecture": {"name": "table_unet", "options": {}, "n_members": 1},
+    "inference": {
+        "overlap_fraction": 0.25, "flip_axes": [], "probability_threshold": 0.5, "min_lesion_ml": 0.0, "fill_holes": False,
+    },
+    "decisions": [],
+    "coarse": None,
+}  # fmt: skip
+OLD_DIGEST = "137817bbf83d1bd6596258ae0280a85570298eefd2771698e5a922070dd77933"
+#: Channels of its convolutions, in and out, as its weights in that bundle are called.
+OLD_CONVOLUTIONS = {
+    "down.0.0": (2, 32), "down.0.2": (32, 32), "down.1.0": (32, 64), "down.1.2": (64, 64), "down.2.0": (64, 128),
+    "down.2.2": (128, 128), "down.3.0": (128, 256), "down.3.2": (256, 256), "merge.0.0": (256, 128),
+    "merge.0.2": (128, 128), "merge.1.0": (128, 64), "merge.1.2": (64, 64),
+}  # fmt: skip
+OLD_SHAPES = {
+    **{f"{name}.weight": (out, source, 3, 3, 3) for name, (source, out) in OLD_CONVOLUTIONS.items()},
+    **{f"{name}.bias": (out,) for name, (_, out) in OLD_CONVOLUTIONS.items()},
+    "up.0.weight": (256, 128, 2, 2, 2), "up.0.bias": (128,), "up.1.weight": (128, 64, 2, 2, 2), "up.1.bias": (64,),
+    "output.weight": (3, 64, 1, 1, 1), "output.bias": (3,),
+}  # fmt: skip
+
+
+def test_an_old_plan_that_says_table_unet_loads_unchanged_and_builds_the_same_network(tmp_path) -> None:
+    (tmp_path / "plan.json").write_text(json.dumps(OLD_PLAN))
+    plan = read_plan(tmp_path / "plan.json")
+    assert plan.architecture.name == "table_unet"
+    assert plan.digest() == OLD_DIGEST
+    assert json.loads(plan.model_dump_json()) == OLD_PLAN
+    with torch.device("meta"):
+        network = build_model(plan.architecture, in_channels=2, out_channels=3, dimensions=3)
+    assert {name: tuple(weight.shape) for name, weight in network.state_dict().items()} == OLD_SHAPES
+    assert size_multiple(plan.architecture) == 8
+
+
+OLD_NAMES = [(old, name) for name, architecture in ARCHITECTURES.items() for old in architecture.formerly]
+
+
+@pytest.mark.parametrize(("old", "name"), OLD_NAMES)
+def test_an_old_name_is_the_same_network_wherever_networks_are_looked_up(old: str, name: str) -> None:
+    assert find_architecture(old) is ARCHITECTURES[name]
+    assert old not in ARCHITECTURES, f"Two networks answer to {old}."
+    torch.manual_seed(3)
+    networks = [
+        build_model(_plan(name).model_copy(update={"name": n}), in_channels=1, out_channels=2, dimensions=3)
+        for n in (old, name)
+    ]
+    weights = [list(network.state_dict()) for network in networks]
+    assert weights[0] == weights[1]
+    assert [is_encoder(key, old) for key in weights[0]] == [is_encoder(key, name) for key in weights[0]]
+    assert size_multiple(ArchitecturePlan(name=old, options={})) == size_multiple(_plan(name))
+
+
+def test_table_unet_is_the_one_old_name_there_is() -> None:
+    assert OLD_NAMES == [("table_unet", "brats2020_unet")]
+
+
+def test_an_unknown_network_is_no_size_and_no_encoder() -> None:
+    for look_up in (
+        lambda: size_multiple(ArchitecturePlan(name="table_unett", options={})),
+        lambda: is_encoder("down.0", "table_unett"),
+    ):
+        with pytest.raises(ConfigError, match="found 'table_unett'"):
+            look_up()

@@ -1,13 +1,14 @@
 import math
+from typing import NamedTuple, get_args
 
 import pytest
 import torch
 from torch.nn import functional
 
+from lesionflow.config import TrainConfig
 from lesionflow.training.losses import (
     LOSSES,
     SMOOTH,
-    SUMMING,
     bce_loss,
     dice_bce_loss,
     dice_ce_loss,
@@ -15,10 +16,56 @@ from lesionflow.training.losses import (
     focal_loss,
     loss_of_shares,
     over_outputs,
+    sums_over_batch,
     tversky_loss,
 )
 
 SHAPE = (2, 3, 5, 7)
+#: Those that divide by sums over the batch: a process alone must not divide by its own.
+SUMMING = {"dice", "dice_bce", "dice_ce", "tversky"}
+
+
+class Row(NamedTuple):
+    """A loss by hand: of one patch of one target and two voxels, of which the first belongs; p = 3/4 and 2/5 there."""
+
+    value: float
+
+
+LOGITS = torch.tensor([[[[math.log(3), math.log(2 / 3)]]]])
+TARGETS = torch.tensor([[[[1, 0]]]])
+# Of the two voxels TP = 3/4, FP = 2/5, FN = 1/4; 1 is added above and below.
+_DICE = 1 - (2 * 0.75 + 1) / (2 * 0.75 + 0.4 + 0.25 + 1)
+_BCE = -(math.log(0.75) + math.log(0.6)) / 2
+ROWS = {
+    "dice": Row(_DICE),
+    "bce": Row(_BCE),
+    "dice_bce": Row(_DICE + _BCE),
+    # Of one target, background has odds of 1 : 3 and 1 : 2/3.
+    "dice_ce": Row(_DICE - (math.log(3 / 4) + math.log(1 / (1 + 2 / 3))) / 2),
+    "focal": Row((0.25 * 0.25**2 * -math.log(0.75) + 0.75 * 0.4**2 * -math.log(0.6)) / 2),
+    "tversky": Row(1 - (0.75 + 1) / (0.75 + 0.3 * 0.4 + 0.7 * 0.25 + 1)),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_has_its_value_by_hand(name):
+    assert name in ROWS, (
+        f"Expected a row for the loss {name} in ROWS of tests/unit/training/test_losses.py, found none: add the value that it "
+        "has of LOGITS and TARGETS, by hand."
+    )
+    assert LOSSES[name](LOGITS, TARGETS).item() == pytest.approx(ROWS[name].value, rel=1e-6)
+    assert set(ROWS) == set(LOSSES)
+
+
+def test_params_may_name_every_loss_and_no_other():
+    assert set(get_args(TrainConfig.model_fields["loss"].annotation)) == set(LOSSES), (
+        "Expected `loss` of TrainConfig in src/lesionflow/config/sections.py to name the losses of training.losses.LOSSES."
+    )
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_is_known_to_sum_by_what_it_takes(name):
+    assert sums_over_batch(name) == (name in SUMMING)
 
 
 @pytest.fixture

@@ -20,23 +20,82 @@ class ReadOne(Protocol):
 
 
 class Reader(NamedTuple):
-    """A layout: is it here, which studies does it hold, read one; `rooted` layouts begin at the file that declares them."""
+    """A layout: is it here, which studies does it hold, read one; `rooted` layouts begin at the file that declares them.
+
+    What is said of it in the docs: `recognized_by`, and by what its channels and the values of its masks are told.
+    """
 
     detect: Callable[[Path], bool]
     find: Callable[[Path], Iterator[SourceStudy]]
     read: ReadOne
+    recognized_by: str
+    channels_by: str
+    values_by: str
     rooted: bool = False
 
 
 #: Layouts, most particular first: the first that is detected is taken.
 READERS: Mapping[str, Reader] = {
-    "decathlon": Reader(decathlon.detect, decathlon.find_studies, decathlon.read_study, rooted=True),
-    "nnunet": Reader(nnunet.detect, nnunet.find_studies, nnunet.read_study, rooted=True),
-    "mask_series": Reader(mask_series.detect, mask_series.find_studies, mask_series.read_study),
-    "dicom": Reader(dicom.detect, dicom.find_studies, dicom.read_study),
-    "brats": Reader(brats.detect, brats.find_studies, brats.read_study),
-    "volumes": Reader(image_folders.detect_volumes, image_folders.find_volumes, image_folders.read_study),
-    "pictures": Reader(image_folders.detect_pictures, image_folders.find_pictures, image_folders.read_study),
+    "decathlon": Reader(
+        decathlon.detect,
+        decathlon.find_studies,
+        decathlon.read_study,
+        recognized_by="`dataset.json` that lists images which lie there",
+        channels_by="`modality` in it; the fourth axis is the channel",
+        values_by="`labels` in it, by name",
+        rooted=True,
+    ),
+    "nnunet": Reader(
+        nnunet.detect,
+        nnunet.find_studies,
+        nnunet.read_study,
+        recognized_by="`dataset.json` and `imagesTr/` (version 1 or 2; NIfTI, NRRD, MHA or gray pictures)",
+        channels_by="`channel_names`",
+        values_by="`labels`, by name",
+        rooted=True,
+    ),
+    "mask_series": Reader(
+        mask_series.detect,
+        mask_series.find_studies,
+        mask_series.read_study,
+        recognized_by="`PATIENT_DICOM` and `MASKS_DICOM/<structure>` (3D-IRCADb)",
+        channels_by="one channel",
+        values_by="the names of the folders, by `ingest.outlines`",
+    ),
+    "dicom": Reader(
+        dicom.detect,
+        dicom.find_studies,
+        dicom.read_study,
+        recognized_by="a DICOM file anywhere, whatever its name",
+        channels_by="`modality` and, where that is not enough, `series_description`, `body_part`, "
+        "`reconstruction_kernel` of `ingest.channels`",
+        values_by="ROI and segment names, by `ingest.outlines`",
+    ),
+    "brats": Reader(
+        brats.detect,
+        brats.find_studies,
+        brats.read_study,
+        recognized_by="BraTS names of 2013 to 2024",
+        channels_by="the word at the end of the name",
+        values_by="the year's values, as `necrotic_core`, `edema`, `non_enhancing_tumor`, `enhancing_tumor`, "
+        "`resection_cavity`",
+    ),
+    "volumes": Reader(
+        image_folders.detect_volumes,
+        image_folders.find_volumes,
+        image_folders.read_study,
+        recognized_by="NIfTI, NRRD, MHA or MHD files",
+        channels_by="a word in the name: `_CT`, `_PET`, `_T1ce`, ... or none for one channel",
+        values_by="`ingest.labels`; several masks: their names, by `ingest.outlines`",
+    ),
+    "pictures": Reader(
+        image_folders.detect_pictures,
+        image_folders.find_pictures,
+        image_folders.read_study,
+        recognized_by="PNG, JPEG, TIFF or BMP files",
+        channels_by="`gray`, or `red`, `green`, `blue`",
+        values_by="white or any one color is the only label; gray values are `ingest.labels`",
+    ),
 }
 
 

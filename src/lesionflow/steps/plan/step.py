@@ -37,7 +37,7 @@ def run(
     measure = partial(measure_facts, inputs["cases"], dataset)
     measured = map_cases(measure, case_ids, name=str, workers=settings.workers, what="Measuring cases")
     # Loaded beside the workers, torch takes no time of its own.
-    from lesionflow.models import ARCHITECTURES, size_multiple
+    from lesionflow.models import find_architecture, size_multiple
 
     facts = []
     for _, result in measured:
@@ -51,7 +51,7 @@ def run(
         **_decided(config.model_dump(exclude={"architecture", "inference", "keep_within_fraction"})),
         architecture=architecture,
         size_multiple=size_multiple(architecture),
-        offered=ARCHITECTURES[architecture.name].dimensions,
+        offered=find_architecture(architecture.name).dimensions,
         memory_mb=partial(_memory_mb, dataset),
         inference=InferencePlan.model_validate(config.inference.model_dump()),
     )

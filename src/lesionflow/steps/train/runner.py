@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from lesionflow.models import ARCHITECTURES
+from lesionflow.models import find_architecture
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps.train.batches import make_data
 from lesionflow.steps.train.coarse_stage import FIRST_SHARE, add_coarse_predictions, coarse_tasks, shrink_cases
@@ -34,7 +34,7 @@ def make_recipe(task: TrainingTask, max_minutes: float) -> Recipe:
     names = {field.name for field in fields(Recipe)}
     given = {**task.config.model_dump(), **task.config.transfer.model_dump(), "max_minutes": max_minutes}
     values = {name: value for name, value in given.items() if name in names}
-    encoder = ARCHITECTURES[task.plan.architecture.name].encoder
+    encoder = find_architecture(task.plan.architecture.name).encoder
     return Recipe(**values, encoder=encoder, probability_threshold=task.plan.inference.probability_threshold)
 
 

@@ -1,6 +1,9 @@
 """Which layout a folder has: recognized by itself, said, and forceable."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -11,7 +14,9 @@ from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import ConfigError, InputError
 from lesionflow.io.images.nifti import write_mask, write_volume
 from lesionflow.io.layouts.recognition import READERS, recognize
-from support.dicom_factory import write_series
+from lesionflow.io.rules import ReadingRules, SeriesRule
+from support import dicom_factory
+from support.dicom_factory import OBLIQUE, ORIGIN_MM, SPACING_MM, write_series
 
 GRID = Geometry.from_parts((3, 4, 5), (2.0, 0.8, 0.5), (1.0, 2.0, 3.0))
 
@@ -53,28 +58,89 @@ def write_brats(folder):
         (mask if what == "seg" else volume)(folder / "BraTS19_A_1" / f"BraTS19_A_1_{what}.nii.gz")
 
 
+def write_dicom(folder):
+    series = write_series(folder / "p1" / "CT")
+    dicom_factory.write_segmentation(folder / "p1" / "SEG", series, {"tumor": np.ones(dicom_factory.SHAPE, bool)})
+
+
+class Example(NamedTuple):
+    """A study as its layout has it, what it is read by, and where its voxels lie: each layout needs one."""
+
+    write: Callable[[Path], object]
+    rules: ReadingRules
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+
+
+def _rules(channel, modality, outlines=()):
+    return ReadingRules({channel: SeriesRule(modality)}, channel, {"tumor": 1}, outlines)
+
+
+BY_NAME = (("tumor", "tumor"), (".*", "tumor"))
+OF_DICOM = (dicom_factory.SHAPE, dicom_factory.affine_by_hand(SPACING_MM, OBLIQUE, ORIGIN_MM))
+#: Nothing says how large a picture's pixels are.
+UNKNOWN_SPACING = ((1, 4, 5), np.diag([1.0, 1.0, 1.0, 1.0])[[2, 1, 0, 3]])
 LAYOUTS = {
-    "decathlon": write_decathlon,
-    "nnunet": write_nnunet,
-    "mask_series": write_mask_series,
-    "dicom": lambda folder: write_series(folder / "p1" / "CT"),
-    "brats": write_brats,
-    "volumes": lambda folder: (volume(folder / "images" / "a.nii.gz"), mask(folder / "masks" / "a.nii.gz")),
-    "pictures": lambda folder: (picture(folder / "images" / "a.png"), picture(folder / "masks" / "a.png")),
+    "decathlon": Example(write_decathlon, _rules("CT", "CT"), GRID.shape, GRID.affine),
+    "nnunet": Example(write_nnunet, _rules("CT", "CT"), GRID.shape, GRID.affine),
+    "mask_series": Example(write_mask_series, _rules("CT", "CT", BY_NAME), *OF_DICOM),
+    "dicom": Example(write_dicom, _rules("CT", "CT", BY_NAME), *OF_DICOM),
+    "brats": Example(write_brats, _rules("FLAIR", "MR", BY_NAME), GRID.shape, GRID.affine),
+    "volumes": Example(
+        lambda folder: (volume(folder / "images" / "a.nii.gz"), mask(folder / "masks" / "a.nii.gz")),
+        _rules("CT", "CT"),
+        GRID.shape,
+        GRID.affine,
+    ),
+    "pictures": Example(
+        lambda folder: (picture(folder / "images" / "a.png"), picture(folder / "masks" / "a.png")),
+        _rules("gray", "OT"),
+        *UNKNOWN_SPACING,
+    ),
 }
+
+
+def example_of(name):
+    assert name in LAYOUTS, (
+        f"Expected an example of the layout {name} in LAYOUTS of tests/unit/io/layouts/test_recognition.py, found none: add "
+        "what writes a study of it, and the shape and affine that it is read with."
+    )
+    return LAYOUTS[name]
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_every_layout_is_told_from_all_others(tmp_path, name):
-    LAYOUTS[name](tmp_path / "raw")
+    example_of(name).write(tmp_path / "raw")
     layout = recognize(tmp_path / "raw")
     assert (layout.name, layout.folder) == (name, tmp_path / "raw")
     assert [source.fault for source in READERS[name].find(layout.folder)] == [None]
+    # A more particular layout, which is asked first, must not take it.
+    asked_before = list(READERS)[: list(READERS).index(name)]
+    assert not [other for other in asked_before if READERS[other].detect(layout.folder)]
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_layout_is_read_where_its_voxels_lie(tmp_path, name):
+    example = example_of(name)
+    example.write(tmp_path / "raw")
+    (source,) = READERS[name].find(tmp_path / "raw")
+    study = READERS[name].read(source, example.rules, name="c-1")
+    (channel,) = example.rules.channels
+    for found in (study.volumes[channel], study.mask):
+        assert found.geometry.shape == example.shape
+        np.testing.assert_allclose(found.geometry.affine, example.affine, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_layout_says_for_the_docs_how_it_is_told(name):
+    reader = READERS[name]
+    for field in ("recognized_by", "channels_by", "values_by"):
+        assert getattr(reader, field), f"Expected {field} of the layout {name} for its row in the docs, found nothing."
 
 
 @pytest.mark.parametrize("name", ["decathlon", "nnunet"])
 def test_a_declared_layout_is_found_below_folders_that_hold_nothing_else(tmp_path, name):
-    LAYOUTS[name](tmp_path / "raw" / "Task06_Lung" / "inner")
+    LAYOUTS[name].write(tmp_path / "raw" / "Task06_Lung" / "inner")
     layout = recognize(tmp_path / "raw")
     assert (layout.name, layout.folder) == (name, tmp_path / "raw" / "Task06_Lung" / "inner")
 
@@ -97,12 +163,12 @@ def test_what_lies_there_is_counted(tmp_path):
 
 
 def test_of_volumes_and_pictures_those_are_taken_that_have_masks(tmp_path):
-    LAYOUTS["volumes"](tmp_path / "raw")
+    LAYOUTS["volumes"].write(tmp_path / "raw")
     for number in range(3):
         picture(tmp_path / "raw" / "thumbnails" / f"{number}.png")
     assert recognize(tmp_path / "raw").name == "volumes"
     volume(tmp_path / "slices" / "truth" / "a.nii.gz")
-    LAYOUTS["pictures"](tmp_path / "slices")
+    LAYOUTS["pictures"].write(tmp_path / "slices")
     assert recognize(tmp_path / "slices").name == "pictures"
 
 

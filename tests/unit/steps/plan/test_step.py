@@ -59,7 +59,10 @@ def test_decisions_follow_from_the_training_cases_alone(inputs, tmp_path):
     }
 
 
-@pytest.mark.parametrize(("network", "dimensions", "why"), [("unet", 2, "has 5 slices"), ("table_unet", 3, "no other")])
+@pytest.mark.parametrize(
+    ("network", "dimensions", "why"),
+    [("unet", 2, "has 5 slices"), ("brats2020_unet", 3, "no other"), ("table_unet", 3, "no other")],
+)
 def test_slices_or_volumes_may_be_left_to_the_data(inputs, tmp_path, network, dimensions, why):
     changes = {"dimensions": "auto", "memory_budget_mb": 8000}
     if network != "unet":

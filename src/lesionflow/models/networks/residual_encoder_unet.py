@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lesionflow.models.architecture import Architecture
 from lesionflow.models.blocks import (
     AVERAGES,
     CONVOLUTIONS,
@@ -199,3 +200,21 @@ class ResidualEncoderUNet(nn.Module):
             if level < len(self.heads) and (self.training or level == 0):
                 outputs.append(self.heads[level](features))
         return tuple(reversed(outputs)) if len(outputs) > 1 else outputs[0]
+
+
+ARCHITECTURE = Architecture(
+    name="residual_encoder_unet",
+    build=ResidualEncoderUNet,
+    dimensions=(2, 3),
+    small_options={
+        "base_channels": 4,
+        "depth": 2,
+        "normalization": "instance",
+        "activation": "leaky_relu",
+        "dropout_fraction": 0.0,
+        "n_blocks": [1, 2, 2],
+    },
+    encoder=r"(stem|down)\.",
+    what="nnU-Net's residual encoder, a head at each depth of the decoder: the default of the GPU presets",
+    weights="equal to dynamic-network-architectures 0.4.4: 105,890,726 (2D, six halvings), 102,339,311 (3D, five)",
+)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lesionflow.models.architecture import Architecture
 from lesionflow.models.blocks import expect_rare
 
 WIDTHS = (32, 64, 128, 256)
@@ -55,3 +56,20 @@ def _pair(in_channels: int, out_channels: int) -> nn.Sequential:
         nn.Conv3d(out_channels, out_channels, 3, padding=1),
         nn.ReLU(inplace=True),
     )
+
+
+def _build(in_channels: int, out_channels: int, dimensions: int) -> nn.Module:  # noqa: ARG001 - it exists in 3D alone
+    return Brats2020UNet(in_channels, out_channels)
+
+
+ARCHITECTURE = Architecture(
+    name="brats2020_unet",
+    build=_build,
+    dimensions=(3,),
+    small_options={},
+    encoder=r"down\.",
+    what="Table I of the BraTS paper, all kernels 3 x 3 x 3",
+    weights="as its docstring says",
+    halvings=3,
+    formerly=("table_unet",),
+)

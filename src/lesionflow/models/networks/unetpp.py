@@ -11,6 +11,7 @@ References:
 import torch
 from torch import Tensor, nn
 
+from lesionflow.models.architecture import Architecture
 from lesionflow.models.blocks import (
     CONVOLUTIONS,
     POOLINGS,
@@ -23,7 +24,7 @@ from lesionflow.models.blocks import (
     expect_rare,
     initialize,
 )
-from lesionflow.models.unet import AttentionGate
+from lesionflow.models.networks.unet import AttentionGate
 
 
 class UNetPlusPlus(nn.Module):
@@ -109,3 +110,22 @@ class UNetPlusPlus(nn.Module):
         if len(outputs) == 1:
             return outputs[0]
         return outputs if self.training else torch.stack(outputs).mean(dim=0)
+
+
+ARCHITECTURE = Architecture(
+    name="unetpp",
+    build=UNetPlusPlus,
+    dimensions=(2, 3),
+    small_options={
+        "base_channels": 4,
+        "depth": 2,
+        "normalization": "instance",
+        "activation": "leaky_relu",
+        "residual": False,
+        "dropout_fraction": 0.0,
+        "attention": True,
+    },
+    encoder=r"blocks\.\d+_0\.",
+    what="U-Net++ (Zhou 2018): nested dense skips, optionally attention; in training each head has its own loss, afterwards "
+    "their mean speaks",
+)

@@ -4,9 +4,10 @@ References:
     U-Net on a ResNet: Iglovikov and Shvets 2018, arXiv:1801.05746.
 """
 
+from lesionflow.models.architecture import Architecture
 from lesionflow.models.blocks import Activation, Dimensions, Normalization
-from lesionflow.models.encoder_unet import EncoderUNet
 from lesionflow.models.encoders.resnet import RESNETS, ResNetEncoder
+from lesionflow.models.networks.encoder_unet import EncoderUNet
 
 
 class ResNetUNet(EncoderUNet):
@@ -43,3 +44,21 @@ class ResNetUNet(EncoderUNet):
             decoder_channels=decoder_channels, normalization=normalization, activation=activation,
             dropout_fraction=dropout_fraction,
         )  # fmt: skip
+
+
+ARCHITECTURE = Architecture(
+    name="resnet_unet",
+    build=ResNetUNet,
+    dimensions=(2, 3),
+    small_options={
+        "encoder": "resnet10",
+        "decoder_channels": 4,
+        "normalization": "instance",
+        "activation": "leaky_relu",
+        "dropout_fraction": 0.0,
+    },
+    encoder=r"encoder\.",
+    what="U-Net on ResNet-10, -18, -34 or -50, named as torchvision and MedicalNet name their weights",
+    weights="encoders equal to torchvision's without its classifier",
+    halvings=5,
+)

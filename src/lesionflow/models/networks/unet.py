@@ -5,9 +5,13 @@ References:
     attention gates, Oktay et al. 2018, arXiv:1804.03999.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from lesionflow.models.architecture import Architecture
 from lesionflow.models.blocks import (
     CONVOLUTIONS,
     POOLINGS,
@@ -117,3 +121,37 @@ class UNet(nn.Module):
         """Return both in one tensor; on its own, so that nothing holds the two while the convolutions run."""
         weighed = self.gates[level](skip, above) if len(self.gates) else skip
         return torch.cat([weighed, above], dim=1)
+
+
+_SMALL: Mapping[str, Any] = {
+    "base_channels": 4,
+    "depth": 2,
+    "normalization": "instance",
+    "activation": "leaky_relu",
+    "residual": False,
+    "dropout_fraction": 0.0,
+}
+
+ARCHITECTURE = Architecture(
+    name="unet",
+    build=UNet,
+    dimensions=(2, 3),
+    small_options=_SMALL,
+    encoder=r"down\.",
+    what="Ronneberger 2015: depth, width, normalization, activation, residual blocks and dropout are options",
+    weights="counted by hand in the tests",
+)
+
+
+def _with_attention(in_channels: int, out_channels: int, dimensions: Dimensions, **options: Any) -> nn.Module:
+    return UNet(in_channels, out_channels, dimensions, attention=True, **options)
+
+
+ATTENTION = Architecture(
+    name="attention_unet",
+    build=_with_attention,
+    dimensions=(2, 3),
+    small_options=_SMALL,
+    encoder=r"down\.",
+    what="U-Net with attention gates on the skip connections (Oktay 2018)",
+)

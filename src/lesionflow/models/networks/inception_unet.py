@@ -10,10 +10,13 @@ References:
     10.1007/978-3-319-46723-8_49.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from lesionflow.models.architecture import Architecture
 from lesionflow.models.blocks import expect_rare
 
 KERNELS = (1, 3, 5)
@@ -97,3 +100,18 @@ class InceptionUNet(nn.Module):
 
 def _branch(width: int) -> int:
     return max(width // 4, 1)
+
+
+def _build(in_channels: int, out_channels: int, dimensions: int, **options: Any) -> nn.Module:  # noqa: ARG001 - 3D alone
+    return InceptionUNet(in_channels, out_channels, **options)
+
+
+ARCHITECTURE = Architecture(
+    name="inception_unet",
+    build=_build,
+    dimensions=(3,),
+    small_options={"base_channels": 4, "depth": 2, "dropout_fraction": 0.0},
+    encoder=r"(stem|down)\.",
+    what="the inception 3D U-Net: kernels 1, 3, 5; heads of several depths added",
+    weights="10,185,262 with 26 channels at the top (the paper: about 10.5 million)",
+)

@@ -1,8 +1,9 @@
 """A U-Net on an EfficientNet encoder that may start from weights learned elsewhere (`train.transfer`)."""
 
+from lesionflow.models.architecture import Architecture
 from lesionflow.models.blocks import Activation, Dimensions, Normalization
-from lesionflow.models.encoder_unet import EncoderUNet
 from lesionflow.models.encoders.efficientnet import EFFICIENTNETS, EfficientNetEncoder
+from lesionflow.models.networks.encoder_unet import EncoderUNet
 
 
 class EfficientNetUNet(EncoderUNet):
@@ -44,3 +45,22 @@ class EfficientNetUNet(EncoderUNet):
             decoder_channels=decoder_channels, normalization=normalization, activation=activation,
             dropout_fraction=dropout_fraction,
         )  # fmt: skip
+
+
+ARCHITECTURE = Architecture(
+    name="efficientnet_unet",
+    build=EfficientNetUNet,
+    dimensions=(2,),
+    small_options={
+        "encoder": "efficientnet-b0",
+        "drop_connect_fraction": 0.0,
+        "decoder_channels": 4,
+        "normalization": "instance",
+        "activation": "leaky_relu",
+        "dropout_fraction": 0.0,
+    },
+    encoder=r"encoder\.",
+    what="U-Net on EfficientNet-b0 to -b7, named as EfficientNet-PyTorch and MONAI's published files name their weights",
+    weights="encoders equal to torchvision's without its classifier and the 1-kernel before it: 3,595,388 for b0",
+    halvings=5,
+)

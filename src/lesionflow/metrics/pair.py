@@ -1,0 +1,80 @@
+"""Two masks that are compared, and what a metric is: a figure of something that is measured on them once."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lesionflow.data.geometry import SpacingMm
+from lesionflow.metrics.boxes import bounding_box
+
+Measured = TypeVar("Measured")
+
+
+class MaskPair:
+    """A reference and a predicted mask, cut to the box around both: air around them costs nothing.
+
+    Args:
+        reference: Bool (slice, row, column).
+        predicted: Bool, same shape, same grid.
+        spacing_mm: (slice, row, column) spacing.
+
+    Attributes:
+        n_outside: Voxels of the image beyond the box, in neither mask.
+        voxel_ml: Volume of a voxel.
+        is_flat: A single slice stands for a 2D image.
+
+    Raises:
+        ValueError: When the shapes differ.
+
+    Examples:
+        >>> pair = MaskPair([[[1, 1, 0, 0, 0]]], [[[0, 1, 0, 0, 0]]], (2.0, 1.0, 5.0))
+        >>> pair.reference.shape, pair.n_outside, pair.voxel_ml
+        ((1, 1, 2), 3, 0.01)
+    """
+
+    def __init__(self, reference: ArrayLike, predicted: ArrayLike, spacing_mm: SpacingMm) -> None:
+        ours, theirs = np.asarray(reference, dtype=bool), np.asarray(predicted, dtype=bool)
+        if ours.shape != theirs.shape:
+            raise ValueError(f"Expected two masks of one shape, found {ours.shape} and {theirs.shape}.")
+        box = bounding_box(ours, theirs) or (slice(0, 1),) * ours.ndim
+        self.reference, self.predicted = ours[box], theirs[box]
+        self.spacing_mm = spacing_mm
+        self.n_outside = ours.size - self.reference.size
+        self.voxel_ml = float(np.prod(spacing_mm)) / 1000.0
+        self.is_flat = ours.shape[0] == 1
+        self._measured: dict[Callable[[MaskPair], Any], Any] = {}
+
+    def once(self, measure: Callable[["MaskPair"], Measured]) -> Measured:
+        """Measure something on the pair when it is first asked for, and remember it.
+
+        Args:
+            measure: A module's function: what is made anew at each call is remembered by nobody.
+        """
+        if measure not in self._measured:
+            self._measured[measure] = measure(self)
+        found: Measured = self._measured[measure]
+        return found
+
+
+class Metric(NamedTuple):
+    """A metric: how it is computed, what it may be, and what it says of empty masks.
+
+    `direction` tells whether more is better (+1), worse (-1) or neither (0); `empty` what an empty mask gives, in words.
+    `figure` takes what `measure` finds on a pair, where other metrics find it too. It is never below `lower` or above
+    `upper`, unless it is NaN; its docstring's first sentence is the metric's row in the docs.
+    """
+
+    name: str
+    unit: str
+    direction: int
+    empty: str
+    measure: Callable[[MaskPair], Any]
+    figure: Callable[[Any], float]
+    lower: float
+    upper: float
+
+    def of(self, pair: MaskPair) -> float:
+        """Return the metric of a pair; NaN where it is undefined."""
+        return self.figure(pair.once(self.measure))
