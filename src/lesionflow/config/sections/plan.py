@@ -25,7 +25,7 @@ class ArchitectureConfig(Section):
     made_anew: ClassVar = MadeAnew.PLAN
 
     name: str
-    """The network, by its name in docs/training.md: `unet`, `residual_encoder_unet` ..."""
+    """The network, by its name in docs/training.md, such as `unet` or `residual_encoder_unet`."""
     options: dict[str, Any]
     """The network's own options, such as width and depth; each network has others, and all must be given."""
 

@@ -13,7 +13,7 @@ class EvaluateConfig(Section):
     n_bootstrap: Count
     """Resamples of patients behind each interval."""
     confidence_level: Level
-    """Of all intervals of the report."""
+    """How sure all intervals of the report are: 0.95 for 95 %."""
     seed: int
     """Source of the resamples."""
     n_worst_cases: Count
@@ -45,7 +45,7 @@ class PromoteConfig(Section):
     min_gain: float
     """The lower end of the interval of the gain over the champion must lie above this."""
     confidence_level: Level
-    """Of the interval of the gain."""
+    """How sure the interval of the gain is: 0.95 for 95 %."""
     n_bootstrap: Count
     """Resamples of patients behind that interval."""
     seed: int

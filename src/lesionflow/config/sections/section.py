@@ -28,11 +28,12 @@ class MadeAnew(StrEnum):
     CASES = "Every study is read again; arrays, plan and training follow where that gives other cases."
     CHECKS = "The cases are checked again; all else stays, unless other cases come into quarantine."
     SPLIT = (
-        "The split is made again, its test patients as they are; where it changes, training starts anew. Arrays stay."
+        "The split is made again, its test patients as they are; where it changes, the plan is measured again and training "
+        "starts anew."
     )
     ARRAYS = "The plan is decided again; where it changes, every array is made anew and training starts anew."
     PLAN = "The plan is decided again; where it changes, training starts anew. Arrays stay."
-    LIMIT = "Nothing: arrays that are made stay, only the limit is checked again."
+    LIMIT = "Only the limit is checked again. Arrays stay."
     TRAINING = "Training starts anew. Plan and arrays stay."
     SCORES = "The model is scored again. It stays as it is."
     REGISTRATION = "The model is registered under the name, and judged for promotion there. It stays as it is."

@@ -8,48 +8,48 @@ from lesionflow.config.sections.section import Auto, Count, Fraction, MadeAnew, 
 
 
 class AugmentationConfig(Section):
-    """Random changes of a training patch; each `probability` is by sample."""
+    """Random changes of a training patch; each probability is by sample."""
 
     made_anew: ClassVar = MadeAnew.TRAINING
 
     flip_probability: Fraction
-    """Of mirroring a patch, for each axis."""
+    """Probability that a patch is mirrored, for each axis."""
     rotation_degrees: Annotated[float, Field(ge=0.0, le=180.0)]
     """Largest rotation in plane, either way."""
     scale_fraction: Fraction
     """Sizes change by a factor from 1 / (1 + f) to 1 + f."""
     affine_probability: Fraction
-    """Of rotation and scale, together."""
+    """Probability of rotation and scale, together."""
     elastic_probability: Fraction
-    """Of a smooth deformation."""
+    """Probability of a smooth deformation."""
     elastic_amplitude_mm: NotNegative
     """Largest displacement of the deformation along an axis."""
     elastic_scale_mm: Positive
     """Distance over which the deformation varies."""
     noise_probability: Fraction
-    """Of added Gaussian noise."""
+    """Probability of added Gaussian noise."""
     noise_std: NotNegative
     """Largest standard deviation of the noise, in units of normalized intensity."""
     blur_probability: Fraction
-    """Of a Gaussian blur."""
+    """Probability of a Gaussian blur."""
     blur_sigma_mm: NotNegative
     """Largest sigma of the blur."""
     inversion_probability: Fraction
-    """Of light turned to dark and dark to light; for channels of kind `picture` alone."""
+    """Probability that light is turned to dark and dark to light; for channels of kind `picture` alone."""
     contrast_probability: Fraction
-    """Of a change of contrast."""
+    """Probability of a change of contrast."""
     contrast_fraction: NotNegative
     """Contrast changes by a factor from 1 / (1 + f) to 1 + f."""
     gamma_probability: Fraction
-    """Of a gamma curve."""
+    """Probability of a gamma curve."""
     gamma_fraction: NotNegative
     """Gamma lies from 1 / (1 + f) to 1 + f."""
     low_resolution_probability: Fraction
-    """Of being shrunk and enlarged again, as if scanned coarsely."""
+    """Probability that a patch is shrunk and enlarged again, as if scanned coarsely."""
     low_resolution_factor: Annotated[float, Field(ge=1.0)]
     """Largest factor of the shrinking."""
     hint_loss_probability: Fraction
-    """In a cascade: of a sample that is shown none of the first stage's predictions, so that the network does not lean on them alone."""
+    """In a cascade: probability that a sample is shown none of the first stage's predictions, lest the network lean on them alone."""
 
 
 class TransferConfig(Section):
@@ -109,7 +109,7 @@ class TrainConfig(Section):
     deterministic: bool
     """Whether operations are refused whose result varies between runs; on a GPU `true` is slower."""
     precision: Literal["auto", "float32", "bfloat16"]
-    """Of convolutions in training; `auto` takes what the device is built for."""
+    """Number format of convolutions in training; `auto` takes what the device is built for."""
     compile: bool | Auto
     """Whether `torch.compile` makes the training steps; `auto` on a GPU alone."""
     devices: Count
@@ -118,7 +118,7 @@ class TrainConfig(Section):
     """Machines that share every batch."""
     transfer: TransferConfig
     averaging_decay: Annotated[float, Field(ge=0.0, lt=1.0)]
-    """Of a moving average of the weights that is validated and kept in their place; 0 for the weights themselves."""
+    """Decay of a moving average of the weights that is validated and kept in their place; 0 keeps the weights themselves."""
     picture_every_epochs: Annotated[int, Field(ge=0)]
     """After how many epochs pictures of what is found go to MLflow; 0 for never."""
     augmentation: AugmentationConfig
