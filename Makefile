@@ -10,13 +10,14 @@ N_PACKAGES := $(shell grep -c "==" requirements.lock)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/lesionflow/__init__.py)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check serve ui bench image
+.PHONY: help setup demo test check presets serve ui bench image
 
 help:
 	@echo "make setup   the environment in .venv, from requirements.lock"
 	@echo "make demo    synthetic patients -> pipeline -> champion -> service -> a scored answer"
 	@echo "make test    what CI runs: linters, types, import contracts, all tests"
 	@echo "make check   linters, types and import contracts alone"
+	@echo "make presets params.yaml and the package's presets from their sources, docs/params.md"
 	@echo "make serve   the demonstration's champion over HTTP"
 	@echo "make ui      the demonstration's runs in the MLflow UI"
 	@echo "make bench   speed and memory beside the peers"
@@ -49,6 +50,12 @@ test: check
 	$(BIN)/coverage erase
 	@mkdir -p $(TEST_FILES)
 	PYTEST_DEBUG_TEMPROOT=$(TEST_FILES) $(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+presets: setup
+	$(BIN)/python -m lesionflow.config.presets.build
+	cp src/lesionflow/config/presets/phantom_ct.yaml params.yaml
+	$(BIN)/python -m lesionflow params reference > docs/params.md.partial
+	mv docs/params.md.partial docs/params.md
 
 demo: setup
 	$(BIN)/python -m lesionflow demo --workdir demo

@@ -1,6 +1,6 @@
 """The retraining pipeline: the nine steps on Kubeflow, or on this machine without Docker.
 
-python -m pipelines.retrain --local --params presets/phantom_ct.yaml --data DIR
+python -m pipelines.retrain --local --params phantom_ct --data DIR
 """
 
 import argparse
@@ -22,6 +22,7 @@ from components.split.component import split_step
 from components.train.component import train_step
 from components.validate.component import validate_step
 from lesionflow.config import load_params
+from lesionflow.config.presets import find_params
 from lesionflow.steps import STEPS
 
 PIPELINE_NAME = "lesionflow-retrain"
@@ -125,11 +126,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the pipeline from the command line."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.retrain", description=__doc__)
     parser.add_argument("--local", action="store_true", required=True, help="on this machine, without Docker")
-    parser.add_argument("--params", type=Path, required=True)
+    parser.add_argument("--params", required=True, help="a preset's name, or a params file")
     parser.add_argument("--data", type=Path, default=Path("data/raw"))
     parser.add_argument("--root", type=Path, default=Path(".kfp"))
     parsed = parser.parse_args(arguments)
-    outputs = run_locally(parsed.params, parsed.data, parsed.root)
+    outputs = run_locally(find_params(parsed.params), parsed.data, parsed.root)
     sys.stdout.write(f"Outputs lie in {outputs}\n")
     return 0
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lesionflow import __version__
-from lesionflow.cli import compare_commands, data_commands, demo, machine, model_commands, project
+from lesionflow.cli import compare_commands, data_commands, demo, machine, model_commands, params_commands, project
 from lesionflow.config import Settings, load_params
 from lesionflow.config.presets import find_params
 from lesionflow.errors import LesionFlowError
@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     data_commands.add_commands(commands)
     model_commands.add_commands(commands)
     compare_commands.add_commands(commands)
+    params_commands.add_commands(commands)
     machine.add_commands(commands)
     demo.add_commands(commands)
     for name, step in STEPS.items():

@@ -1,33 +1,23 @@
 """What may be set: one frozen class a params.yaml section, `Settings` from the environment, the presets. Nothing reads files of data."""
 
 from lesionflow.config.loading import load_params, load_section
-from lesionflow.config.sections import (
-    ArchitectureConfig,
-    AugmentationConfig,
+from lesionflow.config.sections import Params
+from lesionflow.config.sections.cases import ChannelRule, IngestConfig, OutlineRule, SplitConfig, ValidateConfig
+from lesionflow.config.sections.plan import ArchitectureConfig, InferenceConfig, PlanConfig, PreprocessConfig
+from lesionflow.config.sections.promotion import EvaluateConfig, PromoteConfig, RegisterConfig
+from lesionflow.config.sections.section import (
     Auto,
     ChannelKind,
-    ChannelRule,
     Count,
-    EvaluateConfig,
     Fraction,
-    InferenceConfig,
-    IngestConfig,
     Label,
-    OutlineRule,
-    Params,
-    PlanConfig,
+    MadeAnew,
     Positive,
-    PreprocessConfig,
-    PromoteConfig,
-    RegisterConfig,
     Section,
     Severity,
-    SplitConfig,
-    TrainConfig,
-    TransferConfig,
     Triple,
-    ValidateConfig,
 )
+from lesionflow.config.sections.train import AugmentationConfig, TrainConfig, TransferConfig
 from lesionflow.config.settings import Settings
 
 __all__ = [
@@ -42,6 +32,7 @@ __all__ = [
     "InferenceConfig",
     "IngestConfig",
     "Label",
+    "MadeAnew",
     "OutlineRule",
     "Params",
     "PlanConfig",

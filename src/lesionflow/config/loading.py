@@ -7,7 +7,8 @@ from typing import TypeVar
 import yaml
 from pydantic import ValidationError
 
-from lesionflow.config.sections import Params, Section
+from lesionflow.config.sections import Params
+from lesionflow.config.sections.section import Section
 from lesionflow.errors import ConfigError
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -50,10 +51,26 @@ def load_params(path: Path) -> dict[str, dict[str, object]]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         message = f"Expected a readable YAML params file at {path}, found: {error}. Name one with --params."
         raise ConfigError(message) from error
+    return check_params(values, str(path))
+
+
+def check_params(values: object, where: str) -> dict[str, dict[str, object]]:
+    """Check a whole params file's content.
+
+    Args:
+        values: What the file holds.
+        where: Which file, for the message.
+
+    Returns:
+        The sections as plain values.
+
+    Raises:
+        ConfigError: When they do not fit `Params`; the message lists each key that is missing, unknown or out of range.
+    """
     try:
         params = Params.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(_explain(error, str(path))) from error
+        raise ConfigError(_explain(error, where)) from error
     return params.model_dump(mode="json", by_alias=True)
 
 

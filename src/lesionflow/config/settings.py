@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from lesionflow.config.sections import Count
+from lesionflow.config.sections.section import Count
 
 
 class Settings(BaseSettings):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lesionflow.errors import ConfigError
 
-#: The presets that ship with the package, each a whole params file.
+#: The presets that ship with the package, each a whole params file, made by `build` from `sources/`.
 PRESETS = Path(__file__).resolve().parent
 
 
