@@ -1,7 +1,7 @@
 """What must be touched to add a thing, tried on a copy of the repository: these files are enough, and none may be left out.
 
-An addition is a row of `ADDITIONS`: its files, the tests that hold it, and for each file the test that fails without it and
-what that test says.
+An addition is a row of `ADDITIONS`: its files, the tests that hold it, and for each file the tests that fail without it and
+what they say. Tables of the docs are no file of it: `python -m docs.tables` makes them.
 """
 
 import os
@@ -27,29 +27,32 @@ class Edit(NamedTuple):
 
 
 class Omission(NamedTuple):
-    """An addition with a file as it is not right: left out (None) or of other content; the test that fails, and its words."""
+    """A file of an addition left out (None) or wrong: which tests then fail, and what each says."""
 
     file: str
-    instead: str | Edit | None
-    test: str
-    says: str
+    instead: str | None
+    fails: Mapping[str, str]
 
 
 class Addition(NamedTuple):
-    """A thing that can be added, the files that it takes, the tests that then pass, and what fails without each file.
-
-    `made` says which commands remake what is written by programs: the docs' tables.
-    """
+    """A thing that can be added: the files that it takes, the tests that then pass, and what fails where one is left out."""
 
     files: Mapping[str, str | Edit]
     tests: tuple[str, ...]
     omissions: tuple[Omission, ...]
-    made: tuple[tuple[str, ...], ...] = (("-m", "docs.tables"),)
 
+
+TABLES = "tests/contract/test_tables.py"
+#: Says of pages that they are outdated, until `python -m docs.tables` has been run.
+OUTDATED = f"{TABLES}::test_every_entry_has_its_row_in_the_docs"
 
 METRIC = "src/lesionflow/metrics/missed.py"
 VALUES = "tests/unit/metrics/test_values.py"
-METRIC_TEXT = '''"""What was missed."""
+EXAMPLES = "tests/contract/test_docstring_examples.py"
+METRIC_EXAMPLE = """    >>> n_missed_voxels(Counts(tp=2, fp=1, fn=3, tn=4))
+    3.0
+"""
+METRIC_TEXT = f'''"""What was missed."""
 
 import math
 
@@ -60,15 +63,14 @@ from lesionflow.metrics.pair import Metric
 def n_missed_voxels(voxels: Counts) -> float:
     """Number of the reference's voxels that are not predicted.
 
-    >>> n_missed_voxels(Counts(tp=2, fp=1, fn=3, tn=4))
-    3.0
-    """
+{METRIC_EXAMPLE}    """
     return float(voxels.fn)
 
 
 METRICS = (Metric("n_missed_voxels", "voxels", -1, "empty reference: 0", counts, n_missed_voxels, 0.0, math.inf),)
 '''
 
+NETWORKS = "tests/unit/models/test_architectures.py"
 NETWORK = "src/lesionflow/models/networks/plain_unet.py"
 NETWORK_TEXT = '''"""A convolution on the way down and one on the way up."""
 
@@ -77,7 +79,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lesionflow.models.architecture import Architecture
-from lesionflow.models.blocks import CONVOLUTIONS, POOLINGS, Dimensions
+from lesionflow.models.blocks import CONVOLUTIONS, POOLINGS, Dimensions, expect_rare
 
 
 class PlainUNet(nn.Module):
@@ -89,6 +91,7 @@ class PlainUNet(nn.Module):
         self.down = convolution(in_channels, base_channels, 3, padding=1)
         self.pool = POOLINGS[dimensions](2)
         self.output = convolution(base_channels + in_channels, out_channels, 1)
+        expect_rare(self.output)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map an image to logits of its size."""
@@ -107,7 +110,6 @@ ARCHITECTURE = Architecture(
     halvings=1,
 )
 '''
-NETWORKS_TEST = "tests/unit/models/test_architectures.py"
 
 ADDITIONS = {
     "metric": Addition(
@@ -117,59 +119,65 @@ ADDITIONS = {
         },
         tests=(
             VALUES,
-            "tests/contract/test_tables.py",
-            "tests/contract/test_docstring_examples.py",
+            f"{EXAMPLES}::test_every_metrics_function_has_an_example",
+            f"{OUTDATED}[metrics: n_missed_voxels]",
         ),
         omissions=(
             Omission(
                 VALUES,
                 None,
-                "test_every_metric_has_its_value_by_hand[n_missed_voxels]",
-                "Expected a row for the metric n_missed_voxels in ROWS of tests/unit/metrics/test_values.py, found none: add",
+                {
+                    f"{VALUES}::test_every_metric_has_its_value_by_hand[n_missed_voxels]": "Expected a row for the metric "
+                    "n_missed_voxels in ROWS of tests/unit/metrics/test_values.py, found none: add the value",
+                },
             ),
-            Omission(METRIC, None, "test_every_row_is_of_a_metric", "n_missed_voxels"),
+            Omission(METRIC, None, {f"{VALUES}::test_every_row_is_of_a_metric": "n_missed_voxels"}),
             Omission(
                 METRIC,
-                METRIC_TEXT.replace("0.0, math.inf)", "0.0, 5.0)"),
-                "test_no_metric_leaves_its_bounds",
-                "Expected n_missed_voxels in 0.0..5.0, found",
-            ),
-            Omission(
-                METRIC,
-                METRIC_TEXT.replace("    >>> n_missed_voxels(Counts(tp=2, fp=1, fn=3, tn=4))\n    3.0\n", ""),
-                "test_every_metrics_function_has_an_example[n_missed_voxels]",
-                "Expected an example with a number computed by hand in the docstring of n_missed_voxels, found none.",
+                METRIC_TEXT.replace("0.0, math.inf)", "0.0, 5.0)").replace(METRIC_EXAMPLE, ""),
+                {
+                    f"{VALUES}::test_no_metric_leaves_its_bounds": "Expected n_missed_voxels in 0.0..5.0, found",
+                    f"{EXAMPLES}::test_every_metrics_function_has_an_example[n_missed_voxels]": "Expected an example with a "
+                    "number computed by hand in the docstring of n_missed_voxels, found none.",
+                },
             ),
         ),
     ),
     "network": Addition(
         files={NETWORK: NETWORK_TEXT},
-        tests=(NETWORKS_TEST, "tests/contract/test_tables.py"),
+        tests=(
+            f"{NETWORKS}::test_every_network_module_declares_an_architecture_of_its_own[plain_unet]",
+            f"{NETWORKS}::test_networks_stand_by_name_whatever_their_modules_are_called",
+            f"{NETWORKS}::test_logits_have_the_size_of_the_input_and_every_weight_learns[plain_unet-2]",
+            f"{NETWORKS}::test_logits_have_the_size_of_the_input_and_every_weight_learns[plain_unet-3]",
+            f"{NETWORKS}::test_reloaded_weights_predict_the_same[plain_unet-3]",
+            f"{NETWORKS}::test_the_encoder_is_the_way_down_and_nothing_else[plain_unet]",
+            f"{NETWORKS}::test_a_fresh_network_takes_tumor_for_rare[plain_unet-3]",
+            f"{OUTDATED}[networks: plain_unet]",
+        ),
         omissions=(
             Omission(
                 NETWORK,
                 NETWORK_TEXT.partition("ARCHITECTURE =")[0],
-                "test_every_network_module_declares_an_architecture_of_its_own[plain_unet]",
-                "Expected an Architecture at the top of src/lesionflow/models/networks/plain_unet.py, found 0",
+                {
+                    f"{NETWORKS}::test_every_network_module_declares_an_architecture_of_its_own[plain_unet]": "Expected an "
+                    "Architecture at the top of src/lesionflow/models/networks/plain_unet.py, found 0",
+                },
             ),
             Omission(
                 NETWORK,
-                NETWORK_TEXT.replace("padding=1", "padding=0"),
-                "test_logits_have_the_size_of_the_input_and_every_weight_learns[plain_unet-3]",
-                "plain_unet",
-            ),
-            Omission(
-                NETWORK,
-                NETWORK_TEXT.replace('"one halving, for tests"', '""'),
-                "test_every_network_module_declares_an_architecture_of_its_own[plain_unet]",
-                "Expected a sentence about plain_unet for the docs (`what`), found none.",
+                NETWORK_TEXT.replace("padding=1", "padding=0").replace('"one halving, for tests"', '""'),
+                {
+                    f"{NETWORKS}::test_logits_have_the_size_of_the_input_and_every_weight_learns[plain_unet-3]": "Sizes of "
+                    "tensors must match",
+                    f"{NETWORKS}::test_every_network_module_declares_an_architecture_of_its_own[plain_unet]": "Expected a "
+                    "sentence about plain_unet for the docs (`what`), found none.",
+                },
             ),
         ),
     ),
 }
 OMITTED = [(name, number) for name, addition in ADDITIONS.items() for number in range(len(addition.omissions))]
-#: Of the tests of a table, those that look at an entry by its name, and those of the table as a whole.
-ABOUT = {"metric": "n_missed_voxels or order or bounds or row", "network": "plain_unet or stand"}
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +192,7 @@ def copy(tmp_path_factory) -> Path:
 
 
 def _tracked() -> list[str]:
-    listed = subprocess.run(["git", "ls-files", "--", *COPIED], cwd=REPO, capture_output=True, text=True)
+    listed = subprocess.run(["git", "ls-files", "--", *COPIED], check=False, cwd=REPO, capture_output=True, text=True)
     if listed.returncode == 0 and listed.stdout:
         return listed.stdout.splitlines()
     found = (path for top in COPIED for path in [REPO / top, *(REPO / top).rglob("*")])
@@ -195,7 +203,9 @@ def _run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     # What measures the coverage of these tests shall not measure the copy.
     environment = {name: value for name, value in environment.items() if not name.startswith(("COV_", "COVERAGE_"))}
-    return subprocess.run([sys.executable, *arguments], cwd=copy, env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, *arguments], check=False, cwd=copy, env=environment, capture_output=True, text=True
+    )
 
 
 def _write(copy: Path, name: str, content: str | Edit | None) -> None:
@@ -209,9 +219,9 @@ def _write(copy: Path, name: str, content: str | Edit | None) -> None:
         path.write_text(content, encoding="utf-8")
 
 
-def _restore(copy: Path, addition: Addition) -> None:
+def _restore(copy: Path) -> None:
     pages = [str(page.relative_to(REPO)) for page in (REPO / "docs").rglob("*.md")]
-    for name in (*addition.files, *pages):
+    for name in (*pages, *(name for addition in ADDITIONS.values() for name in addition.files)):
         if (REPO / name).exists():
             shutil.copyfile(REPO / name, copy / name)
         else:
@@ -223,43 +233,39 @@ def _add(copy: Path, addition: Addition, omission: Omission | None = None) -> No
         _write(copy, name, omission.instead if omission and omission.file == name else content)
 
 
-def _make(copy: Path, addition: Addition) -> None:
-    for command in addition.made:
-        done = _run(copy, *command)
-        assert done.returncode == 0, done.stderr
-
-
-def _test(copy: Path, name: str, *tests: str) -> str:
-    """Run tests of the copy; those alone that look at what was added."""
-    chosen = ["-k", ABOUT[name]] if name in ABOUT else []
-    done = _run(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:cov", "--tb=short", *chosen, *tests)
-    return f"{done.returncode}\n{done.stdout}{done.stderr}"
+def _test(copy: Path, *tests: str) -> tuple[int, str]:
+    done = _run(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:cov", "--tb=short", *tests)
+    return done.returncode, f"{done.stdout}{done.stderr}"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ADDITIONS)
-def test_these_files_are_enough_to_add_a(name: str, copy: Path) -> None:
-    addition = ADDITIONS[name]
-    _add(copy, addition)
+def test_these_files_are_enough_and_docs_made_anew(copy: Path) -> None:
+    """All additions at once, as each takes its time to import what it is added to."""
     try:
-        outdated = _test(copy, name, "tests/contract/test_tables.py")
-        assert "Run `python -m docs.tables`" in outdated, outdated
-        _make(copy, addition)
-        told = _test(copy, name, *addition.tests)
-        assert told.startswith("0\n"), told
+        for addition in ADDITIONS.values():
+            _add(copy, addition)
+        rows = [test for addition in ADDITIONS.values() for test in addition.tests if test.startswith(OUTDATED)]
+        failed, told = _test(copy, *rows)
+        assert failed, told
+        assert told.count("FAILED") == told.count("AssertionError: Run `python -m docs.tables`") == len(rows), told
+        made = _run(copy, "-m", "docs.tables")
+        assert made.returncode == 0, made.stderr
+        failed, told = _test(copy, *{test: None for addition in ADDITIONS.values() for test in addition.tests}, TABLES)
+        assert not failed, told
     finally:
-        _restore(copy, addition)
+        _restore(copy)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "number"), OMITTED, ids=[f"{name} {number}" for name, number in OMITTED])
 def test_what_is_left_out_fails_a_test_that_says_what_to_add(name: str, number: int, copy: Path) -> None:
-    addition = ADDITIONS[name]
-    omission = addition.omissions[number]
-    _add(copy, addition, omission)
+    omission = ADDITIONS[name].omissions[number]
     try:
-        told = _test(copy, name, *addition.tests)
-        assert f"::{omission.test}" in told.partition("short test summary info")[2], told
-        assert omission.says in told, told
+        _add(copy, ADDITIONS[name], omission)
+        _, told = _test(copy, *omission.fails)
+        failed = told.partition("short test summary info")[2]
+        for test, says in omission.fails.items():
+            assert f"FAILED {test}" in failed, told
+            assert says in told, told
     finally:
-        _restore(copy, addition)
+        _restore(copy)
