@@ -6,11 +6,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.made-from-lock
 # pytest removes there what older sessions left, so other projects' remains, which may not be removable, stay out of it.
 TEST_FILES := $(or $(TMPDIR),/tmp)/lesionflow-tests-$(shell id -u)
+# Whole modules of tests go to one of so many processes: what a module makes once, it makes once.
+N_TESTERS ?= 2
 N_PACKAGES := $(shell grep -c "==" requirements.lock)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/lesionflow/__init__.py)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check presets serve ui bench image
+.PHONY: help setup demo test check presets serve ui bench image docs release
 
 help:
 	@echo "make setup   the environment in .venv, from requirements.lock"
@@ -49,7 +51,8 @@ check: setup
 test: check
 	$(BIN)/coverage erase
 	@mkdir -p $(TEST_FILES)
-	PYTEST_DEBUG_TEMPROOT=$(TEST_FILES) $(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	PYTEST_DEBUG_TEMPROOT=$(TEST_FILES) $(BIN)/python -m pytest -n $(N_TESTERS) --dist loadfile \
+		--cov --cov-report=term:skip-covered
 
 presets: setup
 	$(BIN)/python -m lesionflow.config.presets.build
@@ -72,8 +75,6 @@ bench: setup
 image:
 	docker build -f containers/Dockerfile --target cpu -t lesionflow:$(VERSION)-cpu .
 	docker build -f containers/Dockerfile --target gpu -t lesionflow:$(VERSION)-gpu .
-
-.PHONY: docs release
 
 # The theme speaks of its successor at each build.
 docs: setup
