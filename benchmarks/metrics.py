@@ -9,7 +9,7 @@ from benchmarks.timing import compare, show
 from lesionflow.evaluation.comparison import compare_tables
 from lesionflow.evaluation.statistics import estimate_means
 from lesionflow.metrics import HEADLINE, METRICS, score_pair
-from lesionflow.metrics.detection import THRESHOLDS, detect
+from lesionflow.metrics.detection import THRESHOLDS, detect_lesions
 from lesionflow.metrics.surface import measure_surfaces
 
 SHAPE, SPACING = (300, 512, 512), (2.5, 0.8, 0.8)
@@ -51,7 +51,8 @@ def run() -> None:
     )
     likely = predicted * np.float32(0.97)
     show(
-        f"{title}: FROC at {len(THRESHOLDS)} thresholds", compare({"lesionflow": lambda: detect(reference, likely)}, 3)
+        f"{title}: FROC at {len(THRESHOLDS)} thresholds",
+        compare({"lesionflow": lambda: detect_lesions(reference, likely)}, 3),
     )
     random = np.random.default_rng(0)
     names = [f"m{i}" for i in range(20)]

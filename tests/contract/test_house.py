@@ -21,9 +21,6 @@ CONVENTIONAL = {
     "read_volume": "what `io.images` asks every format for",
     "run": "what STEPS asks every step for",
 }
-#: Rules broken in rooms that are being rebuilt: a debt, to be paid by name. An entry that is paid fails until it is gone.
-TOO_LONG = {"prediction/study.py", "training/trainer.py"}
-HOMONYMS = {"choose", "unpack"}
 #: A docstring of fewer words says one half.
 FEWEST_WORDS = 8
 #: Words by which a sentence draws a line.
@@ -80,9 +77,8 @@ def test_every_package_says_what_belongs_in_it_and_what_does_not() -> None:
 def test_no_module_is_long() -> None:
     lengths = {name_of(path): len(path.read_text().splitlines()) for path in FILES}
     too_long = {name: n for name, n in lengths.items() if n > MOST_LINES}
-    found = [f"{name} has {n} lines: part it" for name, n in too_long.items() if name not in TOO_LONG]
+    found = [f"{name} has {n} lines: part it" for name, n in too_long.items()]
     assert not found, lists(found)
-    assert not TOO_LONG - set(too_long), "these are short by now: take them from the list"
 
 
 def test_no_function_is_long() -> None:
@@ -127,9 +123,8 @@ def test_a_modules_name_says_what_it_holds() -> None:
 
 def test_a_name_stands_for_one_thing() -> None:
     twice = {name: places for name, places in definitions().items() if len(places) > 1}
-    found = {name: places for name, places in twice.items() if name not in {*CONVENTIONAL, *HOMONYMS}}
+    found = {name: places for name, places in twice.items() if name not in CONVENTIONAL}
     assert not found, f"two things of one name: {found}; rename the less central one"
-    assert not HOMONYMS - set(twice), "these are parted by now: take them from the list"
 
 
 def test_conventional_names_are_shared() -> None:

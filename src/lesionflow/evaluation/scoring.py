@@ -14,7 +14,7 @@ from lesionflow.errors import ArtifactError, InputError
 from lesionflow.evaluation.reliability import SAID, BinCounts, count_bins
 from lesionflow.inference import Segmentation, Segmenter
 from lesionflow.metrics import score_masks
-from lesionflow.metrics.detection import detect
+from lesionflow.metrics.detection import detect_lesions
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def score_case(case: Case, found: Segmentation, bundle: Bundle) -> CaseScores:
         scores = score_masks(truth, found.mask.region(target.labels), reference.geometry.spacing_mm)
         scored.rows.append({**about, **scores.figures, **_said(found, number), "seconds": seconds})
         scored.lesions.extend({**about, **lesion._asdict()} for lesion in scores.lesions)
-        found_at = detect(truth, probabilities[number], min_voxels=min_voxels)
+        found_at = detect_lesions(truth, probabilities[number], min_voxels=min_voxels)
         scored.detections.extend({**about, **one._asdict()} for one in found_at)
         scored.bins.extend({**about, **one._asdict()} for one in count_bins(probabilities[number], truth))
     return scored

@@ -75,8 +75,9 @@ def score_lesion_wise(
 def lesion_wise(pair: MaskPair) -> LesionWise:
     """Score a pair by BraTS' rule: of 64 mm3 found and 64 mm3 made up far away, Dice (1 + 0) / 2, HD95 (0 + 374) / 2.
 
-    >>> lesion_wise(MaskPair([[[1, 0, 0, 0, 0, 0]]], [[[1, 0, 0, 0, 0, 1]]], (4.0, 4.0, 4.0)))
-    LesionWise(dice=0.5, hd95_mm=187.0)
+    Examples:
+        >>> lesion_wise(MaskPair([[[1, 0, 0, 0, 0, 0]]], [[[1, 0, 0, 0, 0, 1]]], (4.0, 4.0, 4.0)))
+        LesionWise(dice=0.5, hd95_mm=187.0)
     """
     labels = pair.once(lesions).predicted_labels
     return score_lesion_wise(pair.reference, labels, pair.spacing_mm, is_flat=pair.is_flat)
@@ -85,8 +86,9 @@ def lesion_wise(pair: MaskPair) -> LesionWise:
 def brats_lesion_dice(found: LesionWise) -> float:
     """Mean Dice over lesions by BraTS' rule, 0..1.
 
-    >>> brats_lesion_dice(LesionWise(dice=0.5, hd95_mm=187.0))
-    0.5
+    Examples:
+        >>> brats_lesion_dice(LesionWise(dice=0.5, hd95_mm=187.0))
+        0.5
     """
     return found.dice
 
@@ -94,8 +96,9 @@ def brats_lesion_dice(found: LesionWise) -> float:
 def brats_lesion_hd95_mm(found: LesionWise) -> float:
     """Mean HD95 over lesions by BraTS' rule, in mm.
 
-    >>> brats_lesion_hd95_mm(LesionWise(dice=0.5, hd95_mm=187.0))
-    187.0
+    Examples:
+        >>> brats_lesion_hd95_mm(LesionWise(dice=0.5, hd95_mm=187.0))
+        187.0
     """
     return found.hd95_mm
 

@@ -27,7 +27,7 @@ class Detection(NamedTuple):
     n_false_alarms: int
 
 
-def detect(
+def detect_lesions(
     reference: NDArray[np.bool_], probabilities: NDArray[np.float32], *, min_voxels: int = 1
 ) -> tuple[Detection, ...]:
     """Count lesions found and false alarms at each of `THRESHOLDS`.
@@ -45,7 +45,7 @@ def detect(
 
     Examples:
         >>> probabilities = np.array([[[0.6, 0.0, 0.0, 0.0, 0.4]]], np.float32)
-        >>> found = detect(np.array([[[1, 0, 0, 0, 0]]], bool), probabilities)
+        >>> found = detect_lesions(np.array([[[1, 0, 0, 0, 0]]], bool), probabilities)
         >>> [(at.n_found, at.n_false_alarms) for at in found if at.threshold in (0.3, 0.5, 0.7)]
         [(1, 1), (1, 0), (0, 0)]
     """

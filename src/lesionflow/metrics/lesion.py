@@ -104,8 +104,9 @@ def match_lesions(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], vo
 def lesions(pair: MaskPair) -> LesionMatch:
     """Match the lesions of a pair, once for all metrics of lesions.
 
-    >>> [lesion.matched for lesion in lesions(MaskPair([[[1, 0, 1]]], [[[1, 0, 0]]], (1.0, 1.0, 1.0))).reference]
-    [True, False]
+    Examples:
+        >>> [lesion.matched for lesion in lesions(MaskPair([[[1, 0, 1]]], [[[1, 0, 0]]], (1.0, 1.0, 1.0))).reference]
+        [True, False]
     """
     return match_lesions(pair.reference, pair.predicted, pair.voxel_ml)
 
@@ -113,7 +114,8 @@ def lesions(pair: MaskPair) -> LesionMatch:
 def size_class(volume_ml: float) -> str:
     """Return the class of `SIZE_CLASSES_ML` that a volume belongs to.
 
-    >>> size_class(0.9), size_class(1.0), size_class(30.0)
-    ('small', 'medium', 'large')
+    Examples:
+        >>> size_class(0.9), size_class(1.0), size_class(30.0)
+        ('small', 'medium', 'large')
     """
     return next(name for name, (low, high) in SIZE_CLASSES_ML.items() if low <= volume_ml < high)

@@ -16,9 +16,10 @@ SAME_LESION_IOU = 0.5
 def lesion_recall(found: LesionMatch, size: str | None = None) -> float:
     """Share of the reference's lesions that a predicted voxel touches, 0..1; NaN without any.
 
-    >>> from lesionflow.metrics.pair import MaskPair
-    >>> lesion_recall(lesions(MaskPair([[[1, 0, 1, 0, 1]]], [[[1, 0, 0, 0, 1]]], (1.0, 1.0, 1.0))))  # 2 of 3
-    0.6666666666666666
+    Examples:
+        >>> from lesionflow.metrics.pair import MaskPair
+        >>> lesion_recall(lesions(MaskPair([[[1, 0, 1, 0, 1]]], [[[1, 0, 0, 0, 1]]], (1.0, 1.0, 1.0))))  # 2 of 3
+        0.6666666666666666
 
     Args:
         found: The lesions.
@@ -30,9 +31,10 @@ def lesion_recall(found: LesionMatch, size: str | None = None) -> float:
 def lesion_precision(found: LesionMatch, size: str | None = None) -> float:
     """Share of the predicted lesions that touch the reference, 0..1; NaN without any.
 
-    >>> from lesionflow.metrics.pair import MaskPair
-    >>> lesion_precision(lesions(MaskPair([[[1, 0, 0, 0, 0, 0, 0]]], [[[1, 0, 1, 0, 1, 0, 1]]], (1.0, 1.0, 1.0))))  # 1 of 4
-    0.25
+    Examples:
+        >>> from lesionflow.metrics.pair import MaskPair
+        >>> lesion_precision(lesions(MaskPair([[[1, 0, 0, 0, 0, 0, 0]]], [[[1, 0, 1, 0, 1, 0, 1]]], (1.0, 1.0, 1.0))))  # 1 of 4
+        0.25
 
     Args:
         found: The lesions.
@@ -44,9 +46,10 @@ def lesion_precision(found: LesionMatch, size: str | None = None) -> float:
 def lesion_f1(found: LesionMatch) -> float:
     """Harmonic mean of lesion recall and precision, 0..1; NaN where neither mask has a lesion, 0 where one has none.
 
-    >>> from lesionflow.metrics.pair import MaskPair
-    >>> lesion_f1(lesions(MaskPair([[[1, 1, 1, 0, 1]]], [[[1, 0, 1, 0, 0]]], (1.0, 1.0, 1.0))))  # recall 1/2, precision 2/2
-    0.6666666666666666
+    Examples:
+        >>> from lesionflow.metrics.pair import MaskPair
+        >>> lesion_f1(lesions(MaskPair([[[1, 1, 1, 0, 1]]], [[[1, 0, 1, 0, 0]]], (1.0, 1.0, 1.0))))  # recall 1/2, precision 2/2
+        0.6666666666666666
     """
     if not found.reference and not found.predicted:
         return math.nan
@@ -59,9 +62,10 @@ def lesion_f1(found: LesionMatch) -> float:
 def lesion_dice(found: LesionMatch) -> float:
     """Mean over the reference's lesions of the Dice with all predicted ones that touch it, 0..1; NaN without any.
 
-    >>> from lesionflow.metrics.pair import MaskPair
-    >>> lesion_dice(lesions(MaskPair([[[1, 1, 1, 0, 1]]], [[[1, 0, 0, 0, 0]]], (1.0, 1.0, 1.0))))  # (2 / 4 + 0) / 2
-    0.25
+    Examples:
+        >>> from lesionflow.metrics.pair import MaskPair
+        >>> lesion_dice(lesions(MaskPair([[[1, 1, 1, 0, 1]]], [[[1, 0, 0, 0, 0]]], (1.0, 1.0, 1.0))))  # (2 / 4 + 0) / 2
+        0.25
     """
     return float(np.mean([lesion.dice for lesion in found.reference])) if found.reference else math.nan
 
@@ -69,9 +73,10 @@ def lesion_dice(found: LesionMatch) -> float:
 def n_false_positive_lesions(found: LesionMatch) -> float:
     """Number of predicted lesions that touch no lesion of the reference.
 
-    >>> from lesionflow.metrics.pair import MaskPair
-    >>> n_false_positive_lesions(lesions(MaskPair([[[1, 0, 0, 0, 0]]], [[[1, 0, 1, 0, 1]]], (1.0, 1.0, 1.0))))
-    2.0
+    Examples:
+        >>> from lesionflow.metrics.pair import MaskPair
+        >>> n_false_positive_lesions(lesions(MaskPair([[[1, 0, 0, 0, 0]]], [[[1, 0, 1, 0, 1]]], (1.0, 1.0, 1.0))))
+        2.0
     """
     return float(sum(not lesion.matched for lesion in found.predicted))
 
@@ -79,9 +84,10 @@ def n_false_positive_lesions(found: LesionMatch) -> float:
 def panoptic_quality(found: LesionMatch) -> float:
     """Sum of IoU of lesions matched one to one / (TP + FP/2 + FN/2), 0..1; DOI 10.1109/CVPR.2019.00963.
 
-    >>> from lesionflow.metrics.pair import MaskPair
-    >>> panoptic_quality(lesions(MaskPair([[[1, 1, 1, 1, 0, 1]]], [[[1, 1, 1, 0, 0, 0]]], (1.0, 1.0, 1.0))))  # 3/4 / 3/2
-    0.5
+    Examples:
+        >>> from lesionflow.metrics.pair import MaskPair
+        >>> panoptic_quality(lesions(MaskPair([[[1, 1, 1, 1, 0, 1]]], [[[1, 1, 1, 0, 0, 0]]], (1.0, 1.0, 1.0))))  # 3/4 / 3/2
+        0.5
 
     Returns:
         1 when there is no lesion in either mask, 0 when only one has any.

@@ -40,8 +40,9 @@ def count(reference: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Counts:
 def counts(pair: MaskPair) -> Counts:
     """Count the voxels of a pair's whole image.
 
-    >>> counts(MaskPair([[[1, 1, 0, 0, 0]]], [[[0, 1, 1, 0, 0]]], (1.0, 1.0, 1.0)))
-    Counts(tp=1, fp=1, fn=1, tn=2)
+    Examples:
+        >>> counts(MaskPair([[[1, 1, 0, 0, 0]]], [[[0, 1, 1, 0, 0]]], (1.0, 1.0, 1.0)))
+        Counts(tp=1, fp=1, fn=1, tn=2)
     """
     near = count(pair.reference, pair.predicted)
     return near._replace(tn=near.tn + pair.n_outside)
@@ -50,8 +51,9 @@ def counts(pair: MaskPair) -> Counts:
 def dice(voxels: Counts) -> float:
     """2 TP / (2 TP + FP + FN), 0..1; 1 when both are empty. Dice 1945, DOI 10.2307/1932409.
 
-    >>> dice(Counts(tp=2, fp=1, fn=3, tn=4))  # 4 / 8
-    0.5
+    Examples:
+        >>> dice(Counts(tp=2, fp=1, fn=3, tn=4))  # 4 / 8
+        0.5
     """
     return _share(2 * voxels.tp, 2 * voxels.tp + voxels.fp + voxels.fn, 1.0)
 
@@ -59,8 +61,9 @@ def dice(voxels: Counts) -> float:
 def iou(voxels: Counts) -> float:
     """TP / (TP + FP + FN), 0..1; 1 when both are empty. Jaccard 1912, DOI 10.1111/j.1469-8137.1912.tb05611.x.
 
-    >>> iou(Counts(tp=3, fp=1, fn=2, tn=4))  # 3 / 6
-    0.5
+    Examples:
+        >>> iou(Counts(tp=3, fp=1, fn=2, tn=4))  # 3 / 6
+        0.5
     """
     return _share(voxels.tp, voxels.tp + voxels.fp + voxels.fn, 1.0)
 
@@ -68,8 +71,9 @@ def iou(voxels: Counts) -> float:
 def precision(voxels: Counts) -> float:
     """TP / (TP + FP), 0..1; with nothing predicted, 1 when nothing was to be found, else 0.
 
-    >>> precision(Counts(tp=3, fp=1, fn=2, tn=4)), precision(Counts(tp=0, fp=0, fn=2, tn=4))
-    (0.75, 0.0)
+    Examples:
+        >>> precision(Counts(tp=3, fp=1, fn=2, tn=4)), precision(Counts(tp=0, fp=0, fn=2, tn=4))
+        (0.75, 0.0)
     """
     return _share(voxels.tp, voxels.tp + voxels.fp, 0.0 if voxels.fn else 1.0)
 
@@ -77,8 +81,9 @@ def precision(voxels: Counts) -> float:
 def recall(voxels: Counts) -> float:
     """TP / (TP + FN), 0..1; with nothing to find, 1 when nothing was predicted, else 0.
 
-    >>> recall(Counts(tp=3, fp=1, fn=2, tn=4)), recall(Counts(tp=0, fp=1, fn=0, tn=4))
-    (0.6, 0.0)
+    Examples:
+        >>> recall(Counts(tp=3, fp=1, fn=2, tn=4)), recall(Counts(tp=0, fp=1, fn=0, tn=4))
+        (0.6, 0.0)
     """
     return _share(voxels.tp, voxels.tp + voxels.fn, 0.0 if voxels.fp else 1.0)
 
@@ -86,8 +91,9 @@ def recall(voxels: Counts) -> float:
 def specificity(voxels: Counts) -> float:
     """TN / (TN + FP), 0..1; 1 when the reference leaves no background.
 
-    >>> specificity(Counts(tp=3, fp=1, fn=2, tn=4))  # 4 / 5
-    0.8
+    Examples:
+        >>> specificity(Counts(tp=3, fp=1, fn=2, tn=4))  # 4 / 5
+        0.8
     """
     return _share(voxels.tn, voxels.tn + voxels.fp, 1.0)
 
@@ -95,8 +101,9 @@ def specificity(voxels: Counts) -> float:
 def accuracy(voxels: Counts) -> float:
     """(TP + TN) / all, 0..1. Near 1 for any small tumor: read it beside Dice.
 
-    >>> accuracy(Counts(tp=3, fp=1, fn=2, tn=4))  # 7 / 10
-    0.7
+    Examples:
+        >>> accuracy(Counts(tp=3, fp=1, fn=2, tn=4))  # 7 / 10
+        0.7
     """
     return _share(voxels.tp + voxels.tn, sum(voxels), 1.0)
 

@@ -52,8 +52,9 @@ def reliability(probabilities: Values, truth: NDArray[np.bool_], n_bins: int = 1
 def expected_calibration_error(bins: list[ReliabilityBin]) -> float:
     """Mean |frequency - probability| over all voxels, 0..1; NaN without any. Naeini et al. 2015, AAAI 29(1).
 
-    >>> expected_calibration_error([ReliabilityBin(0.25, 0.5, 3), ReliabilityBin(1.0, 1.0, 1)])  # 3 * 0.25 / 4
-    0.1875
+    Examples:
+        >>> expected_calibration_error([ReliabilityBin(0.25, 0.5, 3), ReliabilityBin(1.0, 1.0, 1)])  # 3 * 0.25 / 4
+        0.1875
     """
     n = sum(group.n for group in bins)
     return sum(group.n * abs(group.frequency - group.probability) for group in bins) / n if n else math.nan
@@ -83,8 +84,9 @@ def soften(probabilities: Values, temperature: float) -> NDArray[np.float64]:
 def harden(probability: float, temperature: float) -> float:
     """Return the probability that `soften` turns into this one.
 
-    >>> round(harden(0.75, 2.0), 3)
-    0.9
+    Examples:
+        >>> round(harden(0.75, 2.0), 3)
+        0.9
     """
     return float(soften(np.array(probability), 1.0 / temperature))
 

@@ -115,8 +115,9 @@ def measure_surfaces(
 def surfaces(pair: MaskPair) -> SurfaceDistances:
     """Measure the surfaces of a pair: here the outlines of two pixels, one row of 3 mm apart.
 
-    >>> surfaces(MaskPair([[[1], [0]]], [[[0], [1]]], (1.0, 3.0, 0.5))).to_predicted_mm.tolist()
-    [3.0, 3.0, 0.0, 0.0]
+    Examples:
+        >>> surfaces(MaskPair([[[1], [0]]], [[[0], [1]]], (1.0, 3.0, 0.5))).to_predicted_mm.tolist()
+        [3.0, 3.0, 0.0, 0.0]
     """
     return measure_surfaces(pair.reference, pair.predicted, pair.spacing_mm, is_flat=pair.is_flat)
 

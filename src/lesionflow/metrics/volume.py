@@ -17,8 +17,9 @@ class Volumes(NamedTuple):
 def volumes(pair: MaskPair) -> Volumes:
     """Measure both masks.
 
-    >>> volumes(MaskPair([[[1, 1, 1, 0]]], [[[0, 0, 1, 1]]], (10.0, 10.0, 20.0)))  # voxels of 2 ml
-    Volumes(reference_ml=6.0, predicted_ml=4.0)
+    Examples:
+        >>> volumes(MaskPair([[[1, 1, 1, 0]]], [[[0, 0, 1, 1]]], (10.0, 10.0, 20.0)))  # voxels of 2 ml
+        Volumes(reference_ml=6.0, predicted_ml=4.0)
     """
     voxels = pair.once(counts)
     return Volumes((voxels.tp + voxels.fn) * pair.voxel_ml, (voxels.tp + voxels.fp) * pair.voxel_ml)
@@ -27,8 +28,9 @@ def volumes(pair: MaskPair) -> Volumes:
 def volume_error_ml(found: Volumes) -> float:
     """Predicted minus reference, in ml.
 
-    >>> volume_error_ml(Volumes(reference_ml=6.0, predicted_ml=4.0))
-    -2.0
+    Examples:
+        >>> volume_error_ml(Volumes(reference_ml=6.0, predicted_ml=4.0))
+        -2.0
     """
     return found.predicted_ml - found.reference_ml
 
@@ -36,8 +38,9 @@ def volume_error_ml(found: Volumes) -> float:
 def absolute_volume_error_ml(found: Volumes) -> float:
     """Volume error without its sign, in ml.
 
-    >>> absolute_volume_error_ml(Volumes(reference_ml=6.0, predicted_ml=4.0))
-    2.0
+    Examples:
+        >>> absolute_volume_error_ml(Volumes(reference_ml=6.0, predicted_ml=4.0))
+        2.0
     """
     return abs(volume_error_ml(found))
 
@@ -45,8 +48,9 @@ def absolute_volume_error_ml(found: Volumes) -> float:
 def relative_volume_error(found: Volumes) -> float:
     """Volume error by the reference's volume: -1 when nothing was found; NaN when there is nothing to find.
 
-    >>> relative_volume_error(Volumes(reference_ml=8.0, predicted_ml=4.0))
-    -0.5
+    Examples:
+        >>> relative_volume_error(Volumes(reference_ml=8.0, predicted_ml=4.0))
+        -0.5
     """
     return volume_error_ml(found) / found.reference_ml if found.reference_ml else math.nan
 

@@ -1,4 +1,4 @@
-"""One frozen class a params.yaml section: its fields say what may be set, in which range, and what it does."""
+"""One frozen class a params.yaml section: its fields say what may be set, in which range, and what it does. Reading a file belongs to `loading`."""
 
 from typing import Annotated
 

@@ -1,1 +1,1 @@
-"""Whole networks, one kind a module; each declares its `Architecture`, and `models.ARCHITECTURES` finds it there."""
+"""Whole networks, one kind a module, each with its `Architecture`; parts that several share lie one level above."""

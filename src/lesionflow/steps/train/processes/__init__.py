@@ -1,1 +1,1 @@
-"""Several processes that train one network: how they find one another, and what one of them does that does not lead."""
+"""Several processes that train one network: how they are started and told what is next; what they say in the loop belongs to `training`."""
