@@ -2,7 +2,6 @@
 
 import json
 import pkgutil
-import re
 from importlib import import_module
 from itertools import pairwise
 
@@ -14,8 +13,6 @@ from lesionflow.errors import ConfigError
 from lesionflow.io.stores.plans import read_plan
 from lesionflow.models import ARCHITECTURES, build_model, find_architecture, networks, size_multiple
 from lesionflow.models.architecture import Architecture
-from lesionflow.models.encoders.efficientnet import EfficientNetEncoder, _drop_samples
-from lesionflow.models.encoders.resnet import ResNetEncoder
 from lesionflow.models.transfer import is_encoder
 
 ALL = [(name, d) for name, architecture in ARCHITECTURES.items() for d in architecture.dimensions]
@@ -164,118 +161,6 @@ def test_the_residual_encoder_has_nnunets_number_of_weights(
             in_channels=channels, out_channels=targets, dimensions=dimensions,
         )  # fmt: skip
     assert sum(weight.numel() for weight in network.parameters()) == expected
-
-
-@pytest.mark.parametrize(
-    ("encoder", "expected"), [("resnet18", 11_176_512), ("resnet34", 21_284_672), ("resnet50", 23_508_032)]
-)
-def test_the_encoders_have_torchvisions_number_of_weights(encoder: str, expected: int) -> None:
-    """11,689,512, 21,797,672 and 25,557,032 of torchvision's documentation, less 1000 classes of 512 or 2048 features."""
-    classifier = 1000 * (2048 if encoder == "resnet50" else 512) + 1000
-    documented = {"resnet18": 11_689_512, "resnet34": 21_797_672, "resnet50": 25_557_032}[encoder]
-    assert documented - classifier == expected
-    with torch.device("meta"):
-        network = ResNetEncoder(encoder, 3, 2)
-    assert sum(weight.numel() for weight in network.parameters()) == expected
-
-
-@pytest.mark.parametrize(("name", "dimensions"), [("resnet10", 3), ("resnet18", 3), ("resnet50", 2)])
-def test_the_encoders_in_3d_are_monais(name: str, dimensions: int) -> None:
-    """MONAI's ResNets are what loads MedicalNet's weights: the same names, and the same features from the same weights."""
-    resnet = pytest.importorskip("monai.networks.nets.resnet")
-    shortcut = "A" if name in {"resnet18", "resnet34"} else "B"
-    theirs = getattr(resnet, name)(
-        spatial_dims=dimensions, n_input_channels=1, feed_forward=False, shortcut_type=shortcut, bias_downsample=False,
-        conv1_t_stride=2,
-    ).eval()  # fmt: skip
-    ours = ResNetEncoder(name, 1, dimensions).eval()
-    ours.load_state_dict({k: v for k, v in theirs.state_dict().items() if not k.startswith("fc")})
-    image = torch.randn(1, 1, *(16, 32, 24)[-dimensions:])
-    with torch.inference_mode():
-        torch.testing.assert_close(ours(image)[-1].flatten(2).mean(2), theirs(image), atol=1e-4, rtol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("encoder", "documented", "n_coarsest", "n_features"),
-    [
-        ("efficientnet-b0", 5_288_548, 320, 1280),
-        ("efficientnet-b1", 7_794_184, 320, 1280),
-        ("efficientnet-b2", 9_109_994, 352, 1408),
-        ("efficientnet-b3", 12_233_232, 384, 1536),
-        ("efficientnet-b4", 19_341_616, 448, 1792),
-        ("efficientnet-b5", 30_389_784, 512, 2048),
-        ("efficientnet-b6", 43_040_704, 576, 2304),
-        ("efficientnet-b7", 66_347_960, 640, 2560),
-    ],
-)
-def test_the_efficientnets_have_torchvisions_number_of_weights(
-    encoder: str, documented: int, n_coarsest: int, n_features: int
-) -> None:
-    """Those of torchvision's documentation, less a normalized 1-kernel to the last features and 1000 classes of them."""
-    head = n_coarsest * n_features + 2 * n_features
-    classifier = 1000 * n_features + 1000
-    with torch.device("meta"):
-        network = EfficientNetEncoder(encoder, 3, 0.0)
-    assert sum(weight.numel() for weight in network.parameters()) == documented - classifier - head
-    assert network.channels[-1] == n_coarsest
-
-
-def _monais_efficientnet(name: str, monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:
-    """MONAI pads for one size of images, which differs by network and is odd after some halvings: let it be even."""
-    efficientnet = pytest.importorskip("monai.networks.nets.efficientnet")
-    width, depth, _, *rates = efficientnet.efficientnet_params[name]
-    monkeypatch.setitem(efficientnet.efficientnet_params, name, (width, depth, 64, *rates))
-    network = efficientnet.EfficientNetBNFeatures(name, pretrained=False, in_channels=2)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            # As small as the activations: else nothing would be left of the image after some twenty layers.
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.05, 0.3)
-    return network
-
-
-@pytest.mark.parametrize("name", ["efficientnet-b0", "efficientnet-b1", "efficientnet-b2", "efficientnet-b4"])
-def test_the_efficientnets_are_monais(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MONAI's load the published weights; it counts the stages in the names too, which the published do not."""
-    torch.manual_seed(3)
-    theirs = _monais_efficientnet(name, monkeypatch)
-    ours = EfficientNetEncoder(name, 2, 0.2)
-    head = re.compile(r"(_conv_head|_bn1|_fc)\.")
-    weights = {key: weight for key, weight in theirs.state_dict().items() if not head.match(key)}
-    ours.load_state_dict({re.sub(r"^_blocks\.\d+\.", "_blocks.", key): weight for key, weight in weights.items()})
-    image = torch.randn(2, 2, 64, 96)
-    with torch.inference_mode():
-        expected = theirs.eval()(image)
-        torch.testing.assert_close(ours.eval()(image), expected, atol=1e-4, rtol=1e-3)
-    assert [features.shape[2:] for features in expected] == [(32, 48), (16, 24), (8, 12), (4, 6), (2, 3)]
-    assert all(features.std() > 0.1 for features in expected)
-    dropped = [block.drop_connect_rate for stage in theirs._blocks for block in stage]
-    assert [block.drop_fraction for block in ours._blocks] == pytest.approx(dropped)
-
-
-def test_blocks_are_passed_over_by_the_seed_alone_and_only_in_training() -> None:
-    plan = ArchitecturePlan(name="efficientnet_unet", options={**_EFFICIENTNET, "drop_connect_fraction": 0.9})
-    network = build_model(plan, in_channels=1, out_channels=1, dimensions=2)
-    image = torch.randn(2, 1, 64, 96)
-
-    def answer(seed: int) -> torch.Tensor:
-        torch.manual_seed(seed)
-        with torch.inference_mode():
-            return network(image)
-
-    assert torch.equal(answer(1), answer(1))
-    assert not torch.equal(answer(1), answer(2))
-    network.eval()
-    assert torch.equal(answer(1), answer(2))
-
-
-def test_what_is_passed_over_leaves_the_mean() -> None:
-    torch.manual_seed(3)
-    found = _drop_samples(torch.ones(4000, 2, 3, 5), 0.2)
-    assert found.unique().tolist() == pytest.approx([0, 1 / 0.8])
-    assert torch.equal(found.amin((1, 2, 3)), found.amax((1, 2, 3)))
-    # Three standard deviations of a mean of 4000 draws.
-    assert found.mean().item() == pytest.approx(1, abs=3 * 0.5 / 4000**0.5)
 
 
 def test_the_unet_has_the_number_of_weights_counted_by_hand() -> None:
