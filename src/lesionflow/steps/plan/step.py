@@ -125,9 +125,17 @@ def diff_with(model: str, model_name: str, plan_file: Path, tracking_uri: str) -
     from lesionflow.prediction.models import load_model
 
     champion = load_model(model, model_name, tracking_uri)
-    differences = compare_plans(champion.bundle.plan, read_plan(plan_file))
+    differences = compare_plans(_by_present_name(champion.bundle.plan), read_plan(plan_file))
     table = Table("decision", f"{champion.name} {champion.version}", "now", "still fits", "why", title="Plans compared")
     for found in differences:
         table.add_row(found.what, found.old, found.new, "yes" if found.fits else "NO", found.why)
     Console(stderr=True).print(table if differences else "The plans are the same.")
     return all(found.fits for found in differences)
+
+
+def _by_present_name(plan: Plan) -> Plan:
+    """Return a plan whose network is called as it is called now: an older name is no other network."""
+    from lesionflow.models import find_architecture
+
+    name = find_architecture(plan.architecture.name).name
+    return plan.model_copy(update={"architecture": plan.architecture.model_copy(update={"name": name})})

@@ -1,6 +1,7 @@
 """The step `plan` on cases whose facts are known, and `--diff` on the command line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from lesionflow.config import load_params
 from lesionflow.data.split import Fold, Split
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.io.stores.bundles import write_bundle
-from lesionflow.io.stores.plans import read_plan
+from lesionflow.io.stores.plans import read_plan, write_plan
 from lesionflow.models import ARCHITECTURES
 from lesionflow.steps import run_step
+from lesionflow.steps.plan.step import diff_with
 from support.bundles import small_bundle
 from support.case_folders import SHAPE, write_cases
 
@@ -141,3 +143,22 @@ def test_a_broken_split_exits_5_without_a_traceback(inputs, tmp_path, capsys):
     said = capsys.readouterr().err
     assert "splits.json" in said
     assert "Traceback" not in said
+
+
+def test_a_network_under_its_older_name_is_no_other_network(tmp_path, capsys):
+    """Plans of before 0.2 say `table_unet`; those of now `brats2020_unet`."""
+    bundle = small_bundle()
+
+    def called(name):
+        architecture = bundle.plan.architecture.model_copy(update={"name": name, "options": {}})
+        return bundle.plan.model_copy(update={"architecture": architecture, "dimensions": 3})
+
+    old = called("table_unet")
+    card = bundle.card.model_copy(update={"plan_sha256": old.digest()})
+    write_bundle(tmp_path / "champion", replace(bundle, plan=old, card=card))
+    write_plan(tmp_path / "plan.json", called("brats2020_unet"))
+    assert diff_with(str(tmp_path / "champion"), "", tmp_path / "plan.json", "")
+    assert "The plans are the same" in capsys.readouterr().err
+    write_plan(tmp_path / "plan.json", called("inception_unet"))
+    assert diff_with(str(tmp_path / "champion"), "", tmp_path / "plan.json", "")
+    assert "another network" in " ".join(capsys.readouterr().err.split())
