@@ -145,8 +145,9 @@ def test_a_broken_split_exits_5_without_a_traceback(inputs, tmp_path, capsys):
     assert "Traceback" not in said
 
 
-def test_a_network_under_its_older_name_is_no_other_network(tmp_path, capsys):
+def test_a_network_under_its_older_name_is_no_other_network(tmp_path, capsys, monkeypatch):
     """Plans of before 0.2 say `table_unet`; those of now `brats2020_unet`."""
+    monkeypatch.setenv("COLUMNS", "200")
     bundle = small_bundle()
 
     def called(name):
