@@ -10,7 +10,7 @@ PACKAGE, UNIT = ROOT / "src" / "lesionflow", ROOT / "tests" / "unit"
 
 #: Networks that stand in `models.ARCHITECTURES`: one parametrized test of the table tests each entry.
 OF_A_TABLE = {
-    f"models/{name}"
+    f"models/networks/{name}"
     for name in ("brats2020_unet", "efficientnet_unet", "inception_unet", "residual_encoder_unet", "resnet_unet", "unet", "unetpp")
 }  # fmt: skip
 #: Rooms in which every module is an entry of a table: `tests/contract/test_output_formats.py` tests each writer.
@@ -21,14 +21,10 @@ STARTED = {"__main__", "serving/__main__", "serving/service"}
 UNTESTED = {
     *(f"config/{name}" for name in ("loading", "sections", "settings")),
     *(f"metrics/{name}" for name in ("boxes", "brats", "detection", "lesion", "overlap", "surface")),
-    *(f"models/{name}" for name in ("blocks", "cascade", "encoder_unet", "shapes")),
+    *(f"models/{name}" for name in ("blocks", "cascade", "shapes")),
     *(f"models/encoders/{name}" for name in ("efficientnet", "resnet")),
     "prediction/passport",
     *(f"serving/{name}" for name in ("engine", "metrics", "middleware", "problems", "segmentation")),
-    *(f"steps/train/{name}" for name in ("batches", "calibration", "inputs", "records", "results", "task", "work_folder", "worker")),
-    *(f"training/batches/{name}" for name in ("coarse_predictions", "datamodule", "slabs")),
-    *(f"training/{name}" for name in ("hardware", "process_group", "recipe", "recording", "schedule", "state")),
-    *(f"training/pictures/{name}" for name in ("check_sheet", "curves", "samples")),
 }  # fmt: skip
 #: Test files by theme, of which each part is still to go to the module that it tests.
 BY_THEME = {
@@ -36,7 +32,6 @@ BY_THEME = {
     "metrics/test_lesion_metrics.py",
     "metrics/test_metrics.py",
     "models/test_architectures.py",
-    "training/pictures/test_pictures.py",
     "training/test_every_architecture.py",
 }
 EXCEPTED = OF_A_TABLE | STARTED | UNTESTED

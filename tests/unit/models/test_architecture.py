@@ -44,12 +44,8 @@ def test_it_halves_an_image_as_often_as_its_entry_or_its_depth_says(name, dimens
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_a_small_networks_options_are_all_needed_and_no_others_are_known(name):
+def test_an_option_of_another_network_is_refused(name):
     entry = ARCHITECTURES[name]
-    for left_out in entry.small_options:
-        options = {key: value for key, value in entry.small_options.items() if key != left_out}
-        with torch.device("meta"), pytest.raises(TypeError, match=left_out):
-            entry.build(2, 1, entry.dimensions[0], **options)
     with torch.device("meta"), pytest.raises(TypeError, match="of_another"):
         entry.build(2, 1, entry.dimensions[0], **entry.small_options, of_another=1)
 

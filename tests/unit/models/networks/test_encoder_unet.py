@@ -66,7 +66,7 @@ def test_what_the_encoder_finds_comes_up_to_where_it_lies():
     changed[0, 0, 9, 13] = 5.0
     with torch.inference_mode():
         heard = (network(changed) != network(image)).any(1)[0]
-    rows, columns = heard.nonzero().unbind(1)
+    rows = heard.nonzero()[:, 0]
     # Farther than the image alone, around the same place, and not everywhere.
     assert rows.min() < 7
     assert rows.max() > 11
