@@ -15,18 +15,8 @@ ROOMS_OF_A_TABLE = ("prediction/writers/", "models/networks/")
 NO_ENTRIES = {"models/networks/encoder_unet"}
 #: Modules that are started, never imported: what they start is tested where it is defined.
 STARTED = {"__main__", "serving/__main__", "serving/service"}
-#: Without a test of their own yet: a debt, to be shortened. A module that has got one fails until its line is gone.
-UNTESTED = {
-    *(f"steps/train/{name}" for name in ("batches", "calibration", "checks", "compute", "inputs", "records", "results", "work_folder", "processes/worker")),
-    *(f"training/batches/{name}" for name in ("coarse_predictions", "datamodule", "slabs")),
-    *(f"training/{name}" for name in ("hardware", "process_group", "recipe", "recording", "schedule", "state", "torch_settings")),
-    *(f"training/pictures/{name}" for name in ("check_sheet", "curves", "samples")),
-}  # fmt: skip
 #: Test files of a whole table: every entry of it goes through each test.
 OF_TABLES = {"metrics/test_values.py", "models/test_architectures.py", "training/test_every_architecture.py"}
-#: Test files by theme, of which each part is still to go to the module that it tests.
-BY_THEME = {"training/pictures/test_pictures.py"}
-EXCEPTED = STARTED | UNTESTED
 
 
 def path_of_test(module: str) -> str:
@@ -48,7 +38,7 @@ def packages() -> list[str]:
 def is_owed(module: str) -> bool:
     """Tell whether a module must have a test file of its own."""
     is_entry = module.startswith(ROOMS_OF_A_TABLE) and module not in NO_ENTRIES
-    return not is_entry and module not in EXCEPTED
+    return not is_entry and module not in STARTED
 
 
 def unit_tests() -> set[str]:
@@ -70,7 +60,7 @@ def test_every_module_has_a_test_file_of_its_name() -> None:
 
 
 def test_what_has_got_a_test_is_no_exception() -> None:
-    paid = [f"{name} has tests/unit/{path_of_test(name)} by now" for name in sorted(EXCEPTED) if has_test(name)]
+    paid = [f"{name} has tests/unit/{path_of_test(name)} by now" for name in sorted(STARTED) if has_test(name)]
     assert not paid, "\n".join(paid) + "\ntake them from the exceptions"
 
 
@@ -78,14 +68,14 @@ def test_every_test_file_belongs_to_a_module() -> None:
     wanted = {path_of_test(name) for name in (*modules(), *packages())}
     stray = [
         f"tests/unit/{path} belongs to no module: name it as one, or move it to contract, integration or faults"
-        for path in sorted(unit_tests() - wanted - OF_TABLES - BY_THEME)
+        for path in sorted(unit_tests() - wanted - OF_TABLES)
     ]
     assert not stray, "\n".join(stray)
-    assert not BY_THEME - unit_tests(), f"{sorted(BY_THEME - unit_tests())} are gone: take them from the list"
+    assert not OF_TABLES - unit_tests(), f"{sorted(OF_TABLES - unit_tests())} are gone: take them from the list"
 
 
 def test_exceptions_are_modules() -> None:
-    assert EXCEPTED - set(modules()) == set()
+    assert STARTED - set(modules()) == set()
 
 
 def test_every_module_of_networks_is_an_entry_or_named_as_none() -> None:

@@ -17,6 +17,7 @@ from lesionflow.training.recipe import Recipe
 def torch_settings(recipe: Recipe, device: str, n_threads: int) -> Iterator[None]:
     """Set what torch keeps globally, and put it back."""
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     # torch's types do not know the switch.
     memory: Any = torch.utils.deterministic
     fill, benchmark = memory.fill_uninitialized_memory, torch.backends.cudnn.benchmark
@@ -33,7 +34,7 @@ def torch_settings(recipe: Recipe, device: str, n_threads: int) -> Iterator[None
             yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(deterministic)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         memory.fill_uninitialized_memory = fill
         torch.backends.cudnn.benchmark = benchmark
 

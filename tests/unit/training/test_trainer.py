@@ -1,4 +1,3 @@
-import io
 import logging
 import os
 import shutil
@@ -13,10 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 
-from lesionflow.errors import ArtifactError, ConfigError, LesionFlowError
-from lesionflow.training import ProcessGroup, TrainingState, fit, resolve_compile, resolve_device, resolve_precision
+from lesionflow.errors import ConfigError, LesionFlowError
+from lesionflow.training import ProcessGroup, TrainingState, fit
 from support.training_cases import RECIPE, blob_case, blob_data, tiny_network
 
 TESTS = Path(__file__).resolve().parents[2]
@@ -269,41 +267,6 @@ def test_a_validation_smaller_than_the_process_group_is_refused():
         fit(tiny_network, data, RECIPE, device="cpu", n_threads=1, on_epoch=print, processes=ProcessGroup(size=4))
 
 
-def test_a_broken_checkpoint_is_named(undisturbed):
-    with pytest.raises(ArtifactError, match="checkpoint of training"):
-        TrainingState.from_bytes(undisturbed[1][0][:1000])
-
-
-def test_a_checkpoint_runs_no_code():
-    buffer = io.BytesIO()
-    torch.save({"network": Path("/")}, buffer)
-    with pytest.raises(ArtifactError, match="Weights only load failed"):
-        TrainingState.from_bytes(buffer.getvalue())
-
-
-def test_device_auto_is_cuda_only_where_there_is_one(monkeypatch):
-    assert resolve_device("cpu") == "cpu"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert resolve_device("auto") == "cuda"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert resolve_device("auto") == "cpu"
-
-
-def test_precision_auto_is_what_the_device_is_built_for(monkeypatch):
-    def capable(**found):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
-        return [resolve_precision("auto", "cpu", dimensions) for dimensions in (2, 3)]
-
-    assert capable(avx512_bf16=False, avx512_f=True) == ["float32", "float32"]
-    assert capable(avx512_bf16=True) == ["bfloat16", "float32"]
-    assert capable(amx_bf16=True) == ["bfloat16", "float32"]
-    for wanted in ("float32", "bfloat16"):
-        assert resolve_precision(wanted, "cpu", 2) == wanted
-        assert resolve_precision(wanted, "cuda", 3) == wanted
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
-    assert resolve_precision("auto", "cuda", 3) == "float16"
-
-
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU; there is no g++")
 def test_a_compiled_network_trains_as_the_plain_one():
     recipe = replace(RECIPE, max_epochs=2, precision="float32", optimizer="sgd", learning_rate=1e-2)
@@ -321,21 +284,6 @@ def test_a_compiled_network_trains_as_the_plain_one():
         assert other["val/loss"] == pytest.approx(one["val/loss"], rel=1e-4)
 
 
-def test_compiling_is_for_gpus_unless_params_say_otherwise(monkeypatch):
-    assert resolve_compile("auto", device="cuda")
-    assert not resolve_compile("auto", device="cpu")
-    assert not resolve_compile(wanted=False, device="cuda")
-    monkeypatch.setattr("shutil.which", lambda _: None)
-    assert resolve_compile(wanted=True, device="cuda")
-    with pytest.raises(ConfigError, match=r"C\+\+ compiler for train\.compile true.*g\+\+"):
-        resolve_compile(wanted=True, device="cpu")
-
-
-def test_volumes_are_not_convolved_in_bfloat16_on_a_cpu():
-    with pytest.raises(ConfigError, match=r"train\.precision auto or float32.*found bfloat16"):
-        resolve_precision("bfloat16", "cpu", 3)
-
-
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_it_learns_in_each_precision_with_weights_of_32_bits(precision):
     result = train(replace(RECIPE, max_epochs=12, precision=precision))
@@ -343,14 +291,18 @@ def test_it_learns_in_each_precision_with_weights_of_32_bits(precision):
     assert {w.dtype for w in result.weights.values()} == {np.dtype("float32")}
 
 
-def test_an_epoch_is_told_in_a_line_and_on_a_terminal_by_a_bar(caplog, monkeypatch):
-    screen = io.StringIO()
-    monkeypatch.setattr(
-        "lesionflow.training.recording.Console", lambda **_: Console(file=screen, force_terminal=True, width=120)
-    )
-    with caplog.at_level(logging.INFO, logger="lesionflow"):
-        result = train(replace(RECIPE, max_epochs=2))
-    assert "epoch 2 of 2" in caplog.text
-    assert f"Dice {result.history[-1]['val/dice']:.4f}" in caplog.text
-    assert "epoch 2/2" in screen.getvalue()
-    assert "left" in screen.getvalue()
+def test_who_asks_for_the_end_gets_a_validated_model():
+    asked = []
+
+    def after_six_batches():
+        asked.append(1)
+        return len(asked) >= 6
+
+    result = fit(
+        tiny_network, blob_data(batches_per_epoch=4), replace(RECIPE, max_epochs=50), device="cpu", n_threads=1,
+        on_epoch=lambda _: None, should_stop=after_six_batches,
+    )  # fmt: skip
+    assert result.stopped_by == "request"
+    assert result.epochs == 2
+    assert len(asked) == 6
+    assert result.validation_dice == max(row["val/dice"] for row in result.history)

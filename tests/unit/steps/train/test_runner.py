@@ -8,13 +8,16 @@ import sys
 import textwrap
 import threading
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
-from lesionflow.config import Settings, TransferConfig
+from lesionflow.config import Settings, TrainConfig, TransferConfig, load_params
+from lesionflow.data.plan import ArchitecturePlan, CoarsePlan
 from lesionflow.errors import ConfigError
 from lesionflow.inference import Segmenter
 from lesionflow.io.stores.bundles import WEIGHTS, read_bundle
@@ -22,8 +25,15 @@ from lesionflow.io.stores.cases import read_case
 from lesionflow.models.ensemble import weights_of_member
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
+from lesionflow.steps.train.coarse_stage import shrink_cases
+from lesionflow.steps.train.inputs import TrainingInputs
+from lesionflow.steps.train.results import Trained
+from lesionflow.steps.train.runner import Runner, make_recipe
+from lesionflow.steps.train.task import TrainingTask
 from lesionflow.steps.train.transfer import find_source
-from support.training_workspace import TWO_FOLDS, make_inputs, train_params
+from lesionflow.training import TrainingResult, TrainingState
+from support.training_cases import blob_case
+from support.training_workspace import TWO_FOLDS, make_inputs, make_plan, train_params
 
 REPO = Path(__file__).resolve().parents[4]
 CASES = ("c-0", "c-1", "c-2", "c-3")
@@ -253,3 +263,89 @@ def test_one_fold_alone_makes_no_ensemble(tmp_path):
 def test_a_schedule_that_waits_for_validation_does_not_fit_a_network_without(workspace):
     with pytest.raises(ConfigError, match=r"train\.scheduler cosine or polynomial.*plateau"):
         train(workspace, "refused", folds="final", scheduler="plateau")
+
+
+@pytest.mark.parametrize("name", ["brats2020_unet", "table_unet"])
+def test_the_recipe_knows_the_encoder_by_the_networks_name_and_by_its_old_one(name):
+    plan = make_plan(3, (16, 24, 32)).model_copy(update={"architecture": ArchitecturePlan(name=name, options={})})
+    config = TrainConfig.model_validate(load_params(REPO / "params.yaml")["train"])
+    assert make_recipe(TrainingTask(config, plan, ("c-0",), ("c-1",), ""), 3.0).encoder == r"down\."
+
+
+def test_the_recipe_is_what_params_say_but_for_its_share_of_the_minutes():
+    inference = make_plan().inference.model_copy(update={"probability_threshold": 0.375})
+    transfer = {"source": "none", "sha256": "", "frozen_epochs": 7, "encoder_learning_rate_fraction": 0.25}
+    params = train_params(REPO, max_minutes=60.0, transfer=transfer, averaging_decay=0.5)
+    plan = make_plan().model_copy(update={"inference": inference})
+    recipe = make_recipe(TrainingTask(TrainConfig.model_validate(params), plan, ("c-0",), ("c-1",), ""), 12.5)
+    told = {**params, **transfer, "max_minutes": 12.5, "probability_threshold": 0.375}
+    for field in fields(recipe):
+        if field.name != "encoder":
+            assert getattr(recipe, field.name) == told[field.name], field.name
+    assert (recipe.frozen_epochs, recipe.encoder_learning_rate_fraction) == (7, 0.25)
+
+
+def done(task, minutes, stopped_by="max_epochs", coarse=()):
+    """A training that took so long."""
+    history = [{"epoch": float(k), "train/loss": 1.0, "val/dice": dice} for k, dice in enumerate((0.25, 0.75, 0.5))]
+    weights = {"w": torch.zeros(1)}
+    state = TrainingState(
+        network=weights, optimizer={}, callbacks={}, precision={}, best=weights, best_dice=0.75, elapsed_s=60.0 * minutes,
+        history=history, stopped_by=stopped_by,
+    )  # fmt: skip
+    return Trained(task, TrainingResult(state), "r-1", {}, coarse)
+
+
+def runner_of(params, minutes, stopped_by="max_epochs"):
+    """A runner whose trainings take so many minutes each, one after another; what each was given; and its record."""
+    config = TrainConfig.model_validate(train_params(REPO, **params))
+    tasks = tuple(
+        TrainingTask(config, make_plan(), fold.train, fold.validation, "", fold=number)
+        for number, fold in enumerate(TWO_FOLDS)
+    )
+    runner = Runner(TrainingInputs(config, tasks, {}, ""), None, None, None)
+    given, taken = [], iter(minutes)
+
+    def train_below(task, cases, above, max_minutes):
+        given.append((task.name, task.config.max_epochs, max_minutes))
+        return done(task, next(taken), stopped_by)
+
+    runner._train_below = train_below
+    return runner, given, SimpleNamespace(run_id="r-0", log_folds=lambda *_: None)
+
+
+def test_what_a_fold_leaves_of_its_minutes_is_dealt_out_to_those_that_come():
+    runner, given, record = runner_of({"folds": "final", "max_minutes": 12.0}, [3.0, 6.0, 1.0])
+    model = runner.train(record)
+    # 12 / 3; then (12 - 3) / 2; then 12 - 9. The last one trains as long as the folds' best: two epochs.
+    assert given == [("fold-0", 3, 4.0), ("fold-1", 3, 4.5), ("all", 2, 3.0)]
+    assert model.minutes == 10.0
+    assert len(model.out_of_fold_models) == 2
+
+
+def test_minutes_that_are_spent_already_leave_none():
+    runner, given, record = runner_of({"folds": "ensemble", "max_minutes": 4.0}, [9.0, 0.5])
+    runner.train(record)
+    assert [minutes for _, _, minutes in given] == [2.0, 0.0]
+
+
+def test_after_a_request_to_stop_nothing_more_is_begun():
+    runner, given, record = runner_of({"folds": "final", "max_minutes": 12.0}, [3.0, 6.0, 1.0], stopped_by="request")
+    model = runner.train(record)
+    assert [name for name, _, _ in given] == ["fold-0"]
+    assert model.bundle.plan.architecture.n_members == 1
+    assert model.minutes == 3.0
+
+
+def test_the_first_stage_of_a_cascade_has_a_third_of_the_minutes_in_equal_parts():
+    runner, given, record = runner_of({"max_minutes": 12.0}, [1.0, 1.0])
+    plan = make_plan(dimensions=3, patch_size=(8, 24, 32))
+    members = plan.architecture.model_copy(update={"n_members": 2})
+    coarse = CoarsePlan(factors=(1, 2, 4), patch_size=(8, 12, 24), batch_size=2, architecture=members)
+    task = replace(runner._inputs.tasks[0], plan=plan.model_copy(update={"coarse": coarse}))
+    small = shrink_cases(task, {f"c-{k}": blob_case(k) for k in range(4)})
+    parts = runner._train_coarse(task, small, record, 12.0)
+    # Half of three epochs, rounded up.
+    assert given == [("coarse-0", 2, 2.0), ("coarse-1", 2, 2.0)]
+    assert sum(part.minutes for part in parts) == 2.0
+    assert runner._train_coarse(runner._inputs.tasks[0], {}, record, 12.0) == ()

@@ -20,7 +20,6 @@ from lesionflow.models import build_model
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import STEPS, run_step
 from lesionflow.steps.revision import code_revision
-from lesionflow.steps.train.work_folder import WorkFolder
 from support.training_cases import empty_case
 from support.training_workspace import TRAIN, VALIDATION, make_inputs, make_plan, train_params
 
@@ -162,14 +161,6 @@ def test_killed_and_started_again_it_ends_like_an_undisturbed_one_in_one_run(sto
     assert {run.info.run_id for run in runs} == {one.card.run_id, two.card.run_id}
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert not (tmp_path / "killed.work").exists()
-
-
-def test_other_params_do_not_go_on_with_an_old_checkpoint(tmp_path):
-    first = WorkFolder.beside(tmp_path / "candidate", "key one")
-    first.keep_run_id("r-1")
-    assert WorkFolder.beside(tmp_path / "candidate", "key one").run_id == "r-1"
-    other = WorkFolder.beside(tmp_path / "candidate", "key two")
-    assert (other.run_id, other.load()) == ("", None)
 
 
 def test_three_dimensions_train_too_and_give_the_same_weights_again(store, tmp_path):

@@ -2,10 +2,8 @@ import numpy as np
 import pytest
 
 from lesionflow.augmentation import build_augmentation
-from lesionflow.preprocessing.slice_context import stack_context
-from lesionflow.training import CaseArrays, CaseDataModule, PatchShape
+from lesionflow.training import CaseArrays, PatchShape
 from lesionflow.training.batches.sampling import EpochSampler, TrainingPatches, is_foreground
-from lesionflow.training.batches.slabs import ValidationSlabs, choose_slabs, deal
 from support.training_cases import CHANGES, PATCH, TARGETS, blob_case, empty_case
 
 
@@ -121,69 +119,6 @@ def test_an_epoch_goes_on_where_the_last_process_stopped():
     sampler.set_epoch(1)
     assert list(sampler) == [(3, 0), (3, 1), (3, 2)]
     assert len(sampler) == 3
-
-
-def test_batches_are_the_same_with_and_without_workers():
-    def batches(n_workers):
-        data = CaseDataModule(
-            patches([blob_case(0)]), ValidationSlabs([blob_case(2)], TARGETS, PATCH, max_slices=4, multiple=8),
-            batch_size=2, batches_per_epoch=3, n_workers=n_workers,
-        )  # fmt: skip
-        data.first_epoch = 5
-        return list(data.train_dataloader())
-
-    for (image, mask), (again, mask_again) in zip(batches(0), batches(1), strict=True):
-        assert image.shape == (2, 3, 40, 48)
-        assert image.equal(again)
-        assert mask.equal(mask_again)
-
-
-@pytest.mark.parametrize(
-    ("n_slabs", "tumor", "most", "expected"),
-    [
-        (5, {2}, 9, [0, 1, 2, 3, 4]),
-        (12, {3, 4, 5, 6, 7, 8}, 4, [1, 4, 7, 10]),
-        (12, {3}, 4, [1, 3, 6, 10]),
-        (6, {0, 1, 2, 3, 4}, 4, [0, 2, 4, 5]),
-        (6, set(), 2, [1, 4]),
-    ],
-)
-def test_validation_slices_are_half_tumor_and_evenly_spread(n_slabs, tumor, most, expected):
-    chosen = choose_slabs(n_slabs, tumor, most)
-    assert len(chosen) == min(most, n_slabs)
-    assert len(set(chosen)) == len(chosen)
-    assert len(tumor & set(chosen)) == min(len(tumor), max(most - (n_slabs - len(tumor)), (most + 1) // 2))
-    assert chosen == expected
-
-
-def test_validation_slices_are_whole_and_padded_to_what_the_network_takes():
-    slabs = ValidationSlabs([blob_case(0), empty_case(1)], TARGETS, PATCH, max_slices=6, multiple=8)
-    first = slabs[0]
-    assert first.image.shape == (3, 3, 56, 72)  # 51 x 67 to multiples of 8
-    assert first.mask.shape == (3, 1, 51, 67)
-    assert [slabs[i].case for i in range(len(slabs))] == [0, 0, 1, 1]
-
-
-def test_slices_are_dealt_so_that_each_batch_is_spread_over_the_case():
-    assert deal([0, 1, 2, 5, 6, 7, 8, 9, 12], 4) == [(0, 5, 8), (1, 6, 9), (2, 7, 12)]
-    assert deal([3], 4) == [(3,)]
-
-
-def test_three_dimensional_slabs_cover_the_whole_volume_once():
-    case = coordinate_case(shape=(8, 16, 24), labels=((2, 9, 21), (4, 0, 12)))
-    slabs = ValidationSlabs([case], ((1,), (2,)), PatchShape((4, 16, 8), 3), max_slices=99, multiple=4)
-    batch = slabs[0]
-    assert batch.image.shape == (2, 3, 4, 16, 24)
-    np.testing.assert_array_equal(batch.image[:, 0, :, 0, 0], [[0, 1, 2, 3], [4, 5, 6, 7]])
-    assert batch.mask.sum() == 2
-
-
-def test_validation_sees_each_slice_as_inference_does():
-    case = coordinate_case()
-    batch = ValidationSlabs([case], TARGETS, PatchShape((5, 16, 24), 2), max_slices=99, multiple=1)[0]
-    for position, center in enumerate((0, 2, 4, 6)):
-        np.testing.assert_array_equal(batch.image[position], stack_context(case.image, center, 5))
-        np.testing.assert_array_equal(batch.mask[position, 0], case.mask[center] == 1)
 
 
 def test_processes_share_every_batch_without_gap_or_overlap():

@@ -1,17 +1,17 @@
-import io
+"""Pictures of what is found in validation."""
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from matplotlib.figure import Figure
 
-from lesionflow.augmentation import build_augmentation
-from lesionflow.training import PatchShape, fit
-from lesionflow.training.batches.sampling import TrainingPatches
-from lesionflow.training.pictures.check_sheet import draw_check_sheet
-from lesionflow.training.pictures.samples import SampleSlice, draw_samples, fullest
-from support.training_cases import CHANGES, PATCH, RECIPE, TARGETS, blob_case, blob_data, tiny_network
+from lesionflow.training import CaseArrays, PatchShape, fit
+from lesionflow.training.batches.slabs import ValidationSlabs
+from lesionflow.training.pictures import samples
+from lesionflow.training.pictures.samples import SampleSlice, choose, draw_samples, fullest
+from support.training_cases import RECIPE, blob_case, blob_data, tiny_network
 
 
 def train(recipe, on_pictures=None, should_stop=lambda: False):
@@ -65,32 +65,32 @@ def test_samples_are_drawn_a_row_a_case():
         assert (np.abs(picture.astype(int) - color).sum(-1) < 30).any()
 
 
-@pytest.mark.parametrize("patch", [PATCH, PatchShape((6, 24, 32), 3)])
-def test_the_check_sheet_shows_patches_as_they_are_and_as_changed(patch):
-    augmentation = build_augmentation(
-        replace(CHANGES, flip_probability=1.0), spacing_mm=(3.0, 1.0, 0.8), n_image_slices=patch.size[0],
-        n_mask_slices=patch.n_mask_slices,
-    )  # fmt: skip
-    patches = TrainingPatches(
-        [blob_case(0)], TARGETS, patch, foreground_fraction=1.0, augmentation=augmentation, seed=1
-    )
-    plain = TrainingPatches([blob_case(0)], TARGETS, patch, foreground_fraction=1.0, augmentation=None, seed=1)
-    np.testing.assert_array_equal(patches.unchanged()[(0, 3)][0], plain[(0, 3)][0])
-    before = patches[(2, 1)][0]
-    with Image.open(io.BytesIO(draw_check_sheet(patches))) as picture:
-        assert picture.size[0] > 2 * picture.size[1]
-    np.testing.assert_array_equal(patches[(2, 1)][0], before)
+def spotted_case(case_id, spots, shape=(9, 11, 13)):
+    """So many voxels of tumor in each slice named."""
+    mask = np.zeros(shape, np.uint8)
+    for number, n_voxels in spots.items():
+        mask[number].flat[:n_voxels] = 1
+    return CaseArrays(case_id, np.zeros((1, *shape), np.float32), mask, {1: np.argwhere(mask)})
 
 
-def test_who_asks_for_the_end_gets_a_validated_model():
-    asked = []
+def test_of_each_of_the_first_cases_the_batch_with_the_fullest_slice_is_shown():
+    # Slices are dealt like cards: 0 3 6, 1 4 7, 2 5 8. The second batch of the first case has more tumor in all, not in one.
+    cases = [
+        spotted_case(f"c-{k}", spots) for k, spots in enumerate([{1: 20, 4: 20, 5: 30}, {3: 1}, {7: 9, 8: 8}, {0: 99}])
+    ]
+    slabs = ValidationSlabs(cases, ((1,),), PatchShape((1, 8, 8), 2), max_slices=99, multiple=1)
+    chosen = choose(slabs)
+    assert [batch.case for batch in chosen] == [0, 1, 2]
+    assert [batch.mask.flatten(1).sum(1).tolist() for batch in chosen] == [[0, 30, 0], [0, 1, 0], [0, 0, 9]]
 
-    def after_six_batches():
-        asked.append(1)
-        return len(asked) >= 6
 
-    result = train(replace(RECIPE, max_epochs=50), should_stop=after_six_batches)
-    assert result.stopped_by == "request"
-    assert result.epochs == 2
-    assert len(asked) == 6
-    assert result.validation_dice == max(row["val/dice"] for row in result.history)
+def test_what_is_empty_or_full_has_no_contour_and_titles_say_case_target_and_dice(monkeypatch):
+    figures = []
+    monkeypatch.setattr(samples, "Figure", lambda **how: figures.append(Figure(**how)) or figures[-1])
+    image, empty, full = np.zeros((9, 11), np.float32), np.zeros((9, 11), bool), np.ones((9, 11), bool)
+    found = [SampleSlice("c-1", target, image, empty, full, 0.125) for target in (0, 1)]
+    draw_samples(found, ["liver", "tumor"], "epoch 3")
+    axes = figures[0].axes[1]
+    assert not axes.collections
+    assert axes.get_title() == "c-1, tumor: Dice 0.125"
+    assert figures[0].get_suptitle().startswith("epoch 3\n")
