@@ -5,7 +5,6 @@
 
 import gzip
 import itertools
-import resource
 import signal
 import struct
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 from random import Random
 from types import FrameType
 
+from benchmarks.timing import peak_mb
 from lesionflow.data.geometry import Geometry
 from lesionflow.errors import InputError
 from lesionflow.io.dicom import studies as dicom
@@ -127,9 +127,8 @@ def run(first: int = 0, last: int = COUNT) -> None:
         if outcome.startswith("UNNAMED"):
             print(f"{number} {name}: {outcome}")
     unnamed = sum(n for outcome, n in outcomes.items() if outcome.startswith("UNNAMED"))
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"\n{last - first} mutated files: {unnamed} unnamed errors, slowest {slowest:.2f} s, peak memory {peak_mb:.0f} MB"
+        f"\n{last - first} mutated files: {unnamed} unnamed errors, slowest {slowest:.2f} s, peak memory {peak_mb():.0f} MB"
     )
     for outcome, n in outcomes.most_common():
         print(f"  {n:6d} {outcome}")

@@ -3,7 +3,6 @@
 Run by `benchmarks.inference` in a process of its own: python -m benchmarks.large_ct FOLDER SPACING_MM
 """
 
-import resource
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from benchmarks.timing import peak_mb
 from lesionflow.data.bundle import Bundle, Card
 from lesionflow.data.dataset import Dataset as Declaration
 from lesionflow.data.plan import ArchitecturePlan, ChannelPlan, InferencePlan, Plan
@@ -100,7 +100,7 @@ def run(folder: Path, spacing_mm: float) -> None:
     prediction = segment_study(model, segmenter, folder)
     prediction.write(folder.parent / "mask.dcm", "dicom-seg")
     seconds = time.perf_counter() - began
-    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(seconds, peak_mb())
 
 
 if __name__ == "__main__":

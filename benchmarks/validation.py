@@ -2,7 +2,6 @@
 
 import base64
 import multiprocessing
-import resource
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.timing import peak_mb
 from lesionflow.config import load_params
 from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
 from lesionflow.data.dataset import CHANNEL_COLUMNS, Dataset
@@ -99,7 +99,7 @@ def _measure() -> None:
         counts = run_step("validate", params, {"cases": cases}, {"validation": Path(folder) / "validation"})
         seconds = time.perf_counter() - began
         docs = sum(path.stat().st_size for path in Path(folder, "validation").rglob("*") if path.is_file())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_mb() / 1024
     print(
         f"{seconds:.1f} s (at most 90), {peak:.2f} GiB (at most 2); "
         f"{counts['n_findings']:.0f} findings, {counts['n_quarantined']:.0f} cases in quarantine, report of {docs / 1e6:.0f} MB"

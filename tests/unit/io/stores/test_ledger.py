@@ -50,7 +50,7 @@ def test_a_line_cut_off_by_a_full_disk_stays_and_hides_nothing(tmp_path):
 def test_a_kill_right_after_does_not_undo_a_read_and_readers_at_once_lose_none(tmp_path):
     path = tmp_path / "ledger.jsonl"
     code = (
-        "import os, signal, sys; from pathlib import Path; from lesionflow.io.ledger import note_read\n"
+        "import os, signal, sys; from pathlib import Path; from lesionflow.io.stores.ledger import note_read\n"
         "for i in range(25): note_read(Path(sys.argv[1]), {'step': 'evaluate', 'run_id': sys.argv[2] + str(i)})\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -199,7 +199,7 @@ class TestAgain:
         run(raw, out="undisturbed")
         code = (
             "import sys; from pathlib import Path; from lesionflow.config import IngestConfig, Settings\n"
-            "from lesionflow.steps import ingest\n"
+            "from lesionflow.steps.ingest import step as ingest\n"
             "config = IngestConfig.model_validate_json(sys.argv[1]); base = Path(sys.argv[2])\n"
             "settings = Settings(workers=1, private_dir=base / 'private')\n"
             "ingest.run(config, {'raw': base / 'raw'}, {'cases': base / 'cases'}, settings)\n"
