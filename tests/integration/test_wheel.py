@@ -109,7 +109,7 @@ def _call(*command, **options):
 def test_the_wheel_holds_every_file_of_the_package(wheel):
     files = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src" / "lesionflow").rglob("*") if path.is_file()}
     wanted = {name for name in files if "__pycache__" not in name}
-    assert {"lesionflow/config/presets/phantom_ct.yaml", "lesionflow/io/deidentification.yaml"} < wanted
+    assert {"lesionflow/config/presets/phantom_ct.yaml", "lesionflow/io/dicom/deidentification.yaml"} < wanted
     assert wanted - set(zipfile.ZipFile(wheel).namelist()) == set()
 
 
