@@ -1,50 +1,17 @@
 import numpy as np
 import pytest
 
-from lesionflow.data.dataset import Dataset
-from lesionflow.data.fingerprint import CaseFacts, Fingerprint
-from lesionflow.data.plan import ArchitecturePlan, InferencePlan, Plan
+from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ConfigError
 from lesionflow.planning.cascade import shrink_finest
-from lesionflow.planning.decisions import make_plan
-from lesionflow.planning.facts import summarize_facts
-
-PETCT = Dataset(name="d", channels={"CT": "ct", "PET": "pet"}, labels={"tumor": 1}, regions={})
-UNET = ArchitecturePlan(name="unet", options={"base_channels": 16, "depth": 4})
-RULES = InferencePlan(
-    overlap_fraction=0.5, flip_axes=(), probability_threshold=0.5, min_lesion_ml=0.0, fill_holes=False
-)
-
-
-def _facts(number: int, spacing: tuple[float, float, float], tumor: tuple[float, float] = (30.0, 5.0)) -> CaseFacts:
-    random = np.random.default_rng(number)
-    body = np.stack([random.normal(0, 100, 2000), random.gamma(1.0, 1.0, 2000)]).astype(np.float32)
-    inside = np.stack([random.normal(tumor[0], 10, 500), np.full(500, tumor[1])]).astype(np.float32)
-    return CaseFacts(f"c-{number}", spacing, (40, 200, 300), 20.0 + number, body, inside)
-
-
-def _memory_mb(_: int, __: ArchitecturePlan, ___: int, patch: tuple[int, int, int]) -> tuple[float, float]:
-    """100 MB for the weights, and a sample's 1 MB for each 1000 voxels that a network sees in plane or in all."""
-    return 100.0, float(np.prod(patch)) / (1000 if patch[0] != 3 else 3000)
-
-
-def _plan(fingerprint: Fingerprint, dataset: Dataset = PETCT, **changes: object) -> Plan:
-    given: dict = {
-        "dimensions": 2, "spacing_mm": (None, None, None), "patch_size": None, "batch_size": None, "context_slices": 3,
-        "memory_budget_mb": 2000, "ct_window_hu": None, "dark_background": None, "denoising": "none", "bias_field_correction": False,
-        "cascade": False, "architecture": UNET, "offered": (2, 3), "size_multiple": 16, "inference": RULES, "memory_mb": _memory_mb, **changes,
-    }  # fmt: skip
-    return make_plan(fingerprint, dataset, **given)
-
-
-FINGERPRINT = summarize_facts([_facts(i, (3.0, s, s)) for i, s in enumerate((0.8, 1.0, 1.2))])
+from support.plans import FINGERPRINT, plan_of
 
 
 def test_a_patch_that_sees_little_of_the_body_is_told_the_rest_by_a_first_stage() -> None:
     # The body is 40 x 200 x 300 voxels of 3 x 1 x 1 mm; 300 MB hold one patch of 200,000 voxels: 16 x 96 x 128, which covers
     # 0.4 * 0.48 * 0.427 = 8.2 % of it. Three times as coarse in plane, 40 x 66.7 x 100 voxels, one of 32 x 64 x 96 covers
     # 0.8 * 0.96 * 0.96 = 74 %; twice as coarse, 16 x 80 x 112 of 40 x 100 x 150 covered 24 %.
-    plan = _plan(FINGERPRINT, dimensions=3, memory_budget_mb=300, cascade=None)
+    plan = plan_of(FINGERPRINT, dimensions=3, memory_budget_mb=300, cascade=None)
     assert plan.patch_size == (16, 96, 128)
     assert plan.coarse is not None
     assert plan.coarse.factors == (1, 3, 3)
@@ -61,14 +28,14 @@ def test_a_patch_that_sees_little_of_the_body_is_told_the_rest_by_a_first_stage(
 
 
 def test_a_patch_that_sees_a_quarter_needs_no_first_stage_but_gets_one_that_is_asked_for() -> None:
-    plan = _plan(FINGERPRINT, dimensions=3, memory_budget_mb=1200, cascade=None)
+    plan = plan_of(FINGERPRINT, dimensions=3, memory_budget_mb=1200, cascade=None)
     assert plan.coarse is None
     (why,) = [decision for decision in plan.decisions if decision.what == "cascade"]
     assert (why.value, "from 25% on" in why.why) == ("none", True)
-    asked = _plan(FINGERPRINT, dimensions=3, memory_budget_mb=1200, cascade=True)
+    asked = plan_of(FINGERPRINT, dimensions=3, memory_budget_mb=1200, cascade=True)
     assert asked.coarse is not None
     assert asked.coarse.factors == (1, 2, 2)
-    assert _plan(FINGERPRINT, dimensions=3, memory_budget_mb=300, cascade=False).coarse is None
+    assert plan_of(FINGERPRINT, dimensions=3, memory_budget_mb=300, cascade=False).coarse is None
 
 
 def test_the_memory_of_hints_is_counted() -> None:
@@ -77,14 +44,14 @@ def test_the_memory_of_hints_is_counted() -> None:
     ) -> tuple[float, float]:
         return 100.0, float(np.prod(patch)) * (1 + n_coarse_predictions) / 1000
 
-    plan = _plan(FINGERPRINT, dimensions=3, memory_budget_mb=300, cascade=True, memory_mb=memory_mb)
+    plan = plan_of(FINGERPRINT, dimensions=3, memory_budget_mb=300, cascade=True, memory_mb=memory_mb)
     assert np.prod(plan.patch_size) * 2 / 1000 <= 200
     assert plan.coarse is not None
     assert plan.coarse.patch_size == (32, 64, 96)
 
 
 def test_a_pinned_patch_bounds_that_of_the_first_stage() -> None:
-    plan = _plan(FINGERPRINT, dimensions=3, memory_budget_mb=4000, cascade=True, patch_size=(16, 32, 48))
+    plan = plan_of(FINGERPRINT, dimensions=3, memory_budget_mb=4000, cascade=True, patch_size=(16, 32, 48))
     assert plan.coarse is not None
     assert plan.patch_size == (16, 32, 48)
     assert plan.coarse.patch_size == (16, 32, 48)
@@ -94,8 +61,8 @@ def test_a_pinned_patch_bounds_that_of_the_first_stage() -> None:
 
 def test_slices_are_no_cascade() -> None:
     with pytest.raises(ConfigError, match=r"plan\.dimensions 3 for plan\.cascade, found 2"):
-        _plan(FINGERPRINT, cascade=True)
-    assert _plan(FINGERPRINT, cascade=None).coarse is None
+        plan_of(FINGERPRINT, cascade=True)
+    assert plan_of(FINGERPRINT, cascade=None).coarse is None
 
 
 @pytest.mark.parametrize(

@@ -4,54 +4,23 @@ import numpy as np
 import pytest
 
 from lesionflow.data.dataset import Dataset
-from lesionflow.data.fingerprint import CaseFacts, Fingerprint
-from lesionflow.data.plan import ArchitecturePlan, InferencePlan, Plan
-from lesionflow.planning.decisions import make_plan
+from lesionflow.data.fingerprint import CaseFacts
 from lesionflow.planning.facts import summarize_facts
-
-PETCT = Dataset(name="d", channels={"CT": "ct", "PET": "pet"}, labels={"tumor": 1}, regions={})
-UNET = ArchitecturePlan(name="unet", options={"base_channels": 16, "depth": 4})
-RULES = InferencePlan(
-    overlap_fraction=0.5, flip_axes=(), probability_threshold=0.5, min_lesion_ml=0.0, fill_holes=False
-)
-
-
-def _facts(number: int, spacing: tuple[float, float, float], tumor: tuple[float, float] = (30.0, 5.0)) -> CaseFacts:
-    random = np.random.default_rng(number)
-    body = np.stack([random.normal(0, 100, 2000), random.gamma(1.0, 1.0, 2000)]).astype(np.float32)
-    inside = np.stack([random.normal(tumor[0], 10, 500), np.full(500, tumor[1])]).astype(np.float32)
-    return CaseFacts(f"c-{number}", spacing, (40, 200, 300), 20.0 + number, body, inside)
-
-
-def _memory_mb(_: int, __: ArchitecturePlan, ___: int, patch: tuple[int, int, int]) -> tuple[float, float]:
-    """100 MB for the weights, and a sample's 1 MB for each 1000 voxels that a network sees in plane or in all."""
-    return 100.0, float(np.prod(patch)) / (1000 if patch[0] != 3 else 3000)
-
-
-def _plan(fingerprint: Fingerprint, dataset: Dataset = PETCT, **changes: object) -> Plan:
-    given: dict = {
-        "dimensions": 2, "spacing_mm": (None, None, None), "patch_size": None, "batch_size": None, "context_slices": 3,
-        "memory_budget_mb": 2000, "ct_window_hu": None, "dark_background": None, "denoising": "none", "bias_field_correction": False,
-        "cascade": False, "architecture": UNET, "offered": (2, 3), "size_multiple": 16, "inference": RULES, "memory_mb": _memory_mb, **changes,
-    }  # fmt: skip
-    return make_plan(fingerprint, dataset, **given)
-
-
-FINGERPRINT = summarize_facts([_facts(i, (3.0, s, s)) for i, s in enumerate((0.8, 1.0, 1.2))])
+from support.plans import FINGERPRINT, make_facts, plan_of
 
 
 def test_in_2d_slices_stay_and_pixels_take_the_median() -> None:
-    plan = _plan(FINGERPRINT)
+    plan = plan_of(FINGERPRINT)
     assert plan.spacing_mm == (None, 1.0, 1.0)
     assert plan.patch_size == (3, 208, 304)
     assert plan.in_channels == 6
 
 
 def test_in_3d_coarse_slices_take_the_finer_of_the_data() -> None:
-    coarse = summarize_facts([_facts(i, (s, 0.8, 0.8)) for i, s in enumerate((2.5, 5.0, 5.0, 5.0, 5.0))])
-    assert _plan(coarse, dimensions=3, memory_budget_mb=64000).spacing_mm[0] == pytest.approx(3.5)
-    fine = summarize_facts([_facts(i, (1.5, 0.8, 0.8)) for i in range(3)])
-    assert _plan(fine, dimensions=3, memory_budget_mb=64000).spacing_mm == (1.5, 0.8, 0.8)
+    coarse = summarize_facts([make_facts(i, (s, 0.8, 0.8)) for i, s in enumerate((2.5, 5.0, 5.0, 5.0, 5.0))])
+    assert plan_of(coarse, dimensions=3, memory_budget_mb=64000).spacing_mm[0] == pytest.approx(3.5)
+    fine = summarize_facts([make_facts(i, (1.5, 0.8, 0.8)) for i in range(3)])
+    assert plan_of(fine, dimensions=3, memory_budget_mb=64000).spacing_mm == (1.5, 0.8, 0.8)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +36,8 @@ def test_in_3d_coarse_slices_take_the_finer_of_the_data() -> None:
     ],
 )
 def test_the_data_decide_between_slices_and_volumes(spacing, pinned, offered, dimensions, why) -> None:
-    fingerprint = summarize_facts([_facts(i, spacing) for i in range(3)])
-    plan = _plan(fingerprint, dimensions=None, spacing_mm=pinned, offered=offered, memory_budget_mb=64000)
+    fingerprint = summarize_facts([make_facts(i, spacing) for i in range(3)])
+    plan = plan_of(fingerprint, dimensions=None, spacing_mm=pinned, offered=offered, memory_budget_mb=64000)
     assert (plan.dimensions, len(plan.patch_size)) == (dimensions, 3)
     assert plan.context_slices == (3 if dimensions == 2 else 1)
     (decision,) = (d for d in plan.decisions if d.what == "dimensions")
@@ -76,25 +45,25 @@ def test_the_data_decide_between_slices_and_volumes(spacing, pinned, offered, di
 
 
 def test_ct_is_clipped_at_the_tumors_but_never_tighter_than_soft_tissue() -> None:
-    plan = _plan(FINGERPRINT)
+    plan = plan_of(FINGERPRINT)
     assert (plan.channels[0].lower, plan.channels[0].upper) == (-150.0, 250.0)
-    bright = summarize_facts([_facts(0, (3.0, 1.0, 1.0), tumor=(900.0, 5.0))])
-    assert _plan(bright).channels[0].upper == pytest.approx(900 + 25.8, abs=6)
+    bright = summarize_facts([make_facts(0, (3.0, 1.0, 1.0), tumor=(900.0, 5.0))])
+    assert plan_of(bright).channels[0].upper == pytest.approx(900 + 25.8, abs=6)
 
 
 def test_pet_is_never_clipped_below_the_uptake_of_organs() -> None:
-    assert _plan(FINGERPRINT).channels[1].upper == 10.0
-    hot = summarize_facts([_facts(0, (3.0, 1.0, 1.0), tumor=(30.0, 22.0))])
-    assert (_plan(hot).channels[1].lower, _plan(hot).channels[1].upper) == (0.0, 22.0)
+    assert plan_of(FINGERPRINT).channels[1].upper == 10.0
+    hot = summarize_facts([make_facts(0, (3.0, 1.0, 1.0), tumor=(30.0, 22.0))])
+    assert (plan_of(hot).channels[1].lower, plan_of(hot).channels[1].upper) == (0.0, 22.0)
 
 
 def test_magnetic_resonance_has_no_constants() -> None:
     mr = Dataset(name="d", channels={"T1": "mr", "T2": "mr"}, labels={"tumor": 1}, regions={})
-    assert all(channel.mean is None for channel in _plan(FINGERPRINT, mr).channels)
+    assert all(channel.mean is None for channel in plan_of(FINGERPRINT, mr).channels)
 
 
 def test_pinned_values_stand_and_say_so() -> None:
-    plan = _plan(
+    plan = plan_of(
         FINGERPRINT, spacing_mm=(None, 2.0, 2.0), patch_size=(3, 96, 96), batch_size=7, ct_window_hu=(-100.0, 300.0)
     )
     assert (plan.spacing_mm[1:], plan.patch_size, plan.batch_size) == ((2.0, 2.0), (3, 96, 96), 7)
@@ -116,7 +85,7 @@ def _picture_facts(number: int, *, bright_background: bool) -> CaseFacts:
 def test_pictures_on_bright_and_dark_backgrounds_are_made_alike(n_bright, pinned, turned) -> None:
     fingerprint = summarize_facts([_picture_facts(i, bright_background=i < n_bright) for i in range(10)])
     pictures = Dataset(name="d", channels={"gray": "picture"}, labels={"nucleus": 1}, regions={})
-    plan = _plan(fingerprint, pictures, dark_background=pinned)
+    plan = plan_of(fingerprint, pictures, dark_background=pinned)
     assert plan.channels[0].dark_background is turned
     (why,) = [decision.why for decision in plan.decisions if decision.what == "background of gray"]
     assert f"{n_bright * 10}% of the pictures are dark on a bright background" in why
