@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.split import Fold, Split
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.io.stores.cases import write_table
+from lesionflow.registry.models import set_champion
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
+from support.bundles import constant_bundle
 from support.case_folders import write_cases
 from support.stores import empty_store
 
@@ -55,3 +59,19 @@ class EvaluationWorkspace:
         inputs = {"bundle": self.folder / f"{name}-bundle", "evaluation": self.folder / name}
         output = {"registration": self.folder / f"{name}.json"}
         run_step("register", {"model_name": "lesionflow-knees"}, inputs, output)
+
+
+def two_evaluated_models(folder: Path, patch: pytest.MonkeyPatch) -> EvaluationWorkspace:
+    """Make a champion that finds nothing (`none`), and a later model that calls every voxel tumor (`all`)."""
+    workspace = EvaluationWorkspace(folder)
+    patch.setenv("MLFLOW_TRACKING_URI", workspace.uri)
+    patch.setenv("LESIONFLOW_DEVICE", "cpu")
+    patch.setenv("LESIONFLOW_IMAGE", "registry.example/lesionflow:1")
+    workspace.none = workspace.train(constant_bundle(-9.0), "finds-nothing")
+    workspace.evaluate(workspace.none, "none")
+    workspace.register("none")
+    set_champion("lesionflow-knees", "1", workspace.uri)
+    workspace.all = workspace.train(constant_bundle(9.0), "calls-all-tumor")
+    workspace.evaluate(workspace.all, "all")
+    workspace.register("all")
+    return workspace

@@ -4,10 +4,8 @@ import pandas as pd
 import pytest
 
 from lesionflow.cli import main
-from lesionflow.registry.models import set_champion
 from lesionflow.steps.compare import compare_models
-from support.bundles import constant_bundle
-from support.evaluated import DICE_OF_ALL, EvaluationWorkspace
+from support.evaluated import DICE_OF_ALL, two_evaluated_models
 
 SETTINGS = {"n_bootstrap": 300, "confidence_level": 0.95, "seed": 1}
 
@@ -16,18 +14,7 @@ SETTINGS = {"n_bootstrap": 300, "confidence_level": 0.95, "seed": 1}
 def workspace(tmp_path_factory):
     """A champion that finds nothing, and a later model that calls every voxel tumor."""
     with pytest.MonkeyPatch.context() as patch:
-        workspace = EvaluationWorkspace(tmp_path_factory.mktemp("evaluated"))
-        patch.setenv("MLFLOW_TRACKING_URI", workspace.uri)
-        patch.setenv("LESIONFLOW_DEVICE", "cpu")
-        patch.setenv("LESIONFLOW_IMAGE", "registry.example/lesionflow:1")
-        workspace.none = workspace.train(constant_bundle(-9.0), "finds-nothing")
-        workspace.evaluate(workspace.none, "none")
-        workspace.register("none")
-        set_champion("lesionflow-knees", "1", workspace.uri)
-        workspace.all = workspace.train(constant_bundle(9.0), "calls-all-tumor")
-        workspace.evaluate(workspace.all, "all")
-        workspace.register("all")
-        yield workspace
+        yield two_evaluated_models(tmp_path_factory.mktemp("evaluated"), patch)
 
 
 @pytest.fixture(autouse=True)
