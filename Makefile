@@ -12,7 +12,7 @@ N_PACKAGES := $(shell grep -c "==" requirements.lock)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/lesionflow/__init__.py)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check presets serve ui bench image docs release
+.PHONY: help setup demo test check presets made serve ui bench image docs release
 
 help:
 	@echo "make setup   the environment in .venv, from requirements.lock"
@@ -20,6 +20,7 @@ help:
 	@echo "make test    what CI runs: linters, types, import contracts, all tests"
 	@echo "make check   linters, types and import contracts alone"
 	@echo "make presets params.yaml and the package's presets from their sources, docs/params.md"
+	@echo "make made    all files that are made of others: presets, the pages' tables, dvc.yaml, pipelines/retrain.yaml"
 	@echo "make serve   the demonstration's champion over HTTP"
 	@echo "make ui      the demonstration's runs in the MLflow UI"
 	@echo "make bench   speed and memory beside the peers"
@@ -59,6 +60,12 @@ presets: setup
 	cp src/lesionflow/config/presets/phantom_ct.yaml params.yaml
 	$(BIN)/python -m lesionflow params reference > docs/params.md.partial
 	mv docs/params.md.partial docs/params.md
+
+made: presets
+	$(BIN)/python -m docs.tables
+	$(BIN)/python -c "from lesionflow.workspace.layout import dvc_yaml; print(dvc_yaml(), end='')" > dvc.yaml.partial
+	mv dvc.yaml.partial dvc.yaml
+	$(BIN)/python -m pipelines.compile
 
 demo: setup
 	$(BIN)/python -m lesionflow demo --workdir demo

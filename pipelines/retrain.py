@@ -1,4 +1,4 @@
-"""The retraining pipeline: the nine steps on Kubeflow, or on this machine without Docker.
+"""The retraining pipeline: the steps on Kubeflow, or on this machine without Docker.
 
 python -m pipelines.retrain --local --params phantom_ct --data DIR
 """
@@ -45,7 +45,7 @@ def retrain(
     register: dict,
     promote: dict,
 ) -> None:
-    """Run the nine steps. `raw_path` is a folder that the pods see; each dict is a section of params.yaml."""
+    """Run every step. `raw_path` is a folder that the pods see; each dict is a section of params.yaml."""
     cases = ingest_step(raw_path=raw_path, params=ingest)
     cases.set_caching_options(enable_caching=False)
     cases.set_memory_limit(OTHER_MEMORY)

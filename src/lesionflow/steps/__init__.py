@@ -5,8 +5,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from lesionflow import config
-from lesionflow.config import Section, Settings, load_section
+from lesionflow.config.loading import load_section
+from lesionflow.config.sections.cases import IngestConfig, SplitConfig, ValidateConfig
+from lesionflow.config.sections.plan import PlanConfig, PreprocessConfig
+from lesionflow.config.sections.promotion import EvaluateConfig, PromoteConfig, RegisterConfig
+from lesionflow.config.sections.section import Section
+from lesionflow.config.sections.train import TrainConfig
+from lesionflow.config.settings import Settings
 from lesionflow.errors import ConfigError
 
 
@@ -27,7 +32,7 @@ class Step(NamedTuple):
 
 STEPS: Mapping[str, Step] = {
     "ingest": Step(
-        config.IngestConfig,
+        IngestConfig,
         ("raw",),
         ("cases",),
         "Read studies of any layout, de-identified, into cases.",
@@ -35,21 +40,21 @@ STEPS: Mapping[str, Step] = {
         ("lesionflow.steps.ingest.step",),
     ),
     "validate": Step(
-        config.ValidateConfig,
+        ValidateConfig,
         ("cases",),
         ("validation",),
         "Check the case table; quarantine or fail.",
         "lesionflow.steps.validate",
     ),
     "split": Step(
-        config.SplitConfig,
+        SplitConfig,
         ("cases", "validation"),
         ("splits",),
         "Divide patients; the test set is locked.",
         "lesionflow.steps.split",
     ),
     "plan": Step(
-        config.PlanConfig,
+        PlanConfig,
         ("cases", "splits"),
         ("plan",),
         "Measure the training cases and decide how to train.",
@@ -57,7 +62,7 @@ STEPS: Mapping[str, Step] = {
         ("lesionflow.steps.plan.case_facts", "lesionflow.io.images.nifti", "lesionflow.preprocessing"),
     ),
     "preprocess": Step(
-        config.PreprocessConfig,
+        PreprocessConfig,
         ("cases", "plan"),
         ("preprocessed",),
         "Bring every case to model space.",
@@ -65,28 +70,28 @@ STEPS: Mapping[str, Step] = {
         ("lesionflow.steps.preprocess", "lesionflow.io.images.nifti", "lesionflow.preprocessing", "blosc2"),
     ),
     "train": Step(
-        config.TrainConfig,
+        TrainConfig,
         ("cases", "preprocessed", "splits", "plan"),
         ("bundle",),
         "Train the network; write the bundle.",
         "lesionflow.steps.train.step",
     ),
     "evaluate": Step(
-        config.EvaluateConfig,
+        EvaluateConfig,
         ("cases", "splits", "bundle"),
         ("evaluation",),
         "Score whole volumes in source space.",
         "lesionflow.steps.evaluate.step",
     ),
     "register": Step(
-        config.RegisterConfig,
+        RegisterConfig,
         ("bundle", "evaluation"),
         ("registration",),
         "Register the bundle as challenger.",
         "lesionflow.steps.register",
     ),
     "promote": Step(
-        config.PromoteConfig,
+        PromoteConfig,
         ("cases", "splits", "evaluation", "registration"),
         ("promotion",),
         "Make the challenger champion if it is provably better.",

@@ -60,7 +60,9 @@ def test_docs_params_is_current(capsys):
     assert main(["params", "reference"]) == 0
     page = capsys.readouterr().out
     assert page == reference_page()
-    assert (ROOT / "docs" / "params.md").read_text(encoding="utf-8") == page
+    assert (ROOT / "docs" / "params.md").read_text(encoding="utf-8") == page, (
+        "Run `make presets`: docs/params.md is old."
+    )
 
 
 def test_each_row_of_the_page_has_as_many_cells_as_its_head():

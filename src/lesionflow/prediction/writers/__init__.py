@@ -1,7 +1,7 @@
 """The output formats: a module each, found by being here. No other place in the package lists them.
 
 A new one is two files: a module here that holds its `WRITER`, and its row in the table of `tests/contract/test_output_formats.py`
-that says how another library reads it back. Its line in the documentation is made by `python -m docs.tables`.
+that says how another library reads it back. `make made` writes its line in the pages. A test fails for a module without a `WRITER`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,9 @@ from lesionflow.prediction.writer import Writer
 
 def _find_writers() -> Iterator[Writer]:
     for name in sorted(module.name for module in iter_modules(__path__)):
-        yield import_module(f"{__name__}.{name}").WRITER
+        module = import_module(f"{__name__}.{name}")
+        if hasattr(module, "WRITER"):
+            yield module.WRITER
 
 
 #: By name, in the order of the modules' names: where `Accept` has a wildcard, the first that fits answers.
