@@ -1,4 +1,4 @@
-"""The tables of these pages that repeat what the code says. `python -m docs.tables` makes them anew, where they stand.
+"""The tables of these pages that repeat what the code says. `make made` makes them anew, where they stand.
 
 In a page, a table stands between `<!-- made: NAME -->` and `<!-- end -->`, its name a key of `TABLES`.
 """
