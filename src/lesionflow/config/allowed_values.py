@@ -31,6 +31,15 @@ def describe_allowed(schema: Schema) -> str:
     return "any value"
 
 
+def describe_entry(schema: Schema) -> str:
+    """Return what each value of a mapping may be, in words.
+
+    Args:
+        schema: JSON schema of the mapping.
+    """
+    return _entry(schema.get("additionalProperties"))
+
+
 def _list(schema: Schema) -> str:
     items = schema.get("prefixItems")
     if items:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeGuard, get_args
 
 import yaml
 
-from lesionflow.config.allowed_values import describe_allowed, show_value
+from lesionflow.config.allowed_values import describe_allowed, describe_entry, show_value
 from lesionflow.config.field_docstrings import field_docstrings
 from lesionflow.config.presets import PRESETS
 from lesionflow.config.sections import Params
@@ -23,7 +23,7 @@ class Key(NamedTuple):
     """One key of params.yaml.
 
     `path` is dotted. `of_entries`: a field of each entry of a list or of a mapping, such as `ingest.channels.kind`, which has no
-    value of its own.
+    value of its own. `allowed_entry`: what each value may be, where it is a mapping.
     """
 
     path: str
@@ -31,6 +31,7 @@ class Key(NamedTuple):
     allowed: str
     made_anew: MadeAnew
     of_entries: bool = False
+    allowed_entry: str = ""
 
     @property
     def step(self) -> str:
@@ -67,7 +68,7 @@ def find_key(name: str, keys: Sequence[Key], presets: Mapping[str, Any]) -> Key:
         raise ConfigError(f"Expected one key, found {len(found)} of this name: {_listed(found)}. Name one of them.")
     above = [key for key in keys if name.startswith(f"{key.path}.")]
     if above and group_presets(name, presets):
-        return above[-1]._replace(path=name)
+        return above[-1]._replace(path=name, allowed=above[-1].allowed_entry)
     near = _nearest(name, keys)
     hint = f"Did you mean {_listed(near)}?" if near else "`lesionflow params explain` lists all."
     raise ConfigError(f"Expected a key of params.yaml, found {name!r}. {hint}")
@@ -76,6 +77,7 @@ def find_key(name: str, keys: Sequence[Key], presets: Mapping[str, Any]) -> Key:
 def _nearest(name: str, keys: Sequence[Key]) -> list[Key]:
     """Return the keys that are nearly as alike as the one most alike, by path or by name alone."""
     last = name.rpartition(".")[2]
+    name, last = name.lower(), last.lower()
     alike = {key: max(_likeness(name, key.path), _likeness(last, key.name)) for key in keys}
     best = max(alike.values())
     return [key for key in keys if alike[key] >= max(NEAR, best - MARGIN)][:MOST_OFFERED]
@@ -126,7 +128,8 @@ def _keys_of(kind: type[Section], where: str, above: MadeAnew | None, *, of_entr
         made_anew = next((mark for mark in field.metadata if isinstance(mark, MadeAnew)), own)
         if made_anew is None:
             raise ConfigError(f"Expected {kind.__name__} to say what a change of {path} makes anew, found nothing.")
-        yield Key(path, told.get(field_name, ""), describe_allowed(schema[name]), made_anew, of_entries)
+        allowed, entry = describe_allowed(schema[name]), describe_entry(schema[name])
+        yield Key(path, told.get(field_name, ""), allowed, made_anew, of_entries, entry)
         for entry in filter(_is_section, get_args(field.annotation)):
             yield from _keys_of(entry, f"{path}.", made_anew, of_entries=True)
 

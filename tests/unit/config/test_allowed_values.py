@@ -4,7 +4,7 @@ import pytest
 import yaml
 from ruamel.yaml import YAML
 
-from lesionflow.config.allowed_values import describe_allowed, show_value
+from lesionflow.config.allowed_values import describe_allowed, describe_entry, show_value
 
 WHOLE = {"type": "integer", "minimum": 1}
 
@@ -45,3 +45,9 @@ def test_a_value_shown_is_read_back_as_it_was_by_both_yamls(value):
     assert "\n" not in shown
     for read in (yaml.safe_load, YAML(typ="safe").load):
         assert (read(shown), type(read(shown))) == (value, type(value))
+
+
+def test_what_a_mappings_values_may_be_is_told_apart_from_the_mapping() -> None:
+    schema = {"type": "object", "additionalProperties": {"enum": ["fail", "off"]}}
+    assert describe_allowed(schema) == "{name: fail or off, ...}"
+    assert describe_entry(schema) == "fail or off"

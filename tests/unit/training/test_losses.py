@@ -59,7 +59,7 @@ def test_every_loss_has_its_value_by_hand(name):
 
 def test_params_may_name_every_loss_and_no_other():
     assert set(get_args(TrainConfig.model_fields["loss"].annotation)) == set(LOSSES), (
-        "Expected `loss` of TrainConfig in src/lesionflow/config/sections.py to name the losses of training.losses.LOSSES."
+        "Expected `loss` of TrainConfig in src/lesionflow/config/sections/train.py to name the losses of training.losses.LOSSES."
     )
 
 
