@@ -131,9 +131,8 @@ def test_a_key_is_found_by_a_unique_end_of_its_path():
 
 
 def test_a_name_in_a_mapping_is_explained_as_its_mapping():
-    assert find_key("validate.severity.drift", KEYS, READ)._replace(path="validate.severity") == find_key(
-        "severity", KEYS, READ
-    )
+    mapping, entry = (find_key(name, KEYS, READ) for name in ("severity", "validate.severity.drift"))
+    assert entry == mapping._replace(path="validate.severity.drift", allowed="fail or quarantine or warn or off")
 
 
 @pytest.mark.parametrize(
