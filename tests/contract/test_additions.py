@@ -277,11 +277,23 @@ ADDITIONS = {
                     "n_missed_voxels in ROWS of tests/unit/metrics/test_values.py, found none: add the value",
                 },
             ),
-            Omission({METRIC: None}, {f"{VALUES}::test_every_row_is_of_a_metric": "n_missed_voxels"}),
             Omission(
-                {METRIC: METRIC_TEXT.replace("0.0, math.inf)", "-5.0, -1.0)").replace(METRIC_EXAMPLE, "")},
+                {METRIC: None},
                 {
-                    f"{VALUES}::test_no_metric_leaves_its_bounds": "Expected n_missed_voxels in -5.0..-1.0, found 0.0.",
+                    f"{VALUES}::test_every_row_is_of_a_metric": "Expected a metric for each row of ROWS, found none for ['n_missed_voxels']"
+                },
+            ),
+            Omission(
+                {
+                    METRIC: METRIC_TEXT.replace("math.inf)", "5.0)")
+                    .replace(": 0", ": undefined")
+                    .replace(METRIC_EXAMPLE, "")
+                },
+                {
+                    f"{VALUES}::test_every_metric_has_bounds_a_direction_and_a_sentence[n_missed_voxels]": "Expected "
+                    "n_missed_voxels in its bounds 0.0..5.0, found 12 by hand.",
+                    f"{VALUES}::test_every_metric_says_of_empty_masks_what_it_gives[n_missed_voxels]": "Expected `empty` of "
+                    "n_missed_voxels to say where it is undefined, and only there, found 'empty reference: undefined'.",
                     f"{EXAMPLES}::test_every_metrics_function_has_an_example[n_missed_voxels]": "Expected an example with a "
                     "number computed by hand in the docstring of n_missed_voxels, found none.",
                 },

@@ -135,11 +135,14 @@ def test_every_metric_says_of_empty_masks_what_it_gives(name: str) -> None:
     found = [metric.of(MaskPair(*masks, spacing_mm)) for masks in pairs]
     expected = [row.both_empty, row.empty_reference, row.empty_prediction]
     assert found == pytest.approx(expected, rel=ROUNDING, nan_ok=True)
-    assert any(map(math.isnan, expected)) == ("undefined" in metric.empty), f"{name} says: {metric.empty}"
+    assert any(map(math.isnan, expected)) == ("undefined" in metric.empty), (
+        f"Expected `empty` of {name} to say where it is undefined, and only there, found {metric.empty!r}."
+    )
 
 
 def test_every_row_is_of_a_metric() -> None:
-    assert set(ROWS) <= set(METRICS)
+    left = sorted(set(ROWS) - set(METRICS))
+    assert not left, f"Expected a metric for each row of ROWS, found none for {left}: add it, or take its row away."
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -149,7 +152,10 @@ def test_every_metric_has_bounds_a_direction_and_a_sentence(name: str) -> None:
     assert metric.lower < metric.upper, f"Expected bounds of {name}, the lower first; -inf or inf where there are none."
     assert metric.direction in {-1, 0, 1}
     assert metric.empty
-    assert metric.lower <= row_of(name).value <= metric.upper
+    value = row_of(name).value
+    assert metric.lower <= value <= metric.upper, (
+        f"Expected {name} in its bounds {metric.lower}..{metric.upper}, found {value} by hand."
+    )
 
 
 _SIZES = st.tuples(*[st.integers(1, 7)] * 3)
