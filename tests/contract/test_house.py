@@ -21,6 +21,8 @@ CONVENTIONAL = {
     "read_volume": "what `io.images` asks every format for",
     "run": "what STEPS asks every step for",
 }
+#: Tables that load their entries, each of the package itself, by name.
+TABLES = {"metrics/__init__.py", "models/__init__.py", "prediction/writers/__init__.py", "steps/__init__.py"}
 #: A docstring of fewer words says one half.
 FEWEST_WORDS = 8
 #: Words by which a sentence draws a line.
@@ -125,6 +127,28 @@ def test_a_name_stands_for_one_thing() -> None:
     twice = {name: places for name, places in definitions().items() if len(places) > 1}
     found = {name: places for name, places in twice.items() if name not in CONVENTIONAL}
     assert not found, f"two things of one name: {found}; rename the less central one"
+
+
+def test_every_folder_of_modules_is_a_package() -> None:
+    """Contracts see packages alone: what lies in another folder may import what it likes."""
+    folders = {path.parent for path in FILES}
+    found = [
+        f"{name_of(folder)} has no __init__.py: the import contracts do not see it" for folder in folders - {*PACKAGES}
+    ]
+    assert not found, lists(found)
+
+
+def dynamic_imports(path: Path) -> bool:
+    """Tell whether a module imports by a name that is known at run time alone, or runs another."""
+    names = {"import_module", "__import__", "runpy"}
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return any(getattr(node, "id", None) in names or getattr(node, "attr", None) in names for node in nodes)
+
+
+def test_only_tables_import_by_name() -> None:
+    """Contracts read import statements: `import_module("mlflow")` would pass them all."""
+    found = {name_of(path) for path in FILES if dynamic_imports(path)}
+    assert found == TABLES, f"{sorted(found ^ TABLES)}: import by a statement, which the contracts see"
 
 
 def test_conventional_names_are_shared() -> None:

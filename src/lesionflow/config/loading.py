@@ -48,7 +48,7 @@ def load_params(path: Path) -> dict[str, dict[str, object]]:
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError, yaml.YAMLError) as error:
         message = f"Expected a readable YAML params file at {path}, found: {error}. Name one with --params."
         raise ConfigError(message) from error
     return check_params(values, str(path))

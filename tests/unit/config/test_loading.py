@@ -43,3 +43,12 @@ def test_one_section_is_checked_alone():
     assert load_section(RegisterConfig, {"model_name": "a-b"}, "register").model_name == "a-b"
     with pytest.raises(ConfigError, match=r"(?s)section `register`.*model_name.*found 'a b'"):
         load_section(RegisterConfig, {"model_name": "a b"}, "register")
+
+
+@pytest.mark.parametrize(
+    "text", ["a: 2026-99-99", "a: !!int x", "a: !!timestamp x", "[" * 3000], ids=["date", "int", "timestamp", "deep"]
+)
+def test_what_yaml_itself_stumbles_over_is_refused_by_name(tmp_path, text) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ConfigError, match="Expected a readable YAML params file"):
+        load_params(tmp_path / "params.yaml")

@@ -19,12 +19,17 @@ def find_params(name: str) -> Path:
         ConfigError: When there is neither; the message offers the nearest preset.
     """
     path = Path(name)
-    if path.is_file():
-        return path.absolute()
-    preset = PRESETS / f"{path.name.removesuffix('.yaml')}.yaml"
-    if preset.is_file():
-        return preset
+    for file in (path, PRESETS / f"{path.name.removesuffix('.yaml')}.yaml"):
+        if _is_file(file):
+            return file.absolute()
     known = sorted(p.stem for p in PRESETS.glob("*.yaml"))
     near = difflib.get_close_matches(path.stem, known, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise ConfigError(f"Expected a params file or one of the presets {', '.join(known)}, found {name!r}.{hint}")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file system takes
+        return False

@@ -5,7 +5,9 @@ import pytest
 
 from lesionflow.config import load_params
 from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
+from lesionflow.config.presets import find_params
 from lesionflow.data.plan import ArchitecturePlan
+from lesionflow.errors import ConfigError
 from lesionflow.inference import Segmenter
 from lesionflow.io.stores.bundles import read_bundle
 from lesionflow.io.stores.cases import read_case, read_table
@@ -43,3 +45,8 @@ def test_a_presets_pinned_patch_fits_its_network(preset):
     plan = load_params(preset)["plan"]
     multiple = size_multiple(ArchitecturePlan.model_validate(plan["architecture"]))
     assert all(n % multiple == 0 for n in plan["patch_size"][0 if plan["dimensions"] == 3 else 1 :])
+
+
+def test_a_name_that_no_file_system_takes_is_no_preset() -> None:
+    with pytest.raises(ConfigError, match="Expected a params file or one of the presets"):
+        find_params("n" * 5000)
