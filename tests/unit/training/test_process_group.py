@@ -30,7 +30,8 @@ SCRIPT = textwrap.dedent("""
         weight = torch.tensor(3.0, requires_grad=True)
         total = processes.total(weight * [2.0, 5.0][mine])
         (total ** 2).backward()
-        plain = processes.total(torch.tensor([[1.0, 10.0], [100.0, 0.5]]).T * (mine + 1))
+        given = torch.tensor([[1.0, 10.0], [100.0, 0.5]]).T * (mine + 1)
+        plain = processes.total(given)
         network = torch.nn.BatchNorm1d(2)
         network.running_mean += mine + 1
         network.num_batches_tracked += 7 * (mine + 1)
@@ -43,6 +44,7 @@ SCRIPT = textwrap.dedent("""
             "gather": processes.gather(f"of {mine}"),
             "any": [processes.any(mine == 1), processes.any(mine == 0), processes.any(True), processes.any(False)],
             "total": total.item(), "gradient": weight.grad.item(), "plain": plain.tolist(),
+            "given": given.tolist(),
             "mean": network.running_mean.tolist(), "batches": network.num_batches_tracked.item(),
             "weight": network.weight.tolist(),
         }
@@ -99,6 +101,8 @@ def test_sums_are_those_of_all_and_the_mean_gradient_is_that_of_one_process_with
 
 def test_sums_of_a_turned_array_stay_in_place(two):
     assert [found["plain"] for found in two] == [[[3.0, 300.0], [30.0, 1.5]]] * 2
+    # What was handed in is still each one's own.
+    assert [found["given"] for found in two] == [[[1.0, 100.0], [10.0, 0.5]], [[2.0, 200.0], [20.0, 1.0]]]
 
 
 def test_all_are_given_the_leaders_statistics_and_keep_their_weights(two):
