@@ -6,8 +6,16 @@ import time
 
 import pytest
 
-from lesionflow.errors import InputError
-from lesionflow.io.files import find_files, replacing_file, replacing_folder, sha256_file, sha256_folder, write_text
+from lesionflow.errors import ArtifactError, InputError
+from lesionflow.io.files import (
+    find_files,
+    read_json,
+    replacing_file,
+    replacing_folder,
+    sha256_file,
+    sha256_folder,
+    write_text,
+)
 from support.dicom_factory import ROOT, write_series
 
 
@@ -67,7 +75,7 @@ def test_a_killed_writer_leaves_no_half_file_under_the_name(tmp_path):
         "    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a")], stdout=subprocess.PIPE) as writer:
-        writer.stdout.readline()
+        assert writer.stdout.readline() == b"writing\n", "the writer never began"
         os.kill(writer.pid, signal.SIGKILL)
         writer.wait()
         deadline = time.monotonic() + 5
@@ -116,3 +124,23 @@ def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path):
     with pytest.raises(InputError, match="found none") as refused:
         find_files(tmp_path / "raw")
     assert refused.value.reason == "missing_folder"
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[]", "3", '"words"'])
+def test_what_is_no_json_object_is_an_artifact_error(tmp_path, content):
+    if content is not None:
+        (tmp_path / "a.json").write_text(content)
+    with pytest.raises(ArtifactError, match=r"a\.json"):
+        read_json(tmp_path / "a.json")
+
+
+def test_files_are_found_sorted_without_hidden_ones_and_what_lies_too_deep_is_refused(tmp_path):
+    for name in ("b/2", "b/1", "a/.hidden/3", ".cache/4", "__MACOSX/5", "c"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert find_files(tmp_path) == [tmp_path / "b" / "1", tmp_path / "b" / "2", tmp_path / "c"]
+    deep = tmp_path.joinpath(*["d"] * 66)
+    deep.mkdir(parents=True)
+    with pytest.raises(InputError) as refused:
+        find_files(tmp_path)
+    assert refused.value.reason == "nested_folders"
