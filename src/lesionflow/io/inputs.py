@@ -5,7 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +18,7 @@ from lesionflow.io.dicom.studies import read_study
 from lesionflow.io.files import find_files, sha256_file
 from lesionflow.io.images import files as image_files
 from lesionflow.io.layouts.image_folders import read_wanted_channels
+from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
 
 #: The DICOM modality of each kind of channel.
@@ -33,7 +34,7 @@ class StudyInput:
         volumes: One volume of one channel by channel name, each on its own grid.
         reference_files: DICOM files of the first channel's series, in slice order; empty for other formats.
         sha256: Hash over the content of all files.
-        warnings: What the client should know.
+        warnings: What readers said of it: see `notes`.
     """
 
     case_id: str
@@ -81,6 +82,12 @@ def read_input(source: Path | Mapping[str, Path], dataset: Dataset) -> StudyInpu
     Raises:
         InputError: `missing_file`, `missing_channel`, `unknown_channel`, `empty_folder`, `unknown_layout`, and all reasons of the readers.
     """
+    with collected() as notes:
+        study = _read(source, dataset)
+    return replace(study, warnings=tuple(note.message for note in notes))
+
+
+def _read(source: Path | Mapping[str, Path], dataset: Dataset) -> StudyInput:
     if isinstance(source, Path):
         if source.is_dir():
             return _read_folder(source, dataset)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lesionflow.data.volume import Mask, Volume
+from lesionflow.io.notes import Note
 
 #: What stands for a case id in a fault that was found before the case had one.
 CASE = "@"
@@ -69,6 +70,7 @@ class SourceStudy:
         found: What the reader saw while looking, so that it need not look twice.
         roles: What each file's name says of it, where that and not its content alone decides how it is read.
         pseudonyms: Of case and patient, where the files were de-identified by `lesionflow data add` and say them.
+        notes: What was said of it while looking; `CASE` stands for its id.
     """
 
     key: str
@@ -78,6 +80,7 @@ class SourceStudy:
     found: Any = None
     roles: tuple[str, ...] = ()
     pseudonyms: tuple[str, str] | None = None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

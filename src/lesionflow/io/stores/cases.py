@@ -8,6 +8,7 @@
     dataset.json                         nnU-Net's, with our declaration under `lesionflow`
     cases.parquet                        one row a case (`data.dataset.CASE_COLUMNS`)
     rejected.json                        [{case_id, reason, message}]
+    notes.json                           [{case_id, code, message}]: what was read all the same, and how; "" for all cases
 """
 
 import json
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 TABLE = "cases.parquet"
 DATASET = "dataset.json"
 REJECTED = "rejected.json"
+NOTES = "notes.json"
 #: A group is decoded at once; a case takes 4 kB.
 ROWS_A_GROUP = 8192
 IMAGES, LABELS, THUMBNAILS = FOLDERS = ("imagesTr", "labelsTr", "thumbnails")

@@ -22,6 +22,7 @@ from lesionflow.errors import ConfigError, DataQualityError, InputError
 from lesionflow.io.files import replacing_file, sha256_file, write_text
 from lesionflow.io.images import nifti
 from lesionflow.io.layouts.recognition import READERS
+from lesionflow.io.notes import Note, collected, note
 from lesionflow.io.rules import CASE, ReadingRules, SeriesRule
 from lesionflow.io.stores import cases
 from lesionflow.io.stores.case_index import Entry, harmed_files, read_case_index, write_case_index
@@ -33,7 +34,7 @@ from lesionflow.steps.parallel import map_cases
 from lesionflow.validation.thumbnails import draw_thumbnail
 
 #: Change this when reading gives other cases from the same bytes: every case is then read again.
-READER_VERSION = 7
+READER_VERSION = 8
 #: PS3.3 C.7.1.1; whatever else stands there may be anything, so it is not kept.
 SEXES = ("M", "F", "O")
 
@@ -63,7 +64,7 @@ def run(
     folder = outputs["cases"]
     dataset, rules = _dataset(config), _rules(config)
     studies = open_studies(inputs["raw"], config, settings, reader_version=READER_VERSION, only_recorded=True)
-    with studies as (layout, tasks):
+    with collected() as general, studies as (layout, tasks):
         for name in cases.FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
         before = read_case_index(folder)
@@ -76,7 +77,7 @@ def run(
             index[task.case_id] = entry
             # The index names only whole files: what was read before a kill is kept.
             write_case_index(folder, index)
-    _finish(folder, dataset, index)
+    _finish(folder, dataset, index, general)
     logger.info("%s", _summary(dataset, index))
     _require_enough(config, index, folder, settings)
     n_refused = sum(1 for entry in index.values() if entry.refusal)
@@ -124,6 +125,8 @@ def _read_all(read: Callable[[Task], Entry], todo: Sequence[Task], settings: Set
             refusal = {"case_id": task.case_id, "reason": result.reason, "message": str(result)}
             yield task, Entry(task.key, {}, {}, refusal)
         else:
+            for _, message in result.notes:
+                logger.warning("Study %s: %s", task.case_id, message)
             yield task, result
 
 
@@ -187,7 +190,10 @@ def _read(folder: Path, layout: str, rules: ReadingRules, dataset: Dataset, secr
         reason, message = task.source.fault
         about = "" if CASE in message else f"{task.case_id}: "
         raise InputError(about + message.replace(CASE, task.case_id), reason=reason)
-    study = READERS[layout].read(task.source, rules, name=task.case_id)
+    with collected() as notes:
+        for said in task.source.notes:
+            note(said.code, said.message.replace(CASE, task.case_id))
+        study = READERS[layout].read(task.source, rules, name=task.case_id)
     channels = tuple(rules.channels)
     volume = align_channels(study.volumes, channels, rules.reference, case_id=task.case_id)
     attributes = _harmless(study.attributes, secret)
@@ -203,7 +209,8 @@ def _read(folder: Path, layout: str, rules: ReadingRules, dataset: Dataset, secr
     with replacing_file(paths[-1]) as partial_path:
         partial_path.write_bytes(draw_thumbnail(case, tuple(dataset.channels.values())))
     row = case_row(case, source_format=layout, measured=measure_case(case, dataset))
-    return Entry(task.key, row, {str(p.relative_to(folder)): sha256_file(p) for p in paths}, {})
+    hashes = {str(p.relative_to(folder)): sha256_file(p) for p in paths}
+    return Entry(task.key, row, hashes, {}, tuple(notes))
 
 
 def _harmless(attributes: Mapping[str, str], secret: str) -> dict[str, str]:
@@ -231,7 +238,7 @@ def _is_kept(folder: Path, task: Task, before: Mapping[str, Entry]) -> bool:
     return entry is not None and entry.key == task.key and not harmed_files(folder, entry)
 
 
-def _finish(folder: Path, dataset: Dataset, index: Mapping[str, Entry]) -> None:
+def _finish(folder: Path, dataset: Dataset, index: Mapping[str, Entry], general: Sequence[Note]) -> None:
     for left_by_a_kill in folder.glob(".partial-*"):
         left_by_a_kill.unlink()
     wanted = {file for entry in index.values() for file in entry.files}
@@ -242,11 +249,19 @@ def _finish(folder: Path, dataset: Dataset, index: Mapping[str, Entry]) -> None:
     rows = [index[case_id].row for case_id in sorted(index) if index[case_id].row]
     refused = [index[case_id].refusal for case_id in sorted(index) if index[case_id].refusal]
     write_text(folder / cases.REJECTED, json.dumps(refused, indent=1) + "\n")
+    write_text(folder / cases.NOTES, json.dumps(_notes(index, general), indent=1) + "\n")
     if rows:
         # Rows that were kept come from JSON, sorted by key: the columns must not tell which these are.
         cases.write_table(folder, pd.DataFrame(rows, columns=_columns(dataset)))
     cases.write_dataset(folder, dataset, len(rows))
     write_case_index(folder, index)
+
+
+def _notes(index: Mapping[str, Entry], general: Sequence[Note]) -> list[dict[str, str]]:
+    """Return what was said: of all studies together under the case id "", then of each case."""
+    said = [("", *each) for each in general]
+    said += [(case_id, code, message) for case_id in sorted(index) for code, message in index[case_id].notes]
+    return [dict(zip(("case_id", "code", "message"), each, strict=True)) for each in said]
 
 
 def _columns(dataset: Dataset) -> list[str]:
