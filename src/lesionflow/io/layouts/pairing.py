@@ -9,12 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lesionflow.io.images import files as image_files
 from lesionflow.io.layouts.file_roles import NamedFile, name_files
 from lesionflow.io.layouts.mask_homes import Home, Images, find_home
 from lesionflow.io.layouts.role_words import says_mask, skeleton, texts
 
 #: Folders of a case that hold what its mask was made of: each reader's outline, each instance's.
 PARTS_FOLDER = frozenset("instances instance raw readers raters reader rater annotations individual".split())
+#: Forms of one channel (autoPET has all four): SUV over activity, a CT on its own grid over the one resampled to the PET.
+BETTER_FORM = (("suv", "pet"), ("suv", "pt"), ("ct", "ctres"))
 LOST = (
     "mask_without_image",
     "Expected an image for each mask, found a mask whose image is absent, or of another name. Name both alike, in folders "
@@ -42,6 +45,7 @@ class Pair:
         masks: (channel that it was drawn on or "", name of the mask's file without its ending, file).
         doubles: Files that claim the place of another.
         aside: Outlines of which the mask beside the image was made, which are not read.
+        spare: Another form of a channel, which is not read: uptake not yet in SUV, a CT resampled to the PET.
         fault: Why it can't be read right, as (reason, message).
     """
 
@@ -50,6 +54,7 @@ class Pair:
     masks: list[tuple[str, str, Path]] = field(default_factory=list)
     doubles: list[Path] = field(default_factory=list)
     aside: list[Path] = field(default_factory=list)
+    spare: list[Path] = field(default_factory=list)
     fault: tuple[str, str] | None = None
 
     @property
@@ -76,10 +81,14 @@ class _Box:
     def add_image(self, file: NamedFile) -> None:
         pair = self.named.setdefault(file.name, Pair(file.key))
         pair.key = min(pair.key, file.key)
-        if file.channel in pair.images:
-            pair.doubles.append(file.path)
-        else:
+        taken = pair.images.get(file.channel)
+        if taken is None:
             pair.images[file.channel] = file.path
+        elif spare := _spare(taken, file.path):
+            pair.images[file.channel] = file.path if spare == taken else taken
+            pair.spare.append(spare)
+        else:
+            pair.doubles.append(file.path)
 
     def add_mask(self, file: NamedFile, home: Home) -> None:
         for name in home.names:
@@ -176,6 +185,17 @@ def _give_to_case(file: NamedFile, box: _Box) -> None:
     only.masks.append((file.channel, file.stem, file.path))
     if beside:
         only.fault = UNCERTAIN
+
+
+def _spare(one: Path, other: Path) -> Path | None:
+    """Return which of two files of one channel is a lesser form of the other; None where they are the same by name."""
+    for better, lesser in BETTER_FORM:
+        said = [texts(image_files.stem(path)) for path in (one, other)]
+        if better in said[0] and lesser in said[1]:
+            return other
+        if lesser in said[0] and better in said[1]:
+            return one
+    return None
 
 
 def _related(base: str, box: str) -> bool:
