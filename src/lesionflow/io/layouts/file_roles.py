@@ -23,7 +23,9 @@ CHANNEL_END = re.compile(r"(?:^|[_\-. ])([A-Za-z0-9]+)$")
 SEPARATORS = "_-. "
 #: BIDS 1.10: `sub-<label>[_ses-<label>][_<entity>-<label>...]_<suffix>`, in folders of these names.
 BIDS_FILE = re.compile(r"^(?P<subject>sub-[A-Za-z0-9]+)(?P<rest>_.*)?$")
-BIDS_FOLDER = re.compile(r"^(sub-[A-Za-z0-9]+|ses-[A-Za-z0-9]+|derivatives|rawdata|sourcedata|anat|dwi|pet|ct|perf|func|fmap)$")
+BIDS_FOLDER = re.compile(
+    r"^(sub-[A-Za-z0-9]+|ses-[A-Za-z0-9]+|derivatives|rawdata|sourcedata|anat|dwi|pet|ct|perf|func|fmap)$"
+)
 #: Entities that say of an outline or of a form of the image, and not which examination it is.
 BIDS_OF_FILE = re.compile(r"_(label|desc|seg|space|atlas|res|den|mod|ce|rec)-[A-Za-z0-9]+")
 
@@ -94,7 +96,11 @@ def _telling_folders(parts: Mapping[Path, tuple[str, ...]]) -> dict[tuple[str, .
 def _has_pairs(files: list[Path]) -> bool:
     """Tell whether masks lie beside the images whose names they have."""
     stems = {path.with_name(image_files.stem(path)) for path in files}
-    return any(p.with_name(MASK_END.sub("", p.name)) in stems for p in stems if MASK_END.search(p.name) and MASK_END.sub("", p.name))
+    return any(
+        p.with_name(MASK_END.sub("", p.name)) in stems
+        for p in stems
+        if MASK_END.search(p.name) and MASK_END.sub("", p.name)
+    )
 
 
 def _is_mixed(files: list[Path], depth: int, parts: Mapping[Path, tuple[str, ...]]) -> bool:
@@ -121,7 +127,9 @@ def _named(path: Path, parts: tuple[str, ...], telling: Mapping[tuple[str, ...],
         name, channel, box = _bids(stem, name, channel, box)
         base, maybe = box, maybe or bool(bids["rest"] and "_label-" in bids["rest"])
     role = "mask" if is_mask else "maybe" if maybe else "image"
-    return NamedFile(path, _key(parts, stem), box, base, name.rstrip(SEPARATORS) or name, channel, role, folder_role == "image")
+    return NamedFile(
+        path, _key(parts, stem), box, base, name.rstrip(SEPARATORS) or name, channel, role, folder_role == "image"
+    )
 
 
 def parts_of_name(stem: str) -> tuple[str, str, bool]:
@@ -150,7 +158,9 @@ def _boxes(parts: tuple[str, ...], roles: list[str], decides: list[int]) -> tupl
 
 
 def _speaks_of_images(part: str) -> bool:
-    return bool({"images", "image", "imgs", "img", "original", "originals", "jpegimages", "imagesva"} & set(texts(part)))
+    return bool(
+        {"images", "image", "imgs", "img", "original", "originals", "jpegimages", "imagesva"} & set(texts(part))
+    )
 
 
 def _bids(stem: str, name: str, channel: str, box: str) -> tuple[str, str, str]:
@@ -180,8 +190,13 @@ def _key(parts: tuple[str, ...], stem: str) -> str:
 
 def _settled(files: list[NamedFile]) -> list[NamedFile]:
     """Call images those whose names have a mask's word but which have masks of their own, and what is named like these."""
-    bases = {f.name.casefold() for f in files if f.role == "mask"} | {f.stem.casefold() for f in files if f.role == "mask"}
-    images = {skeleton(f.stem) for f in files if f.role == "maybe" and f.stem.casefold() in bases and len(words(f.stem)) > 0}
+    bases = {f.name.casefold() for f in files if f.role == "mask"} | {
+        f.stem.casefold() for f in files if f.role == "mask"
+    }
+    images = {
+        skeleton(f.stem) for f in files if f.role == "maybe" and f.stem.casefold() in bases and len(words(f.stem)) > 0
+    }
     return [
-        NamedFile(**{**vars(f), "role": "image"}) if f.role == "maybe" and skeleton(f.stem) in images else f for f in files
+        NamedFile(**{**vars(f), "role": "image"}) if f.role == "maybe" and skeleton(f.stem) in images else f
+        for f in files
     ]

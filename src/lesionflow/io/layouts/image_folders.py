@@ -66,6 +66,7 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
     volumes = read_wanted_channels(found.images, rules, name=name)
     if not found.masks and is_mask_like(volumes[rules.reference].array):
         raise InputError(UNNAMED[1].replace(CASE, name), reason=UNNAMED[0])
+    image_files.require_same_turn(found.images.values(), (path for _, _, path in found.masks), name=name)
     return ReadStudy(volumes, _read_masks(found, rules, volumes[rules.reference].geometry, name))
 
 
@@ -115,11 +116,15 @@ def _data_files(path: Path) -> list[Path]:
 
 def _say_what_is_left(found: Pair, name: str) -> None:
     if found.aside:
-        message = f"{name}: {len(found.aside)} outlines below the image's folder, of which its mask was made, are left out."
-        note("partial_outlines", message)
+        note(
+            "partial_outlines",
+            f"Left out {len(found.aside)} outlines below the folder of {name}, beside whose image a mask lies.",
+        )
     if found.spare:
-        message = f"{name}: {len(found.spare)} images are another form of a channel (SUV is read, a CT on its own grid)."
-        note("other_form_of_channel", message)
+        note(
+            "other_form_of_channel",
+            f"Left out {len(found.spare)} images of {name} that are another form of a channel: SUV is read, and a CT on its own grid.",
+        )
 
 
 def _fault(found: Pair) -> tuple[str, str] | None:

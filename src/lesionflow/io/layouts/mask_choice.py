@@ -28,7 +28,7 @@ def without_auxiliary(found: Pair, rules: ReadingRules, *, name: str) -> list[Ma
     if len(kept) < len(found.masks):
         note(
             "auxiliary_mask",
-            f"{name}: left out {len(found.masks) - len(kept)} masks of brain, body or field of view, which outline no lesion. "
+            f"Left out {len(found.masks) - len(kept)} masks of brain, body or field of view of {name}, which outline no lesion. "
             "Name one in ingest.outlines if it is meant.",
         )
     return kept
@@ -53,7 +53,10 @@ def labels_by_name(found: Pair, masks: Sequence[MaskFile], rules: ReadingRules, 
     if named:
         left = sorted({_said(found, stem, path) for _, stem, path in masks if path not in named})
         if left:
-            note("dropped_structure", f"{name}: masks that no rule of ingest.outlines names are left out: {', '.join(left)}.")
+            note(
+                "dropped_structure",
+                f"{name}: masks that no rule of ingest.outlines names are left out: {', '.join(left)}.",
+            )
         return named
     said = {_said(found, stem, path) for _, stem, path in masks}
     if len(rules.labels) != 1 or len(said) > 1:

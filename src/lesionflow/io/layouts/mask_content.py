@@ -36,7 +36,9 @@ def is_mask_like(array: NDArray[Any]) -> bool:
     if len(values) <= MAX_VALUES:
         return bool(counts.max() >= MIN_OUTSIDE_FRACTION * array.size)
     low, high = counts[values <= NEAR].sum(), counts[values >= 255 - NEAR].sum()
-    return bool(values[-1] <= 255 and low >= MIN_OUTSIDE_FRACTION * array.size and low + high >= MIN_NEAR_FRACTION * array.size)
+    return bool(
+        values[-1] <= 255 and low >= MIN_OUTSIDE_FRACTION * array.size and low + high >= MIN_NEAR_FRACTION * array.size
+    )
 
 
 def drawn_twice(masks: Iterable[NDArray[np.bool_]]) -> bool:

@@ -6,7 +6,6 @@ from typing import NamedTuple, TypeVar
 from lesionflow.io.layouts.file_roles import SEPARATORS, NamedFile, parts_of_name
 from lesionflow.io.layouts.role_words import HINTS, IMAGES, QUALIFIERS, Word, unmasked, without, words
 
-
 K = TypeVar("K")
 
 

@@ -77,6 +77,9 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
             f"Expected one label file for {name}, found {len(masks)}. Outline it or leave it out.",
             reason="ambiguous_outlines" if masks else "no_outline",
         )
+    image_files.require_same_turn(
+        (Path(file) for file in source.files if Path(file).parent.name == "imagesTr"), masks, name=name
+    )
     mask = image_files.read_mask(masks[0], range(256), name=name)
     reference = volumes[rules.reference].geometry
     require_same_grid(reference, mask.geometry, f"Image and mask of {name}")

@@ -15,23 +15,31 @@ from lesionflow.io.layouts.mask_homes import Home, Images, find_home
 from lesionflow.io.layouts.role_words import says_mask, skeleton, texts
 
 #: Folders of a case that hold what its mask was made of: each reader's outline, each instance's.
-PARTS_FOLDER = frozenset("instances instance raw readers raters reader rater annotations individual".split())
+PARTS_FOLDER = frozenset(
+    ["instances", "instance", "raw", "readers", "raters", "reader", "rater", "annotations", "individual"]
+)
 #: Forms of one channel (autoPET has all four): SUV over activity, a CT on its own grid over the one resampled to the PET.
 BETTER_FORM = (("suv", "pet"), ("suv", "pt"), ("ct", "ctres"))
 LOST = (
     "mask_without_image",
-    "Expected an image for each mask, found a mask whose image is absent, or of another name. Name both alike, in folders "
-    "`images` and `masks`, or in one folder with `_mask` behind the mask's name.",
+    (
+        "Expected an image for each mask, found a mask whose image is absent, or of another name. Name both alike, in folders "
+        "`images` and `masks`, or in one folder with `_mask` behind the mask's name."
+    ),
 )
 UNCERTAIN = (
     "ambiguous_pairing",
-    "Expected one image for each mask, found a mask whose name fits this image and may be another's. Name it as the image, "
-    "with `_mask` or `_mask_2` behind it.",
+    (
+        "Expected one image for each mask, found a mask whose name fits this image and may be another's. Name it as the image, "
+        "with `_mask` or `_mask_2` behind it."
+    ),
 )
 NUMBERED_CHANNELS = (
     "missing_channel",
-    "Expected one image for each mask, found several whose names differ by a channel's number alone: nothing says what "
-    "each is. Add nnU-Net's dataset.json, or name them `_CT`, `_PET`, `_T1` ...",
+    (
+        "Expected one image for each mask, found several whose names differ by a channel's number alone: nothing says what "
+        "each is. Add nnU-Net's dataset.json, or name them `_CT`, `_PET`, `_T1` ..."
+    ),
 )
 
 

@@ -14,7 +14,10 @@ BIDS = re.compile(r"(?<![A-Za-z0-9])sub-[A-Za-z0-9]+")
 #: A DICOM UID (PS3.5, 9.1), whose numbers count nothing.
 UID = re.compile(r"^[0-2](\.\d+){5,}$")
 #: `patient 12`, `Patient-001`, `pat0005`, `subject_3`: what follows is of that patient.
-SPOKEN = re.compile(r"^(?:.*?[_\-. (])?(?:patient(?:id)?|subject|subj|pat|pt)[_\-. ]?(?:id)?[_\-. ]?\d+[A-Za-z]?(?![A-Za-z0-9])", re.IGNORECASE)
+SPOKEN = re.compile(
+    r"^(?:.*?[_\-. (])?(?:patient(?:id)?|subject|subj|pat|pt)[_\-. ]?(?:id)?[_\-. ]?\d+[A-Za-z]?(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
 NUMBER = re.compile(r"^\d+$")
 #: A word that may end the patient's part before a bare number: a number, or a code such as `p12`, `case7`, `A1`.
 OWN_NUMBER = re.compile(r"^(pat|patient|case|sub|subject|[a-z]{1,2})?\d+$", re.IGNORECASE)
@@ -117,7 +120,9 @@ def _original(name: str) -> str:
 
 def _only_marks(name: str) -> bool:
     """Tell whether a name counts or dates something and names nobody: `img1`, `003`, `week-044`, `03-23-2003-NA`."""
-    return all(map(is_mark, _words(name))) or bool(re.match(r"^(\d{1,2}-\d{1,2}-(19|20)\d\d|(19|20)\d\d-?\d\d-?\d\d)(?!\d)", name))
+    return all(map(is_mark, _words(name))) or bool(
+        re.match(r"^(\d{1,2}-\d{1,2}-(19|20)\d\d|(19|20)\d\d-?\d\d-?\d\d)(?!\d)", name)
+    )
 
 
 def is_mark(word: str) -> bool:
@@ -136,7 +141,9 @@ def _own_part(name: str) -> Patient:
     patient, marks_off = Patient(name), False
     while cut := _cut_mark(patient.name, numbers=not marks_off):
         marks_off = marks_off or cut.told_by == SLICE
-        patient = Patient(cut.name, patient.told_by if patient.told_by != WHOLE else cut.told_by, patient.doubtful or cut.doubtful)
+        patient = Patient(
+            cut.name, patient.told_by if patient.told_by != WHOLE else cut.told_by, patient.doubtful or cut.doubtful
+        )
     if side := SIDE.match(patient.name):
         patient = Patient(side[1], "the side behind it", doubtful=True)
     return patient
@@ -147,27 +154,26 @@ SLICE, MARK = "what stands before the last number", "what stands before a slice'
 
 def _cut_mark(name: str, *, numbers: bool) -> Patient | None:
     """Return the name without its last mark; None when it has none that may be taken off."""
-    dated = WRITTEN_DATE.match(name)
-    if dated and _names(dated["left"], word=True):
-        return Patient(dated["left"], MARK)
     left, word = _last(name)
-    if not left:
-        return None
     before, counted = _last(left)
-    if NUMBER.match(word) and COUNTED.match(counted) and _names(before, word=bool(FOLLOW_UP.match(counted))):
-        return Patient(before, MARK)
-    if NUMBER.match(word) and NUMBER.match(counted) and COUNTED.match(_last(before)[1]) and _names(_last(before)[0], word=False):
-        return Patient(_last(before)[0], MARK)
-    if word.lower() == "up" and counted.lower() == "follow" and _names(before, word=True):
-        return Patient(before, MARK)
-    if FOLLOW_UP.match(word) and _names(left, word=True):
-        return Patient(left, MARK)
-    if BEHIND_NUMBER.match(word) and _names(left, word=False):
-        return Patient(left, MARK)
-    all_numbers = all(map(NUMBER.match, _words(name)))
-    may_count = numbers or all_numbers or DATE.match(word)
-    if NUMBER.match(word) and may_count and OWN_NUMBER.match(counted or left):
-        return Patient(left, SLICE, doubtful=bool(CODE.match(counted or left)))
+    first, behind = _last(before)
+    number = bool(NUMBER.match(word))
+    dated = WRITTEN_DATE.match(name)
+    # What is left, whether the mark speaks for itself, and whether it is one.
+    marks = (
+        (dated["left"] if dated else "", True, bool(dated)),
+        (before, bool(FOLLOW_UP.match(counted)), number and bool(COUNTED.match(counted))),
+        (first, False, number and bool(NUMBER.match(counted) and COUNTED.match(behind))),
+        (before, True, word.lower() == "up" and counted.lower() == "follow"),
+        (left, True, bool(FOLLOW_UP.match(word))),
+        (left, False, bool(BEHIND_NUMBER.match(word))),
+    )
+    for rest, speaks, is_one in marks:
+        if is_one and rest and _names(rest, word=speaks):
+            return Patient(rest, MARK)
+    may_count = numbers or DATE.match(word) or all(map(NUMBER.match, _words(name)))
+    if left and number and may_count and OWN_NUMBER.match(counted):
+        return Patient(left, SLICE, doubtful=bool(CODE.match(counted)))
     return None
 
 

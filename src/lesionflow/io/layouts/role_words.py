@@ -4,22 +4,92 @@ import re
 from typing import NamedTuple
 
 MASKS = frozenset(
-    "mask masks msk msks seg segs segm segmentation segmentations segmented dseg label labels lbl lbls labelmap labelmaps "
-    "labelstr labelsva gt gts groundtruth ground truth annotation annotations annot annots anno roi rois gtv gtvs gtvt gtvn gtvp "
-    "ctv ptv delineation delineations outline outlines contour contours".split()
+    [
+        "mask",
+        "masks",
+        "msk",
+        "msks",
+        "seg",
+        "segs",
+        "segm",
+        "segmentation",
+        "segmentations",
+        "segmented",
+        "dseg",
+        "label",
+        "labels",
+        "lbl",
+        "lbls",
+        "labelmap",
+        "labelmaps",
+        "labelstr",
+        "labelsva",
+        "gt",
+        "gts",
+        "groundtruth",
+        "ground",
+        "truth",
+        "annotation",
+        "annotations",
+        "annot",
+        "annots",
+        "anno",
+        "roi",
+        "rois",
+        "gtv",
+        "gtvs",
+        "gtvt",
+        "gtvn",
+        "gtvp",
+        "ctv",
+        "ptv",
+        "delineation",
+        "delineations",
+        "outline",
+        "outlines",
+        "contour",
+        "contours",
+    ]
 )
 #: What a longer word ends with that is one: `tumormask`, `lesionsegmentation`.
 MASK_ENDINGS = ("mask", "masks", "msk", "segmentation", "segmentations", "labelmap", "groundtruth")
 #: Words that say mask only where an image of the same name is there too: `21_manual1` beside `21_training`.
-HINTS = frozenset("manual manuals expert experts reference consensus reader rater annotator observer".split())
+HINTS = frozenset(
+    ["manual", "manuals", "expert", "experts", "reference", "consensus", "reader", "rater", "annotator", "observer"]
+)
 IMAGES = frozenset(
-    "image images imagestr imagesva img imgs im imaging scan scans volume volumes vol vols original originals orig photo photos "
-    "picture pictures jpegimages training".split()
+    [
+        "image",
+        "images",
+        "imagestr",
+        "imagesva",
+        "img",
+        "imgs",
+        "im",
+        "imaging",
+        "scan",
+        "scans",
+        "volume",
+        "volumes",
+        "vol",
+        "vols",
+        "original",
+        "originals",
+        "orig",
+        "photo",
+        "photos",
+        "picture",
+        "pictures",
+        "jpegimages",
+        "training",
+    ]
 )
 #: What stands behind a mask's word and says nothing of what is outlined.
-QUALIFIERS = frozenset("final new old edited corrected copy auto manual v".split())
+QUALIFIERS = frozenset(["final", "new", "old", "edited", "corrected", "copy", "auto", "manual", "v"])
 #: Outlines of something that no lesion is, kept to prepare images.
-AUXILIARY = frozenset("brain brainmask body bodymask fov fovmask skull bet superpixels headmask".split())
+AUXILIARY = frozenset(
+    ["brain", "brainmask", "body", "bodymask", "fov", "fovmask", "skull", "bet", "superpixels", "headmask"]
+)
 _CHUNK = re.compile(r"[^\W_]+")
 #: `LesionMask`, `JPEGImages`, `label0001`; letters of any script.
 _PIECE = re.compile(r"\d+|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]+|[^\W\d_]+")
@@ -48,7 +118,9 @@ def words(name: str) -> tuple[Word, ...]:
     found: list[Word] = []
     for chunk in _CHUNK.finditer(name):
         whole = Word(chunk[0].lower(), *chunk.span())
-        pieces = [Word(m[0].lower(), chunk.start() + m.start(), chunk.start() + m.end()) for m in _PIECE.finditer(chunk[0])]
+        pieces = [
+            Word(m[0].lower(), chunk.start() + m.start(), chunk.start() + m.end()) for m in _PIECE.finditer(chunk[0])
+        ]
         tells = any(piece.is_mask or piece.text in IMAGES or piece.text in HINTS for piece in pieces)
         found += pieces if tells and len(pieces) > 1 and whole.text not in MASKS | IMAGES else [whole]
     return tuple(found)

@@ -9,8 +9,10 @@ from lesionflow.io.rules import CASE
 
 UNNAMED = (
     "unnamed_mask",
-    f"Expected masks of {CASE} to be named as such, found an image that looks like a mask: few whole numbers, mostly one. Put "
-    "`_mask` behind the image's name, or put it into a folder `masks`.",
+    (
+        f"Expected masks of {CASE} to be named as such, found an image that looks like a mask: few whole numbers, mostly one. "
+        "Put `_mask` behind the image's name, or put it into a folder `masks`."
+    ),
 )
 
 

@@ -36,7 +36,10 @@ def with_patients(studies: Sequence[SourceStudy], layout: str, pattern: str) -> 
     """
     if layout in SAID_BY_FILES:
         if pattern != AUTO:
-            _warn("unused_patient_pattern", f"ingest.patient_pattern is not used: the layout {layout} says the patient itself.")
+            _warn(
+                "unused_patient_pattern",
+                f"ingest.patient_pattern is not used: the layout {layout} says the patient itself.",
+            )
         return list(studies)
     by_name = _agreed({source.key: find_patient(source.key) for source in studies})
     patients = by_name if pattern == AUTO else _by_pattern(by_name, pattern)
@@ -77,7 +80,9 @@ def _by_pattern(by_name: Mapping[str, Patient], pattern: str) -> dict[str, Patie
             f"ingest.patient_pattern fits {len(found)} of {len(by_name)} names; the others' patients are told as by `auto`. One "
             f"of them is like {_shape(next(key for key in by_name if key not in found))!r} (letters as x, digits as 0).",
         )
-    return {key: Patient(found[key], "ingest.patient_pattern") if key in found else told for key, told in by_name.items()}
+    return {
+        key: Patient(found[key], "ingest.patient_pattern") if key in found else told for key, told in by_name.items()
+    }
 
 
 def _say(patients: Mapping[str, Patient]) -> None:

@@ -113,7 +113,10 @@ def _tasks(
     hashes = hash_files({file: Path(file) for source in found for file in source.files}, settings.workers)
     named: dict[str, tuple[str, SourceStudy]] = {}
     for source in found:
-        case_id, patient_id = source.pseudonyms or (pseudonym(secret, "c", source.key), pseudonym(secret, "p", source.patient_key))
+        case_id, patient_id = source.pseudonyms or (
+            pseudonym(secret, "c", source.key),
+            pseudonym(secret, "p", source.patient_key),
+        )
         named[case_id] = (patient_id, _twice(named[case_id][1], source) if case_id in named else source)
     tasks = []
     for case_id, (patient_id, source) in sorted(named.items()):
