@@ -55,7 +55,7 @@ def labels_by_name(found: Pair, masks: Sequence[MaskFile], rules: ReadingRules, 
         if left:
             note(
                 "dropped_structure",
-                f"{name}: masks that no rule of ingest.outlines names are left out: {', '.join(left)}.",
+                f"Left out masks of {name} that no rule of ingest.outlines names: {', '.join(left)}.",
             )
         return named
     said = {_said(found, stem, path) for _, stem, path in masks}

@@ -144,7 +144,8 @@ def pair(folder: Path, paths: Iterable[Path]) -> list[Pair]:
     lost = [file for file in lost if not _elsewhere(file, boxes, known)]
     for box in boxes.values():
         box.settle()
-    found = [p for box in boxes.values() for p in box.named.values()] + _lost_pairs(lost)
+    found = [p for box in boxes.values() for p in box.named.values()]
+    found += _lost_pairs(lost, {p.key for p in found})
     return sorted(found, key=lambda p: p.key)
 
 
@@ -214,9 +215,12 @@ def _is_around(box: str, base: str) -> bool:
     return bool(box) and (base == box or base.startswith(f"{box}/"))
 
 
-def _lost_pairs(lost: list[NamedFile]) -> list[Pair]:
+def _lost_pairs(lost: list[NamedFile], taken: set[str]) -> list[Pair]:
+    """Return a pair without images for each lost mask; its folder's word for masks is no part of whose it is."""
     pairs: dict[str, Pair] = {}
     for file in lost:
-        of = pairs.setdefault(file.key, Pair(file.key, fault=LOST))
+        plain = f"{file.base}/{file.name}" if file.base else file.name
+        key = file.key if plain in taken or not file.name else plain
+        of = pairs.setdefault(key, Pair(key, fault=LOST))
         of.masks.append((file.channel, file.stem, file.path))
     return list(pairs.values())
