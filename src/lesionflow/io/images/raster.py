@@ -1,5 +1,6 @@
 """PNG, JPEG, TIFF and BMP pictures: the only Pillow. A picture is a volume of one slice whose unit is the pixel."""
 
+import struct
 import warnings
 import zlib
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image, ImageOps
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import RasterError
+from lesionflow.io.images.checksums import ISAL_FAULT, verify_png, verify_strips
 from lesionflow.io.labels import INSIDE
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
@@ -29,8 +31,14 @@ READ_FAULTS = (
     SyntaxError,
     TypeError,
     ValueError,
+    struct.error,
     zlib.error,
+    ISAL_FAULT,
 )
+#: Bytes of a pixel at most: four channels of 64 bits; rows and strips bring a few of their own.
+MAX_PIXEL_BYTES, ROW_BYTES = 32, 64
+#: TIFF 6.0: offsets and lengths of strips and of tiles; compressions that are zlib's.
+STRIP_TAGS, DEFLATED = ((273, 279), (324, 325)), (8, 32946)
 GRAY_MODES = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 COLORS = ("red", "green", "blue")
 #: Above the half of what one byte holds a pixel of a drawn mask is inside.
@@ -102,6 +110,7 @@ def _open(path: Path, name: str, *, palette: bool = False) -> Image.Image:
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 _require_plain(image, name)
+                _verify(image, path)
                 image.load()
                 upright = ImageOps.exif_transpose(image)
                 _refuse_transparent(upright, name)
@@ -117,6 +126,20 @@ def _open(path: Path, name: str, *, palette: bool = False) -> Image.Image:
             f"Expected a readable picture for {name}, found {type(error).__name__}: {found:.150}. Export it again.",
             reason="unreadable_picture",
         ) from error
+
+
+def _verify(image: Image.Image, path: Path) -> None:
+    """Compare the checksums that a picture has: Pillow stops when it has its last row."""
+    most_bytes = image.width * image.height * MAX_PIXEL_BYTES + image.height * ROW_BYTES
+    if image.format == "PNG":
+        verify_png(path.read_bytes(), most_bytes)
+    tags = getattr(image, "tag_v2", {})
+    if image.format != "TIFF" or tags.get(259) not in DEFLATED:
+        return
+    with path.open("rb") as source:
+        for offsets, lengths in STRIP_TAGS:
+            places = zip(tags.get(offsets, ()), tags.get(lengths, ()), strict=True)
+            verify_strips(source, places, most_bytes)
 
 
 def _require_plain(image: Image.Image, name: str) -> None:
