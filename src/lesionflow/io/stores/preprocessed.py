@@ -9,6 +9,7 @@ import json
 import mmap
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,7 +97,7 @@ def open_case(path: Path) -> StoredCase:
         image, mask = (
             blosc2.ndarray_from_cframe(content[slice(*offsets[name])], copy=True) for name in ("image", "mask")
         )
-    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, LookupError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise ArtifactError(
             f"Expected a preprocessed case in {path.name}, found: {error}. Run preprocess again."
         ) from error
