@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from lesionflow.data.geometry import Geometry
-from lesionflow.data.volume import Mask, Volume, require_same_grid
+from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import InputError
 from lesionflow.io.files import find_files
 from lesionflow.io.images import files as image_files
 from lesionflow.io.images import itk as itk_images
 from lesionflow.io.images import raster
+from lesionflow.io.images.masks import read_mask_on
 from lesionflow.io.labels import as_declared, unite
 from lesionflow.io.layouts.modalities import canonical, choose_channels
 from lesionflow.io.layouts.pairing import Pair, pair
@@ -59,7 +61,8 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
     """
     found: Pair = source.found
     volumes = read_wanted_channels(found.images, rules, name=name)
-    return ReadStudy(volumes, _read_masks(found, rules, volumes[rules.reference].geometry, name))
+    on = _DrawnOn(volumes[rules.reference].geometry, _reference_file(found.images, rules, name))
+    return ReadStudy(volumes, _read_masks(found, rules, on, name))
 
 
 def read_wanted_channels(images: dict[str, Path], rules: ReadingRules, *, name: str) -> dict[str, Volume]:
@@ -120,7 +123,18 @@ def _fault(found: Pair) -> tuple[str, str] | None:
     return None
 
 
-def _read_masks(found: Pair, rules: ReadingRules, geometry: Geometry, name: str) -> Mask:
+class _DrawnOn(NamedTuple):
+    """The image that masks were drawn on."""
+
+    geometry: Geometry
+    file: Path
+
+
+def _reference_file(images: dict[str, Path], rules: ReadingRules, name: str) -> Path:
+    return images[""] if set(images) == {""} else images[choose_channels(rules, images, name=name)[rules.reference]]
+
+
+def _read_masks(found: Pair, rules: ReadingRules, on: _DrawnOn, name: str) -> Mask:
     on_reference = [m for m in found.masks if m[0] in ("", canonical(rules.reference))]
     if not on_reference:
         raise InputError(
@@ -129,12 +143,12 @@ def _read_masks(found: Pair, rules: ReadingRules, geometry: Geometry, name: str)
             reason="no_outline",
         )
     if len(on_reference) == 1:
-        mask = _read_mask(on_reference[0][2], rules, geometry, name)
+        mask = _read_mask(on_reference[0][2], rules, on, name)
         return as_declared(mask, rules, name=name)
-    return _unite(on_reference, rules, geometry, name)
+    return _unite(on_reference, rules, on, name)
 
 
-def _unite(masks: list[tuple[str, str, Path]], rules: ReadingRules, geometry: Geometry, name: str) -> Mask:
+def _unite(masks: list[tuple[str, str, Path]], rules: ReadingRules, on: _DrawnOn, name: str) -> Mask:
     """Unite masks of one structure each: by their names, or all of the only label (one file an instance)."""
     named = {path: rules.label_of(stem) for _, stem, path in masks}
     if not any(label is not None for label in named.values()):
@@ -148,15 +162,13 @@ def _unite(masks: list[tuple[str, str, Path]], rules: ReadingRules, geometry: Ge
     parts = []
     for path, label in named.items():
         if label is not None:
-            inside = _read_mask(path, _INSIDE, geometry, name)
+            inside = _read_mask(path, _INSIDE, on, name)
             parts.append((label, np.asarray(as_declared(inside, _INSIDE, name=name).labels > 0)))
-    return unite(parts, geometry, rules)
+    return unite(parts, on.geometry, rules)
 
 
 _INSIDE = ReadingRules({}, "", {"inside": 1})
 
 
-def _read_mask(path: Path, rules: ReadingRules, geometry: Geometry, name: str) -> Mask:
-    mask = image_files.read_mask(path, tuple(rules.labels.values()), name=name)
-    require_same_grid(geometry, mask.geometry, f"Image and mask of {name}")
-    return Mask(mask.labels, geometry)
+def _read_mask(path: Path, rules: ReadingRules, on: _DrawnOn, name: str) -> Mask:
+    return read_mask_on(path, on.geometry, tuple(rules.labels.values()), image=on.file, name=name)
