@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.errors import InputError
+from lesionflow.io.images.itk_headers import HEADER_BYTES, require_plain_header
 
 ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
 #: As much as a volume may hold: 512 x 512 x 2048.
 MAX_VOXELS = 1 << 29
 #: zlib makes at most 1032 bytes of one.
 MAX_INFLATION = 1100
-#: A header is shorter than this; geometry that is not named in it is a guess of the reading program.
-HEADER_BYTES = 1 << 16
 #: Where a header names a file of its own for the voxels.
 DATA_FILE = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)\s*(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
 #: What says where voxels lie, by the kind of file.
+NRRD_WORDS = ((b"space:", b"space dimension:"), (b"space directions:",), (b"space origin:",))
 GEOMETRY_WORDS = {
-    ".nrrd": ((b"space:", b"space dimension:"), (b"space directions:",)),
-    ".nhdr": ((b"space:", b"space dimension:"), (b"space directions:",)),
+    ".nrrd": NRRD_WORDS,
+    ".nhdr": NRRD_WORDS,
     ".mha": ((b"Offset", b"Position", b"Origin"), (b"ElementSpacing", b"ElementSize")),
     ".mhd": ((b"Offset", b"Position", b"Origin"), (b"ElementSpacing", b"ElementSize")),
 }
@@ -42,10 +42,11 @@ def read(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
 
     Raises:
         InputError: `unreadable_image`, `missing_geometry`, `oversized_image`, `not_three_dimensional`, `unsafe_path`,
-            `missing_file`.
+            `missing_file`, `unsupported_unit`, `unsupported_scaling`.
     """
     files = [path, *data_files(path, name=name)]
     _require_geometry(path, name)
+    require_plain_header(path, name=name)
     try:
         reader = SimpleITK.ImageFileReader()
         reader.SetFileName(str(path))
