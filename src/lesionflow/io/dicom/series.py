@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydicom.pixels import apply_modality_lut
 
 from lesionflow.data.geometry import Geometry
+from lesionflow.data.hounsfield import require_hu
 from lesionflow.data.volume import Volume
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.multiframe import is_multiframe, split_frames
@@ -157,6 +158,8 @@ def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
         refuse(
             "non_finite_voxels", f"Expected finite voxels in {name}, found NaN or infinity. Export the series again."
         )
+    if str(first.Modality) == "CT":
+        require_hu(array, name=name, kind=DicomError)
     named = {"manufacturer": "Manufacturer", "institution": "InstitutionName", "sex": "PatientSex"}
     attributes = {name: str(first.get(keyword) or "") for name, keyword in named.items()}
     if age := _age_years(str(first.get("PatientAge") or "")):

@@ -8,6 +8,7 @@ from typing import Any
 from lesionflow.errors import InputError
 from lesionflow.io.images import files as image_files
 from lesionflow.io.images.masks import read_mask_on
+from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.labels import translate
 from lesionflow.io.layouts.modalities import choose_channels
 from lesionflow.io.layouts.patients import patient_of
@@ -65,6 +66,8 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
         raise InputError(message, reason="missing_channel")
     chosen = choose_channels(rules, names, name=name)
     volumes = {channel: held[names[called] if len(held) > 1 else ""] for channel, called in chosen.items()}
+    for channel, volume in volumes.items():
+        check_values(volume, rules.channels[channel].modality, name=name)
     mask = read_mask_on(label, volumes[rules.reference].geometry, range(256), image=image, name=name)
     return ReadStudy(volumes, translate(mask, declared, rules, name=name))
 

@@ -14,6 +14,7 @@ from lesionflow.io.images import files as image_files
 from lesionflow.io.images import itk as itk_images
 from lesionflow.io.images import raster
 from lesionflow.io.images.masks import read_mask_on
+from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.labels import as_declared, unite
 from lesionflow.io.layouts.modalities import canonical, choose_channels
 from lesionflow.io.layouts.pairing import Pair, pair
@@ -79,11 +80,16 @@ def read_wanted_channels(images: dict[str, Path], rules: ReadingRules, *, name: 
         if len(rules.channels) == 1 and (set(held) == {""} or "gray" in held):
             (channel,) = rules.channels
             wanted = [key for key in held if canonical(key) == canonical(channel)]
-            return {channel: held[wanted[0] if wanted else ("gray" if "gray" in held else "")]}
-        chosen = choose_channels(rules, held, name=name)
-        return {channel: held[key] for channel, key in chosen.items()}
-    chosen = choose_channels(rules, images, name=name)
-    return {channel: image_files.read_volume(images[key], name=name) for channel, key in chosen.items()}
+            chosen = {channel: wanted[0] if wanted else ("gray" if "gray" in held else "")}
+        else:
+            chosen = choose_channels(rules, held, name=name)
+        volumes = {channel: held[key] for channel, key in chosen.items()}
+    else:
+        chosen = choose_channels(rules, images, name=name)
+        volumes = {channel: image_files.read_volume(images[key], name=name) for channel, key in chosen.items()}
+    for channel, volume in volumes.items():
+        check_values(volume, rules.channels[channel].modality, name=name)
+    return volumes
 
 
 def _find(folder: Path, endings: Sequence[str]) -> Iterator[SourceStudy]:

@@ -10,6 +10,7 @@ from typing import Any
 from lesionflow.errors import InputError
 from lesionflow.io.images import files as image_files
 from lesionflow.io.images.masks import read_mask_on
+from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.labels import translate
 from lesionflow.io.layouts.modalities import choose_channels
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
@@ -66,6 +67,7 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
         image_files.require_unit(files[0], rules.channels[channel].modality, name=name)
         volumes[channel] = image_files.read_volume(files[0], name=name)
         drawn_on[channel] = files[0]
+        check_values(volumes[channel], rules.channels[channel].modality, name=name)
     masks = [Path(file) for file in source.files[:-1] if Path(file).parent.name == "labelsTr"]
     if len(masks) != 1:
         raise InputError(
