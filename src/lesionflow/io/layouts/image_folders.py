@@ -21,7 +21,7 @@ from lesionflow.io.layouts.mask_content import drawn_twice, is_mask_like
 from lesionflow.io.layouts.modalities import canonical, choose_channels
 from lesionflow.io.layouts.pairing import Pair, pair
 from lesionflow.io.layouts.patients import patient_of
-from lesionflow.io.layouts.unnamed_masks import UNNAMED, told_by_content
+from lesionflow.io.layouts.unnamed_masks import UNNAMED, told_by_content, unread, without_unread
 from lesionflow.io.notes import note
 from lesionflow.io.rules import CASE, ReadingRules, ReadStudy, SourceStudy
 
@@ -101,8 +101,10 @@ def read_wanted_channels(images: dict[str, Path], rules: ReadingRules, *, name: 
 
 
 def _find(folder: Path, endings: Sequence[str]) -> Iterator[SourceStudy]:
-    paths = [path for path in find_files(folder) if image_files.ending(path) in endings]
-    for found in told_by_content(pair(folder, paths)):
+    files = find_files(folder)
+    left = unread(files, folder)
+    pairs = pair(folder, [*(path for path in files if image_files.ending(path) in endings), *left])
+    for found in told_by_content(without_unread(pairs, left)):
         roles = [f"image {channel}" for channel in found.images]
         roles += [f"mask {channel} {stem}" for channel, stem, _ in found.masks] + ["double"] * len(found.doubles)
         try:

@@ -90,3 +90,13 @@ def test_what_does_not_fit_its_declaration_is_refused(raw):
 def test_a_path_out_of_the_folder_is_not_listed(raw, image):
     declare(raw, training=[{"image": image, "label": "./labelsTr/x_001.nii.gz"}])
     assert not detect(raw)
+
+
+def test_equal_names_in_folders_of_patients_are_told_apart_by_these(raw):
+    listed = []
+    for patient in ("p1", "p2"):
+        write(raw / patient / "img.nii.gz", IMAGE)
+        write(raw / patient / "seg.nii.gz", LABEL)
+        listed.append({"image": f"./{patient}/img.nii.gz", "label": f"./{patient}/seg.nii.gz"})
+    declare(raw, training=listed)
+    assert [(s.key, s.patient_key) for s in find_studies(raw)] == [("p1/img", "p1"), ("p2/img", "p2")]
