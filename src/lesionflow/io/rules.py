@@ -41,7 +41,7 @@ class ReadingRules:
         reference: The channel whose grid is kept.
         labels: Label values by name.
         outlines: (regular expression that must match a whole structure name, label name), first match wins.
-        spacing_tolerance_fraction: How far slice distances may differ from their median.
+        spacing_tolerance_fraction: How far a slice may lie beside its place on the even grid, in slice distances.
     """
 
     channels: Mapping[str, SeriesRule]
