@@ -1,6 +1,7 @@
 """What a reader must know: which series is which channel, which outline which label."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,9 +52,13 @@ class ReadingRules:
     spacing_tolerance_fraction: float = 0.01
 
     def label_of(self, structure: str) -> int | None:
-        """Return the label of a structure by its name, None when no rule fits."""
+        """Return the label of a structure by its name, None when no rule fits.
+
+        The name's form of Unicode does not matter: composed or not, full width, spaces that do not break.
+        """
+        name = unicodedata.normalize("NFKC", structure).strip("\0 \t\r\n")
         for pattern, label in self.outlines:
-            if re.fullmatch(pattern, structure.strip()):
+            if re.fullmatch(unicodedata.normalize("NFKC", pattern), name):
                 return self.labels[label]
         return None
 
