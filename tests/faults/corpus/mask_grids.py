@@ -123,16 +123,16 @@ FAULTS = (
     ),
     Fault(
         "mask-of-probabilities",
-        "",
-        "Shares were cut to 0.",
+        "nnUNet#1183",
+        "Masks were scaled on their way: 10.92 where 1 was meant.",
         "Refused: `not_labels`.",
-        nifti(marked=_float_mask(0.4)),
+        nifti(marked=_float_mask(10.921457)),
         refused("not_labels"),
     ),
     Fault(
         "mask-with-a-label-below-0",
-        "",
-        "-1 for `not known` became 255, or an index from the end.",
+        "nnUNet#1007",
+        "An image lay where its labels should: values from -1024 on.",
         "Refused: `not_labels`.",
         nifti(marked=image(-MARKED.astype(np.int16))),
         refused("not_labels"),
@@ -147,7 +147,7 @@ FAULTS = (
     ),
     Fault(
         "mask-in-64-bits",
-        "",
+        "NIfTI.jl#61",
         "Some programs do not open whole numbers of 64 bits.",
         "Read.",
         nifti(
@@ -174,8 +174,8 @@ FAULTS = (
     ),
     Fault(
         "mask-of-a-label-that-nobody-declared",
-        "",
-        "An undeclared value became background, or a label of its own.",
+        "nnUNet#2500",
+        "Values 2 to 5 where 1 to 4 were declared.",
         "Refused: `unknown_label`.",
         nifti(marked=mask(MARKED * 7)),
         refused("unknown_label"),

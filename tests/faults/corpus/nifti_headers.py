@@ -302,7 +302,7 @@ FAULTS = (
     ),
     Fault(
         "nifti-from-a-big-endian-machine",
-        "",
+        "niivue#295",
         "Bytes were swapped in the header alone.",
         "Read.",
         nifti(_big_endian(HU), _big_endian(MARKED)),
@@ -311,7 +311,7 @@ FAULTS = (
     ),
     Fault(
         "nifti-2",
-        "",
+        "NIFTI-Reader-JS#46",
         "Programs that know NIfTI-1 alone take its header for voxels.",
         "Read.",
         nifti(nib.Nifti2Image(HU, AFFINE), nib.Nifti2Image(MARKED, AFFINE)),
@@ -320,7 +320,7 @@ FAULTS = (
     ),
     Fault(
         "nifti-in-micrometers",
-        "",
+        "ITK#4595",
         "The unit of lengths was passed over: a mouse of 40 m.",
         "Brought to mm.",
         nifti(
@@ -353,9 +353,9 @@ FAULTS = (
         "nifti-ct-windowed-to-a-byte",
         "TotalSegmentator#509",
         "Values scaled to 0..255 went into a model of HU, and the labels came out wrong without a word.",
-        "Read, and said: nothing is as light as fat or air (`no_air_in_ct`).",
+        "Read, and said: nothing is as light as fat or air (`no_air`).",
         nifti(image((HU + 200).clip(0, 255).astype(np.int16))),
-        Right(voxels={"tumor": 8}, notes=("no_air_in_ct",), n_cases=1),
+        Right(voxels={"tumor": 8}, notes=("no_air",), n_cases=1),
         Sent({"CT": "case1.nii.gz"}, maximum=255.0, says="air or fat"),
     ),
     Fault(

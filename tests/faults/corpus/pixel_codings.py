@@ -34,7 +34,13 @@ def _shifted(data: Dataset) -> np.ndarray:
 
 
 def _overlay(data: Dataset, k: int) -> None:
-    """Draw something into bit 14, as old scanners did."""
+    """Draw something into bit 14, as old scanners did, and say so (PS3.3 C.9.2)."""
+    data.add_new((0x6000, 0x0100), "US", 16)
+    data.add_new((0x6000, 0x0102), "US", 14)
+    _drawing(data, k)
+
+
+def _drawing(data: Dataset, k: int) -> None:
     _store(data, _values(data).astype("<u2") & 0xFFF | np.uint16(0x4000), bits=12, signed=False)
 
 
@@ -100,12 +106,21 @@ def _other_numbers(data: Dataset, k: int) -> None:
 FAULTS = (
     Fault(
         "pixels-with-an-overlay-in-their-upper-bits",
-        "pydicom#2066",
+        "deid#201",
         "Bits above those stored held a drawing, and came out as values of 16,384 more.",
-        "Only the bits stored count.",
+        "Where the header tells of the overlay, only the bits stored count.",
         changed(_overlay),
         READ,
         SENT,
+    ),
+    Fault(
+        "pixels-with-bits-that-nothing-tells-of",
+        "pydicom#2066",
+        "Bits above those stored were set: a drawing, or values that need more bits than the header says?",
+        "Refused: `contradicting_bits`.",
+        changed(_drawing),
+        refused("contradicting_bits"),
+        not_sent("contradicting_bits"),
     ),
     Fault(
         "pixels-with-an-overlay-run-length-coded",
@@ -174,14 +189,14 @@ FAULTS = (
         "ct-with-padding",
         "vtk-dicom#128",
         "Padding outside the field of view was taken for tissue, or its whole range for the image's.",
-        "Read as stored: padding of -2000 is -5000 HU here, and far from any tissue.",
+        "Padding is air.",
         changed(_padded),
         READ,
         SENT,
     ),
     Fault(
         "ct-with-a-slope-a-slice",
-        "",
+        "dcm2niix#363",
         "One slope was used for all slices.",
         "Each slice is rescaled by its own.",
         changed(_slope_by_slice),
