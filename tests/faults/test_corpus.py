@@ -95,9 +95,9 @@ def require_right(out: Path, right: Right, refused: set[str]) -> None:
     if right.maximum is not None:
         found = sorted(float(nibabel.load(path).get_fdata().max()) for path in out.glob("imagesTr/*_0000.nii.gz"))
         np.testing.assert_allclose(found, right.maximum, rtol=1e-3)
-    if right.at is not None:
+    if right.value_at is not None:
         (image,) = (nibabel.load(path) for path in out.glob("imagesTr/*_0000.nii.gz"))
-        assert value_at(image, right.at[0]) == pytest.approx(right.at[1], rel=1e-3, abs=1e-3)
+        assert value_at(image, right.value_at[0]) == pytest.approx(right.value_at[1], rel=1e-3, abs=1e-3)
     if right.centroid_mm is not None:
         (mask,) = (nibabel.load(path) for path in out.glob("labelsTr/*.nii.gz"))
         places = nibabel.affines.apply_affine(mask.affine, np.argwhere(mask.get_fdata() > 0))
@@ -168,15 +168,15 @@ def test_predict_and_the_service_read_it_right_or_name_what_is_wrong(fault, tmp_
     image = nibabel.load(mask)
     if sent.shape is not None:
         assert image.shape[::-1] == sent.shape
-    if sent.maximum is not None or sent.at is not None:
+    if sent.maximum is not None or sent.value_at is not None:
         volume = read_input(source, model.bundle.plan.dataset).volumes[names[0]]
         if sent.maximum is not None:
             np.testing.assert_allclose(volume.array.max(), sent.maximum, rtol=1e-3)
-        if sent.at is not None:
-            index = tuple(np.rint(volume.geometry.to_index(sent.at[0])).astype(int))
-            assert volume.array[0][index] == pytest.approx(sent.at[1], rel=1e-3, abs=1e-3)
+        if sent.value_at is not None:
+            index = tuple(np.rint(volume.geometry.to_index(sent.value_at[0])).astype(int))
+            assert volume.array[0][index] == pytest.approx(sent.value_at[1], rel=1e-3, abs=1e-3)
             # The mask's own header must have a voxel at that place too.
-            value_at(image, sent.at[0])
+            value_at(image, sent.value_at[0])
 
 
 def post(client: TestClient, source: Path | dict[str, Path]):

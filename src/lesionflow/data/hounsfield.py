@@ -1,33 +1,27 @@
 """What CT numbers can be at all."""
 
-from typing import Any
-
-from numpy.typing import NDArray
-
-from lesionflow.errors import InputError
-
-#: The extended scale for metal ends at 30,710 HU; above this a sign was lost: 16-bit values were read as whole numbers above 0.
-MAX_HU = 32767.0
+#: Twelve bits end at 3071 HU, extended scales at about 31,000; an unsigned reading of signed numbers lies near 65,000.
+MAX_HU, MIN_HU = 40_000.0, -40_000.0
+#: Attenuation per cm or mm lies below 10 for tissue and bone, and so does what was scaled to 0..1; no HU image of a body does.
+MU_MAXIMUM = 10.0
 
 
-def require_hu(values: NDArray[Any], *, name: str, kind: type[InputError] = InputError) -> None:
-    """Refuse values that no CT can have.
+def hu_fault(lowest: float, highest: float) -> str:
+    """Say why values can't be HU.
 
     Args:
-        values: Voxels in HU, any shape.
-        name: What to call the study in messages.
-        kind: The error to raise.
+        lowest: The lowest of them.
+        highest: The highest of them.
 
-    Raises:
-        InputError: `implausible_hu`.
+    Returns:
+        What they may be instead, as a question; "" where they can be HU.
 
     Examples:
-        >>> import numpy as np
-        >>> require_hu(np.array([-1024.0, 3071.0]), name="c-1")
+        >>> hu_fault(-1024.0, 3071.0)
+        ''
+        >>> hu_fault(0.0, 64536.0)
+        'signed numbers read as unsigned, or a wrong rescale?'
     """
-    if values.size and (highest := float(values.max())) > MAX_HU:
-        raise kind(
-            f"Expected CT numbers up to {MAX_HU:.0f} HU in {name}, found {highest:.0f}: negative values were stored as positive "
-            "ones (Pixel Representation, or a conversion without signs). Export the images again.",
-            reason="implausible_hu",
-        )
+    if highest > lowest > -1.0 and highest < MU_MAXIMUM:
+        return "attenuation coefficients, or values scaled to 0..1?"
+    return "signed numbers read as unsigned, or a wrong rescale?" if lowest < MIN_HU or highest > MAX_HU else ""

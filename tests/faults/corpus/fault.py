@@ -34,7 +34,7 @@ class Right:
         refused: Reasons, one of which is that of every refusal, where nothing may be accepted.
         voxels: Voxels by label, over all cases.
         maximum: The largest value of the first channel, by case, sorted.
-        at: A position in the patient (LPS, mm) and the first channel's value there, of the only case.
+        value_at: A position in the patient (LPS, mm) and the first channel's value there, of the only case.
         centroid_mm: Middle of all labeled voxels (LPS, mm) of the only case.
         n_cases: Cases accepted.
         n_patients: Their patients.
@@ -45,7 +45,7 @@ class Right:
     refused: tuple[str, ...] = ()
     voxels: Mapping[str, int] | None = None
     maximum: tuple[float, ...] | None = None
-    at: tuple[tuple[float, float, float], float] | None = None
+    value_at: tuple[tuple[float, float, float], float] | None = None
     centroid_mm: tuple[float, float, float] | None = None
     n_cases: int | None = None
     n_patients: int | None = None
@@ -62,7 +62,7 @@ class Sent:
         refused: Reasons, one of which both must give.
         shape: (slice, row, column) of the mask's grid.
         maximum: The largest value read, of the first channel.
-        at: A position in the patient (LPS, mm) and the first channel's value there.
+        value_at: A position in the patient (LPS, mm) and the first channel's value there.
         says: Words that a warning must hold.
     """
 
@@ -70,7 +70,7 @@ class Sent:
     refused: tuple[str, ...] = ()
     shape: tuple[int, int, int] | None = None
     maximum: float | None = None
-    at: tuple[tuple[float, float, float], float] | None = None
+    value_at: tuple[tuple[float, float, float], float] | None = None
     says: str = ""
 
 

@@ -130,7 +130,7 @@ def write_mask(path: Path, mask: Mask) -> None:
 
 
 def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
-    """Read a NIfTI file of three axes, or of four whose last is the channel (as the Medical Segmentation Decathlon has).
+    """Read a NIfTI file of three axes, or of four whose last is the channel (as the Medical Segmentation Decathlon has), or ITK's five.
 
     Args:
         path: A `.nii` or `.nii.gz` file.
@@ -150,6 +150,8 @@ def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
             data = _read_voxels(image.dataobj, path)
     while data.ndim > 3 and data.shape[-1] == 1:
         data = data[..., 0]
+    if data.ndim == 5 and data.shape[3] == 1:  # ITK writes channels behind an axis of time (NIfTI-1, dim[5])
+        data = data[:, :, :, 0]
     if data.ndim not in (3, 4) or data.dtype.kind not in "biuf":
         raise NiftiError(
             f"Expected a 3D NIfTI image of numbers for {name}, found shape {data.shape}, type {data.dtype}. Give one file a channel.",

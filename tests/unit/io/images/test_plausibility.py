@@ -20,8 +20,8 @@ def said(values, modality="CT"):
     [
         ([-1000, 40], []),  # air and tissue
         ([-100, 40], []),  # fat and tissue
-        ([0, 255], ["no_air_in_ct"]),  # windowed to a byte
-        ([24, 1064], ["no_air_in_ct"]),  # stored values without their offset of -1024
+        ([0, 255], ["no_air"]),  # windowed to a byte
+        ([24, 1064], ["no_air"]),  # stored values without their offset of -1024
     ],
 )
 def test_a_ct_without_air_or_fat_is_said(values, expected):
