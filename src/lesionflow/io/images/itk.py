@@ -75,6 +75,22 @@ def read(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
     return channels, Geometry((channels[0].shape[0], channels[0].shape[1], channels[0].shape[2]), affine)
 
 
+def read_fields(path: Path, name: str) -> dict[str, str]:
+    """Read what a header says beside the geometry, by key.
+
+    Raises:
+        InputError: `unreadable_image`.
+    """
+    try:
+        reader = SimpleITK.ImageFileReader()
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+    except (RuntimeError, UnicodeDecodeError) as error:
+        message = f"Expected a readable image for {name}, found a header that can't be read. Export it again."
+        raise InputError(message, reason="unreadable_image") from error
+
+
 def data_files(path: Path, *, name: str) -> list[Path]:
     """Return the file beside a header that holds its voxels; nothing when the header's own file does.
 

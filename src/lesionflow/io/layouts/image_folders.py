@@ -12,10 +12,11 @@ from lesionflow.io.files import find_files
 from lesionflow.io.images import files as image_files
 from lesionflow.io.images import itk as itk_images
 from lesionflow.io.images import raster
-from lesionflow.io.labels import as_declared, unite
+from lesionflow.io.labels import as_declared, tell_dropped, unite
 from lesionflow.io.layouts.modalities import canonical, choose_channels
 from lesionflow.io.layouts.pairing import Pair, pair
 from lesionflow.io.layouts.patients import patient_of
+from lesionflow.io.layouts.segment_files import read_named_parts
 from lesionflow.io.rules import CASE, ReadingRules, ReadStudy, SourceStudy
 
 
@@ -128,6 +129,10 @@ def _read_masks(found: Pair, rules: ReadingRules, geometry: Geometry, name: str)
             "Outline it or leave it out.",
             reason="no_outline",
         )
+    if named := read_named_parts([path for _, _, path in on_reference], geometry, rules, name=name):
+        left = [(stem, None) for _, stem, path in on_reference if path not in named and not rules.is_unwanted(stem)]
+        tell_dropped(left, name)
+        return unite([part for parts in named.values() for part in parts], geometry, rules)
     if len(on_reference) == 1:
         mask = _read_mask(on_reference[0][2], rules, geometry, name)
         return as_declared(mask, rules, name=name)
