@@ -193,6 +193,11 @@ def wanted_parts(structures: Sequence[tuple[str, NDArray[np.bool_]]], rules: Rea
     return [(label, voxels) for _, label, voxels in found if label is not None]
 
 
+def is_one_structure(mask: Mask) -> bool:
+    """Tell whether a mask says inside or not, and no more."""
+    return any(_present(mask) == {0, mark} for mark in INSIDE)
+
+
 def _present(mask: Mask) -> set[int]:
     return {int(v) for v in np.flatnonzero(np.bincount(mask.labels.ravel(), minlength=256))}
 

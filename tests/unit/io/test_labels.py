@@ -4,7 +4,7 @@ import pytest
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask
 from lesionflow.errors import InputError
-from lesionflow.io.labels import as_declared, translate, unite, wanted_parts
+from lesionflow.io.labels import as_declared, is_one_structure, translate, unite, wanted_parts
 from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules
 
@@ -113,3 +113,10 @@ def test_parts_are_chosen_by_name_and_the_rest_is_said():
     assert [(label, bool(voxels.any())) for label, voxels in found] == [(2, True), (1, False)]
     assert [note.message.split("takes ")[1].split(":")[0] for note in notes] == ["vein (6 voxels)"]
     assert refusal(lambda: wanted_parts([("vein", one)], TWO, name="c-1")) == "no_matching_outline"
+
+
+@pytest.mark.parametrize(
+    ("inside", "is_one"), [((1, 1), True), ((255, 255), True), ((1, 255), False), ((2, 2), False), ((0, 0), False)]
+)
+def test_one_structure_is_1_or_255_alone(inside, is_one):
+    assert is_one_structure(mask(0, *inside, 0, 0, 0)) == is_one

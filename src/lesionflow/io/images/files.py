@@ -1,6 +1,6 @@
 """Image files by their ending: NIfTI, NRRD, MetaImage and pictures through one door."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume, require_same_grid
 from lesionflow.errors import InputError
 from lesionflow.io.images import itk as itk_images
-from lesionflow.io.images import nifti, raster
+from lesionflow.io.images import nifti, picture_masks, raster
 from lesionflow.io.images.label_values import as_labels
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
@@ -82,6 +82,23 @@ def require_unit(path: Path, modality: str, *, name: str) -> None:
         )
 
 
+def require_same_turn(images: Iterable[Path], masks: Iterable[Path], *, name: str) -> None:
+    """Refuse pictures that EXIF turns and masks that it doesn't, where the sizes don't tell which was drawn on which.
+
+    Args:
+        images: The images of a case.
+        masks: Its masks.
+        name: What to call it in messages.
+
+    Raises:
+        InputError: `turned_picture`.
+    """
+    drawn = [path for path in masks if ending(path) in raster.ENDINGS]
+    for image in images:
+        for mask in drawn if ending(image) in raster.ENDINGS else ():
+            raster.require_same_turn(image, mask, name=name)
+
+
 def read_volume(path: Path, *, name: str) -> Volume:
     """Read a file of one channel; a picture's gray values.
 
@@ -112,7 +129,7 @@ def read_mask(path: Path, labels: Sequence[int], *, name: str) -> Mask:
         InputError: `not_labels` when a voxel is no whole number 0..255, and all reasons of the readers.
     """
     if ending(path) in raster.ENDINGS:
-        return raster.read_picture_mask(path, tuple(labels), name=name)
+        return picture_masks.read_picture_mask(path, tuple(labels), name=name)
     if ending(path) in NIFTI_ENDINGS:
         return nifti.read_mask(path, name=name)
     layers, geometry = itk_images.read(path, name)

@@ -1,13 +1,14 @@
 """NIfTI: the only nibabel. NIfTI stores (x, y, z) in RAS mm; we hold (slice, row, column) in LPS mm."""
 
 import logging
+import math
 import zlib
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from isal import igzip, igzip_lib
+from isal import igzip
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, ImageDataError
@@ -17,6 +18,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import NiftiError
 from lesionflow.io.files import replacing_file
+from lesionflow.io.images.checksums import ISAL_FAULT, drain
 from lesionflow.io.images.label_values import as_labels
 
 #: It tells of each header that it mends; what can't be mended is an error of ours.
@@ -34,8 +36,6 @@ EMPTY_INFLATION, MAX_EMPTY_BYTES = 200, 1 << 30
 MAX_OFFSET_BYTES = 16 << 20
 #: Written into a picture's header, whose unit is the pixel.
 PIXEL_UNIT = b"spacing unknown, unit is the pixel"
-#: A class, which isal's type stubs call an instance.
-ISAL_FAULT: Any = igzip_lib.IsalError
 #: Reading faults that nibabel and gzip are known to raise on broken files.
 READ_FAULTS = (
     OSError,
@@ -175,12 +175,17 @@ def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
 
 
 def _read_voxels(proxy: Any, path: Path) -> NDArray[Any]:
-    """Read a file's voxels; a packed file by ISA-L, which unpacks twice as fast as what nibabel takes."""
-    if path.suffix != ".gz" or type(proxy) is not ArrayProxy:
+    """Read a file's voxels; a packed file by ISA-L, which unpacks twice as fast as what nibabel takes, and to its checksum."""
+    if path.suffix.lower() != ".gz":
         return np.asanyarray(proxy)
-    scaled = (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
     with igzip.open(path, "rb") as source:
-        return np.asanyarray(ArrayProxy(source, scaled))
+        if type(proxy) is not ArrayProxy:
+            drain(source, math.prod(proxy.shape) * proxy.dtype.itemsize + MAX_OFFSET_BYTES)
+            return np.asanyarray(proxy)
+        scaled = (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
+        voxels = np.asanyarray(ArrayProxy(source, scaled))
+        drain(source)
+    return voxels
 
 
 def _require_size(image: Any, path: Path, name: str) -> None:

@@ -12,6 +12,7 @@ from lesionflow.io.images import files as image_files
 from lesionflow.io.labels import translate
 from lesionflow.io.layouts.image_folders import read_wanted_channels
 from lesionflow.io.layouts.modalities import canonical
+from lesionflow.io.layouts.patients import patient_of
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
 
 #: `BraTS2021_00006_t1ce`, `BraTS-GLI-00002-000-t2f`, `VSD.Brain.XX.O.MR_Flair.54512`, `T1c_subtrMeanDivStd`, `OTMultiClass`.
@@ -28,8 +29,6 @@ STRUCTURES = {
     "2017-2021": {"necrotic_core": (1,), "edema": (2,), "enhancing_tumor": (4,)},
     "2023-2024": {"necrotic_core": (1,), "edema": (2,), "enhancing_tumor": (3,), "resection_cavity": (4,)},
 }
-#: The number of an examination of one patient, at the end of a case's name.
-EXAMINATIONS = (r"^(BraTS-[A-Z]+-\d+)-\d{3}$", r"^(.*pat\d+)_\d+$", r"^(BraTS1[78]_.*_\d+)_\d+$")
 #: Children: outlined as all others in 2023, and with the enhancing tumor as 1 and the edema as 4 from 2024 on, under one name.
 CHILDREN = re.compile(r"^BraTS-PED-", re.IGNORECASE)
 #: Where tumor was: never one of the labels of tumor by another name.
@@ -44,9 +43,8 @@ def detect(folder: Path) -> bool:
 def find_studies(folder: Path) -> Iterator[SourceStudy]:
     """Yield one study an examination; those of one patient share it."""
     for key, files in sorted(_cases(folder).items()):
-        patient = next((m[1] for pattern in EXAMINATIONS if (m := re.match(pattern, key, re.IGNORECASE))), key)
         paths = tuple(str(path) for _, path in files)
-        yield SourceStudy(key, patient, paths, found=files, roles=tuple(what for what, _ in files))
+        yield SourceStudy(key, patient_of(key), paths, found=files, roles=tuple(what for what, _ in files))
 
 
 def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadStudy:

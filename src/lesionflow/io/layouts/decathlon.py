@@ -1,6 +1,7 @@
 """The Medical Segmentation Decathlon's layout: `dataset.json` lists images of three or four axes and their labels."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from lesionflow.io.labels import translate
 from lesionflow.io.layouts.declarations import read_declaration
 from lesionflow.io.layouts.modalities import choose_channels
 from lesionflow.io.layouts.patients import patient_of
-from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
+from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy, place
 
 DECLARATION = "dataset.json"
 
@@ -25,8 +26,13 @@ def detect(folder: Path) -> bool:
 
 def find_studies(folder: Path) -> Iterator[SourceStudy]:
     """Yield one study a listed image; what is listed and absent carries its fault."""
-    for image, label in _listed(folder):
+    listed = _listed(folder)
+    stems = Counter(image_files.stem(Path(image)) for image, _ in listed)
+    for image, label in listed:
         key = image_files.stem(Path(image))
+        if stems[key] > 1:
+            # Files of one name in folders of patients: the folders tell them apart.
+            key = place([*(part for part in Path(image).parts[:-1] if part != "."), key])
         paths = [folder / image, folder / label]
         missing = [path for path in paths if not path.is_file()]
         fault = None

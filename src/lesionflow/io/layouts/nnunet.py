@@ -11,9 +11,15 @@ from lesionflow.io.images import files as image_files
 from lesionflow.io.labels import translate
 from lesionflow.io.layouts.declarations import read_declaration
 from lesionflow.io.layouts.modalities import choose_channels
+from lesionflow.io.layouts.patients import patient_of
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
 
 CHANNEL_FILE = re.compile(r"^(?P<case>.+)_(?P<channel>\d{4})$")
+
+LOST = (
+    "mask_without_image",
+    "Expected an image in imagesTr for each file of labelsTr, found a label file without one. Add `<case>_0000` or remove it.",
+)
 
 
 def detect(folder: Path) -> bool:
@@ -22,7 +28,7 @@ def detect(folder: Path) -> bool:
 
 
 def find_studies(folder: Path) -> Iterator[SourceStudy]:
-    """Yield one study a case; nnU-Net knows no patients, so each case is its own."""
+    """Yield one study a case; a label whose image is absent is one too, to be named. Patients are told by the cases' names."""
     files: dict[str, list[str]] = defaultdict(list)
     for path in sorted((folder / "imagesTr").iterdir()):
         match = CHANNEL_FILE.match(image_files.stem(path))
@@ -32,10 +38,10 @@ def find_studies(folder: Path) -> Iterator[SourceStudy]:
     for path in sorted((folder / "labelsTr").iterdir()) if (folder / "labelsTr").is_dir() else ():
         if image_files.ending(path) and path.is_file():
             labels[image_files.stem(path)].append(str(path))
-    for case in sorted(files):
-        paths = (*files[case], *labels[case], str(folder / "dataset.json"))
+    for case in sorted({*files, *labels}):
+        paths = (*files.get(case, ()), *labels.get(case, ()), str(folder / "dataset.json"))
         roles = tuple(f"{Path(p).parent.name} {image_files.stem(Path(p))[-5:]}" for p in paths)
-        yield SourceStudy(case, case, paths, roles=roles)
+        yield SourceStudy(case, patient_of(case), paths, None if files.get(case) else LOST, roles=roles)
 
 
 def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadStudy:
@@ -70,6 +76,9 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
             f"Expected one label file for {name}, found {len(masks)}. Outline it or leave it out.",
             reason="ambiguous_outlines" if masks else "no_outline",
         )
+    image_files.require_same_turn(
+        (Path(file) for file in source.files if Path(file).parent.name == "imagesTr"), masks, name=name
+    )
     mask = image_files.read_mask(masks[0], range(256), name=name)
     reference = volumes[rules.reference].geometry
     require_same_grid(reference, mask.geometry, f"Image and mask of {name}")

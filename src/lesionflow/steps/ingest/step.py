@@ -26,9 +26,10 @@ from lesionflow.io.notes import Note, collected, note
 from lesionflow.io.rules import CASE, ReadingRules, SeriesRule
 from lesionflow.io.stores import cases
 from lesionflow.io.stores.case_index import Entry, harmed_files, read_case_index, write_case_index
-from lesionflow.io.stores.private import SOURCES
+from lesionflow.io.stores.private import SOURCES, known_sources
 from lesionflow.preprocessing import align_channels
 from lesionflow.steps.ingest.measurements import measure_case
+from lesionflow.steps.ingest.report import make_report
 from lesionflow.steps.ingest.studies import Task, open_studies, secret_of
 from lesionflow.steps.parallel import map_cases
 from lesionflow.validation.thumbnails import draw_thumbnail
@@ -89,7 +90,18 @@ def run(
     }
 
 
-def preview(config: IngestConfig, raw: Path, cases_folder: Path, settings: Settings) -> Preview:
+def report(config: IngestConfig, cases_folder: Path, settings: Settings) -> str:
+    """Return the page of what the last `run` made of the studies, refusals included."""
+    told = json.loads((cases_folder / cases.NOTES).read_text(encoding="utf-8"))
+    general = [Note(note["code"], note["message"]) for note in told if not note["case_id"]]
+    index = read_case_index(cases_folder)
+    sources = known_sources(settings.private_dir)
+    return make_report(index, general, _dataset(config), folders=(cases_folder,), sources=sources)
+
+
+def preview(
+    config: IngestConfig, raw: Path, cases_folder: Path, settings: Settings, page: Path | None = None
+) -> Preview:
     """Tell what `run` would make of the studies as they are now, and leave the cases as they are.
 
     Only what `run` would read is read, into a scratch folder.
@@ -99,6 +111,7 @@ def preview(config: IngestConfig, raw: Path, cases_folder: Path, settings: Setti
         raw: The studies.
         cases_folder: What the last `run` wrote; may be missing.
         settings: The pseudonym key and workers.
+        page: Where to write what would be made, as a page to look through.
 
     Returns:
         The case table of now, and what is refused.
@@ -106,11 +119,15 @@ def preview(config: IngestConfig, raw: Path, cases_folder: Path, settings: Setti
     dataset, rules = _dataset(config), _rules(config)
     before = read_case_index(cases_folder)
     studies = open_studies(raw, config, settings, reader_version=READER_VERSION, only_recorded=False)
-    with studies as (layout, tasks), tempfile.TemporaryDirectory(prefix="lesionflow-preview-") as scratch:
+    scratch_folder = tempfile.TemporaryDirectory(prefix="lesionflow-preview-")
+    with collected() as general, studies as (layout, tasks), scratch_folder as scratch:
         index = {t.case_id: before[t.case_id] for t in tasks if t.case_id in before and before[t.case_id].key == t.key}
         todo = [task for task in tasks if task.case_id not in index]
         read = partial(_read, Path(scratch), layout, rules, dataset, secret_of(settings))
         index |= {task.case_id: entry for task, entry in _read_all(read, todo, settings)}
+        if page is not None:
+            folders, sources = (Path(scratch), cases_folder), known_sources(settings.private_dir)
+            write_text(page, make_report(index, general, dataset, folders=folders, sources=sources))
     rows = [index[case_id].row for case_id in sorted(index) if index[case_id].row]
     refused = [index[case_id].refusal for case_id in sorted(index) if index[case_id].refusal]
     return Preview(pd.DataFrame(rows, columns=_columns(dataset)), refused, len(todo), dataset)

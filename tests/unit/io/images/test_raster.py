@@ -4,7 +4,8 @@ from PIL import Image
 from scipy import ndimage
 
 from lesionflow.errors import RasterError
-from lesionflow.io.images.raster import read_picture, read_picture_mask
+from lesionflow.io.images.picture_masks import read_picture_mask
+from lesionflow.io.images.raster import read_picture
 
 SHAPE = (40, 56)
 VALUES = np.arange(40 * 56, dtype=np.uint16).reshape(SHAPE) % 251

@@ -1,7 +1,6 @@
 import pytest
 
 from lesionflow.io.layouts.pairing import pair
-from lesionflow.io.layouts.patients import patient_of
 
 
 def pairs(folder, *names):
@@ -40,25 +39,3 @@ def test_images_without_masks_of_their_own_get_nobody_elses(tmp_path):
         "b": ([""], [], 0),
         "c": ([], [("", "c")], 0),
     }
-
-
-@pytest.mark.parametrize(
-    ("case", "patient"),
-    [
-        ("10035_100", "10035"),
-        ("mirrored_10043_144", "10043"),
-        ("flipped_mirrored_10043_255", "10043"),
-        ("TCGA_CS_4941_19960909_11", "TCGA_CS_4941_19960909"),
-        ("PHANTOM-0001_003", "PHANTOM-0001"),
-        ("pat12_3", "pat12"),
-        ("sub-07/ses-2/scan", "sub-07"),
-        ("site/10035_9", "site/10035"),
-        # A number that counts the cases is no slice of one patient.
-        ("case_00012/", "case_00012"),
-        ("lung_001", "lung_001"),
-        ("LUNG1_001", "LUNG1_001"),
-        ("img", "img"),
-    ],
-)
-def test_patients_by_name(case, patient):
-    assert patient_of(case) == patient

@@ -1,0 +1,95 @@
+"""What a reported fault is: its source, what its users met, the input made anew by code, and what is right."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+CT = {"CT": {"kind": "ct", "modality": "CT", "series_description": ""}}
+PET = {"PET": {"kind": "pet", "modality": "PT", "series_description": ""}}
+MR = {"T1": {"kind": "mr", "modality": "MR", "series_description": ""}}
+GRAY = {"gray": {"kind": "picture", "modality": "", "series_description": ""}}
+
+
+def ingest_section(
+    channels: Mapping[str, Any], labels: Mapping[str, int] | None = None, **others: Any
+) -> dict[str, Any]:
+    """Values of section `ingest`: these channels, the first the reference; one label `tumor` by outlines named GTV if not told."""
+    given = {
+        "channels": dict(channels),
+        "reference_channel": next(iter(channels)),
+        "labels": dict(labels or {"tumor": 1}),
+        "regions": {},
+        "outlines": [] if labels else [{"pattern": "(?i)gtv.*", "label": "tumor"}],
+    }
+    return given | others
+
+
+@dataclass(frozen=True)
+class Right:
+    """What `ingest` must make of the input; what is not told is not asked.
+
+    Args:
+        refused: Reasons, one of which is that of every refusal, where nothing may be accepted.
+        voxels: Voxels by label, over all cases.
+        maximum: The largest value of the first channel, by case, sorted.
+        n_cases: Cases accepted.
+        n_patients: Their patients.
+        rejected: Reasons of the refusals beside accepted cases, sorted.
+        notes: Codes that must be among what is said.
+    """
+
+    refused: tuple[str, ...] = ()
+    voxels: Mapping[str, int] | None = None
+    maximum: tuple[float, ...] | None = None
+    n_cases: int | None = None
+    n_patients: int | None = None
+    rejected: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a client sends of the input, and what `predict` and the service must make of it.
+
+    Args:
+        files: A folder of DICOM below the input ("" is all of it), or an image file by channel.
+        refused: Reasons, one of which both must give.
+        shape: (slice, row, column) of the mask's grid.
+        maximum: The largest value read, of the first channel.
+        says: Words that a warning must hold.
+    """
+
+    files: str | Mapping[str, str]
+    refused: tuple[str, ...] = ()
+    shape: tuple[int, int, int] | None = None
+    maximum: float | None = None
+    says: str = ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A condition that people met.
+
+    Args:
+        name: Unique, in kebab-case.
+        source: `project#issue` of a public tracker, a collection's name, or "" for what was found here.
+        met: What users of other tools met, one sentence.
+        answer: What lesionflow does, one sentence.
+        make: Writes the input into an empty folder.
+        right: What `ingest` must make of it; None where a folder of studies is not what the fault is about.
+        sent: What a client would send of it; None where the fault lies in masks or names alone.
+        ingest: Values of section `ingest` that differ from the preset's.
+        preset: The params to begin with.
+    """
+
+    name: str
+    source: str
+    met: str
+    answer: str
+    make: Callable[[Path], object]
+    right: Right | None
+    sent: Sent | None = None
+    ingest: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType(ingest_section(CT)))
+    preset: str = "lung_2d"

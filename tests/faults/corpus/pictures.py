@@ -1,0 +1,5 @@
+"""Pictures: palettes, depths, orientations."""
+
+from faults.corpus.fault import Fault
+
+FAULTS: tuple[Fault, ...] = ()
