@@ -7,9 +7,9 @@ from pathlib import Path
 
 from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import InputError
+from lesionflow.io.declarations import read_declaration
 from lesionflow.io.images import files as image_files
 from lesionflow.io.labels import translate
-from lesionflow.io.layouts.declarations import read_declaration
 from lesionflow.io.layouts.modalities import choose_channels
 from lesionflow.io.layouts.patients import patient_of
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy

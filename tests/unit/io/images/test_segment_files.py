@@ -6,8 +6,8 @@ import SimpleITK
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.errors import GeometryMismatchError, InputError
+from lesionflow.io.images.segment_files import read_named_parts
 from lesionflow.io.labels import unite
-from lesionflow.io.layouts.segment_files import read_named_parts
 from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules
 

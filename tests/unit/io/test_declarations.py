@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lesionflow.errors import InputError
-from lesionflow.io.layouts.declarations import read_declaration
+from lesionflow.io.declarations import read_declaration
 
 CHANNELS = {"channel_names": {"0": "CT"}}
 
