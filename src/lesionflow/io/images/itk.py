@@ -85,6 +85,22 @@ def read(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
     return channels, Geometry((channels[0].shape[0], channels[0].shape[1], channels[0].shape[2]), affine)
 
 
+def read_fields(path: Path, name: str) -> dict[str, str]:
+    """Read what a header says beside the geometry, by key.
+
+    Raises:
+        InputError: `unreadable_image`.
+    """
+    try:
+        reader = SimpleITK.ImageFileReader()
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+    except (RuntimeError, UnicodeDecodeError) as error:
+        message = f"Expected a readable image for {name}, found a header that can't be read. Export it again."
+        raise InputError(message, reason="unreadable_image") from error
+
+
 def _read_voxels(reader: Any, path: Path, data: Path | None) -> NDArray[Any]:
     """Read voxels (slice, row, column, and number of a voxel where there are several), packed ones to their checksum."""
     packed = find_packed(path, data)

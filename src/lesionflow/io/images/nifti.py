@@ -21,6 +21,7 @@ from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import NiftiError
 from lesionflow.io.files import replacing_file
 from lesionflow.io.images.checksums import ISAL_FAULT, drain
+from lesionflow.io.images.label_values import as_labels
 from lesionflow.io.images.nifti_forms import RAS_TO_LPS, forms, geometry_of
 
 #: It tells of each header that it mends; what can't be mended is an error of ours.
@@ -95,7 +96,7 @@ def read_mask(path: Path, *, name: str) -> Mask:
     """Read a NIfTI label file.
 
     Args:
-        path: A `.nii` or `.nii.gz` file of whole numbers 0..255, in any storage type.
+        path: A `.nii` or `.nii.gz` file of whole numbers 0..255, in any storage type and scale.
         name: What to call it in messages.
 
     Returns:
@@ -105,10 +106,8 @@ def read_mask(path: Path, *, name: str) -> Mask:
         NiftiError: As `read_volume`, and `not_labels` when a voxel is no whole number 0..255.
     """
     channels, geometry = read_arrays(path, name)
-    array = channels[0]
-    with np.errstate(invalid="ignore"):
-        labels = array.astype(np.uint8)
-    if len(channels) != 1 or not np.array_equal(labels, array):
+    labels = as_labels(channels[0], _step(path)) if len(channels) == 1 else None
+    if labels is None:
         raise NiftiError(
             f"Expected whole labels 0..255 in the mask of {name}, found other values. Store labels, not probabilities.",
             reason="not_labels",
@@ -230,6 +229,13 @@ def _require_size(image: Any, path: Path, name: str) -> None:
             f"Expected a whole NIfTI file for {name}, found one too small for its {image.shape} voxels. Copy or export it again.",
             reason="unreadable_nifti",
         )
+
+
+def _step(path: Path) -> float:
+    """Return what lies between two values that a file of scaled whole numbers can store; 0 of others."""
+    image: Any = nib.load(path)
+    scaled = np.dtype(image.get_data_dtype()).kind in "iu"
+    return abs(float(getattr(image.dataobj, "slope", 1.0))) % 1.0 if scaled else 0.0
 
 
 def _write(path: Path, array: NDArray[Any], geometry: Geometry) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.errors import InputError
+from lesionflow.io.declarations import read_declaration
 from lesionflow.io.images import files as image_files
 from lesionflow.io.images.masks import read_mask_on
 from lesionflow.io.images.plausibility import check_values
@@ -55,17 +56,11 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
         The channels and the mask.
 
     Raises:
-        InputError: `broken_dataset_json`, `missing_channel`, `unknown_label`, `no_matching_outline`, `geometry_mismatch`, and
-            all reasons of image files.
+        InputError: `broken_dataset_json`, `missing_channel`, `geometry_mismatch`, and all reasons of labels and image files.
     """
     image, label, declaration = map(Path, source.files)
-    try:
-        content = json.loads(declaration.read_text(encoding="utf-8"))
-        names = {str(channel): str(int(number)) for number, channel in content["modality"].items()}
-        declared = {str(structure): (int(value),) for value, structure in content["labels"].items() if int(value)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"Expected modality and labels in {DECLARATION} of {name}, found: {error!s:.150}. Mend it."
-        raise InputError(message, reason="broken_dataset_json") from error
+    numbers, declared = read_declaration(declaration, name=name)
+    names = {channel: str(number) for channel, number in numbers.items()}
     held = image_files.read_channels(image, name=name)
     if len(held) != len(names):
         message = f"Expected the {len(names)} channels of {DECLARATION} in {name}, found {len(held)}. Mend one of them."

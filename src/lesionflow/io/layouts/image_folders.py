@@ -15,8 +15,9 @@ from lesionflow.io.images import itk as itk_images
 from lesionflow.io.images import raster
 from lesionflow.io.images.masks import read_mask_on
 from lesionflow.io.images.plausibility import check_values
-from lesionflow.io.labels import as_declared, unite
-from lesionflow.io.layouts.mask_choice import MaskFile, labels_by_name, without_auxiliary
+from lesionflow.io.images.segment_files import read_named_parts
+from lesionflow.io.labels import as_declared, is_one_structure, tell_dropped, unite
+from lesionflow.io.layouts.mask_choice import MaskFile, label_by_own_name, labels_by_name, without_auxiliary
 from lesionflow.io.layouts.mask_content import drawn_twice, is_mask_like
 from lesionflow.io.layouts.modalities import canonical, choose_channels
 from lesionflow.io.layouts.pairing import Pair, pair
@@ -112,9 +113,9 @@ def _find(folder: Path, endings: Sequence[str]) -> Iterator[SourceStudy]:
             fault = _fault(found)
         except InputError as error:
             apart, fault = [], (error.reason, str(error))
-        files = tuple(map(str, (*found.files, *apart)))
+        paths = tuple(map(str, (*found.files, *apart)))
         roles += [f"voxels {data.suffix}" for data in apart]
-        yield SourceStudy(found.key, patient_of(found.key), files, fault, found, tuple(roles))
+        yield SourceStudy(found.key, patient_of(found.key), paths, fault, found, tuple(roles))
 
 
 def _n_whole(folder: Path, paths: Sequence[Path]) -> int:
@@ -169,8 +170,17 @@ def _read_masks(found: Pair, rules: ReadingRules, on: _DrawnOn, name: str) -> Ma
             "Outline it or leave it out.",
             reason="no_outline",
         )
+    if named := read_named_parts([path for _, _, path in on_reference], on.geometry, rules, name=name):
+        left = [(stem, None) for _, stem, path in on_reference if path not in named and not rules.is_unwanted(stem)]
+        tell_dropped(left, name)
+        return unite([part for parts in named.values() for part in parts], on.geometry, rules)
     if len(on_reference) == 1:
-        mask = _read_mask(on_reference[0][2], rules, on, name)
+        ((_, stem, path),) = on_reference
+        mask = _read_mask(path, rules, on, name)
+        label = label_by_own_name(found, stem, rules) if is_one_structure(mask) else None
+        # A mask that is called as a structure: its 1 says inside, whatever 1 is by `ingest.labels`.
+        if label is not None:
+            return unite([(label, mask.labels > 0)], on.geometry, rules)
         return as_declared(mask, rules, name=name)
     return _unite(found, on_reference, rules, on, name)
 

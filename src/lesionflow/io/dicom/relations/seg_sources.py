@@ -116,7 +116,9 @@ def _placed(data: Any, step_mm: float, name: str) -> Dataset:
         source.SharedFunctionalGroupsSequence = [
             _groups((data.get("SharedFunctionalGroupsSequence") or [Dataset()])[0], step_mm)
         ]
-        source.PerFrameFunctionalGroupsSequence = [_groups(item, step_mm) for item in data.PerFrameFunctionalGroupsSequence]
+        source.PerFrameFunctionalGroupsSequence = [
+            _groups(item, step_mm) for item in data.PerFrameFunctionalGroupsSequence
+        ]
     else:
         source.SliceThickness = _thickness(data, step_mm)
     return source
