@@ -40,6 +40,7 @@ class Right:
         n_patients: Their patients.
         rejected: Reasons of the refusals beside accepted cases, sorted.
         notes: Codes that must be among what is said.
+        may_refuse: Whether a refusal by name is right too.
     """
 
     refused: tuple[str, ...] = ()
@@ -51,6 +52,7 @@ class Right:
     n_patients: int | None = None
     rejected: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    may_refuse: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Sent:
     """What a client sends of the input, and what `predict` and the service must make of it.
 
     Args:
-        files: A folder of DICOM below the input ("" is all of it), or an image file by channel.
+        files: A folder of DICOM below the input ("" is all of it), a zip, or an image file by channel.
         refused: Reasons, one of which both must give.
         shape: (slice, row, column) of the mask's grid.
         maximum: The largest value read, of the first channel.
