@@ -20,6 +20,7 @@ from lesionflow.io.dicom.contours import fill_contours
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet
 from lesionflow.io.labels import unite
 from lesionflow.io.rules import ReadingRules
+from lesionflow.machine.faults import blame_machine
 
 #: How far a contour may lie from the nearest slice, as a share of the slice distance.
 OFF_PLANE_FRACTION = 0.25
@@ -36,6 +37,7 @@ def referenced_series(data: Any) -> set[str]:
                 for study in frame.get("RTReferencedStudySequence") or ():
                     found |= {str(s.SeriesInstanceUID) for s in study.get("RTReferencedSeriesSequence") or ()}
     except READ_FAULTS as error:
+        blame_machine(error)
         raise DicomError(
             f"Expected a readable structure set, found {error!s:.100}.", reason="unreadable_outline"
         ) from error
@@ -65,6 +67,7 @@ def read_structures(data: Any, geometry: Geometry, frame_of_reference: str, rule
     except DicomError:
         raise
     except READ_FAULTS as error:
+        blame_machine(error)
         raise DicomError(
             f"Expected a readable structure set in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
             reason="unreadable_outline",

@@ -22,6 +22,7 @@ from lesionflow.io.dicom.series import read_headers
 from lesionflow.io.files import replacing_file
 from lesionflow.io.labels import unite
 from lesionflow.io.rules import ReadingRules
+from lesionflow.machine.faults import blame_machine
 
 #: How far a segmentation's pixels may lie from the series', in pixels.
 OFF_GRID_PIXELS = 0.1
@@ -67,6 +68,7 @@ def read_segments(data: Any, geometry: Geometry, frame_of_reference: str, rules:
     except DicomError:
         raise
     except READ_FAULTS as error:
+        blame_machine(error)
         raise DicomError(
             f"Expected a readable segmentation in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
             reason="unreadable_outline",

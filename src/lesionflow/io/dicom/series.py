@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ from pydicom.pixels import apply_modality_lut
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
-from lesionflow.errors import DicomError
+from lesionflow.errors import DicomError, InputError
+from lesionflow.io.dicom.cost import require_affordable, require_grid_affordable
 from lesionflow.io.dicom.multiframe import is_multiframe, split_frames
 from lesionflow.io.dicom.pet_suv import suv_factor
 from lesionflow.io.dicom.pixel_data import decode
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet, read_dicom_file
 from lesionflow.io.dicom.stacking import locate, refuse
+from lesionflow.machine.faults import blame_machine
 
 #: What may hold an image's pixels.
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -25,8 +28,6 @@ PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 MODALITIES = ("CT", "MR", "PT")
 #: What CT may say of its values: HU, or nothing in particular; effective Z, iodine and others are no density.
 CT_UNITS = ("HU", "HU_MOD", "US")
-#: No detector has a wider slice; a forged header would ask for gigabytes.
-MAX_SLICE_PIXELS = 1 << 26
 #: An age, and how many of its units make a year.
 AGE = re.compile(r"(\d{3})([YMWD])")
 UNITS_A_YEAR = {"Y": 1.0, "M": 12.0, "W": 52.18, "D": 365.25}
@@ -98,6 +99,7 @@ def read_headers(paths: tuple[str, ...], *, name: str, spacing_tolerance_fractio
             slices += frames
             sources += [path] * len(frames)
         order, geometry = locate(slices, name, spacing_tolerance_fraction)
+        require_grid_affordable(geometry, name=name)
         files = tuple(dict.fromkeys(sources[i] for i in order))
         frame_of_reference = str(slices[order[0]].get("FrameOfReferenceUID") or "")
         return SeriesHeaders(geometry, files, tuple(data[file] for file in files), frame_of_reference)
@@ -127,9 +129,10 @@ def _named_faults(name: str) -> Iterator[None]:
     try:
         with quiet():
             yield
-    except DicomError:
+    except InputError:
         raise
     except READ_FAULTS as error:
+        blame_machine(error)
         raise DicomError(
             f"Expected readable attributes in every slice of {name}, found {type(error).__name__}: {error!s:.150}. Export "
             "the series again.",
@@ -144,6 +147,7 @@ def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
         slices += frames
         sources += [path] * len(frames)
     order, geometry = locate(slices, name, tolerance)
+    require_grid_affordable(geometry, name=name)
     first = slices[order[0]]
     factor = suv_factor([slices[i] for i in order], name=name) if str(first.Modality) == "PT" else 1.0
     array = np.empty(geometry.shape, dtype=np.float32)
@@ -173,9 +177,12 @@ def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
 
 def _frames(paths: tuple[str, ...], name: str) -> Iterator[tuple[str, Any, list[Any]]]:
     """Yield each file, its data set, and a data set a slice."""
-    for path in paths:
+    file_bytes = sum(Path(path).stat().st_size for path in paths)
+    for number, path in enumerate(paths):
         data = read_dicom_file(path, name=name)
         _require_image(data, name)
+        if number == 0 or is_multiframe(data):
+            require_affordable(data, n_files=len(paths), file_bytes=file_bytes, name=name)
         yield path, data, split_frames(data, name=name) if is_multiframe(data) else [data]
 
 
@@ -196,14 +203,13 @@ def _require_image(data: Any, name: str) -> None:
         refuse("unsupported_modality", f"Expected one of {', '.join(MODALITIES)} in {name}, found {modality!r:.20}.")
     if int(data.get("SamplesPerPixel") or 1) != 1 or "MONOCHROME" not in str(data.get("PhotometricInterpretation", "")):
         refuse("not_grayscale", f"Expected gray values in {name}, found {data.get('PhotometricInterpretation')}.")
-    if int(data.get("Rows") or 0) * int(data.get("Columns") or 0) > MAX_SLICE_PIXELS:
-        refuse("oversized_image", f"Expected at most {MAX_SLICE_PIXELS} pixels a slice in {name}, found more.")
 
 
 def _pixels(data: Any, name: str) -> NDArray[np.float32]:
     try:
         stored = decode(data)
     except READ_FAULTS as error:
+        blame_machine(error)
         raise DicomError(
             f"Expected whole pixel data in every slice of {name}, found {type(error).__name__}: {error!s:.150}. "
             "The file is truncated or its compression is unknown: export it again.",

@@ -9,6 +9,7 @@ from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import InputError
 from lesionflow.io.images import itk as itk_images
 from lesionflow.io.images import nifti, raster
+from lesionflow.machine.study_budget import reading_mask
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 VOLUME_ENDINGS = (*NIFTI_ENDINGS, *itk_images.ENDINGS)
@@ -109,10 +110,12 @@ def read_mask(path: Path, labels: Sequence[int], *, name: str) -> Mask:
         InputError: `not_labels` when a voxel is no whole number 0..255, and all reasons of the readers.
     """
     if ending(path) in raster.ENDINGS:
-        return raster.read_picture_mask(path, tuple(labels), name=name)
+        with reading_mask():
+            return raster.read_picture_mask(path, tuple(labels), name=name)
     if ending(path) in NIFTI_ENDINGS:
         return nifti.read_mask(path, name=name)
-    volume = read_volume(path, name=name)
+    with reading_mask():
+        volume = read_volume(path, name=name)
     values = volume.array[0]
     if values.min() < 0 or values.max() > 255 or not np.array_equal(values, np.rint(values)):
         raise InputError(

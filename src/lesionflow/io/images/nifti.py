@@ -16,21 +16,19 @@ from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
-from lesionflow.errors import NiftiError
+from lesionflow.errors import InputError, NiftiError
 from lesionflow.io.files import replacing_file
 from lesionflow.io.images.checksums import ISAL_FAULT, drain
+from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.study_budget import reading_mask, require_volume
 
 #: It tells of each header that it mends; what can't be mended is an error of ours.
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 #: ISA-L's level 1 packs as zlib's 1 does, six times faster (CT) to fifteen times (PET).
 COMPRESSION_LEVEL = 1
-#: As much as a volume may hold: 512 x 512 x 2048. A file of some kB may claim far more.
-MAX_VOXELS = 1 << 29
 #: zlib makes at most 1032 bytes of one: a smaller file can't hold what its header claims.
 MAX_INFLATION = 1100
-#: An image does not shrink to so small a share; a mask may, but not from so many bytes.
-EMPTY_INFLATION, MAX_EMPTY_BYTES = 200, 1 << 30
 #: Nothing that a study needs stands between header and voxels.
 MAX_OFFSET_BYTES = 16 << 20
 #: Written into a picture's header, whose unit is the pixel.
@@ -100,7 +98,8 @@ def read_mask(path: Path, *, name: str) -> Mask:
     Raises:
         NiftiError: As `read_volume`, and `not_labels` when a voxel is no whole number 0..255.
     """
-    channels, geometry = read_arrays(path, name)
+    with reading_mask():
+        channels, geometry = read_arrays(path, name)
     array = channels[0]
     with np.errstate(invalid="ignore"):
         labels = array.astype(np.uint8)
@@ -145,10 +144,11 @@ def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
             data = _read_voxels(image.dataobj, path)
         affine = np.diag([*3 * [_mm(image)], 1.0]) @ np.asarray(image.affine, dtype=float)
         known = _has_geometry(image)
-        in_pixels = "descrip" in image.header and bytes(image.header["descrip"].item()).startswith(PIXEL_UNIT)
-    except NiftiError:
+        in_pixels = _in_pixels(image)
+    except InputError:
         raise
     except READ_FAULTS as error:
+        blame_machine(error)
         # A path may name the patient.
         found = str(error).replace(str(path), "it")
         raise NiftiError(
@@ -194,18 +194,33 @@ def _require_size(image: Any, path: Path, name: str) -> None:
     n_bytes = n_voxels * image.get_data_dtype().itemsize
     # nibabel sets the header's own figure to 0.
     offset = int(getattr(image.dataobj, "offset", 0))
-    hollow = n_bytes > max(MAX_EMPTY_BYTES, path.stat().st_size * EMPTY_INFLATION)
-    if n_voxels > MAX_VOXELS or offset > MAX_OFFSET_BYTES or hollow:
+    if offset > MAX_OFFSET_BYTES:
         raise NiftiError(
-            f"Expected at most {MAX_VOXELS} voxels in {name}, found a header that claims {image.shape}. Crop or export it again.",
+            f"Expected voxels behind the header of {name}, found {offset} bytes between them. Export it again.",
             reason="oversized_image",
         )
+    shape = (*image.shape, 1, 1, 1)
+    steps = np.linalg.norm(np.asarray(image.affine, dtype=float)[:3, :3], axis=0) * _mm(image)
+    spacing = (float(steps[2]), float(steps[1]), float(steps[0]))
+    require_volume(
+        (shape[2], shape[1], shape[0]),
+        # What is no number at all, or 0, the grid refuses in its own words.
+        spacing if min(spacing) > 0 and not _in_pixels(image) else None,
+        name=name,
+        itemsize=image.get_data_dtype().itemsize,
+        n_channels=math.prod(shape[3:]),
+        file_bytes=path.stat().st_size,
+    )
     # Headers and small files apart, which zlib packs a little better.
     if n_bytes > (path.stat().st_size + 1000) * MAX_INFLATION:
         raise NiftiError(
             f"Expected a whole NIfTI file for {name}, found one too small for its {image.shape} voxels. Copy or export it again.",
             reason="unreadable_nifti",
         )
+
+
+def _in_pixels(image: Any) -> bool:
+    return "descrip" in image.header and bytes(image.header["descrip"].item()).startswith(PIXEL_UNIT)
 
 
 def _mm(image: Any) -> float:

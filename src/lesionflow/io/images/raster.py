@@ -12,13 +12,17 @@ from PIL import Image, ImageOps
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
-from lesionflow.errors import RasterError
+from lesionflow.errors import InputError, RasterError
 from lesionflow.io.images.checksums import ISAL_FAULT, verify_png, verify_strips
 from lesionflow.io.labels import INSIDE
+from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.study_budget import current_budget, require_volume
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-#: Whole slides are another product's; a file of some kB may claim far more than this.
-MAX_PIXELS = 1 << 26
+#: What Pillow warns of; more than twice this it refuses.
+PILLOW_PIXELS = 89_478_485
+#: Bytes of a pixel's number by Pillow's modes; one in others.
+PIXEL_BYTES = {"I": 4, "F": 4, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 #: What Pillow is known to raise on broken pictures.
 READ_FAULTS = (
     AttributeError,
@@ -108,19 +112,23 @@ def _open(path: Path, name: str, *, palette: bool = False) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            # Pillow's own limit is half of what it raises an error for.
+            Image.MAX_IMAGE_PIXELS = max(PILLOW_PIXELS, current_budget().limits.max_pixels)
             with Image.open(path) as image:
-                _require_plain(image, name)
+                _require_plain(image, path, name)
                 _verify(image, path)
                 image.load()
                 upright = ImageOps.exif_transpose(image)
                 _refuse_transparent(upright, name)
                 return upright if palette or upright.mode != "P" else upright.convert("RGB")
-    except RasterError:
+    except InputError:
         raise
     except Image.DecompressionBombError as error:
-        message = f"Expected at most {MAX_PIXELS} pixels in {name}, found far more. Cut it into parts."
+        limit = current_budget().limits.max_pixels
+        message = f"Expected at most {limit} pixels in {name}, found far more. Cut it into parts, or raise LESIONFLOW_MAX_PIXELS."
         raise RasterError(message, reason="oversized_image") from error
     except READ_FAULTS as error:
+        blame_machine(error)
         found = str(error).replace(str(path), "it")
         raise RasterError(
             f"Expected a readable picture for {name}, found {type(error).__name__}: {found:.150}. Export it again.",
@@ -142,12 +150,17 @@ def _verify(image: Image.Image, path: Path) -> None:
             verify_strips(source, places, most_bytes)
 
 
-def _require_plain(image: Image.Image, name: str) -> None:
-    if image.width * image.height > MAX_PIXELS:
+def _require_plain(image: Image.Image, path: Path, name: str) -> None:
+    limit = current_budget().limits.max_pixels
+    if image.width * image.height > limit:
         _refuse(
             "oversized_image",
-            f"Expected at most {MAX_PIXELS} pixels in {name}, found {image.width} x {image.height}. Cut it into parts.",
+            f"Expected at most {limit} pixels in {name}, found {image.width} x {image.height}. Cut it into parts, or raise "
+            "LESIONFLOW_MAX_PIXELS.",
         )
+    n_bytes = len(image.getbands()) * PIXEL_BYTES.get(image.mode, 1)
+    size = (1, image.height, image.width)
+    require_volume(size, None, name=name, itemsize=n_bytes, file_bytes=path.stat().st_size)
     n_pages = int(getattr(image, "n_frames", 1))
     if n_pages > 1:
         _refuse("several_pages", f"Expected one picture a file in {name}, found {n_pages} pages. Save each by itself.")

@@ -1,17 +1,18 @@
 """The Medical Segmentation Decathlon's layout: `dataset.json` lists images of three or four axes and their labels."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import InputError
+from lesionflow.io.files import parse_json
 from lesionflow.io.images import files as image_files
 from lesionflow.io.labels import translate
 from lesionflow.io.layouts.modalities import choose_channels
 from lesionflow.io.layouts.patients import patient_of
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
+from lesionflow.machine.faults import blame_machine
 
 DECLARATION = "dataset.json"
 
@@ -53,10 +54,11 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
     """
     image, label, declaration = map(Path, source.files)
     try:
-        content = json.loads(declaration.read_text(encoding="utf-8"))
+        content = parse_json(declaration)
         names = {str(channel): str(int(number)) for number, channel in content["modality"].items()}
         declared = {str(structure): (int(value),) for value, structure in content["labels"].items() if int(value)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        blame_machine(error)
         message = f"Expected modality and labels in {DECLARATION} of {name}, found: {error!s:.150}. Mend it."
         raise InputError(message, reason="broken_dataset_json") from error
     held = image_files.read_channels(image, name=name)
@@ -73,9 +75,10 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
 
 def _listed(folder: Path) -> list[tuple[str, str]]:
     try:
-        content: Any = json.loads((folder / DECLARATION).read_text(encoding="utf-8"))
+        content: Any = parse_json(folder / DECLARATION)
         listed = [(str(item["image"]), str(item["label"])) for item in content["training"] if "modality" in content]
         # A path out of the folder is none of the data set's files.
         return [pair for pair in listed if not any(Path(p).is_absolute() or ".." in Path(p).parts for p in pair)]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        blame_machine(error)
         return []

@@ -1,6 +1,5 @@
 """nnU-Net's raw layout: `imagesTr/<case>_0000<ending>`, `labelsTr/<case><ending>`, `dataset.json` (of version 2 or 1)."""
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,10 +8,12 @@ from typing import Any
 
 from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import InputError
+from lesionflow.io.files import parse_json
 from lesionflow.io.images import files as image_files
 from lesionflow.io.labels import translate
 from lesionflow.io.layouts.modalities import choose_channels
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
+from lesionflow.machine.faults import blame_machine
 
 CHANNEL_FILE = re.compile(r"^(?P<case>.+)_(?P<channel>\d{4})$")
 
@@ -80,7 +81,7 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
 def _declaration(path: Path, name: str) -> tuple[dict[str, int], dict[str, tuple[int, ...]]]:
     """Return channel numbers and label values by name; version 1 has both the other way round."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = parse_json(path)
         channels = content["channel_names"] if "channel_names" in content else content["modality"]
         numbers = {str(channel): int(number) for number, channel in channels.items()}
         labels = {str(k): v for k, v in content["labels"].items()}
@@ -88,6 +89,7 @@ def _declaration(path: Path, name: str) -> tuple[dict[str, int], dict[str, tuple
             labels = {str(structure): int(value) for value, structure in labels.items()}
         values = {k: tuple(map(int, v)) if isinstance(v, list) else (int(v),) for k, v in labels.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        blame_machine(error)
         raise InputError(
             f"Expected channel_names and labels in dataset.json of {name}, found: {error!s:.150}. Mend it.",
             reason="broken_dataset_json",
