@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -145,8 +145,12 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         raise InputError(message, reason="unreadable_folder") from error
 
 
-def parse_json(path: Path) -> Any:
+def parse_json(path: Path, object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
     """Parse a JSON file that anybody may have written.
+
+    Args:
+        path: The file.
+        object_pairs_hook: As `json.loads` takes it.
 
     Raises:
         ValueError: When it is no JSON, or larger or deeper than any that says something of studies.
@@ -157,7 +161,7 @@ def parse_json(path: Path) -> Any:
         message = f"{n_bytes} bytes of JSON, more than {MAX_JSON_BYTES}"
         raise ValueError(message)
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(path.read_bytes(), object_pairs_hook=object_pairs_hook)
     except RecursionError as error:
         raise ValueError("JSON nested too deep") from error
 

@@ -8,7 +8,8 @@ import numpy as np
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError
-from lesionflow.machine.study_budget import require_grid, require_memory
+from lesionflow.machine.grid_cost import require_grid
+from lesionflow.machine.volume_cost import require_memory
 from lesionflow.preprocessing.resampling import require_overlap, resample_array
 
 #: Least share of the reference grid that each channel must cover.

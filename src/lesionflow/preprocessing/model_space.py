@@ -12,7 +12,8 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.plan import Plan
 from lesionflow.data.volume import Mask, Volume, require_same_grid
 from lesionflow.errors import InputError
-from lesionflow.machine.study_budget import require_grid, require_memory
+from lesionflow.machine.grid_cost import require_grid
+from lesionflow.machine.volume_cost import require_memory
 from lesionflow.preprocessing.crop import Box, body_box
 from lesionflow.preprocessing.filters import correct_bias_field, denoise
 from lesionflow.preprocessing.intensity import normalize

@@ -5,7 +5,8 @@ from typing import Any
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.io.dicom.multiframe import is_multiframe
-from lesionflow.machine.study_budget import current_budget, require_position, require_spacing, require_volume
+from lesionflow.machine.study_budget import current_budget
+from lesionflow.machine.volume_cost import require_position, require_spacing, require_volume
 
 #: Bits of a pixel where a header does not say.
 USUAL_BITS = 16
