@@ -23,6 +23,7 @@ from lesionflow.io.dicom.series import read_headers
 from lesionflow.io.files import replacing_file
 from lesionflow.io.labels import tell_dropped, unite
 from lesionflow.io.rules import ReadingRules
+from lesionflow.machine.faults import blame_machine
 
 #: Longest values of the types of text that patient and study are told in (PS3.5 6.2); longer ones are seen in real studies.
 LONGEST = {"SH": 16, "CS": 16, "LO": 64, "ST": 1024, "LT": 10240}
@@ -64,6 +65,7 @@ def read_segments(data: Any, geometry: Geometry, frame_of_reference: str, rules:
     except DicomError:
         raise
     except READ_FAULTS as error:
+        blame_machine(error)
         raise DicomError(
             f"Expected a readable segmentation in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
             reason="unreadable_outline",

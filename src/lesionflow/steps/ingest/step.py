@@ -27,6 +27,7 @@ from lesionflow.io.rules import CASE, ReadingRules, SeriesRule
 from lesionflow.io.stores import cases
 from lesionflow.io.stores.case_index import Entry, harmed_files, read_case_index, write_case_index
 from lesionflow.io.stores.private import SOURCES, known_sources
+from lesionflow.machine.study_budget import study_budget
 from lesionflow.preprocessing import align_channels
 from lesionflow.steps.ingest.measurements import measure_case
 from lesionflow.steps.ingest.report import make_report
@@ -209,7 +210,7 @@ def _read(folder: Path, layout: str, rules: ReadingRules, dataset: Dataset, secr
         reason, message = task.source.fault
         about = "" if CASE in message else f"{task.case_id}: "
         raise InputError(about + message.replace(CASE, task.case_id), reason=reason)
-    with collected() as notes:
+    with collected() as notes, study_budget():
         for said in task.source.notes:
             note(said.code, said.message.replace(CASE, task.case_id))
         study = READERS[layout].read(task.source, rules, name=task.case_id)
