@@ -37,10 +37,7 @@ def save_png(path: Path, samples: np.ndarray, bits: int, color: int) -> Path:
     """Write samples (row, column[, sample]) as PNG of 2, 4, 8 or 16 bits and a color type (PNG, third edition, 11.2.1)."""
     rows, columns = samples.shape[:2]
     flat = samples.reshape(rows, -1)
-    if bits == 16:
-        packed = [row.astype(">u2").tobytes() for row in flat]
-    else:
-        packed = [_packed(row, bits) for row in flat]
+    packed = [row.astype(">u2").tobytes() if bits == 16 else _packed(row, bits) for row in flat]
     header = struct.pack(">IIBBBBB", columns, rows, bits, color, 0, 0, 0)
     chunks = (b"IHDR", header), (b"IDAT", zlib.compress(b"".join(b"\0" + row for row in packed))), (b"IEND", b"")
     path.parent.mkdir(parents=True, exist_ok=True)

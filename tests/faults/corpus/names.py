@@ -101,7 +101,7 @@ FAULTS = (
         ),
         Right(voxels={"tumor": 7 * N_DISC}, n_cases=7, rejected=()),
         PICTURES,
-    ),  # fmt: skip
+    ),
     _fault(
         "folder-of-masks-by-two-words",
         "PabloLION/ct-slicing",
