@@ -17,7 +17,7 @@ from lesionflow.io.files import find_files
 from lesionflow.io.rules import SourceStudy
 
 ZIP_MAGIC = b"PK\x03\x04"
-EMPTY_ZIP_MAGIC = b"PK\x05\x06"
+EMPTY_ZIP_MAGIC, ZIP64_MAGIC, ROUND = b"PK\x05\x06", b"PK\x06\x06", 1 << 16
 BLOCK_BYTES = 1 << 20
 #: Files that file managers add on their own.
 CLUTTER = re.compile(r"(^|/)(__MACOSX/.*|\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)$", re.IGNORECASE)
@@ -63,6 +63,7 @@ def unpack(
         raise _too_many_files(max_files)
     try:
         with zipfile.ZipFile(archive) as source:
+            _require_all(archive, source)
             entries = _checked_entries(source, max_files)
             return _write_entries(source, entries, folder, max_bytes, place or _own_path)
     except InputError:
@@ -128,14 +129,35 @@ def is_zip(path: Path) -> bool:
         return file.read(4) in (ZIP_MAGIC, EMPTY_ZIP_MAGIC)
 
 
-def _contents_bytes(archive: Path) -> int:
-    """Size that the table of contents claims: zipfile holds all of it in memory, some 1 kB an entry."""
+def _tail(archive: Path) -> bytes:
+    """Return a zip's end, where its table of contents is described."""
     with archive.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - TAIL_BYTES))
-        tail = file.read()
+        return file.read()
+
+
+def _require_all(archive: Path, source: zipfile.ZipFile) -> None:
+    """Refuse a table of contents that lost entries: zipfile goes by its size, and a flipped length hides those that follow."""
+    tail = _tail(archive)
+    found = len(source.infolist())
+    at, at_64 = tail.rfind(EMPTY_ZIP_MAGIC), tail.rfind(ZIP64_MAGIC)
+    # The number of all entries (APPNOTE 4.3.16, 4.3.14); more than 65,535 are counted round by some programs.
+    declared = struct.unpack_from("<H", tail, at + 10)[0]
+    if at_64 >= 0 and declared == ROUND - 1:
+        declared = struct.unpack_from("<Q", tail, at_64 + 32)[0]
+    if found % ROUND != declared % ROUND:
+        message = (
+            f"Expected the {declared} entries that the zip counts, found {found}: it is broken. Zip the folder again."
+        )
+        raise InputError(message, reason="unreadable_zip")
+
+
+def _contents_bytes(archive: Path) -> int:
+    """Size that the table of contents claims: zipfile holds all of it in memory, some 1 kB an entry."""
+    tail = _tail(archive)
     # (magic, where its record holds the size, its format): APPNOTE 4.3.16 and, for ZIP64, 4.3.14
-    records = ((b"PK\x05\x06", 12, "<I"), (b"PK\x06\x06", 40, "<Q"))
+    records = ((EMPTY_ZIP_MAGIC, 12, "<I"), (ZIP64_MAGIC, 40, "<Q"))
     claims = [0]
     for magic, offset, form in records:
         starts = (m.start() + offset for m in re.finditer(re.escape(magic), tail))

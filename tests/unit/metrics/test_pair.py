@@ -34,18 +34,22 @@ def test_every_metric_says_what_it_is(metric) -> None:
     assert set(found) == {*METRICS, *COUNTS}
 
 
+SIZED = {name for name in METRICS if name.endswith(("_small", "_medium", "_large"))}
+
+
 @pytest.mark.parametrize(
     ("reference", "predicted", "expected"),
     [
         (EMPTY, EMPTY, {"lesion_recall": NAN, "lesion_precision": NAN, "lesion_f1": NAN, "lesion_dice": NAN,
                         "panoptic_quality": 1.0, "n_false_positive_lesions": 0.0, "brats_lesion_dice": 1.0,
                         "brats_lesion_hd95_mm": 0.0, "relative_volume_error": NAN, "volume_error_ml": 0.0}),
-        (EMPTY, SINGLE, {"lesion_recall": NAN, "lesion_precision": 0.0, "lesion_f1": 0.0, "lesion_dice": NAN,
+        (EMPTY, SINGLE, {"lesion_recall": 0.0, "lesion_precision": 0.0, "lesion_f1": 0.0, "lesion_dice": 0.0,
                          "panoptic_quality": 0.0, "n_false_positive_lesions": 1.0, "brats_lesion_dice": 0.0,
-                         "brats_lesion_hd95_mm": 374.0, "dice": 0.0, "hd95_mm": NAN}),
-        (SINGLE, EMPTY, {"lesion_recall": 0.0, "lesion_precision": NAN, "lesion_f1": 0.0, "lesion_dice": 0.0,
+                         "brats_lesion_hd95_mm": 374.0, "dice": 0.0, "hd95_mm": math.inf,
+                         "relative_volume_error": math.inf}),
+        (SINGLE, EMPTY, {"lesion_recall": 0.0, "lesion_precision": 0.0, "lesion_f1": 0.0, "lesion_dice": 0.0,
                          "panoptic_quality": 0.0, "n_false_positive_lesions": 0.0, "relative_volume_error": -1.0,
-                         "hd_mm": NAN, "surface_dice_1mm": NAN}),
+                         "hd_mm": math.inf, "surface_dice_1mm": 0.0}),
         # A single voxel in the very corner of the image: it has a surface there.
         (SINGLE, SINGLE, {"dice": 1.0, "hd_mm": 0.0, "hd95_mm": 0.0, "assd_mm": 0.0, "surface_dice_1mm": 1.0,
                           "lesion_f1": 1.0, "lesion_dice": 1.0, "panoptic_quality": 1.0, "specificity": 1.0}),
@@ -61,6 +65,8 @@ def test_the_stated_rule_holds_at_the_edges(reference: np.ndarray, predicted: np
     found = score_pair(reference, predicted, SPACING_MM)
     assert {name: found[name] for name in expected} == pytest.approx(expected, nan_ok=True)
     undefined = {name for name in METRICS if math.isnan(found[name])}
+    # Of all lesions together nothing is undefined as soon as one mask has something; of a size only where neither has that size.
+    assert not undefined - SIZED or not (reference.any() or predicted.any())
     assert all("undefined" in METRICS[name].empty for name in undefined)
 
 

@@ -32,6 +32,8 @@ AGE = re.compile(r"(\d{3})Y")
 OLDEST_YEARS = 90
 #: UIDs that the standard itself gives out name no one (PS3.6 annex A).
 STANDARD_UIDS = "1.2.840.10008."
+#: An offset from UTC (PS3.3 C.12.1.1.8): without it, two times of a PET in two zones make another SUV.
+ZONE = re.compile(r"[+-]\d{4}")
 #: Days by which a patient's dates are moved back, at most: ten years.
 MAX_SHIFT_DAYS = 3652
 WORD = re.compile(r"([^\W_]+)")
@@ -186,7 +188,9 @@ class _Cleaner:
         if action == "U":
             uids = element.value if element.VM > 1 else [element.value or ""]
             return [self.uid(str(uid)) for uid in uids]
-        text = str(element.value or "")
+        return self._text(str(element.value or ""), action)
+
+    def _text(self, text: str, action: str) -> str:
         if action == "S":
             return self._shifted(text)
         if action == "C":
@@ -194,6 +198,8 @@ class _Cleaner:
         if action == "A":
             years = AGE.fullmatch(text)
             return f"{OLDEST_YEARS:03d}Y" if years and int(years[1]) > OLDEST_YEARS else text
+        if action == "O":
+            return text if ZONE.fullmatch(text.strip()) else ""
         return self.patient if action == "P" else ""
 
     def uid(self, uid: str) -> str:

@@ -1,5 +1,6 @@
 """PNG, JPEG, TIFF, BMP and GIF pictures by Pillow. A picture is a volume of one slice whose unit is the pixel."""
 
+import struct
 import warnings
 import zlib
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image, ImageOps
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
 from lesionflow.errors import RasterError
+from lesionflow.io.images.checksums import ISAL_FAULT, verify_png, verify_strips
 from lesionflow.io.images.picture_samples import Samples, decode_whole, read_samples
 from lesionflow.io.notes import note
 
@@ -34,8 +36,14 @@ READ_FAULTS = (
     SyntaxError,
     TypeError,
     ValueError,
+    struct.error,
     zlib.error,
+    ISAL_FAULT,
 )
+#: Bytes of a pixel at most: four channels of 64 bits; rows and strips bring a few of their own.
+MAX_PIXEL_BYTES, ROW_BYTES = 32, 64
+#: TIFF 6.0: offsets and lengths of strips and of tiles; compressions that are zlib's.
+STRIP_TAGS, DEFLATED = ((273, 279), (324, 325)), (8, 32946)
 GRAY_MODES = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 #: Inks and perceived colors: what red, green and blue they are depends on a profile.
 OTHER_COLORS = ("CMYK", "LAB", "HSV")
@@ -128,6 +136,7 @@ def open_upright(path: Path, name: str, *, palette: bool = False) -> Image.Image
                 return _decode_whole(path, stored, name)
             with Image.open(path, formats=FORMATS) as image:
                 _require_plain(image, name)
+                _verify(image, path)
                 turned = image.getexif().get(ORIENTATION, UPRIGHT)
                 image.load()
                 upright = ImageOps.exif_transpose(image)
@@ -158,6 +167,7 @@ def _decode_whole(path: Path, stored: Samples, name: str) -> NDArray[Any]:
         # Pillow has the checksums looked at.
         with Image.open(path, formats=FORMATS) as image:
             _require_plain(image, name)
+            _verify(image, path)
             image.load()
     return decode_whole(path, stored, name=name)
 
@@ -197,6 +207,20 @@ def _luma(colored: NDArray[Any]) -> NDArray[Any]:
     if colored.dtype == np.uint8:
         return np.asarray(Image.fromarray(np.ascontiguousarray(colored)).convert("L"))
     return np.asarray(colored.astype(np.float64) @ np.array([299, 587, 114]) / 1000)
+
+
+def _verify(image: Image.Image, path: Path) -> None:
+    """Compare the checksums that a picture has: Pillow stops when it has its last row."""
+    most_bytes = image.width * image.height * MAX_PIXEL_BYTES + image.height * ROW_BYTES
+    if image.format == "PNG":
+        verify_png(path.read_bytes(), most_bytes)
+    tags = getattr(image, "tag_v2", {})
+    if image.format != "TIFF" or tags.get(259) not in DEFLATED:
+        return
+    with path.open("rb") as source:
+        for offsets, lengths in STRIP_TAGS:
+            places = zip(tags.get(offsets, ()), tags.get(lengths, ()), strict=True)
+            verify_strips(source, places, most_bytes)
 
 
 def _require_plain(image: Image.Image, name: str) -> None:

@@ -9,6 +9,7 @@ import json
 import mmap
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,12 +91,13 @@ def open_case(path: Path) -> StoredCase:
         with path.open("rb") as source:
             content = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
         with zipfile.ZipFile(path) as archive:
+            _require_whole(archive)
             offsets = {info.filename: _data_offset(content, info) for info in archive.infolist()}
             table = np.load(io.BytesIO(archive.read("foreground.npy")), allow_pickle=False)
         image, mask = (
             blosc2.ndarray_from_cframe(content[slice(*offsets[name])], copy=True) for name in ("image", "mask")
         )
-    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, LookupError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise ArtifactError(
             f"Expected a preprocessed case in {path.name}, found: {error}. Run preprocess again."
         ) from error
@@ -122,6 +124,14 @@ def is_intact(folder: Path, case_id: str, entry: IndexEntry) -> bool:
     """Tell whether a case's file is there with the bytes that the index names."""
     path = case_file(folder, case_id)
     return path.is_file() and sha256_file(path) == entry.sha256
+
+
+def _require_whole(archive: zipfile.ZipFile) -> None:
+    """Compare the CRC of each member: Blosc2 has no checksum of its own, and blocks are read past zipfile."""
+    harmed = archive.testzip()
+    if harmed is not None:
+        message = f"a wrong checksum of {harmed}"
+        raise ValueError(message)
 
 
 def _frame(array: NDArray[Any], chunks: tuple[int, ...]) -> bytes:
