@@ -1,7 +1,7 @@
 """DICOM segmentations: read onto a series' grid, and written so that viewers take them (PS3.3 A.51)."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,18 +15,15 @@ from lesionflow.data.dataset import Target
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import DicomError, LesionFlowError
-from lesionflow.io.dicom.pixel_data import decode
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet, read_dicom_file
 from lesionflow.io.dicom.relations.seg_sources import as_sources
+from lesionflow.io.dicom.segments.frames import group_of, read_parts
+from lesionflow.io.dicom.segments.naming import labels_of, tell_origin
 from lesionflow.io.dicom.series import read_headers
 from lesionflow.io.files import replacing_file
-from lesionflow.io.labels import unite
+from lesionflow.io.labels import tell_dropped, unite
 from lesionflow.io.rules import ReadingRules
 
-#: How far a segmentation's pixels may lie from the series', in pixels.
-OFF_GRID_PIXELS = 0.1
-#: Frames of a slice and segment each: 512 x 512 x 400 of ten segments.
-MAX_PIXELS = 1 << 30
 FAMILY = codes.DCM.ArtificialIntelligence
 MAKER = "lesionflow"
 
@@ -65,14 +62,19 @@ def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: Reading
                 "outline_of_another_study",
                 f"Expected a segmentation in the frame of reference of the images of {name}, found another.",
             )
-        numbers = {int(s.SegmentNumber): rules.label_of(str(s.SegmentLabel)) for s in data.SegmentSequence}
+        segments = {int(s.SegmentNumber): s for s in data.SegmentSequence}
+        numbers = labels_of(list(data.SegmentSequence), rules, name)
         if not any(label is not None for label in numbers.values()):
             names = ", ".join(sorted(str(s.SegmentLabel) for s in data.SegmentSequence))
             _refuse(
                 "no_matching_outline",
                 f"Expected a segment that ingest.outlines names in {name}, found {names}. Add a rule.",
             )
-        return unite(_parts(data, geometry, numbers, name), geometry, rules)
+        parts, n_dropped = read_parts(data, geometry, numbers, name)
+        called = {number: str(segments[number].SegmentLabel) for number in n_dropped}
+        tell_dropped([(called[n], n_dropped[n]) for n in called if not rules.is_unwanted(called[n])], name)
+        tell_origin(data, [segments[number] for number, label in numbers.items() if label is not None], name)
+        return unite(parts, geometry, rules)
 
 
 def write_seg(
@@ -157,7 +159,7 @@ def _slices_of(sources: Sequence[Any], geometry: Geometry) -> list[int]:
     if "PerFrameFunctionalGroupsSequence" not in sources[0]:
         return list(range(geometry.shape[0]))
     groups, shared = sources[0].PerFrameFunctionalGroupsSequence, sources[0].SharedFunctionalGroupsSequence[0]
-    positions = [_group(g, shared, "PlanePositionSequence").ImagePositionPatient for g in groups]
+    positions = [group_of(g, shared, "PlanePositionSequence").ImagePositionPatient for g in groups]
     return [round(float(geometry.to_index([float(v) for v in position])[0])) for position in positions]
 
 
@@ -176,84 +178,15 @@ def _describe(number: int, target: Target, version: str) -> hd.seg.SegmentDescri
 
 def _require_equal(path: Path, mask: Mask, frame_of_reference: str, targets: tuple[Target, ...], name: str) -> None:
     data = read_dicom_file(str(path), name=name)
-    for target in targets:
-        rules = ReadingRules({}, "", {target.name: 1}, ((_literal(target.name), target.name),))
-        back = read_segments(data, mask.geometry, frame_of_reference, rules, name=name)
-        if not np.array_equal(back.labels == 1, mask.region(target.labels)):
+    same_frame = str(data.FrameOfReferenceUID) == frame_of_reference
+    found = dict(read_parts(data, mask.geometry, {n: n for n, _ in enumerate(targets, start=1)}, name)[0])
+    for number, target in enumerate(targets, start=1):
+        called = str(data.SegmentSequence[number - 1].SegmentLabel)
+        if not same_frame or called != target.name or not np.array_equal(found[number], mask.region(target.labels)):
             raise LesionFlowError(
                 f"Expected the DICOM SEG of {name} to hold the mask of {target.name} voxel for voxel, found another. It was "
                 "not let go; please report this."
             )
-
-
-def _literal(text: str) -> str:
-    return "".join(c if c.isalnum() else f"\\{c}" for c in text)
-
-
-def _parts(
-    data: Any, geometry: Geometry, numbers: dict[int, int | None], name: str
-) -> list[tuple[int, NDArray[np.bool_]]]:
-    if int(data.get("NumberOfFrames") or 1) * int(data.Rows) * int(data.Columns) > MAX_PIXELS:
-        _refuse("oversized_image", f"Expected at most {MAX_PIXELS} pixels in the segmentation of {name}, found more.")
-    pixels = decode(data)
-    frames = pixels[None] if pixels.ndim == 2 else pixels
-    shared = data.SharedFunctionalGroupsSequence[0]
-    parts = {label: np.zeros(geometry.shape, dtype=bool) for label in numbers.values() if label is not None}
-    for frame, groups in zip(frames, data.PerFrameFunctionalGroupsSequence, strict=True):
-        for label, inside in _labelled(data, frame, groups, shared, numbers):
-            if inside.any():
-                corner, steps = _frame_index(groups, shared, geometry, frame.shape, name)
-                places = corner + np.argwhere(inside) @ steps
-                if (places < 0).any() or (places >= np.asarray(geometry.shape)).any():
-                    _refuse(
-                        "outline_off_grid",
-                        f"Expected the segmentation inside the images of {name}, found voxels beyond them.",
-                    )
-                parts[label][tuple(places.T)] = True
-    return list(parts.items())
-
-
-def _labelled(
-    data: Any, frame: NDArray[Any], groups: Any, shared: Any, numbers: dict[int, int | None]
-) -> Iterator[tuple[int, NDArray[np.bool_]]]:
-    """Yield label and pixels of what a frame holds: one segment, or, of type LABELMAP, any."""
-    kind = str(data.get("SegmentationType") or "BINARY")
-    if kind == "LABELMAP":
-        for number, label in numbers.items():
-            if label is not None:
-                yield label, frame == number
-        return
-    label = numbers[int(_group(groups, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber)]
-    threshold = float(data.MaximumFractionalValue) / 2.0 if kind == "FRACTIONAL" else 1.0
-    if label is not None:
-        yield label, frame >= threshold
-
-
-def _frame_index(
-    groups: Any, shared: Any, geometry: Geometry, shape: tuple[int, ...], name: str
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the grid index of a frame's first pixel, and the index steps (2, 3) along its rows and columns."""
-    position = np.array([float(v) for v in _group(groups, shared, "PlanePositionSequence").ImagePositionPatient])
-    cosines = np.array([float(v) for v in _group(groups, shared, "PlaneOrientationSequence").ImageOrientationPatient])
-    row_mm, column_mm = (float(v) for v in _group(groups, shared, "PixelMeasuresSequence").PixelSpacing)
-    along_row, along_column = cosines.reshape(2, 3)
-    corner = geometry.to_index(position)
-    steps = geometry.to_index(position + np.stack([along_column * row_mm, along_row * column_mm])) - corner
-    first, whole = np.rint(corner), np.rint(steps)
-    if np.abs(whole).sum() != 2 or np.abs(whole).sum(axis=0).max() != 1:
-        _refuse("outline_off_grid", f"Expected pixels of the same size as the images of {name}, found others.")
-    # An error of the steps grows over the frame: it is what the pixel furthest from the first is off by.
-    drift = np.abs((steps - whole).T @ (np.asarray(shape) - 1.0)).max()
-    if max(np.abs(corner - first).max(), drift) > OFF_GRID_PIXELS:
-        _refuse(
-            "outline_off_grid",
-            f"Expected the segmentation on the pixels of the images of {name}, found it between them. Segment this series.",
-        )
-    return first.astype(np.intp), whole.astype(np.intp)
-
-
-def _group(groups: Any, shared: Any, keyword: str) -> Any:
-    return (groups.get(keyword) or shared.get(keyword))[0]
 
 
 def _refuse(reason: str, message: str) -> NoReturn:

@@ -45,6 +45,12 @@ SAME_POSITION_FRACTION = 0.01
 def _require_plane(data: Any, name: str) -> None:
     if "LOCALIZER" in str(data.get("ImageType", "")):
         refuse("localizer", f"Expected a stack of slices in {name}, found a localizer among them. Take it out.")
+    if "MOSAIC" in str(data.get("ImageType", "")):
+        refuse(
+            "mosaic",
+            f"Expected one slice an image in {name}, found a mosaic: many slices side by side as one picture. Export the series "
+            "as single slices, or convert it with dcm2niix.",
+        )
     wrong = [tag for tag, count in PLANE_TAGS.items() if not _is_plane_value(data.get(tag), count)]
     wrong += [tag for tag in ("Rows", "Columns") if not int(data.get(tag) or 0)]
     if wrong:
@@ -122,10 +128,12 @@ def _stack_geometry(slices: list[Any], name: str, tolerance: float) -> tuple[lis
 
 def _slice_step(heights: NDArray[np.float64], slices: list[Any], name: str, tolerance: float) -> float:
     if len(heights) == 1:
-        thickness = slices[0].get("SpacingBetweenSlices") or slices[0].get("SliceThickness")
-        if not thickness or not 0 < float(thickness) < math.inf:
+        # Below 0 it says in which order the slices were numbered (PS3.3 C.8.4.15), which does not matter to one.
+        apart = abs(float(slices[0].get("SpacingBetweenSlices") or 0.0))
+        thickness = apart or float(slices[0].get("SliceThickness") or 0.0)
+        if not 0 < thickness < math.inf:
             refuse("missing_geometry", f"Expected a slice thickness in the single slice of {name}, found none.")
-        return float(thickness)
+        return thickness
     steps = np.diff(heights)
     # The lower median is a distance that occurs: in a short series a gap must not move it.
     step = float(np.sort(steps)[(len(steps) - 1) // 2])

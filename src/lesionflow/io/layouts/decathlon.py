@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import InputError
+from lesionflow.io.declarations import read_declaration
 from lesionflow.io.images import files as image_files
+from lesionflow.io.images.masks import read_mask_on
+from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.labels import translate
 from lesionflow.io.layouts.modalities import choose_channels
 from lesionflow.io.layouts.patients import patient_of
@@ -54,27 +56,21 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
         The channels and the mask.
 
     Raises:
-        InputError: `broken_dataset_json`, `missing_channel`, `unknown_label`, `no_matching_outline`, `geometry_mismatch`, and
-            all reasons of image files.
+        InputError: `broken_dataset_json`, `missing_channel`, `geometry_mismatch`, and all reasons of labels and image files.
     """
     image, label, declaration = map(Path, source.files)
-    try:
-        content = json.loads(declaration.read_text(encoding="utf-8"))
-        names = {str(channel): str(int(number)) for number, channel in content["modality"].items()}
-        declared = {str(structure): (int(value),) for value, structure in content["labels"].items() if int(value)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"Expected modality and labels in {DECLARATION} of {name}, found: {error!s:.150}. Mend it."
-        raise InputError(message, reason="broken_dataset_json") from error
+    numbers, declared = read_declaration(declaration, name=name)
+    names = {channel: str(number) for channel, number in numbers.items()}
     held = image_files.read_channels(image, name=name)
     if len(held) != len(names):
         message = f"Expected the {len(names)} channels of {DECLARATION} in {name}, found {len(held)}. Mend one of them."
         raise InputError(message, reason="missing_channel")
     chosen = choose_channels(rules, names, name=name)
     volumes = {channel: held[names[called] if len(held) > 1 else ""] for channel, called in chosen.items()}
-    mask = image_files.read_mask(label, range(256), name=name)
-    reference = volumes[rules.reference].geometry
-    require_same_grid(reference, mask.geometry, f"Image and mask of {name}")
-    return ReadStudy(volumes, translate(Mask(mask.labels, reference), declared, rules, name=name))
+    for channel, volume in volumes.items():
+        check_values(volume, rules.channels[channel].modality, name=name)
+    mask = read_mask_on(label, volumes[rules.reference].geometry, range(256), image=image, name=name)
+    return ReadStudy(volumes, translate(mask, declared, rules, name=name))
 
 
 def _listed(folder: Path) -> list[tuple[str, str]]:

@@ -69,6 +69,18 @@ def labels_by_name(found: Pair, masks: Sequence[MaskFile], rules: ReadingRules, 
     return dict.fromkeys((path for _, _, path in masks), label)
 
 
+def label_by_own_name(found: Pair, stem: str, rules: ReadingRules) -> int | None:
+    """Return the label that the name of an image's only mask says beyond the image's own; None where it says none.
+
+    Args:
+        found: What belongs together.
+        stem: The mask's file name without its ending.
+        rules: Labels and outlines.
+    """
+    own = unmasked(_beyond_image(found, texts(stem)))
+    return rules.named("_".join(own)) if own else None
+
+
 def _is_auxiliary(stem: str, rules: ReadingRules) -> bool:
     spoken = {word for label in rules.labels for word in texts(label)}
     said = set(structure(texts(stem))) & AUXILIARY

@@ -17,7 +17,7 @@ from lesionflow.cohort.case_table import case_row
 from lesionflow.cohort.pseudonym import pseudonym
 from lesionflow.config import IngestConfig, Settings
 from lesionflow.data.case import Case
-from lesionflow.data.dataset import CASE_COLUMNS, CHANNEL_COLUMNS, Dataset
+from lesionflow.data.dataset import BACKGROUND, CASE_COLUMNS, CHANNEL_COLUMNS, IGNORE, Dataset
 from lesionflow.errors import ConfigError, DataQualityError, InputError
 from lesionflow.io.files import replacing_file, sha256_file, write_text
 from lesionflow.io.images import nifti
@@ -151,7 +151,8 @@ def _dataset(config: IngestConfig) -> Dataset:
     if config.reference_channel not in config.channels:
         found = ", ".join(config.channels)
         raise ConfigError(f"Expected ingest.reference_channel among {found}, found {config.reference_channel}.")
-    unknown = [rule.label for rule in config.outlines if rule.label not in config.labels]
+    known = {*config.labels, BACKGROUND, IGNORE}
+    unknown = [rule.label for rule in config.outlines if rule.label not in known]
     if unknown:
         raise ConfigError(f"Expected labels of ingest.labels in ingest.outlines, found {', '.join(unknown)}.")
     _require_patterns(config)
@@ -199,6 +200,7 @@ def _rules(config: IngestConfig) -> ReadingRules:
         labels=config.labels,
         outlines=tuple((rule.pattern, rule.label) for rule in config.outlines),
         spacing_tolerance_fraction=config.slice_spacing_tolerance_fraction,
+        regions=config.regions,
     )
 
 

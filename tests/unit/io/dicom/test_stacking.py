@@ -127,6 +127,7 @@ FAULTS = {
     "zero pixel spacing": (set_on(range(5), PixelSpacing=[0, 0.5]), "missing_geometry"),
     "no rows": (drop("Rows"), "missing_geometry"),
     "skewed axes": (set_on(range(5), ImageOrientationPatient=[1, 0, 0, 0.5, 0.8, 0]), "invalid_orientation"),
+    "a mosaic": (set_on({0}, ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]), "mosaic"),
     "localizer": (set_on(range(5), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), "localizer"),
     "multi-frame": (set_on({1}, NumberOfFrames=2), "multiframe_not_supported"),
     "enhanced class": (set_on(range(5), SOPClassUID=EnhancedCTImageStorage), "multiframe_not_supported"),
@@ -150,6 +151,11 @@ def test_a_faulty_series_is_refused_by_name(dicom_factory, change, reason):
     assert caught.value.reason == reason
     assert "c-1" in str(caught.value)
     assert "PATIENT" not in str(caught.value)
+
+
+def test_a_single_slice_counts_its_distance_either_way(dicom_factory):
+    volume = read(dicom_factory(shape=(1, 7, 11), change=set_on({0}, SpacingBetweenSlices="-4.5"))).volume
+    assert volume.geometry.spacing_mm[0] == pytest.approx(4.5)
 
 
 def test_a_slice_without_thickness_has_no_spacing(dicom_factory):
