@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 import highdicom as hd
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.multival import MultiValue
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
@@ -17,6 +16,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import DicomError, LesionFlowError
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet, read_dicom_file
+from lesionflow.io.dicom.relations.seg_sources import as_sources
 from lesionflow.io.dicom.segments.frames import group_of, read_parts
 from lesionflow.io.dicom.segments.naming import labels_of, tell_origin
 from lesionflow.io.dicom.series import read_headers
@@ -25,21 +25,6 @@ from lesionflow.io.labels import tell_dropped, unite
 from lesionflow.io.rules import ReadingRules
 from lesionflow.machine.faults import blame_machine
 
-#: Longest values of the types of text that patient and study are told in (PS3.5 6.2); longer ones are seen in real studies.
-LONGEST = {"SH": 16, "CS": 16, "LO": 64, "ST": 1024, "LT": 10240}
-#: Groups of those attributes, of which a segmentation repeats what its images say.
-REPEATED_GROUPS = (0x0008, 0x0010, 0x0012, 0x0020)
-#: What every object says of patient and study, if only that it is not known (type 2; PS3.3 C.7.1.1 and C.7.2.1).
-NEEDED = (
-    "PatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "StudyID",
-    "AccessionNumber",
-)
 FAMILY = codes.DCM.ArtificialIntelligence
 MAKER = "lesionflow"
 
@@ -115,17 +100,18 @@ def write_seg(
     series = read_headers(reference_files, name=name)
     require_same_grid(series.geometry, mask.geometry, f"Mask and series of {name}")
     with replacing_file(path) as partial:
-        _save(partial, mask, series.data, targets, version)
+        _save(partial, mask, series.data, targets, version, name)
         _require_equal(partial, mask, series.frame_of_reference, targets, name)
 
 
-def _save(path: Path, mask: Mask, sources: Sequence[Any], targets: tuple[Target, ...], version: str) -> None:
-    patient_name = _make_legal(sources[0])
+def _save(path: Path, mask: Mask, images: Sequence[Any], targets: tuple[Target, ...], version: str, name: str) -> None:
+    sources, patient_name = as_sources(images, mask.geometry.spacing_mm[0], name=name)
     frames = _frames(mask, sources, targets)
     digest = hashlib.sha256(frames.data)
     digest.update("".join(str(s.SOPInstanceUID) for s in sources).encode() + version.encode())
-    seg = hd.seg.Segmentation(
-        source_images=list(sources),
+    seg = _made(
+        name,
+        source_images=sources,
         pixel_array=frames,
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_describe(number, target, version) for number, target in enumerate(targets, start=1)],
@@ -146,6 +132,19 @@ def _save(path: Path, mask: Mask, sources: Sequence[Any], targets: tuple[Target,
     seg.save_as(path, enforce_file_format=True)
 
 
+def _made(name: str, **values: Any) -> Any:
+    """Make the segmentation; what the headers of the images do not allow is a fault of the study, of memory or disk is not."""
+    try:
+        with quiet():
+            return hd.seg.Segmentation(**values)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise DicomError(
+            f"Expected headers in {name} that a segmentation can refer to, found {type(error).__name__}: {error!s:.150}. Ask for "
+            "another format, or mend the headers.",
+            reason="unreferable_images",
+        ) from error
+
+
 def _frames(mask: Mask, sources: Sequence[Any], targets: tuple[Target, ...]) -> NDArray[np.uint8]:
     """Return 0/1 of (source frame, row, column, target)."""
     order = _slices_of(sources, mask.geometry)
@@ -155,31 +154,6 @@ def _frames(mask: Mask, sources: Sequence[Any], targets: tuple[Target, ...]) -> 
         for frame, index in zip(frames, order, strict=True):
             frame[..., number] = region[index]
     return frames
-
-
-def _make_legal(data: Any) -> Any:
-    """Make legal what highdicom repeats of an image: add what is missing, cut what is too long; return the patient's name.
-
-    In the image, the end of the name's first component is marked for the time being: highdicom takes one without a caret for
-    a mistake, though PS3.5 6.2.1 allows it.
-    """
-    with quiet():
-        for keyword in NEEDED:
-            if keyword not in data:
-                setattr(data, keyword, "")
-        tags = list(data.keys())
-        for element in (data[tag] for tag in tags if tag.group in REPEATED_GROUPS):
-            if (longest := LONGEST.get(element.VR)) and any(len(text) > longest for text in _texts(element.value)):
-                cut = [text[:longest].rstrip() for text in _texts(element.value)]
-                element.value = cut[0] if len(cut) == 1 else cut
-        name = data.PatientName
-        if name and "^" not in str(name):
-            data.PatientName = f"{name}^"
-    return name
-
-
-def _texts(value: Any) -> list[str]:
-    return [str(text) for text in value] if isinstance(value, (list, MultiValue)) else [str(value or "")]
 
 
 def _slices_of(sources: Sequence[Any], geometry: Geometry) -> list[int]:
