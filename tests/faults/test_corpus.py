@@ -29,6 +29,8 @@ from support.bundles import constant_bundle
 from support.service_client import TestClient, wait_until_ready
 
 PRESETS = files("lesionflow.config.presets")
+#: From RAS to LPS and back.
+TO_LPS = np.array([-1.0, -1.0, 1.0])
 SENT = [fault for fault in FAULTS if fault.sent]
 INGESTED = [fault for fault in FAULTS if fault.right]
 
@@ -93,6 +95,20 @@ def require_right(out: Path, right: Right, refused: set[str]) -> None:
     if right.maximum is not None:
         found = sorted(float(nibabel.load(path).get_fdata().max()) for path in out.glob("imagesTr/*_0000.nii.gz"))
         np.testing.assert_allclose(found, right.maximum, rtol=1e-3)
+    if right.value_at is not None:
+        (image,) = (nibabel.load(path) for path in out.glob("imagesTr/*_0000.nii.gz"))
+        assert value_at(image, right.value_at[0]) == pytest.approx(right.value_at[1], rel=1e-3, abs=1e-3)
+    if right.centroid_mm is not None:
+        (mask,) = (nibabel.load(path) for path in out.glob("labelsTr/*.nii.gz"))
+        places = nibabel.affines.apply_affine(mask.affine, np.argwhere(mask.get_fdata() > 0))
+        np.testing.assert_allclose(places.mean(axis=0) * TO_LPS, right.centroid_mm, atol=1e-2)
+
+
+def value_at(image, lps_mm) -> float:
+    """Return the value of the voxel whose center lies at a position, by nibabel's own account of where it lies."""
+    index = nibabel.affines.apply_affine(np.linalg.inv(image.affine), np.asarray(lps_mm) * TO_LPS)
+    np.testing.assert_allclose(index, np.rint(index), atol=0.02)
+    return float(image.get_fdata()[tuple(np.rint(index).astype(int))])
 
 
 def voxels_by_label(out: Path) -> dict[str, int]:
@@ -152,9 +168,15 @@ def test_predict_and_the_service_read_it_right_or_name_what_is_wrong(fault, tmp_
     image = nibabel.load(mask)
     if sent.shape is not None:
         assert image.shape[::-1] == sent.shape
-    if sent.maximum is not None:
-        found = read_input(source, model.bundle.plan.dataset).volumes[names[0]].array.max()
-        np.testing.assert_allclose(found, sent.maximum, rtol=1e-3)
+    if sent.maximum is not None or sent.value_at is not None:
+        volume = read_input(source, model.bundle.plan.dataset).volumes[names[0]]
+        if sent.maximum is not None:
+            np.testing.assert_allclose(volume.array.max(), sent.maximum, rtol=1e-3)
+        if sent.value_at is not None:
+            index = tuple(np.rint(volume.geometry.to_index(sent.value_at[0])).astype(int))
+            assert volume.array[0][index] == pytest.approx(sent.value_at[1], rel=1e-3, abs=1e-3)
+            # The mask's own header must have a voxel at that place too.
+            value_at(image, sent.value_at[0])
 
 
 def post(client: TestClient, source: Path | dict[str, Path]):

@@ -16,6 +16,7 @@ from pydicom.uid import (
     PositronEmissionTomographyImageStorage,
     RTStructureSetStorage,
     SegmentationStorage,
+    SpatialRegistrationStorage,
 )
 
 #: Along a row the column index grows (first), along a column the row index grows (second), their normal (third).
@@ -351,3 +352,40 @@ def write_multiframe(
     return WrittenSeries(
         path.parent, (path,), affine, stored, series_uid, STUDY_UID, FRAME_UID, "PATIENT^7", (uid,), sop_class
     )
+
+
+def write_registration(
+    path: Path,
+    frame_uid: str,
+    matrices: Mapping[str, np.ndarray],
+    *,
+    uid: int = 1,
+    patient_id: str = "PATIENT^7",
+    study_uid: str = STUDY_UID,
+    change: Callable[[Dataset], None] | None = None,
+) -> Path:
+    """Write a spatial registration: 4 x 4 matrices by frame of reference, each to bring its points to `frame_uid`."""
+    instance = f"{ROOT}.66.{uid}"
+    data = _new(SpatialRegistrationStorage, instance, patient_id, study_uid, f"{ROOT}.66", "REG")
+    data.FrameOfReferenceUID, data.ContentLabel = frame_uid, "REGISTRATION"
+    data.RegistrationSequence = [
+        _item(
+            FrameOfReferenceUID=frame,
+            MatrixRegistrationSequence=[
+                _item(
+                    MatrixSequence=[
+                        _item(
+                            FrameOfReferenceTransformationMatrix=[float(v) for v in matrix.ravel()],
+                            FrameOfReferenceTransformationMatrixType="RIGID",
+                        )
+                    ]
+                )
+            ],
+        )
+        for frame, matrix in matrices.items()
+    ]
+    if change is not None:
+        change(data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data.save_as(path, enforce_file_format=True)
+    return path

@@ -17,6 +17,7 @@ from lesionflow.io.dicom.reading import is_dicom, may_be_dicom
 from lesionflow.io.dicom.studies import read_study
 from lesionflow.io.files import find_files, sha256_file
 from lesionflow.io.images import files as image_files
+from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.layouts.image_folders import read_wanted_channels
 from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
@@ -126,6 +127,7 @@ def _read_by_channel(files: Mapping[str, Path], dataset: Dataset) -> StudyInput:
     for channel, kind in dataset.channels.items():
         image_files.require_unit(files[channel], MODALITIES[kind], name=name)
         volumes[channel] = image_files.read_volume(files[channel], name=name)
+        check_values(volumes[channel], MODALITIES[kind], name=name)
     return StudyInput(name, volumes, (), digest)
 
 

@@ -45,7 +45,7 @@ class ReadingRules:
         outlines: (regular expression that must match a whole structure name, label name), first match wins; the label
             may be `background` (not wanted) or `ignore` (voxels that nobody learns from or is judged by).
         regions: Labels that each region unites, by name.
-        spacing_tolerance_fraction: How far slice distances may differ from their median.
+        spacing_tolerance_fraction: How far a slice may lie beside its place on the even grid, in slice distances.
     """
 
     channels: Mapping[str, SeriesRule]

@@ -34,6 +34,8 @@ class Right:
         refused: Reasons, one of which is that of every refusal, where nothing may be accepted.
         voxels: Voxels by label, over all cases.
         maximum: The largest value of the first channel, by case, sorted.
+        value_at: A position in the patient (LPS, mm) and the first channel's value there, of the only case.
+        centroid_mm: Middle of all labeled voxels (LPS, mm) of the only case.
         n_cases: Cases accepted.
         n_patients: Their patients.
         rejected: Reasons of the refusals beside accepted cases, sorted.
@@ -43,6 +45,8 @@ class Right:
     refused: tuple[str, ...] = ()
     voxels: Mapping[str, int] | None = None
     maximum: tuple[float, ...] | None = None
+    value_at: tuple[tuple[float, float, float], float] | None = None
+    centroid_mm: tuple[float, float, float] | None = None
     n_cases: int | None = None
     n_patients: int | None = None
     rejected: tuple[str, ...] | None = None
@@ -58,6 +62,7 @@ class Sent:
         refused: Reasons, one of which both must give.
         shape: (slice, row, column) of the mask's grid.
         maximum: The largest value read, of the first channel.
+        value_at: A position in the patient (LPS, mm) and the first channel's value there.
         says: Words that a warning must hold.
     """
 
@@ -65,6 +70,7 @@ class Sent:
     refused: tuple[str, ...] = ()
     shape: tuple[int, int, int] | None = None
     maximum: float | None = None
+    value_at: tuple[tuple[float, float, float], float] | None = None
     says: str = ""
 
 

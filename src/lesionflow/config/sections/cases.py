@@ -63,7 +63,7 @@ class IngestConfig(Section):
     outlines: tuple[OutlineRule, ...]
     """Which outlined structure becomes which label; the first rule that fits is taken."""
     slice_spacing_tolerance_fraction: Fraction
-    """How far a distance between slices may differ from the median before the series is refused as irregular."""
+    """How far a slice may lie beside its place on the even grid, in slice distances, before the series is refused; rounding is allowed for."""
     max_rejected_fraction: Fraction
     """Which share of the studies may be refused before the run fails."""
 

@@ -77,7 +77,7 @@ def read_headers(paths: tuple[str, ...], *, name: str, spacing_tolerance_fractio
     Args:
         paths: The files, in any order.
         name: What to call the study in messages.
-        spacing_tolerance_fraction: How far slice distances may differ from their median.
+        spacing_tolerance_fraction: How far a slice may lie beside its place on the even grid, in slice distances.
 
     Returns:
         The series, in the slice order of `read_series`.
@@ -109,7 +109,7 @@ def read_series(paths: tuple[str, ...], *, name: str, spacing_tolerance_fraction
     Args:
         paths: The files, in any order.
         name: What to call the study in messages.
-        spacing_tolerance_fraction: How far slice distances may differ from their median.
+        spacing_tolerance_fraction: How far a slice may lie beside its place on the even grid, in slice distances.
 
     Returns:
         The series; array axes are (slice, row, column), slices ascending along the normal (row direction x column

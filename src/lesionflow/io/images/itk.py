@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lesionflow.data.geometry import Geometry
 from lesionflow.errors import InputError
 from lesionflow.io.images.checksums import ISAL_FAULT
+from lesionflow.io.images.itk_headers import HEADER_BYTES, require_plain_header
 from lesionflow.io.images.packed_voxels import find_packed, read_packed
 
 ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
@@ -25,14 +26,13 @@ DTYPES = {
     for kind in ("", "Vector")
     for name in ("UInt8", "Int8", "UInt16", "Int16", "UInt32", "Int32", "UInt64", "Int64", "Float32", "Float64")
 }
-#: A header is shorter than this; geometry that is not named in it is a guess of the reading program.
-HEADER_BYTES = 1 << 16
 #: Where a header names a file of its own for the voxels.
 DATA_FILE = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)\s*(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
 #: What says where voxels lie, by the kind of file.
+NRRD_WORDS = ((b"space:", b"space dimension:"), (b"space directions:",), (b"space origin:",))
 GEOMETRY_WORDS = {
-    ".nrrd": ((b"space:", b"space dimension:"), (b"space directions:",)),
-    ".nhdr": ((b"space:", b"space dimension:"), (b"space directions:",)),
+    ".nrrd": NRRD_WORDS,
+    ".nhdr": NRRD_WORDS,
     ".mha": ((b"Offset", b"Position", b"Origin"), (b"ElementSpacing", b"ElementSize")),
     ".mhd": ((b"Offset", b"Position", b"Origin"), (b"ElementSpacing", b"ElementSize")),
 }
@@ -50,10 +50,11 @@ def read(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
 
     Raises:
         InputError: `unreadable_image`, `missing_geometry`, `oversized_image`, `not_three_dimensional`, `unsafe_path`,
-            `missing_file`.
+            `missing_file`, `unsupported_unit`, `unsupported_scaling`.
     """
     files = [path, *data_files(path, name=name)]
     _require_geometry(path, name)
+    require_plain_header(path, name=name)
     try:
         reader = SimpleITK.ImageFileReader()
         reader.SetFileName(str(path))

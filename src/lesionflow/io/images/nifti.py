@@ -3,6 +3,8 @@
 import logging
 import math
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,10 @@ from lesionflow.errors import NiftiError
 from lesionflow.io.files import replacing_file
 from lesionflow.io.images.checksums import ISAL_FAULT, drain
 from lesionflow.io.images.label_values import as_labels
+from lesionflow.io.images.nifti_forms import RAS_TO_LPS, forms, geometry_of
 
 #: It tells of each header that it mends; what can't be mended is an error of ours.
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
-RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 #: ISA-L's level 1 packs as zlib's 1 does, six times faster (CT) to fifteen times (PET).
 COMPRESSION_LEVEL = 1
 #: As much as a volume may hold: 512 x 512 x 2048. A file of some kB may claim far more.
@@ -34,6 +36,8 @@ MAX_INFLATION = 1100
 EMPTY_INFLATION, MAX_EMPTY_BYTES = 200, 1 << 30
 #: Nothing that a study needs stands between header and voxels.
 MAX_OFFSET_BYTES = 16 << 20
+#: A header's own length (NIfTI-1): what a single file says to lie before that would be read from the header.
+MIN_OFFSET_BYTES = 348
 #: Written into a picture's header, whose unit is the pixel.
 PIXEL_UNIT = b"spacing unknown, unit is the pixel"
 #: Reading faults that nibabel and gzip are known to raise on broken files.
@@ -125,7 +129,7 @@ def write_mask(path: Path, mask: Mask) -> None:
 
 
 def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
-    """Read a NIfTI file of three axes, or of four whose last is the channel (as the Medical Segmentation Decathlon has).
+    """Read a NIfTI file of three axes, or of four whose last is the channel (as the Medical Segmentation Decathlon has), or ITK's five.
 
     Args:
         path: A `.nii` or `.nii.gz` file.
@@ -135,16 +139,43 @@ def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
         One array (slice, row, column) a channel, scaled as the header says, and the grid.
 
     Raises:
-        NiftiError: `unreadable_nifti`, `oversized_image`, `not_three_dimensional` or `missing_geometry`.
+        NiftiError: `unreadable_nifti`, `oversized_image`, `not_three_dimensional`, `missing_geometry`,
+            `contradictory_geometry` or `invalid_geometry`.
     """
-    try:
+    with _named_faults(path, name):
         image: Any = nib.load(path)
         _require_size(image, path, name)
         with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused by name afterwards
             data = _read_voxels(image.dataobj, path)
-        affine = np.diag([*3 * [_mm(image)], 1.0]) @ np.asarray(image.affine, dtype=float)
-        known = _has_geometry(image)
-        in_pixels = "descrip" in image.header and bytes(image.header["descrip"].item()).startswith(PIXEL_UNIT)
+    while data.ndim > 3 and data.shape[-1] == 1:
+        data = data[..., 0]
+    if data.ndim == 5 and data.shape[3] == 1:  # ITK writes channels behind an axis of time (NIfTI-1, dim[5])
+        data = data[:, :, :, 0]
+    if data.ndim not in (3, 4) or data.dtype.kind not in "biuf":
+        raise NiftiError(
+            f"Expected a 3D NIfTI image of numbers for {name}, found shape {data.shape}, type {data.dtype}. Give one file a channel.",
+            reason="not_three_dimensional",
+        )
+    with _named_faults(path, name):
+        geometry = geometry_of(image, spacing_known=_is_spacing_known(image), name=name)
+    channels = [data] if data.ndim == 3 else list(np.moveaxis(data, -1, 0))
+    return [np.ascontiguousarray(channel.transpose(2, 1, 0)) for channel in channels], geometry
+
+
+def read_forms(path: Path, *, name: str) -> tuple[Geometry, ...]:
+    """Return every grid that a file's header gives its voxels: by sform, by qform, or both.
+
+    Raises:
+        NiftiError: `unreadable_nifti` or `invalid_geometry`.
+    """
+    with _named_faults(path, name):
+        return tuple(forms(nib.load(path), name=name).values())
+
+
+@contextmanager
+def _named_faults(path: Path, name: str) -> Iterator[None]:
+    try:
+        yield
     except NiftiError:
         raise
     except READ_FAULTS as error:
@@ -154,24 +185,11 @@ def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
             f"Expected a readable NIfTI file for {name}, found {type(error).__name__}: {found:.200}. Copy or export it again.",
             reason="unreadable_nifti",
         ) from error
-    while data.ndim > 3 and data.shape[-1] == 1:
-        data = data[..., 0]
-    if data.ndim not in (3, 4) or data.dtype.kind not in "biuf":
-        raise NiftiError(
-            f"Expected a 3D NIfTI image of numbers for {name}, found shape {data.shape}, type {data.dtype}. Give one file a channel.",
-            reason="not_three_dimensional",
-        )
-    if not known:
-        raise NiftiError(
-            f"Expected a sform or qform in the NIfTI header of {name}, found neither: where its voxels lie is unknown. "
-            "Convert the image again with a tool that keeps the geometry.",
-            reason="missing_geometry",
-        )
-    # (x, y, z) RAS -> (slice=z, row=y, column=x) LPS
-    lps = (RAS_TO_LPS @ affine)[:, [2, 1, 0, 3]]
-    geometry = Geometry((int(data.shape[2]), int(data.shape[1]), int(data.shape[0])), lps, not in_pixels)
-    channels = [data] if data.ndim == 3 else list(np.moveaxis(data, -1, 0))
-    return [np.ascontiguousarray(channel.transpose(2, 1, 0)) for channel in channels], geometry
+
+
+def _is_spacing_known(image: Any) -> bool:
+    described = "descrip" in image.header and bytes(image.header["descrip"].item())
+    return not (described and described.startswith(PIXEL_UNIT))
 
 
 def _read_voxels(proxy: Any, path: Path) -> NDArray[Any]:
@@ -193,6 +211,12 @@ def _require_size(image: Any, path: Path, name: str) -> None:
     n_bytes = n_voxels * image.get_data_dtype().itemsize
     # nibabel sets the header's own figure to 0.
     offset = int(getattr(image.dataobj, "offset", 0))
+    if offset < MIN_OFFSET_BYTES:
+        raise NiftiError(
+            f"Expected voxels behind the header of {name}, found a header that has them at byte {offset}: one half of a pair "
+            "`.hdr` and `.img` under another name? Convert the pair to one file.",
+            reason="unreadable_nifti",
+        )
     hollow = n_bytes > max(MAX_EMPTY_BYTES, path.stat().st_size * EMPTY_INFLATION)
     if n_voxels > MAX_VOXELS or offset > MAX_OFFSET_BYTES or hollow:
         raise NiftiError(
@@ -212,19 +236,6 @@ def _step(path: Path) -> float:
     image: Any = nib.load(path)
     scaled = np.dtype(image.get_data_dtype()).kind in "iu"
     return abs(float(getattr(image.dataobj, "slope", 1.0))) % 1.0 if scaled else 0.0
-
-
-def _mm(image: Any) -> float:
-    """Return what a unit of the header is in mm; most files leave it unknown and mean mm (NIfTI-1, xyzt_units)."""
-    unit = image.header.get_xyzt_units()[0] if "xyzt_units" in image.header else "unknown"
-    return {"meter": 1000.0, "micron": 0.001}.get(unit, 1.0)
-
-
-def _has_geometry(image: Any) -> bool:
-    header = image.header
-    if "sform_code" not in header:
-        return False
-    return bool(int(header["sform_code"]) or int(header["qform_code"]))
 
 
 def _write(path: Path, array: NDArray[Any], geometry: Geometry) -> None:

@@ -34,7 +34,7 @@ def labels_of_palette(
     used = np.unique(index)
     shown = colors[used].astype(int)
     if (shown == shown[:, :1]).all():
-        return stored_or_seen(index, np.asarray(colors[index][..., 0]), labels, name=name)
+        return stored_or_seen(index, np.asarray(colors[index][..., 0]), labels, name=name, is_palette=True)
     black = used[(shown == BLACK).all(axis=1)]
     if len(used) == 2 and len(black) and len(labels) == 1:
         return np.where(index == black[0], np.uint8(0), np.uint8(255))
@@ -49,7 +49,7 @@ def labels_of_palette(
 
 
 def stored_or_seen(
-    stored: NDArray[Any], seen: NDArray[np.uint8], labels: tuple[int, ...], *, name: str
+    stored: NDArray[Any], seen: NDArray[np.uint8], labels: tuple[int, ...], *, name: str, is_palette: bool = False
 ) -> NDArray[Any]:
     """Return the one of two readings that is meant: black and white are what is seen, labels what is stored, or what fits alone.
 
@@ -58,6 +58,7 @@ def stored_or_seen(
         seen: The gray values that they stand for.
         labels: The values that are labels.
         name: What to call it in messages.
+        is_palette: Whether a palette says what is seen, which then may not grow darker with the labels.
 
     Returns:
         One of the two.
@@ -78,7 +79,7 @@ def stored_or_seen(
         return seen
     allowed = {0, *labels, *(INSIDE if len(labels) == 1 else ())}
     falls = bool(np.any(np.diff([int(seen[stored == value].max()) for value in sorted(values)]) < 0))
-    if (values <= allowed and gray <= allowed) or (values <= allowed and falls):
+    if values <= allowed and (gray <= allowed or (falls and is_palette)):
         _refuse(
             "contradicting_palette",
             f"Expected what is stored and what is seen to say the same in the mask of {name}, found labels by either and not the "

@@ -1,6 +1,7 @@
 """How a picture's header says that its samples are stored, and those that Pillow would cut to a byte, read whole by OpenCV."""
 
 import struct
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -57,7 +58,8 @@ def read_samples(path: Path) -> Samples | None:
         What it says; None for other files, and for a header that can't be read, which Pillow names.
     """
     try:
-        with path.open("rb") as source:
+        with path.open("rb") as source, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a directory that was cut off: who decodes refuses it
             head = source.read(8)
             if head == PNG_SIGNATURE:
                 width, height, bits, color = struct.unpack(">8xIIBB", source.read(18))

@@ -5,13 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import InputError
 from lesionflow.io.files import find_files
 from lesionflow.io.images import files as image_files
+from lesionflow.io.images.masks import read_mask_on
 from lesionflow.io.labels import translate
 from lesionflow.io.layouts.image_folders import read_wanted_channels
-from lesionflow.io.layouts.modalities import canonical
+from lesionflow.io.layouts.modalities import canonical, choose_channels
 from lesionflow.io.layouts.patients import patient_of
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
 
@@ -80,11 +80,10 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
             reason="ambiguous_outlines" if masks else "no_outline",
         )
     volumes = read_wanted_channels(images, rules, name=name)
-    mask = image_files.read_mask(masks[0], range(256), name=name)
-    reference = volumes[rules.reference].geometry
-    require_same_grid(reference, mask.geometry, f"Image and mask of {name}")
+    drawn_on = images[choose_channels(rules, images, name=name)[rules.reference]]
+    mask = read_mask_on(masks[0], volumes[rules.reference].geometry, range(256), image=drawn_on, name=name)
     structures = STRUCTURES[_year({what for what, _ in source.found})]
-    return ReadStudy(volumes, translate(Mask(mask.labels, reference), structures, rules, name=name, apart=NO_TUMOR))
+    return ReadStudy(volumes, translate(mask, structures, rules, name=name, apart=NO_TUMOR))
 
 
 def _cases(folder: Path) -> dict[str, list[tuple[str, Path]]]:

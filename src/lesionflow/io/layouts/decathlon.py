@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import InputError
 from lesionflow.io.declarations import read_declaration
 from lesionflow.io.images import files as image_files
+from lesionflow.io.images.masks import read_mask_on
+from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.labels import translate
 from lesionflow.io.layouts.modalities import choose_channels
 from lesionflow.io.layouts.patients import patient_of
@@ -66,10 +67,10 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
         raise InputError(message, reason="missing_channel")
     chosen = choose_channels(rules, names, name=name)
     volumes = {channel: held[names[called] if len(held) > 1 else ""] for channel, called in chosen.items()}
-    mask = image_files.read_mask(label, range(256), name=name)
-    reference = volumes[rules.reference].geometry
-    require_same_grid(reference, mask.geometry, f"Image and mask of {name}")
-    return ReadStudy(volumes, translate(Mask(mask.labels, reference), declared, rules, name=name))
+    for channel, volume in volumes.items():
+        check_values(volume, rules.channels[channel].modality, name=name)
+    mask = read_mask_on(label, volumes[rules.reference].geometry, range(256), image=image, name=name)
+    return ReadStudy(volumes, translate(mask, declared, rules, name=name))
 
 
 def _listed(folder: Path) -> list[tuple[str, str]]:

@@ -172,6 +172,7 @@ def _bids(stem: str, name: str, channel: str, box: str) -> tuple[str, str, str]:
             kept.append(part)
     entities, _, suffix = stem.rpartition("_")
     if entities and "-" not in suffix:
+        entities = BIDS_OF_FILE.sub("", entities)
         end = entities.rpartition("_")[2]
         told = canonical(suffix) if not says_mask(texts(suffix)) and suffix.lower() not in IMAGES else ""
         channel, name = told or (canonical(end) if is_known(end) else ""), entities

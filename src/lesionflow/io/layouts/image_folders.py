@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from lesionflow.data.geometry import Geometry
-from lesionflow.data.volume import Mask, Volume, require_same_grid
+from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import InputError
 from lesionflow.io.files import find_files
 from lesionflow.io.images import files as image_files
 from lesionflow.io.images import itk as itk_images
 from lesionflow.io.images import raster
+from lesionflow.io.images.masks import read_mask_on
+from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.images.segment_files import read_named_parts
 from lesionflow.io.labels import as_declared, is_one_structure, tell_dropped, unite
 from lesionflow.io.layouts.mask_choice import MaskFile, label_by_own_name, labels_by_name, without_auxiliary
@@ -19,7 +22,7 @@ from lesionflow.io.layouts.mask_content import drawn_twice, is_mask_like
 from lesionflow.io.layouts.modalities import canonical, choose_channels
 from lesionflow.io.layouts.pairing import Pair, pair
 from lesionflow.io.layouts.patients import patient_of
-from lesionflow.io.layouts.unnamed_masks import UNNAMED, told_by_content
+from lesionflow.io.layouts.unnamed_masks import UNNAMED, told_by_content, unread, without_unread
 from lesionflow.io.notes import note
 from lesionflow.io.rules import CASE, ReadingRules, ReadStudy, SourceStudy
 
@@ -68,7 +71,8 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
     if not found.masks and is_mask_like(volumes[rules.reference].array):
         raise InputError(UNNAMED[1].replace(CASE, name), reason=UNNAMED[0])
     image_files.require_same_turn(found.images.values(), (path for _, _, path in found.masks), name=name)
-    return ReadStudy(volumes, _read_masks(found, rules, volumes[rules.reference].geometry, name))
+    on = _DrawnOn(volumes[rules.reference].geometry, _reference_file(found.images, rules, name))
+    return ReadStudy(volumes, _read_masks(found, rules, on, name))
 
 
 def read_wanted_channels(images: dict[str, Path], rules: ReadingRules, *, name: str) -> dict[str, Volume]:
@@ -85,16 +89,23 @@ def read_wanted_channels(images: dict[str, Path], rules: ReadingRules, *, name: 
         if len(rules.channels) == 1 and (set(held) == {""} or "gray" in held):
             (channel,) = rules.channels
             wanted = [key for key in held if canonical(key) == canonical(channel)]
-            return {channel: held[wanted[0] if wanted else ("gray" if "gray" in held else "")]}
-        chosen = choose_channels(rules, held, name=name)
-        return {channel: held[key] for channel, key in chosen.items()}
-    chosen = choose_channels(rules, images, name=name)
-    return {channel: image_files.read_volume(images[key], name=name) for channel, key in chosen.items()}
+            chosen = {channel: wanted[0] if wanted else ("gray" if "gray" in held else "")}
+        else:
+            chosen = choose_channels(rules, held, name=name)
+        volumes = {channel: held[key] for channel, key in chosen.items()}
+    else:
+        chosen = choose_channels(rules, images, name=name)
+        volumes = {channel: image_files.read_volume(images[key], name=name) for channel, key in chosen.items()}
+    for channel, volume in volumes.items():
+        check_values(volume, rules.channels[channel].modality, name=name)
+    return volumes
 
 
 def _find(folder: Path, endings: Sequence[str]) -> Iterator[SourceStudy]:
-    paths = [path for path in find_files(folder) if image_files.ending(path) in endings]
-    for found in told_by_content(pair(folder, paths)):
+    files = find_files(folder)
+    left = unread(files, folder)
+    pairs = pair(folder, [*(path for path in files if image_files.ending(path) in endings), *left])
+    for found in told_by_content(without_unread(pairs, left)):
         roles = [f"image {channel}" for channel in found.images]
         roles += [f"mask {channel} {stem}" for channel, stem, _ in found.masks] + ["double"] * len(found.doubles)
         try:
@@ -102,9 +113,9 @@ def _find(folder: Path, endings: Sequence[str]) -> Iterator[SourceStudy]:
             fault = _fault(found)
         except InputError as error:
             apart, fault = [], (error.reason, str(error))
-        files = tuple(map(str, (*found.files, *apart)))
+        paths = tuple(map(str, (*found.files, *apart)))
         roles += [f"voxels {data.suffix}" for data in apart]
-        yield SourceStudy(found.key, patient_of(found.key), files, fault, found, tuple(roles))
+        yield SourceStudy(found.key, patient_of(found.key), paths, fault, found, tuple(roles))
 
 
 def _n_whole(folder: Path, paths: Sequence[Path]) -> int:
@@ -139,7 +150,18 @@ def _fault(found: Pair) -> tuple[str, str] | None:
     return None
 
 
-def _read_masks(found: Pair, rules: ReadingRules, geometry: Geometry, name: str) -> Mask:
+class _DrawnOn(NamedTuple):
+    """The image that masks were drawn on."""
+
+    geometry: Geometry
+    file: Path
+
+
+def _reference_file(images: dict[str, Path], rules: ReadingRules, name: str) -> Path:
+    return images[""] if set(images) == {""} else images[choose_channels(rules, images, name=name)[rules.reference]]
+
+
+def _read_masks(found: Pair, rules: ReadingRules, on: _DrawnOn, name: str) -> Mask:
     masks = without_auxiliary(found, rules, name=name)
     on_reference = [m for m in masks if m[0] in ("", canonical(rules.reference))]
     if not on_reference:
@@ -148,27 +170,27 @@ def _read_masks(found: Pair, rules: ReadingRules, geometry: Geometry, name: str)
             "Outline it or leave it out.",
             reason="no_outline",
         )
-    if named := read_named_parts([path for _, _, path in on_reference], geometry, rules, name=name):
+    if named := read_named_parts([path for _, _, path in on_reference], on.geometry, rules, name=name):
         left = [(stem, None) for _, stem, path in on_reference if path not in named and not rules.is_unwanted(stem)]
         tell_dropped(left, name)
-        return unite([part for parts in named.values() for part in parts], geometry, rules)
+        return unite([part for parts in named.values() for part in parts], on.geometry, rules)
     if len(on_reference) == 1:
         ((_, stem, path),) = on_reference
-        mask = _read_mask(path, rules, geometry, name)
+        mask = _read_mask(path, rules, on, name)
         label = label_by_own_name(found, stem, rules) if is_one_structure(mask) else None
         # A mask that is called as a structure: its 1 says inside, whatever 1 is by `ingest.labels`.
-        return (
-            as_declared(mask, rules, name=name) if label is None else unite([(label, mask.labels > 0)], geometry, rules)
-        )
-    return _unite(found, on_reference, rules, geometry, name)
+        if label is not None:
+            return unite([(label, mask.labels > 0)], on.geometry, rules)
+        return as_declared(mask, rules, name=name)
+    return _unite(found, on_reference, rules, on, name)
 
 
-def _unite(found: Pair, masks: list[MaskFile], rules: ReadingRules, geometry: Geometry, name: str) -> Mask:
+def _unite(found: Pair, masks: list[MaskFile], rules: ReadingRules, on: _DrawnOn, name: str) -> Mask:
     """Unite masks of one structure each: by their names, or all of the only label (one file an instance)."""
     named = labels_by_name(found, masks, rules, name=name)
     parts = []
     for path, label in named.items():
-        inside = _read_mask(path, _INSIDE, geometry, name)
+        inside = _read_mask(path, _INSIDE, on, name)
         parts.append((label, np.asarray(as_declared(inside, _INSIDE, name=name).labels > 0)))
     for label in set(named.values()):
         if drawn_twice(inside for own, inside in parts if own == label):
@@ -177,13 +199,11 @@ def _unite(found: Pair, masks: list[MaskFile], rules: ReadingRules, geometry: Ge
                 "Keep the one to learn from, or say in ingest.outlines which is meant.",
                 reason="ambiguous_outlines",
             )
-    return unite(parts, geometry, rules)
+    return unite(parts, on.geometry, rules)
 
 
 _INSIDE = ReadingRules({}, "", {"inside": 1})
 
 
-def _read_mask(path: Path, rules: ReadingRules, geometry: Geometry, name: str) -> Mask:
-    mask = image_files.read_mask(path, tuple(rules.labels.values()), name=name)
-    require_same_grid(geometry, mask.geometry, f"Image and mask of {name}")
-    return Mask(mask.labels, geometry)
+def _read_mask(path: Path, rules: ReadingRules, on: _DrawnOn, name: str) -> Mask:
+    return read_mask_on(path, on.geometry, tuple(rules.labels.values()), image=on.file, name=name)

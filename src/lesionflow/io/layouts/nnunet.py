@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import InputError
 from lesionflow.io.declarations import read_declaration
 from lesionflow.io.images import files as image_files
+from lesionflow.io.images.masks import read_mask_on
+from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.labels import translate
 from lesionflow.io.layouts.modalities import choose_channels
 from lesionflow.io.layouts.patients import patient_of
@@ -60,7 +61,7 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
             files.
     """
     names, declared = read_declaration(Path(source.files[-1]), name=name)
-    volumes = {}
+    volumes, drawn_on = {}, {}
     for channel, called in choose_channels(rules, names, name=name).items():
         wanted = f"{source.key}_{names[called]:04d}"
         files = [Path(file) for file in source.files if image_files.stem(Path(file)) == wanted]
@@ -70,6 +71,8 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
             )
         image_files.require_unit(files[0], rules.channels[channel].modality, name=name)
         volumes[channel] = image_files.read_volume(files[0], name=name)
+        drawn_on[channel] = files[0]
+        check_values(volumes[channel], rules.channels[channel].modality, name=name)
     masks = [Path(file) for file in source.files[:-1] if Path(file).parent.name == "labelsTr"]
     if len(masks) != 1:
         raise InputError(
@@ -79,7 +82,6 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
     image_files.require_same_turn(
         (Path(file) for file in source.files if Path(file).parent.name == "imagesTr"), masks, name=name
     )
-    mask = image_files.read_mask(masks[0], range(256), name=name)
     reference = volumes[rules.reference].geometry
-    require_same_grid(reference, mask.geometry, f"Image and mask of {name}")
-    return ReadStudy(volumes, translate(Mask(mask.labels, reference), declared, rules, name=name))
+    mask = read_mask_on(masks[0], reference, range(256), image=drawn_on.get(rules.reference), name=name)
+    return ReadStudy(volumes, translate(mask, declared, rules, name=name))

@@ -27,6 +27,7 @@ DATE = re.compile(r"^((19|20)\d{6}|(19|20)\d\d)$")
 WRITTEN_DATE = re.compile(
     r"^(?P<left>.*?)[_\-. ]*(?<!\d)(?:(?:19|20)\d\d([_\-.])\d\d\2\d\d|\d\d([_\-.])\d\d\3(?:19|20)\d\d)$"
 )
+DATED = re.compile(r"^(\d{1,2}-\d{1,2}-(19|20)\d\d|(19|20)\d\d-?\d\d-?\d\d)(?!\d)")
 TIME = "months?|mo|m|days?|d|weeks?|wk|w|years?|yrs?|y"
 #: Marks that say a follow-up by themselves, whatever stands before them.
 FOLLOW_UP = re.compile(
@@ -108,7 +109,9 @@ def _of_parts(parts: list[str]) -> Patient:
     parent = parts[-2] if len(parts) > 1 else ""
     if parent and re.search(r"\d", parent) and not CONTAINER.search(parent) and _only_marks(own.name):
         above = _of_parts(parts[:-1])
-        return Patient(above.name, "the folder", doubtful=True)
+        # A date or a follow-up's word names an examination; a bare number may count patients.
+        sure = bool(DATED.match(own.name)) or any(map(FOLLOW_UP.match, _words(last)))
+        return Patient(above.name, "the folder", doubtful=not sure)
     return Patient("/".join([*parts[:-1], own.name]), own.told_by, own.doubtful)
 
 
@@ -120,9 +123,7 @@ def _original(name: str) -> str:
 
 def _only_marks(name: str) -> bool:
     """Tell whether a name counts or dates something and names nobody: `img1`, `003`, `week-044`, `03-23-2003-NA`."""
-    return all(map(is_mark, _words(name))) or bool(
-        re.match(r"^(\d{1,2}-\d{1,2}-(19|20)\d\d|(19|20)\d\d-?\d\d-?\d\d)(?!\d)", name)
-    )
+    return all(map(is_mark, _words(name))) or bool(DATED.match(name))
 
 
 def is_mark(word: str) -> bool:

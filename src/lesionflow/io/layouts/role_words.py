@@ -87,9 +87,7 @@ IMAGES = frozenset(
 #: What stands behind a mask's word and says nothing of what is outlined.
 QUALIFIERS = frozenset(["final", "new", "old", "edited", "corrected", "copy", "auto", "manual", "v"])
 #: Outlines of something that no lesion is, kept to prepare images.
-AUXILIARY = frozenset(
-    ["brain", "brainmask", "body", "bodymask", "fov", "fovmask", "skull", "bet", "superpixels", "headmask"]
-)
+AUXILIARY = frozenset(["brain", "body", "fov", "skull", "head", "bet", "superpixels"])
 _CHUNK = re.compile(r"[^\W_]+")
 #: `LesionMask`, `JPEGImages`, `label0001`; letters of any script.
 _PIECE = re.compile(r"\d+|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]+|[^\W\d_]+")

@@ -1,10 +1,11 @@
-"""Masks whose names do not say so, found by their voxels: never an image of their own."""
+"""Masks that are told by their voxels, as their names do not say so, and masks that no reader reads: neither is lost in silence."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from lesionflow.io.layouts.mask_content import looks_like_mask
 from lesionflow.io.layouts.pairing import Pair
-from lesionflow.io.layouts.role_words import texts
+from lesionflow.io.layouts.role_words import says_mask, texts
 from lesionflow.io.rules import CASE
 
 UNNAMED = (
@@ -14,6 +15,81 @@ UNNAMED = (
         "Put `_mask` behind the image's name, or put it into a folder `masks`."
     ),
 )
+
+#: What masks are also kept in, and no reader reads.
+UNREAD_ENDINGS = frozenset(
+    [
+        ".npy",
+        ".npz",
+        ".mat",
+        ".h5",
+        ".hdf5",
+        ".pgm",
+        ".ppm",
+        ".pbm",
+        ".pnm",
+        ".tga",
+        ".webp",
+        ".jp2",
+        ".svg",
+        ".mgz",
+        ".mgh",
+        ".mnc",
+        ".gipl",
+        ".vtk",
+        ".hdr",
+        ".xcf",
+        ".psd",
+    ]
+)
+UNREAD = (
+    "unread_outline",
+    (
+        f"Expected all masks of {CASE} in a form that is read, found one of its name in another: a part of the outline may stand "
+        "there alone. Convert it, or remove it."
+    ),
+)
+
+
+def unread(files: Iterable[Path], folder: Path) -> list[Path]:
+    """Return files that are masks by their names or folders, and of a form that no reader reads.
+
+    Args:
+        files: All files below a folder.
+        folder: The folder.
+
+    Returns:
+        Those which may be a part of an outline.
+    """
+    return [
+        path
+        for path in files
+        if path.suffix.lower() in UNREAD_ENDINGS
+        and any(says_mask(texts(part)) for part in (path.stem, *path.relative_to(folder).parts[:-1]))
+    ]
+
+
+def without_unread(pairs: Iterable[Pair], left: Iterable[Path]) -> list[Pair]:
+    """Take unread files out of pairs; one that is no copy of a mask that is read spoils its case.
+
+    Args:
+        pairs: Found with these files among them.
+        left: What `unread` returned.
+
+    Returns:
+        The pairs that have a file that is read.
+    """
+    strange, kept = set(left), []
+    for pair in pairs:
+        pair.images = {channel: path for channel, path in pair.images.items() if path not in strange}
+        pair.doubles = [path for path in pair.doubles if path not in strange]
+        read = {stem for _, stem, path in pair.masks if path not in strange}
+        if any(path in strange and stem not in read for _, stem, path in pair.masks):
+            pair.fault = UNREAD
+        pair.masks = [mask for mask in pair.masks if mask[2] not in strange]
+        if pair.files:
+            kept.append(pair)
+    return kept
 
 
 def told_by_content(pairs: Iterable[Pair]) -> list[Pair]:

@@ -82,6 +82,16 @@ def test_slices_may_be_stored_in_different_types(dicom_factory):
     np.testing.assert_array_equal(volume.array[0, 2], np.full(SHAPE[1:], 33000 * 0.5 - 1000.0))
 
 
+def test_ct_numbers_that_lost_their_sign_are_refused(dicom_factory):
+    def unsigned(data, k):
+        data.PixelRepresentation = 0
+        data.PixelData = np.full(SHAPE[1:], -1000, dtype="<i2").tobytes()
+
+    with pytest.raises(DicomError, match="c-1") as caught:
+        read(dicom_factory(change=unsigned))
+    assert caught.value.reason == "implausible_hu"
+
+
 def test_monochrome1_says_how_to_show_values_not_what_they_are(dicom_factory):
     def inverted(data, k):
         data.PhotometricInterpretation = "MONOCHROME1"

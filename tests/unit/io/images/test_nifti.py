@@ -127,6 +127,13 @@ def save(path, array, affine=None, *, sform=1):
     nib.save(image, path)
 
 
+def test_channels_behind_an_axis_of_time_are_channels(tmp_path):
+    stored = np.arange(48, dtype=np.int16).reshape(2, 3, 4, 1, 2)
+    nib.save(nib.Nifti1Image(stored, np.diag([2.0, 3.0, 4.0, 1.0])), tmp_path / "a.nii")
+    channels, _ = read_arrays(tmp_path / "a.nii", "c-1")
+    assert [channel[3, 2, 1] for channel in channels] == [46, 47]
+
+
 class TestRefusals:
     def refusal(self, path, read=read_volume):
         with pytest.raises(NiftiError) as caught:

@@ -93,6 +93,16 @@ def test_a_path_out_of_the_folder_is_not_listed(raw, image):
     assert not detect(raw)
 
 
+def test_equal_names_in_folders_of_patients_are_told_apart_by_these(raw):
+    listed = []
+    for patient in ("p1", "p2"):
+        write(raw / patient / "img.nii.gz", IMAGE)
+        write(raw / patient / "seg.nii.gz", LABEL)
+        listed.append({"image": f"./{patient}/img.nii.gz", "label": f"./{patient}/seg.nii.gz"})
+    declare(raw, training=listed)
+    assert [(s.key, s.patient_key) for s in find_studies(raw)] == [("p1/img", "p1"), ("p2/img", "p2")]
+
+
 def test_a_name_that_a_rule_spells_otherwise_is_that_structure(raw):
     """As in Task01: `non-enhancing tumor`, for which a rule says `non_?enhancing.*`."""
     declare(raw, labels={"0": "background", "1": "Non-enhancing tumour", "2": "edema"})

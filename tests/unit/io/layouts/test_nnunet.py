@@ -121,6 +121,22 @@ def test_the_folder_that_ingest_writes_can_be_read_again(tmp_path):
     np.testing.assert_array_equal(read(tmp_path, rules).mask.labels, LABELS)
 
 
+def test_slices_and_examinations_are_of_one_patient(tmp_path):
+    declare(tmp_path, channel_names={"0": "CT"}, labels={"background": 0, "tumor": 1})
+    for case in ("10035_100", "10035_101", "P7_FU1", "P7", "lung_001", "lung_002"):
+        (tmp_path / "imagesTr").mkdir(exist_ok=True)
+        (tmp_path / "imagesTr" / f"{case}_0000.png").touch()
+    patients = [source.patient_key for source in find_studies(tmp_path)]
+    assert patients == ["10035", "10035", "P7", "P7", "lung_001", "lung_002"]
+
+
+def test_a_label_whose_image_is_absent_is_named(raw):
+    for path in (raw / "imagesTr").glob("lung_001_*"):
+        path.unlink()
+    faults = {source.key: source.fault and source.fault[0] for source in find_studies(raw)}
+    assert faults == {"lung_001": "mask_without_image", "lung_002_0000": None}
+
+
 def test_what_a_dataset_marks_to_be_ignored_is_not_known(raw):
     declare(raw, channel_names={"0": "PET", "1": "CT"}, labels={"background": 0, "tumor": 1, "ignore": 2})
     np.testing.assert_array_equal(read(raw).mask.labels, np.choose(LABELS, (0, 1, 255)))

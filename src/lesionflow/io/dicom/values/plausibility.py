@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionflow.data.hounsfield import MAX_HU, MIN_HU, hu_fault
 from lesionflow.errors import DicomError
 from lesionflow.io.notes import note
 
@@ -46,10 +47,6 @@ HALF_LIFE_TOLERANCE = 0.05
 SUV_MAXIMUM: tuple[float, float] = (2e4, 1e3)
 #: All that the image holds, in parts of what was injected: SUV times volume over weight can't exceed 1 by much.
 RECOVERED: tuple[float, float] = (3.0, 1.5)
-#: Twelve bits end at 3071 HU, extended scales at about 31,000; an unsigned reading of signed numbers lies near 65,000.
-MAX_HU, MIN_HU = 40_000.0, -40_000.0
-#: Attenuation per cm or mm lies below 10 for tissue and bone; no HU image of a body does.
-MU_MAXIMUM = 10.0
 
 
 def require_dose(dose_bq: float, weight_kg: float, *, name: str) -> None:
@@ -163,13 +160,11 @@ def require_hu(hu: NDArray[np.float32], *, name: str) -> None:
         DicomError: `implausible_hu`.
     """
     lowest, highest = float(hu.min()), float(hu.max())
-    is_mu = highest - lowest > 0.0 and lowest > -1.0 and highest < MU_MAXIMUM
-    if is_mu or lowest < MIN_HU or highest > MAX_HU:
+    if fault := hu_fault(lowest, highest):
         _refuse(
             "implausible_hu",
             f"Expected CT in HU, {MIN_HU:g} to {MAX_HU:g}, in {name}, found {lowest:g} to {highest:g}: "
-            + ("attenuation coefficients?" if is_mu else "signed numbers read as unsigned, or a wrong rescale?")
-            + " Export the series in HU.",
+            f"{fault} Export the series in HU.",
         )
     if lowest > 0.0 and not math.isclose(lowest, highest):
         note(
