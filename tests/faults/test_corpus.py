@@ -48,7 +48,7 @@ def test_each_has_a_name_of_its_own_and_says_what_was_met():
 
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="needs the real data of ../shared/data")
 def test_the_reported_conditions_are_among_them():
-    assert len(reported()) >= 24
+    assert len(reported()) >= 26
 
 
 @cache
