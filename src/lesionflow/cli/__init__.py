@@ -13,6 +13,7 @@ from lesionflow.cli import compare_commands, data_commands, demo, machine, model
 from lesionflow.config import IngestConfig, Settings, load_params, load_section
 from lesionflow.config.presets import find_params
 from lesionflow.errors import DataQualityError, LesionFlowError
+from lesionflow.machine.faults import machine_fault
 from lesionflow.steps import STEPS, run_step
 
 #: Ctrl-C, as shells count it.
@@ -35,14 +36,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(parsed.run(parsed) or 0)
     except LesionFlowError as error:
-        if os.environ.get("LESIONFLOW_DEBUG"):
+        return _tell(error)
+    except (OSError, MemoryError) as error:
+        if (fault := machine_fault(error)) is None:
             raise
-        reason = f" ({error.reason})" if hasattr(error, "reason") else ""
-        sys.stderr.write(f"lesionflow: {type(error).__name__}{reason}: {error}\n")
-        return error.exit_code
+        return _tell(fault)
     except KeyboardInterrupt:
         sys.stderr.write("lesionflow: stopped. Give the same command again to go on.\n")
         return INTERRUPTED
+
+
+def _tell(error: LesionFlowError) -> int:
+    """Say what went wrong, and give its exit code."""
+    if os.environ.get("LESIONFLOW_DEBUG"):
+        raise error
+    reason = getattr(error, "reason", "") or getattr(error, "code", "")
+    sys.stderr.write(f"lesionflow: {type(error).__name__}{f' ({reason})' if reason else ''}: {error}\n")
+    return error.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:

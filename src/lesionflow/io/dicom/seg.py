@@ -23,6 +23,7 @@ from lesionflow.io.dicom.series import read_headers
 from lesionflow.io.files import replacing_file
 from lesionflow.io.labels import tell_dropped, unite
 from lesionflow.io.rules import ReadingRules
+from lesionflow.machine.faults import blame_machine
 
 FAMILY = codes.DCM.ArtificialIntelligence
 MAKER = "lesionflow"
@@ -49,6 +50,7 @@ def read_segments(data: Any, geometry: Geometry, frame_of_reference: str, rules:
     except DicomError:
         raise
     except READ_FAULTS as error:
+        blame_machine(error)
         raise DicomError(
             f"Expected a readable segmentation in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
             reason="unreadable_outline",

@@ -12,6 +12,7 @@ from lesionflow.errors import InputError
 from lesionflow.io.images import itk as itk_images
 from lesionflow.io.images import nifti, picture_masks, raster
 from lesionflow.io.images.label_values import as_labels
+from lesionflow.machine.study_budget import reading_mask
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 VOLUME_ENDINGS = (*NIFTI_ENDINGS, *itk_images.ENDINGS)
@@ -129,10 +130,12 @@ def read_mask(path: Path, labels: Sequence[int], *, name: str) -> Mask:
         InputError: `not_labels` when a voxel is no whole number 0..255, and all reasons of the readers.
     """
     if ending(path) in raster.ENDINGS:
-        return picture_masks.read_picture_mask(path, tuple(labels), name=name)
+        with reading_mask():
+            return picture_masks.read_picture_mask(path, tuple(labels), name=name)
     if ending(path) in NIFTI_ENDINGS:
         return nifti.read_mask(path, name=name)
-    layers, geometry = itk_images.read(path, name)
+    with reading_mask():
+        layers, geometry = itk_images.read(path, name)
     values = as_labels(layers[0]) if len(layers) == 1 else None
     if values is None:
         raise InputError(
@@ -157,7 +160,8 @@ def read_layers_on(path: Path, grid: Geometry, *, name: str) -> list[NDArray[np.
         GeometryMismatchError: When its voxels are not the image's.
         InputError: `not_labels`, and all reasons of the reader.
     """
-    layers, own = itk_images.read(path, name)
+    with reading_mask():
+        layers, own = itk_images.read(path, name)
     placed = []
     for layer in layers:
         values = as_labels(layer)

@@ -21,12 +21,14 @@ from lesionflow.data.dataset import BACKGROUND, CASE_COLUMNS, CHANNEL_COLUMNS, I
 from lesionflow.errors import ConfigError, DataQualityError, InputError
 from lesionflow.io.files import replacing_file, sha256_file, write_text
 from lesionflow.io.images import nifti
+from lesionflow.io.labels import IGNORED_VOXELS, tell_ignored
 from lesionflow.io.layouts.recognition import READERS
 from lesionflow.io.notes import Note, collected, note
 from lesionflow.io.rules import CASE, ReadingRules, SeriesRule
 from lesionflow.io.stores import cases
 from lesionflow.io.stores.case_index import Entry, harmed_files, read_case_index, write_case_index
 from lesionflow.io.stores.private import SOURCES, known_sources
+from lesionflow.machine.study_budget import study_budget
 from lesionflow.preprocessing import align_channels
 from lesionflow.steps.ingest.measurements import measure_case
 from lesionflow.steps.ingest.report import make_report
@@ -209,10 +211,11 @@ def _read(folder: Path, layout: str, rules: ReadingRules, dataset: Dataset, secr
         reason, message = task.source.fault
         about = "" if CASE in message else f"{task.case_id}: "
         raise InputError(about + message.replace(CASE, task.case_id), reason=reason)
-    with collected() as notes:
+    with collected() as notes, study_budget():
         for said in task.source.notes:
             note(said.code, said.message.replace(CASE, task.case_id))
         study = READERS[layout].read(task.source, rules, name=task.case_id)
+        tell_ignored(study.mask, task.case_id)
     channels = tuple(rules.channels)
     volume = align_channels(study.volumes, channels, rules.reference, case_id=task.case_id)
     attributes = _harmless(study.attributes, secret)
@@ -272,7 +275,8 @@ def _finish(folder: Path, dataset: Dataset, index: Mapping[str, Entry], general:
     if rows:
         # Rows that were kept come from JSON, sorted by key: the columns must not tell which these are.
         cases.write_table(folder, pd.DataFrame(rows, columns=_columns(dataset)))
-    cases.write_dataset(folder, dataset, len(rows))
+    some_ignored = any(code == IGNORED_VOXELS for entry in index.values() for code, _ in entry.notes)
+    cases.write_dataset(folder, dataset, len(rows), some_ignored=some_ignored)
     write_case_index(folder, index)
 
 

@@ -76,7 +76,7 @@ def cut_off(data):
 
 def huge(data):
     data.NumberOfFrames = 5
-    data.Rows, data.Columns = 12000, 12000
+    data.Rows, data.Columns = 30000, 30000
 
 
 @pytest.mark.parametrize(

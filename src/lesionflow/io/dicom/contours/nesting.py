@@ -54,7 +54,8 @@ def levels_of(outlines: Sequence[Outline], account: Account) -> list[int | None]
 def _around(n: int, outlines: Sequence[Outline], low: NDArray[np.float64], high: NDArray[np.float64]) -> set[int]:
     """Return the contours that one lies within."""
     near = (low <= low[n] + TOUCH_PIXELS).all(axis=1) & (high >= high[n] - TOUCH_PIXELS).all(axis=1)
-    return {m for m in map(int, np.flatnonzero(near)) if m != n and is_within(outlines[n].corners, outlines[m].corners)}
+    candidates = np.flatnonzero(near).tolist()
+    return {m for m in candidates if m != n and is_within(outlines[n].corners, outlines[m].corners)}
 
 
 def _count_crossing(

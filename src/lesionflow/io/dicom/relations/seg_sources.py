@@ -19,6 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet
+from lesionflow.machine.faults import blame_machine
 
 #: Longest values of the types of text that patient and study are told in (PS3.5 6.2); longer ones are seen in real studies.
 LONGEST = {"SH": 16, "CS": 16, "LO": 64, "ST": 1024, "LT": 10240, "UC": 10240, "UT": 10240}
@@ -88,6 +89,7 @@ def as_sources(images: Sequence[Any], step_mm: float, *, name: str) -> tuple[lis
     except DicomError:
         raise
     except READ_FAULTS as error:
+        blame_machine(error)
         message = f"Expected headers in {name} that a segmentation can refer to, found {type(error).__name__}: {error!s:.100}."
         raise DicomError(message, reason="unreferable_images") from error
     patient = str(sources[0].PatientName or "")
@@ -153,7 +155,8 @@ def _repeat(data: Any, source: Dataset) -> None:
             continue
         try:
             element = _legal(data[tag])
-        except READ_FAULTS:
+        except READ_FAULTS as error:
+            blame_machine(error)
             continue
         if element is not None and _can_be_written(element):
             source.add(element)
@@ -212,7 +215,8 @@ def _can_be_written(element: DataElement) -> bool:
     out.is_little_endian, out.is_implicit_VR = True, False
     try:
         write_dataset(out, probe)
-    except READ_FAULTS:
+    except READ_FAULTS as error:
+        blame_machine(error)
         return False
     return True
 
