@@ -174,6 +174,9 @@ def test_predict_and_the_service_read_it_right_or_name_what_is_wrong(fault, tmp_
     assert response.status_code == 200, response.text
     assert response.content == mask.read_bytes()
     assert sent.says in " ".join(report.warnings)
+    for other in sent.formats:
+        predict_study(model, segmenter, source, tmp_path / other, output_format=other)
+        assert post(client, source, other).status_code == 200
     image = nibabel.load(mask)
     if sent.shape is not None:
         assert image.shape[::-1] == sent.shape
@@ -188,7 +191,7 @@ def test_predict_and_the_service_read_it_right_or_name_what_is_wrong(fault, tmp_
             value_at(image, sent.value_at[0])
 
 
-def post(client: TestClient, source: Path | dict[str, Path]):
+def post(client: TestClient, source: Path | dict[str, Path], output_format: str = "nifti"):
     """Send a folder as a zip named `study`, files by channel as parts of their names."""
     if isinstance(source, dict):
         parts = {channel: (path.name, path.read_bytes()) for channel, path in source.items()}
@@ -200,4 +203,4 @@ def post(client: TestClient, source: Path | dict[str, Path]):
             for path in sorted(source.rglob("*")):
                 archive.write(path, path.relative_to(source))
         parts = {"study": ("study.zip", made.getvalue())}
-    return client.post("/v1/segment?format=nifti", files=parts)
+    return client.post(f"/v1/segment?format={output_format}", files=parts)

@@ -113,6 +113,7 @@ class Sent:
         maximum: The largest value read, of the first channel.
         value_at: A position in the patient (LPS, mm) and the first channel's value there.
         says: Words that a warning must hold.
+        formats: Output formats beside NIfTI that both must give too.
     """
 
     files: str | Mapping[str, str]
@@ -121,6 +122,7 @@ class Sent:
     maximum: float | None = None
     value_at: tuple[tuple[float, float, float], float] | None = None
     says: str = ""
+    formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
