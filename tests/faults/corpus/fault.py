@@ -40,6 +40,7 @@ class Right:
         n_patients: Their patients.
         rejected: Reasons of the refusals beside accepted cases, sorted.
         notes: Codes that must be among what is said.
+        ignored: Voxels that are not known, over all cases.
     """
 
     refused: tuple[str, ...] = ()
@@ -51,6 +52,7 @@ class Right:
     n_patients: int | None = None
     rejected: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    ignored: int = 0
 
 
 @dataclass(frozen=True)
