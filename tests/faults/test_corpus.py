@@ -16,6 +16,7 @@ import yaml
 from faults.corpus import FAULTS
 from faults.corpus.fault import Fault, Right
 from lesionflow.config import IngestConfig, Settings
+from lesionflow.data.volume import IGNORED
 from lesionflow.errors import DataQualityError, InputError
 from lesionflow.inference import Segmenter
 from lesionflow.io.inputs import read_input
@@ -100,7 +101,7 @@ def require_right(out: Path, right: Right, refused: set[str]) -> None:
     if right.rejected is not None:
         assert tuple(sorted(entry["reason"] for entry in rejected)) == right.rejected, rejected
     if right.voxels is not None:
-        assert voxels_by_label(out) == {name: n for name, n in right.voxels.items() if n}
+        assert voxels_by_label(out, right.ignored) == {name: n for name, n in right.voxels.items() if n}
     if right.maximum is not None:
         found = sorted(float(nibabel.load(path).get_fdata().max()) for path in out.glob("imagesTr/*_0000.nii.gz"))
         np.testing.assert_allclose(found, right.maximum, rtol=1e-3)
@@ -120,11 +121,12 @@ def value_at(image, lps_mm) -> float:
     return float(image.get_fdata()[tuple(np.rint(index).astype(int))])
 
 
-def voxels_by_label(out: Path) -> dict[str, int]:
+def voxels_by_label(out: Path, n_ignored: int) -> dict[str, int]:
     declared = json.loads((out / "dataset.json").read_text())["lesionflow"]["labels"]
     masks = [np.asarray(nibabel.load(path).dataobj).astype(int) for path in out.glob("labelsTr/*.nii.gz")]
     counts = {name: sum(int((mask == value).sum()) for mask in masks) for name, value in declared.items()}
-    assert sum(counts.values()) == sum(int((mask > 0).sum()) for mask in masks)
+    assert sum(counts.values()) + n_ignored == sum(int((mask > 0).sum()) for mask in masks)
+    assert n_ignored == sum(int((mask == IGNORED).sum()) for mask in masks)
     return {name: n for name, n in counts.items() if n}
 
 

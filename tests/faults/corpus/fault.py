@@ -88,6 +88,7 @@ class Right:
         rejected: Reasons of the refusals beside accepted cases, sorted.
         notes: Codes that must be among what is said.
         may_refuse: Whether a refusal by name is right too.
+        ignored: Voxels that are not known, over all cases.
     """
 
     refused: tuple[str, ...] = ()
@@ -100,6 +101,7 @@ class Right:
     rejected: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     may_refuse: bool = False
+    ignored: int = 0
 
 
 @dataclass(frozen=True)
