@@ -6,6 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+#: An outline round every second pixel of 512 x 512 crosses 260,000 times; so many take a second.
+MAX_CROSSINGS = 8_000_000
+
 Corners = NDArray[np.float64]
 #: Crossings of edges and rows that are worked on at once.
 CHUNK_CROSSINGS = 1 << 21
@@ -38,6 +41,9 @@ def fill_contour(corners: Corners, shape: tuple[int, int]) -> Filled:
 
     Returns:
         The pixels.
+
+    Raises:
+        ValueError: When it runs up and down so often that its crossings would fill the memory.
     """
     top, left = (int(v) for v in np.clip(np.ceil(corners.min(axis=0)), 0, shape))
     bottom, right = (int(v) for v in np.clip(np.floor(corners.max(axis=0)) + 1, (top, left), shape))
@@ -47,6 +53,9 @@ def fill_contour(corners: Corners, shape: tuple[int, int]) -> Filled:
     upper, lower = np.where(downward[:, None], (corners, ends), (ends, corners))
     first = np.clip(np.ceil(upper[:, 0]), top, bottom).astype(np.intp)
     n_rows = np.clip(np.ceil(lower[:, 0]), top, bottom).astype(np.intp) - first
+    if n_rows.sum() > MAX_CROSSINGS:
+        message = f"a contour that crosses the rows of its slice {n_rows.sum()} times, more than {MAX_CROSSINGS}"
+        raise ValueError(message)
     shaped = (bottom - top, right - left + 1)
     crossings = np.zeros(shaped[0] * shaped[1], dtype=np.intp)
     # Few contours need more than one part: edges by the thousand that each run over all rows.
