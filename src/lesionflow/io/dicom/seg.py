@@ -44,6 +44,8 @@ NEEDED = (
 )
 FAMILY = codes.DCM.ArtificialIntelligence
 MAKER = "lesionflow"
+#: Of the series, which lists of series show.
+DESCRIPTION = "Tumor segmentation (research use only)"
 
 
 def read_segments(data: Any, geometry: Geometry, frame_of_reference: str, rules: ReadingRules, *, name: str) -> Mask:
@@ -91,7 +93,15 @@ def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: Reading
 
 
 def write_seg(
-    path: Path, mask: Mask, reference_files: tuple[str, ...], targets: tuple[Target, ...], *, version: str, name: str
+    path: Path,
+    mask: Mask,
+    reference_files: tuple[str, ...],
+    targets: tuple[Target, ...],
+    *,
+    version: str,
+    name: str,
+    remark: str = "",
+    comments: tuple[str, ...] = (),
 ) -> None:
     """Write a mask as a binary DICOM SEG, read it back, and let it go only when every voxel lies where it should.
 
@@ -102,6 +112,8 @@ def write_seg(
         targets: One segment each, named by the target.
         version: Model version, for the algorithm identification.
         name: What to call the study in messages.
+        remark: A word of warning after the series' description, where viewers show it.
+        comments: All that is to be known of the mask, for the image's comments.
 
     Raises:
         DicomError: When the reference series can't be read.
@@ -111,11 +123,25 @@ def write_seg(
     series = read_headers(reference_files, name=name)
     require_same_grid(series.geometry, mask.geometry, f"Mask and series of {name}")
     with replacing_file(path) as partial:
-        _save(partial, mask, series.data, targets, version)
+        _save(partial, mask, series.data, targets, version, remark, comments)
         _require_equal(partial, mask, series.frame_of_reference, targets, name)
 
 
-def _save(path: Path, mask: Mask, sources: Sequence[Any], targets: tuple[Target, ...], version: str) -> None:
+def read_version(data: Any) -> str:
+    """Return the model version that `write_seg` wrote into a data set; empty in one of another maker."""
+    with quiet():
+        return str(data.get("SoftwareVersions") or "") if str(data.get("Manufacturer") or "") == MAKER else ""
+
+
+def _save(
+    path: Path,
+    mask: Mask,
+    sources: Sequence[Any],
+    targets: tuple[Target, ...],
+    version: str,
+    remark: str,
+    comments: tuple[str, ...],
+) -> None:
     patient_name = _make_legal(sources[0])
     frames = _frames(mask, sources, targets)
     digest = hashlib.sha256(frames.data)
@@ -135,10 +161,13 @@ def _save(path: Path, mask: Mask, sources: Sequence[Any], targets: tuple[Target,
         device_serial_number="0",
         content_label="TUMOR",
         content_description="Tumor segmentation by a trained model",
-        series_description="Tumor segmentation (research use only)",
+        series_description=f"{DESCRIPTION}{remark and f': {remark}'}"[: LONGEST["LO"]],
         omit_empty_frames=bool(frames.any()),
     )
     seg.PatientName = patient_name
+    if comments:
+        # PS3.3 C.7.6.1: of the General Image module, which segmentations have.
+        seg.ImageComments = "\r\n".join(comments)[: LONGEST["LT"]]
     seg.save_as(path, enforce_file_format=True)
 
 
