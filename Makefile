@@ -12,7 +12,7 @@ N_PACKAGES := $(shell grep -c "==" requirements.lock)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/lesionflow/__init__.py)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test test-all check presets made serve ui bench image docs release
+.PHONY: help setup demo test test-all check presets made serve ui bench mutants image docs release
 
 help:
 	@echo "make setup   the environment in .venv, from requirements.lock"
@@ -25,6 +25,7 @@ help:
 	@echo "make serve   the demonstration's champion over HTTP"
 	@echo "make ui      the demonstration's runs in the MLflow UI"
 	@echo "make bench   speed and memory beside the peers"
+	@echo "make mutants MODULE=metrics.surface   how many changes of a module its tests notice"
 	@echo "make image   the container image (needs Docker)"
 	@echo "make docs    the documentation as a site, in site/; broken links fail it"
 	@echo "make release wheel, sdist, bill of materials and hashes, in dist/"
@@ -79,6 +80,11 @@ serve: setup
 
 ui: setup
 	$(BIN)/lesionflow ui --workdir demo
+
+mutants: setup
+	@test -d build/mutmut || $(BIN)/pip install -q --no-deps --target build/mutmut mutmut==3.8.1 libcst==1.9.0 setproctitle==1.3.8 \
+		toml==0.10.2 textual==8.2.8 linkify-it-py==2.2.0 mdit-py-plugins==0.7.0
+	$(BIN)/python -m benchmarks.mutants $(MODULE) $(TESTS)
 
 bench: setup
 	$(BIN)/python -m benchmarks

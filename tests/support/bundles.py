@@ -89,13 +89,21 @@ def small_calibration() -> Calibration:
     )
 
 
-def constant_bundle(logit: float, run_id: str = "") -> Bundle:
-    """A bundle whose network answers every voxel with one logit: all tumor above 0, none below."""
+def constant_bundle(logit: float, run_id: str = "", channels: dict[str, str] | None = None) -> Bundle:
+    """A bundle whose network answers every voxel with one logit: all tumor above 0, none below; channels by name, else one CT."""
     bundle = small_bundle(0, run_id)
     plan = bundle.plan
+    if channels:
+        told = {"lower": -2000.0, "upper": 1e6, "mean": 0.0, "std": 100.0}
+        plan = plan.model_copy(
+            update={
+                "dataset": DATASET.model_copy(update={"channels": channels}),
+                "channels": tuple(ChannelPlan(name=name, kind=kind, **told) for name, kind in channels.items()),
+            }
+        )
     network = build_model(plan.architecture, in_channels=plan.in_channels, out_channels=1, dimensions=2)
     weights = {name: np.zeros_like(value.numpy()) for name, value in network.state_dict().items()}
     # The last bias of one output is the head's.
     head = [name for name, value in weights.items() if name.endswith("bias") and value.shape == (1,)][-1]
     weights[head] = np.full(1, logit, np.float32)
-    return Bundle(plan, weights, bundle.card)
+    return Bundle(plan, weights, bundle.card.model_copy(update={"plan_sha256": plan.digest()}))

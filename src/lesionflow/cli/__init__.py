@@ -4,7 +4,8 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lesionflow import __version__
@@ -22,9 +23,9 @@ from lesionflow.cli import (
 )
 from lesionflow.cli.faults import explain
 from lesionflow.cli.parser import Parser
-from lesionflow.config import Settings, load_params
+from lesionflow.config import IngestConfig, Settings, load_params, load_section
 from lesionflow.config.presets import find_params
-from lesionflow.errors import LesionFlowError
+from lesionflow.errors import DataQualityError, LesionFlowError
 from lesionflow.steps import STEPS, run_step
 
 #: Ctrl-C, as shells count it.
@@ -49,26 +50,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(parsed.run(parsed) or 0)
     except LesionFlowError as error:
-        if os.environ.get(DEBUG):
-            raise
         return _tell(error)
     except BrokenPipeError:
         # Who reads has seen enough, as `head` has; Python must not complain of it once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        known = explain(error)
-        if known is None or os.environ.get(DEBUG):
+    except (OSError, MemoryError) as error:
+        if (fault := explain(error)) is None:
             raise
-        return _tell(known)
+        return _tell(fault)
     except KeyboardInterrupt:
         sys.stderr.write("lesionflow: stopped. Give the same command again to go on.\n")
         return INTERRUPTED
 
 
 def _tell(error: LesionFlowError) -> int:
-    reason = f" ({error.reason})" if hasattr(error, "reason") else ""
-    sys.stderr.write(f"lesionflow: {type(error).__name__}{reason}: {error}\n")
+    """Say what went wrong, and give its exit code."""
+    if os.environ.get(DEBUG):
+        raise error
+    reason = getattr(error, "reason", "") or getattr(error, "code", "")
+    sys.stderr.write(f"lesionflow: {type(error).__name__}{f' ({reason})' if reason else ''}: {error}\n")
     return error.exit_code
 
 
@@ -94,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
         for key in (*step.inputs, *step.outputs):
             command.add_argument(f"--{key}", required=True, type=Path, metavar="PATH")
         command.set_defaults(run=_run_step, step=name)
+        if name == "ingest":
+            words = "write a page to look through: what was taken as what, what was refused and why"
+            command.add_argument("--report", type=Path, metavar="PAGE", help=words)
         if name == "plan":
             words = "say whether the plan of this model (an alias, a version or a bundle's folder) still fits the data"
             command.add_argument("--diff", metavar="MODEL", help=words)
@@ -104,16 +108,33 @@ def _run_step(parsed: argparse.Namespace) -> int:
     name: str = parsed.step
     step = STEPS[name]
     params = load_params(find_params(parsed.params))[name]
-    counts = run_step(
-        name,
-        params,
-        {key: getattr(parsed, key) for key in step.inputs},
-        {key: getattr(parsed, key) for key in step.outputs},
-    )
+    inputs, outputs = ({key: getattr(parsed, key) for key in keys} for keys in (step.inputs, step.outputs))
+    with _reported(parsed, params):
+        counts = run_step(name, params, inputs, outputs)
     sys.stdout.write(f"{name}: " + ", ".join(f"{key} {value:g}" for key, value in counts.items()) + "\n")
     if getattr(parsed, "diff", None):
         _diff_plan(parsed)
     return 0
+
+
+@contextmanager
+def _reported(parsed: argparse.Namespace, params: Mapping[str, object]) -> Iterator[None]:
+    """Write the page that was asked for, also where too many studies were refused: then it is needed most."""
+    try:
+        yield
+    except DataQualityError:
+        _write_page(parsed, params)
+        raise
+    _write_page(parsed, params)
+
+
+def _write_page(parsed: argparse.Namespace, params: Mapping[str, object]) -> None:
+    if getattr(parsed, "report", None):
+        from lesionflow.io.files import write_text
+        from lesionflow.steps.ingest.step import report
+
+        write_text(parsed.report, report(load_section(IngestConfig, params, "ingest"), parsed.cases, Settings()))
+        sys.stdout.write(f"What was read, to look through: {parsed.report}\n")
 
 
 def _diff_plan(parsed: argparse.Namespace) -> None:

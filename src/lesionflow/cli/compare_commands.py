@@ -60,6 +60,7 @@ def _print_target(console: Any, differences: list[Any], noise: dict[str, Any], c
     for d in differences:
         notes = [f"{d.n_patients} patients"] if 0 < d.n_patients < most else []
         notes += [f"undefined for one alone in {d.n_undefined_for_one} cases"] if d.n_undefined_for_one else []
+        notes += [d.penalty()] if d.penalty() else []
         if d.metric in noise:
             notes.append(f"a seed alone may move it by {_figure(noise[d.metric].limit)}")
         sentence = "; ".join([d.sentence(confidence), *notes])

@@ -30,6 +30,12 @@ def add_commands(commands: Any) -> None:
         action="store_true",
         help="copy DICOM as it is; without, names, numbers and dates of patients are taken out (PS3.15)",
     )
+    add.add_argument(
+        "--report",
+        type=Path,
+        metavar="PAGE",
+        help="read them too, and write a page to look through: what is taken as what, what is refused and why",
+    )
     add.set_defaults(run=_add)
     status = actions.add_parser("status", help="what is there, what is recorded, who read the test set")
     status.set_defaults(run=_status)
@@ -68,6 +74,11 @@ def _add(parsed: argparse.Namespace) -> int:
     words = [f"{len(names)} {what}" for what, names in zip(("new", "changed", "gone"), state[1:], strict=True) if names]
     _say(f"data/raw: {len(state.hashes)} files recorded ({', '.join(words) or 'nothing changed'})")
     track_studies(workspace, again=True)
+    if parsed.report:
+        from lesionflow.steps.ingest.step import preview
+
+        preview(_ingest_config(workspace), raw, workspace / PATHS["cases"], settings, page=parsed.report)
+        _say(f"What was read, to look through: {parsed.report}")
     _say("Next: `lesionflow data diff` says what that means, `lesionflow run` takes it in.")
     return 0
 

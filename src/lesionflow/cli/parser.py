@@ -14,7 +14,7 @@ LONGEST_SAID = 60
 class Parser(argparse.ArgumentParser):
     """A parser that offers the nearest command, choice or option; those below it are of the same kind."""
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[argparse.Namespace, list[str]]:
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, and refuse what is left over here, where the command's own options are known."""
         parsed, left = super().parse_known_args(args, namespace)
         if left and self._subparsers is None:

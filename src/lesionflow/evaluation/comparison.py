@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from lesionflow.errors import ArtifactError
+from lesionflow.evaluation.empty_masks import KEYS, comparable
 from lesionflow.evaluation.statistics import mean_interval
 from lesionflow.metrics import METRICS
 
-KEYS = ["case_id", "target"]
 #: Up to this many patients all sign patterns are gone through (16,384); beyond, patterns are drawn.
 MAX_EXACT_PATIENTS = 14
 N_PATTERNS = 20_000
@@ -34,7 +34,8 @@ class MetricDifference(NamedTuple):
 
     `gain` is how much better the second is, in the metric's unit: positive is better, whichever way the metric points;
     `low` and `high` its interval. `p` is two-sided; `p_corrected` is Holm's, for the number of metrics compared.
-    `n_undefined_for_one` cases have a figure for one model alone and are left out.
+    `n_undefined_for_one` cases have a figure for one model alone and are left out. `n_worst_first` and `n_worst_second` cases of each
+    have no finite value, as a tumor was missed or made up: there the worst stands for it (`evaluation.empty_masks`).
     """
 
     metric: str
@@ -48,6 +49,8 @@ class MetricDifference(NamedTuple):
     p_corrected: float
     n_patients: int
     n_undefined_for_one: int
+    n_worst_first: int = 0
+    n_worst_second: int = 0
 
     def verdict(self, confidence_level: float) -> str:
         """Return `better`, `worse`, or `not told apart` where chance explains the difference."""
@@ -67,6 +70,14 @@ class MetricDifference(NamedTuple):
         # "Worse by" counts the other way: the whole interval turns with it.
         low, high = (self.low, self.high) if self.gain > 0 else (-self.high, -self.low)
         return f"{verdict} by {abs(self.gain):.3g}{unit} [{low:.3g}, {high:.3g}], {p}"
+
+    def penalty(self) -> str:
+        """Say for how many cases the worst value stands; empty where every case has a finite one."""
+        if not self.n_worst_first and not self.n_worst_second:
+            return ""
+        return (
+            f"{self.n_worst_first} and {self.n_worst_second} cases missed or made up count as far as the image is wide"
+        )
 
 
 class SeedNoise(NamedTuple):
@@ -105,11 +116,9 @@ def compare_tables(
         ArtifactError: When the two were not scored on the same cases and targets, or one was not scored by a metric.
     """
     require_comparable(first, second, metrics)
-    pairs = first.merge(second, on=KEYS, suffixes=("_first", "_second"))
-    pairs = pairs.rename(columns={"patient_id_first": "patient_id"})
     found: list[MetricDifference] = []
-    for target in dict.fromkeys(pairs["target"]):
-        rows = pairs[pairs["target"] == target]
+    for target in dict.fromkeys(first["target"]):
+        rows = [table[table["target"] == target] for table in (first, second)]
         plain = [_compare(rows, target, name, n_bootstrap, confidence_level, seed) for name in metrics]
         corrected = holm([difference.p for difference in plain])
         found += [d._replace(p_corrected=p) for d, p in zip(plain, corrected, strict=True)]
@@ -138,14 +147,13 @@ def measure_seed_noise(
         raise ArtifactError(f"Expected two trainings or more to compare their seeds, found {len(trainings)}.")
     for other in trainings[1:]:
         require_comparable(trainings[0], other, metrics)
-    by_patient = [table.groupby(["target", "patient_id"])[list(metrics)].mean() for table in trainings]
-    means = [table.groupby("target").mean() for table in by_patient]
+    means = {name: _means_by_target(trainings, name) for name in metrics}
     # Two trainings differ with the root of two times the deviation of one; few of them know it badly, hence Student's t.
     quantile = float(student.ppf((1.0 + confidence_level) / 2.0, len(trainings) - 1)) * math.sqrt(2.0)
     found = []
     for target in dict.fromkeys(trainings[0]["target"]):
         for name in metrics:
-            values = np.array([float(mean.loc[target, name]) for mean in means])
+            values = means[name].loc[target].to_numpy(dtype=float)
             deviation = float(values.std(ddof=1))
             found.append(SeedNoise(name, str(target), len(trainings), deviation, quantile * deviation))
     return tuple(found)
@@ -211,18 +219,26 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
+def _means_by_target(trainings: Sequence[pd.DataFrame], metric: str) -> pd.DataFrame:
+    """Return the mean over patients of each target (row) and training (column)."""
+    patients = trainings[0].set_index(KEYS)["patient_id"]
+    values, _ = comparable(trainings, metric)
+    by_patient = values.groupby([values.index.get_level_values("target"), patients.reindex(values.index)]).mean()
+    return by_patient.groupby(level="target").mean()
+
+
 def _compare(
-    rows: pd.DataFrame, target: str, metric: str, n_bootstrap: int, confidence_level: float, seed: int
+    rows: Sequence[pd.DataFrame], target: str, metric: str, n_bootstrap: int, confidence_level: float, seed: int
 ) -> MetricDifference:
-    scores = rows[["patient_id", f"{metric}_first", f"{metric}_second"]].set_axis(
-        ["patient_id", "first", "second"], axis=1
-    )
-    defined = scores.dropna()
+    values, infinite = comparable(rows, metric)
+    scores = values.set_axis(["first", "second"], axis=1).assign(patient_id=rows[0]["patient_id"].to_numpy())
     n_odd = int((scores["first"].isna() != scores["second"].isna()).sum())
-    means = defined.groupby("patient_id", sort=True)[["first", "second"]].mean()
+    n_worst_first, n_worst_second = (int(n) for n in infinite.sum())
+    means = scores.dropna().groupby("patient_id", sort=True)[["first", "second"]].mean()
+    counts = {"n_undefined_for_one": n_odd, "n_worst_first": n_worst_first, "n_worst_second": n_worst_second}
     if not len(means):
         nothing = (math.nan,) * 7
-        return MetricDifference(metric, target, *nothing, n_patients=0, n_undefined_for_one=n_odd)
+        return MetricDifference(metric, target, *nothing, n_patients=0, **counts)
     gains = METRICS[metric].direction * (means["second"] - means["first"]).to_numpy(dtype=float)
     low, high = mean_interval(gains, n_bootstrap=n_bootstrap, confidence_level=confidence_level, seed=seed)
     return MetricDifference(
@@ -236,5 +252,5 @@ def _compare(
         p=sign_flip_p(gains, seed),
         p_corrected=math.nan,
         n_patients=len(gains),
-        n_undefined_for_one=n_odd,
+        **counts,
     )

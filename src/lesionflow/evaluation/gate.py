@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from lesionflow.evaluation.empty_masks import KEYS, NEITHER, comparable, outcomes
 from lesionflow.evaluation.statistics import mean_interval
 
-KEYS = ["case_id", "target"]
 #: Cases named in a sentence.
 MAX_NAMED_CASES = 5
 
@@ -56,8 +56,9 @@ def decide(
     The rules: both were scored on the same locked test set; no score is undefined for one alone; there are enough
     patients; the challenger's mean reaches the floor; and, where there is a champion, the lower bound of the bootstrap
     interval of the mean difference, paired by patient, lies above `min_gain`. Rows undefined for both, such as a
-    surface distance where there is no tumor and none was predicted, are left out. Means are over patients, so that
-    one with many follow-ups does not outweigh the others.
+    surface distance where there is no tumor and none was predicted, are left out. A missed tumor or a false alarm is not: where it has
+    no finite score it has the worst (`evaluation.empty_masks`). Means are over patients, so that one with many follow-ups does not
+    outweigh the others.
 
     Args:
         challenger: A row a case and target: `case_id`, `patient_id`, `target` and the metric's column.
@@ -76,7 +77,8 @@ def decide(
     reasons.append(_scores_defined(scores, champion is not None))
     defined = scores.dropna(subset=["challenger"] if champion is None else ["challenger", "champion"])
     by_patient = defined.groupby("patient_id", sort=True)[["challenger", "champion"]].mean()
-    reasons += [_enough_patients(by_patient, rules), _min_score(by_patient, rules)]
+    n_worst = int(defined["challenger_worst"].sum())
+    reasons += [_enough_patients(by_patient, rules), _min_score(by_patient, rules, n_worst)]
     if champion is None:
         reasons.append(Reason("better_than_champion", held=True, detail="There is no champion yet.", figures={}))
     else:
@@ -85,13 +87,18 @@ def decide(
 
 
 def _paired(challenger: pd.DataFrame, champion: pd.DataFrame | None, metric: str) -> pd.DataFrame:
-    """Return a row a case and target that the challenger has, with both scores; NaN where there is none."""
-    columns = [*KEYS, "patient_id", metric]
-    scores = challenger[columns].drop_duplicates(KEYS).rename(columns={metric: "challenger"})
-    if champion is None:
-        return scores.assign(champion=math.nan)
-    theirs = champion[[*KEYS, metric]].drop_duplicates(KEYS).rename(columns={metric: "champion"})
-    return scores.merge(theirs, on=KEYS, how="left")
+    """Return a row a case and target that the challenger has, with both scores; NaN where there is none.
+
+    A miss or false alarm without a finite score has the worst; `challenger_worst` says where.
+    """
+    models = [table.drop_duplicates(KEYS) for table in (challenger, champion) if table is not None]
+    values, infinite = comparable(models, metric)
+    scores = models[0][[*KEYS, "patient_id"]].assign(
+        challenger=values[0].to_numpy(),
+        challenger_worst=infinite[0].to_numpy(),
+        nothing_to_find=(outcomes(models[0]) == NEITHER).to_numpy(),
+    )
+    return scores.assign(champion=values[1].to_numpy() if champion is not None else math.nan)
 
 
 def _same_test_set(challenger: pd.DataFrame, champion: pd.DataFrame | None, *, same_test_set: bool) -> Reason:
@@ -114,7 +121,8 @@ def _same_test_set(challenger: pd.DataFrame, champion: pd.DataFrame | None, *, s
 
 def _scores_defined(scores: pd.DataFrame, has_champion: bool) -> Reason:  # noqa: FBT001
     missing = scores["challenger"].isna()
-    undefined = (missing != scores["champion"].isna()) if has_champion else missing
+    # Of one model alone, a figure may be undefined only where there was nothing to find and nothing was found.
+    undefined = missing != (scores["champion"].isna() if has_champion else missing & scores["nothing_to_find"])
     cases = sorted(scores.loc[undefined, "case_id"].astype(str))
     detail = "Every score is a number, or undefined for both."
     if cases:
@@ -128,10 +136,12 @@ def _enough_patients(by_patient: pd.DataFrame, rules: PromotionRules) -> Reason:
     return Reason("enough_patients", n_patients >= rules.min_test_patients, detail, {"n_patients": float(n_patients)})
 
 
-def _min_score(by_patient: pd.DataFrame, rules: PromotionRules) -> Reason:
+def _min_score(by_patient: pd.DataFrame, rules: PromotionRules, n_worst: int) -> Reason:
     score = float(by_patient["challenger"].mean()) if len(by_patient) else math.nan
     bound = "at least" if rules.direction > 0 else "at most"
     detail = f"Mean {rules.metric} of the challenger {score:.4f}; {bound} {rules.min_score:g} is needed."
+    if n_worst:
+        detail += f" {n_worst} cases missed or made up count as far as the image is wide."
     held = rules.direction * score >= rules.direction * rules.min_score
     return Reason("min_score", bool(held), detail, {"score": score, "min_score": rules.min_score})
 

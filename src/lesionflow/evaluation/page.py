@@ -67,7 +67,8 @@ def words(text: object, link: str = "") -> Cell:
 
 def figure_cell(value: float, unit: str = "") -> Cell:
     """Return a cell of a figure; an undefined one sorts last."""
-    return Cell(number(value, unit), "" if math.isnan(value) else repr(float(value)))
+    # JavaScript writes infinity out.
+    return Cell(number(value, unit), "" if math.isnan(value) else repr(float(value)).replace("inf", "Infinity"))
 
 
 def picture(shown: Picture, *, wide: bool = False, anchor: str = "") -> str:
@@ -81,6 +82,8 @@ def tile(metric: str, estimate: Estimate) -> str:
     """Return a headline: the metric, its mean, its interval, its patients."""
     unit = METRICS[metric].unit
     undefined = f", {_counted(estimate.n_undefined, 'case')} undefined" if estimate.n_undefined else ""
+    if estimate.n_missed or estimate.n_false_alarms:
+        undefined = f"<br><b>{html.escape(estimate.left_out())}</b>"
     shown = f" {unit}" if unit in {"mm", "ml"} and estimate.n else ""
     return (
         f"<div class='tile'><span>{html.escape(title_of(metric, unit=False))}</span><b>{number(estimate.mean, unit)}{shown}</b>"
@@ -99,6 +102,8 @@ def number(value: float, unit: str = "") -> str:
     """Return a figure as people read it: shares with three decimals, others with about three digits."""
     if math.isnan(value):
         return UNDEFINED
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     if value == int(value) and (unit == "count" or abs(value) >= 1000):
         return f"{value:,.0f}".replace("-", "−")
     decimals = 3 if not unit else (0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2)

@@ -10,12 +10,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lesionflow.evaluation.statistics import UNDEFINED, Estimate, bootstrap_weights, estimate_means, percentile_interval
+from lesionflow.evaluation.statistics import (
+    UNDEFINED,
+    Estimate,
+    bootstrap_weights,
+    estimate_means,
+    estimate_share,
+    percentile_interval,
+)
 from lesionflow.metrics.probabilities import reliability
 
 N_BINS = 15
 #: Voxels that the model finds less probable are not asked about: millions of them would outweigh a small tumor.
 LEAST_PROBABILITY = 0.02
+#: The bin of a tumor's voxels that are not asked about: what the model does not see at all must not make it look well calibrated.
+NOT_ASKED = -1
 #: What `score_case` keeps of a model's own words; NaN where its bundle has no figure to say it by.
 SAID = ("predicted_dice", "stated_coverage", "interval_low_ml", "interval_high_ml", "oddity")
 
@@ -34,7 +43,8 @@ class Reliability(NamedTuple):
 
     `bins`: mean probability, share that is tumor, voxels. `coverage`: share of cases whose volume lies in the interval, which
     was stated for `stated_coverage` of them. `dice_error`: mean |predicted - measured Dice|. `n_flagged` of `n_cases` were
-    called unlike the training data.
+    called unlike the training data. `unseen`: share of the tumor's voxels that were given less than `LEAST_PROBABILITY`, so that
+    the calibration error says nothing of them.
     """
 
     bins: tuple[tuple[float, float, int], ...]
@@ -44,6 +54,7 @@ class Reliability(NamedTuple):
     dice_error: Estimate
     n_flagged: int
     n_cases: int
+    unseen: Estimate = UNDEFINED
 
 
 def count_bins(probabilities: NDArray[np.float32], truth: NDArray[np.bool_]) -> tuple[BinCounts, ...]:
@@ -54,10 +65,12 @@ def count_bins(probabilities: NDArray[np.float32], truth: NDArray[np.bool_]) -> 
         truth: Same shape.
 
     Returns:
-        The bins that hold anything.
+        The bins that hold anything; in `NOT_ASKED` the tumor's voxels below `LEAST_PROBABILITY`, where there are any.
     """
     asked = probabilities >= LEAST_PROBABILITY
-    return tuple(
+    unseen = probabilities[truth & ~asked]
+    rest = (BinCounts(NOT_ASKED, unseen.size, float(unseen.sum(dtype=np.float64)), unseen.size),) if unseen.size else ()
+    return rest + tuple(
         BinCounts(
             min(int(group.probability * N_BINS), N_BINS - 1),
             group.n,
@@ -91,7 +104,11 @@ def measure_reliability(
     found = estimate_means(
         words, ("coverage", "dice_error"), n_bootstrap=n_bootstrap, confidence_level=confidence_level, seed=seed
     )
-    bins, ece = _calibration(counts, n_bootstrap, confidence_level, seed)
+    bins, ece = _calibration(counts[counts["bin"] != NOT_ASKED], n_bootstrap, confidence_level, seed)
+    tumor = counts.assign(unseen=counts["n_true"].where(counts["bin"] == NOT_ASKED, 0))
+    unseen = estimate_share(
+        tumor, "unseen", "n_true", n_bootstrap=n_bootstrap, confidence_level=confidence_level, seed=seed
+    )
     return Reliability(
         bins,
         ece,
@@ -100,6 +117,7 @@ def measure_reliability(
         found["dice_error"],
         int((cases["oddity"] > 1.0).sum()),
         len(cases),
+        unseen,
     )
 
 

@@ -24,7 +24,7 @@ from lesionflow.evaluation.page import (
     title_of,
     words,
 )
-from lesionflow.evaluation.reliability import Reliability
+from lesionflow.evaluation.reliability import LEAST_PROBABILITY, Reliability
 from lesionflow.evaluation.results import SUBGROUP_METRICS, TargetResult
 from lesionflow.evaluation.subgroups import MIN_PATIENTS, Subgroup
 from lesionflow.metrics import HEADLINE, METRICS
@@ -93,7 +93,8 @@ def render_report(content: ReportContent) -> str:
         *(_target(name, result, content) for name, result in content.results.items()),
         (
             "<h2 id='cases'>Cases</h2><p class='note'>Worst first; click a heading to sort. A linked case has its picture "
-            f"below. {UNDEFINED} means undefined: the rules are in the last table.</p>"
+            f"below. {UNDEFINED} means undefined; ∞ that a tumor was missed or made up, and no finite value exists: the rules are in "
+            "the last table.</p>"
         ),
         _case_table(content.cases, shown),
         (
@@ -133,6 +134,7 @@ def _target(name: str, result: TargetResult, content: ReportContent) -> str:
     parts = [
         f"<h2 id='target-{html.escape(name)}'>{html.escape(name[0].upper() + name[1:])}</h2>",
         f"<div class='tiles'>{''.join(tile(metric, result.estimates[metric]) for metric in HEADLINE)}</div>",
+        _misses(result),
         _against(result.differences, content),
         f"<details><summary>All {len(METRICS)} metrics</summary>{_all_metrics(result)}</details>",
         f"<div class='plots'>{''.join(picture(plot) for plot in content.plots[name])}</div>",
@@ -143,6 +145,17 @@ def _target(name: str, result: TargetResult, content: ReportContent) -> str:
         _subgroups(result.subgroups),
     ]
     return "\n".join(parts)
+
+
+def _misses(result: TargetResult) -> str:
+    if not result.n_missed_cases and not result.n_false_alarm_cases:
+        return ""
+    of_missed = f"In {result.n_missed_cases} of {result.n_cases_with_tumor} cases with a tumor nothing was found"
+    made_up = f"in {result.n_false_alarm_cases} of {result.n_cases_without_tumor} without one something was"
+    return (
+        f"<p class='note'><b>{of_missed}; {made_up}.</b> They have no finite distance: read a mean distance with the number of its "
+        "cases. Surface Dice and all other shares count them as 0.</p>"
+    )
 
 
 def _against(differences: Sequence[MetricDifference], content: ReportContent) -> str:
@@ -156,7 +169,7 @@ def _against(differences: Sequence[MetricDifference], content: ReportContent) ->
             words(title_of(d.metric)),
             figure_cell(d.first, _unit(d.metric)),
             figure_cell(d.second, _unit(d.metric)),
-            words(d.sentence(level)),
+            words("; ".join(filter(None, (d.sentence(level), d.penalty())))),
             Cell(str(d.n_patients)),
             Cell(str(d.n_undefined_for_one)),
         )
@@ -178,11 +191,11 @@ def _all_metrics(result: TargetResult) -> str:
             figure_cell(value.mean, _unit(name)),
             Cell(interval(value, _unit(name))),
             Cell(str(value.n)),
-            Cell(str(value.n_undefined)),
+            words(value.left_out()),
         )
         for name, value in result.estimates.items()
     ]
-    return table(("metric", "mean", "interval", "patients", "undefined cases"), rows)
+    return table(("metric", "mean", "interval", "patients", "cases left out of the mean"), rows)
 
 
 def _sizes(result: TargetResult) -> str:
@@ -214,6 +227,7 @@ def _reliability(found: Reliability) -> str:
     covered = f"a volume interval stated for {found.stated_coverage:.0%} of cases holds for"
     words_of = {
         "calibration error of voxels (ECE)": found.ece,
+        f"tumor voxels given less than {LEAST_PROBABILITY:.0%}, not in the error above": found.unseen,
         covered: found.coverage,
         "error of the predicted Dice": found.dice_error,
     }
@@ -241,7 +255,10 @@ def _subgroups(groups: Sequence[Subgroup]) -> str:
         for name in SUBGROUP_METRICS:
             value = group.estimates[name]
             shown = number(value.mean, _unit(name))
-            cells.append(Cell(f"{shown} [{interval(value, _unit(name))}]" if value.low == value.low else shown))
+            shown = f"{shown} [{interval(value, _unit(name))}]" if value.low == value.low else shown
+            # Undefined cases are counted by their metrics in the table above; what was missed changes what the mean is of.
+            left_out = value.n_missed or value.n_false_alarms
+            cells.append(Cell(f"{shown}, {value.left_out()}" if left_out else shown))
         rows.append(cells)
     heads = ("by", "group", "patients", "cases", *(title_of(name) for name in SUBGROUP_METRICS))
     return (

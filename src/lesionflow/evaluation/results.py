@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from lesionflow.evaluation.comparison import MetricDifference, compare_tables
+from lesionflow.evaluation.empty_masks import BOTH, FALSE_ALARM, MISSED, NEITHER, outcomes
 from lesionflow.evaluation.froc import Froc, froc_curve
 from lesionflow.evaluation.reliability import Reliability, measure_reliability
 from lesionflow.evaluation.scoring import Scores
@@ -56,6 +57,10 @@ class TargetResult:
         froc: None when no case has a lesion.
         reliability: Whether the model's own words held.
         differences: To the champion; empty without one.
+        n_cases_with_tumor: Cases whose reference holds the target.
+        n_missed_cases: Those of them in which nothing was found.
+        n_cases_without_tumor: Cases whose reference does not hold it.
+        n_false_alarm_cases: Those of them in which something was found.
     """
 
     estimates: Mapping[str, Estimate]
@@ -64,6 +69,10 @@ class TargetResult:
     froc: Froc | None
     reliability: Reliability
     differences: tuple[MetricDifference, ...]
+    n_cases_with_tumor: int = 0
+    n_missed_cases: int = 0
+    n_cases_without_tumor: int = 0
+    n_false_alarm_cases: int = 0
 
 
 def summarize(
@@ -97,6 +106,7 @@ def summarize(
             froc=froc_curve(_of(scores.detections, target), **sampling._asdict()),
             reliability=measure_reliability(_of(scores.bins, target), _of(scores.cases, target), **sampling._asdict()),
             differences=tuple(d for d in differences if d.target == target),
+            **_count_misses(_of(scores.cases, target)),
         )
         for target in targets
     }
@@ -104,6 +114,16 @@ def summarize(
 
 def _of(table: pd.DataFrame, target: str) -> pd.DataFrame:
     return table[table["target"] == target]
+
+
+def _count_misses(cases: pd.DataFrame) -> dict[str, int]:
+    kinds = outcomes(cases)
+    return {
+        "n_cases_with_tumor": int(kinds.isin((BOTH, MISSED)).sum()),
+        "n_missed_cases": int((kinds == MISSED).sum()),
+        "n_cases_without_tumor": int(kinds.isin((NEITHER, FALSE_ALARM)).sum()),
+        "n_false_alarm_cases": int((kinds == FALSE_ALARM).sum()),
+    }
 
 
 def _sizes(lesions: pd.DataFrame, sampling: Sampling) -> tuple[SizeClass, ...]:

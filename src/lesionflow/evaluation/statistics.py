@@ -11,18 +11,38 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lesionflow.evaluation.empty_masks import FALSE_ALARM, outcomes
+
 #: Draws at a time, so that memory stays small whatever the number of draws.
 DRAWS_AT_A_TIME = 1000
 
 
 class Estimate(NamedTuple):
-    """A mean over patients with its interval; `n` patients have a value, `n_undefined` cases have none."""
+    """A mean over patients with its interval; `n` patients have a value, `n_undefined` cases have none.
+
+    Of `n_cases`, `n_missed` and `n_false_alarms` have no finite value, as the tumor was missed or made up: the mean is over the others,
+    and says nothing without these numbers beside it.
+    """
 
     mean: float
     low: float
     high: float
     n: int
     n_undefined: int
+    n_cases: int = 0
+    n_missed: int = 0
+    n_false_alarms: int = 0
+
+    @property
+    def n_finite(self) -> int:
+        """How many cases are behind the mean."""
+        return self.n_cases - self.n_undefined - self.n_missed - self.n_false_alarms
+
+    def left_out(self) -> str:
+        """Say which cases the mean is not over, `over 8 of 12 cases; 4 missed`; empty where every case has a value."""
+        why = {"missed": self.n_missed, "false alarms": self.n_false_alarms, "undefined": self.n_undefined}
+        named = ", ".join(f"{n} {word[:-1] if n == 1 and word.endswith('s') else word}" for word, n in why.items() if n)
+        return f"over {self.n_finite} of {self.n_cases} cases; {named}" if named else ""
 
 
 UNDEFINED = Estimate(float("nan"), float("nan"), float("nan"), 0, 0)
@@ -41,15 +61,25 @@ def estimate_means(
         seed: Of the draws; all metrics share them.
 
     Returns:
-        An estimate a metric; NaN where no case has a value. With one patient the interval is the value itself.
+        An estimate a metric; NaN where no case has a finite value. With one patient the interval is the value itself.
     """
-    values = table.groupby("patient_id", sort=True)[list(metrics)].mean().to_numpy(dtype=float)
+    infinite, kinds = np.isinf(table[list(metrics)].astype(float)), outcomes(table)
+    finite = table[list(metrics)].astype(float).mask(infinite)
+    values = finite.groupby(table["patient_id"], sort=True).mean().to_numpy(dtype=float)
     n_undefined = table[list(metrics)].isna().sum()
+    n_false_alarms = infinite[kinds == FALSE_ALARM].sum()
     defined = ~np.isnan(values)
     # A mean over those patients that have a value is a share too: the sum of values by the number of values.
     shares = _estimate_ratios(np.nan_to_num(values), defined.astype(float), n_bootstrap, confidence_level, seed)
     return {
-        name: Estimate(*share, n=int(defined[:, column].sum()), n_undefined=int(n_undefined[name]))
+        name: Estimate(
+            *share,
+            n=int(defined[:, column].sum()),
+            n_undefined=int(n_undefined[name]),
+            n_cases=len(table),
+            n_missed=int(infinite[name].sum() - n_false_alarms[name]),
+            n_false_alarms=int(n_false_alarms[name]),
+        )
         for column, (name, share) in enumerate(zip(metrics, shares, strict=True))
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from lesionflow.data.dataset import Target
+from lesionflow.evaluation.empty_masks import FALSE_ALARM, MISSED, value_of
 from lesionflow.evaluation.froc import READ_OFF_AT, Froc
 from lesionflow.evaluation.page import interval, number, title_of
 from lesionflow.evaluation.reliability import Reliability
@@ -16,6 +17,10 @@ from lesionflow.metrics import HEADLINE, METRICS
 
 #: nnU-Net's names of our figures.
 NNUNET_NAMES = {"dice": "Dice", "iou": "IoU", "tp": "TP", "fp": "FP", "fn": "FN", "tn": "TN"}
+#: How often a target was missed or made up, as `TargetResult` has it.
+MISSES = ("n_cases_with_tumor", "n_missed_cases", "n_cases_without_tumor", "n_false_alarm_cases")
+#: Headline metrics that have no finite value where a tumor was missed or made up, so that their mean is of the other cases.
+PARTIAL = tuple(name for name in HEADLINE if not all(math.isfinite(value_of(name, k)) for k in (MISSED, FALSE_ALARM)))
 #: Those that nnU-Net leaves out where both masks are empty.
 NNUNET_SHARES = ("Dice", "IoU")
 
@@ -28,6 +33,7 @@ def metrics_json(results: Mapping[str, TargetResult]) -> dict[str, Any]:
     targets = {
         target: {
             **{name: _plain(estimate) for name, estimate in result.estimates.items()},
+            **{name: getattr(result, name) for name in MISSES},
             "by_size": {size.name: _size(size) for size in result.sizes},
             "froc": _froc(result.froc),
             "reliability": _reliability(result.reliability),
@@ -44,9 +50,15 @@ def metrics_json(results: Mapping[str, TargetResult]) -> dict[str, Any]:
 
 
 def headline_json(results: Mapping[str, TargetResult]) -> dict[str, dict[str, float | None]]:
-    """Return the means of the headline metrics by target: few enough for a table of `dvc metrics diff`."""
+    """Return the means of the headline metrics by target: few enough for a table of `dvc metrics diff`.
+
+    Beside a mean that is not over all cases stands how many are behind it.
+    """
     return {
-        target: {name: _null(result.estimates[name].mean) for name in HEADLINE} for target, result in results.items()
+        target: {name: _null(result.estimates[name].mean) for name in HEADLINE}
+        | {f"{name}_n_cases": result.estimates[name].n_finite for name in PARTIAL}
+        | {name: getattr(result, name) for name in ("n_missed_cases", "n_false_alarm_cases")}
+        for target, result in results.items()
     }
 
 
@@ -55,12 +67,15 @@ def headline_markdown(results: Mapping[str, TargetResult], against_champion: str
     parts = []
     for target, result in results.items():
         rows = [
-            f"| {title_of(name)} | {number(e.mean, METRICS[name].unit)} | {interval(e, METRICS[name].unit)} | {e.n} |"
+            f"| {title_of(name)} | {number(e.mean, METRICS[name].unit)} | {interval(e, METRICS[name].unit)} | {e.n} | "
+            f"{e.left_out()} |"
             for name, e in result.estimates.items()
             if name in HEADLINE
         ]
-        head = f"| {target}, on test patients | mean | {confidence_level:.0%} interval | patients |"
-        parts.append("\n".join([head, "|---|---:|---:|---:|", *rows]))
+        head = (
+            f"| {target}, on test patients | mean | {confidence_level:.0%} interval | patients | left out of the mean |"
+        )
+        parts.append("\n".join([head, "|---|---:|---:|---:|---|", *rows]))
     return "\n\n".join([*parts, f"**Against the champion:** {against_champion}"])
 
 
@@ -127,5 +142,5 @@ def _reliability(found: Reliability) -> dict[str, Any]:
 
 
 def _null(value: Any) -> Any:
-    """JSON has no NaN."""
-    return None if isinstance(value, float) and math.isnan(value) else value
+    """JSON has no NaN and no infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

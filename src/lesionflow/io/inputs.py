@@ -2,10 +2,9 @@
 
 import hashlib
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +16,9 @@ from lesionflow.io.dicom.reading import is_dicom, may_be_dicom
 from lesionflow.io.dicom.studies import read_study
 from lesionflow.io.files import find_files, sha256_file
 from lesionflow.io.images import files as image_files
+from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.layouts.image_folders import read_wanted_channels
+from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
 
 #: The DICOM modality of each kind of channel.
@@ -33,7 +34,7 @@ class StudyInput:
         volumes: One volume of one channel by channel name, each on its own grid.
         reference_files: DICOM files of the first channel's series, in slice order; empty for other formats.
         sha256: Hash over the content of all files.
-        warnings: What the client should know.
+        warnings: What readers said of it: see `notes`.
     """
 
     case_id: str
@@ -61,9 +62,7 @@ def unpacked(source: Path | Mapping[str, Path]) -> Iterator[Path | Mapping[str, 
         return
     with TemporaryDirectory(prefix="lesionflow-") as scratch:
         folder = Path(scratch)
-        allowed = archives.MAX_UNPACKED_BYTES + archives.MAX_GROWTH * source.stat().st_size
-        free = shutil.disk_usage(folder).free
-        archives.unpack(source, folder, max_bytes=min(allowed, free), max_files=archives.MAX_FILES)
+        archives.unpack(source, folder, max_bytes=archives.allowed_bytes(source), max_files=archives.MAX_FILES)
         yield folder
 
 
@@ -81,6 +80,12 @@ def read_input(source: Path | Mapping[str, Path], dataset: Dataset) -> StudyInpu
     Raises:
         InputError: `missing_file`, `missing_channel`, `unknown_channel`, `empty_folder`, `unknown_layout`, and all reasons of the readers.
     """
+    with collected() as notes:
+        study = _read(source, dataset)
+    return replace(study, warnings=tuple(note.message for note in notes))
+
+
+def _read(source: Path | Mapping[str, Path], dataset: Dataset) -> StudyInput:
     if isinstance(source, Path):
         if source.is_dir():
             return _read_folder(source, dataset)
@@ -119,6 +124,7 @@ def _read_by_channel(files: Mapping[str, Path], dataset: Dataset) -> StudyInput:
     for channel, kind in dataset.channels.items():
         image_files.require_unit(files[channel], MODALITIES[kind], name=name)
         volumes[channel] = image_files.read_volume(files[channel], name=name)
+        check_values(volumes[channel], MODALITIES[kind], name=name)
     return StudyInput(name, volumes, (), digest)
 
 

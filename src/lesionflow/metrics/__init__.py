@@ -50,8 +50,12 @@ HEADLINE = (
     "panoptic_quality",
 )
 
-#: What `score_pair` gives beside the metrics: the counts from which a confusion matrix is summed, and volumes.
-COUNTS = ("tp", "fp", "fn", "tn", "n_reference_lesions", "n_predicted_lesions", "reference_ml", "predicted_ml")
+#: What `score_pair` gives beside the metrics: the counts from which a confusion matrix is summed, volumes, and the image's
+#: diagonal, which stands for the distance to a mask that is empty where models are compared.
+COUNTS = (
+    "tp", "fp", "fn", "tn", "n_reference_lesions", "n_predicted_lesions", "reference_ml", "predicted_ml",
+    "image_diagonal_mm",
+)  # fmt: skip
 
 #: The order of figures in `cases.csv`, so that files of all versions have the same columns first; what is not named follows.
 COLUMNS = (
@@ -61,7 +65,7 @@ COLUMNS = (
     "lesion_f1", "lesion_dice", "n_false_positive_lesions", "panoptic_quality", "n_reference_lesions",
     "n_predicted_lesions", "lesion_recall_small", "lesion_precision_small", "lesion_recall_medium",
     "lesion_precision_medium", "lesion_recall_large", "lesion_precision_large", "brats_lesion_dice",
-    "brats_lesion_hd95_mm",
+    "brats_lesion_hd95_mm", "image_diagonal_mm",
 )  # fmt: skip
 
 
@@ -69,7 +73,7 @@ def score_pair(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], spaci
     """Score one predicted mask against its reference; see `score_masks`.
 
     Returns:
-        Every metric of `METRICS` and every count of `COUNTS`; NaN where the metric is undefined.
+        Every metric of `METRICS` and every count of `COUNTS`; NaN and infinity as `Metric` says.
 
     Raises:
         ValueError: When the shapes differ.
@@ -77,16 +81,23 @@ def score_pair(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], spaci
     return score_masks(reference, predicted, spacing_mm).figures
 
 
-def score_masks(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], spacing_mm: SpacingMm) -> MaskScores:
+def score_masks(
+    reference: NDArray[np.bool_],
+    predicted: NDArray[np.bool_],
+    spacing_mm: SpacingMm,
+    *,
+    ignored: NDArray[np.bool_] | None = None,
+) -> MaskScores:
     """Score one predicted mask against its reference, as a whole and by lesion.
 
     Args:
         reference: Bool (slice, row, column).
         predicted: Bool, same shape, same grid.
         spacing_mm: (slice, row, column) spacing.
+        ignored: Bool, same shape: voxels that count for nothing, as if they were in neither mask and not in the image.
 
     Returns:
-        The figures, NaN where undefined, and the lesions of both masks, the reference's first.
+        The figures, as `score_pair` gives them, and the lesions of both masks, the reference's first.
 
     Raises:
         ValueError: When the shapes differ.
@@ -96,7 +107,7 @@ def score_masks(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], spac
         >>> scores.figures["dice"], scores.figures["reference_ml"], len(scores.lesions)
         (1.0, 4.0, 2)
     """
-    pair = MaskPair(reference, predicted, spacing_mm)
+    pair = MaskPair(reference, predicted, spacing_mm, ignored=ignored)
     figures = {name: metric.of(pair) for name, metric in METRICS.items()} | _counts(pair)
     found = pair.once(lesions)
     ordered = {name: figures.pop(name) for name in COLUMNS}
@@ -110,4 +121,5 @@ def _counts(pair: MaskPair) -> dict[str, float]:
         **pair.once(volumes)._asdict(),
         "n_reference_lesions": float(len(found.reference)),
         "n_predicted_lesions": float(len(found.predicted)),
+        "image_diagonal_mm": pair.image_diagonal_mm,
     }

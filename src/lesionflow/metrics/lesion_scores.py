@@ -1,4 +1,8 @@
-"""Metrics by lesion: how many are found, missed and made up, and how well each is outlined."""
+"""Metrics by lesion: how many are found, missed and made up, and how well each is outlined.
+
+A share of no lesions is 0 where the other mask has one that touches nothing: a model that misses a tumor, or makes one up, must
+not drop out of the mean for it. It is undefined where neither mask has anything to judge.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,7 +18,7 @@ SAME_LESION_IOU = 0.5
 
 
 def lesion_recall(found: LesionMatch, size: str | None = None) -> float:
-    """Share of the reference's lesions that a predicted voxel touches, 0..1; NaN without any.
+    """Share of the reference's lesions that a predicted voxel touches, 0..1; without any, 0 when one was made up, else NaN.
 
     Examples:
         >>> from lesionflow.metrics.pair import MaskPair
@@ -25,11 +29,11 @@ def lesion_recall(found: LesionMatch, size: str | None = None) -> float:
         found: The lesions.
         size: Only those of a class of `SIZE_CLASSES_ML`.
     """
-    return _matched_share(found.reference, size)
+    return _matched_share(found.reference, found.predicted, size)
 
 
 def lesion_precision(found: LesionMatch, size: str | None = None) -> float:
-    """Share of the predicted lesions that touch the reference, 0..1; NaN without any.
+    """Share of the predicted lesions that touch the reference, 0..1; without any, 0 when one was missed, else NaN.
 
     Examples:
         >>> from lesionflow.metrics.pair import MaskPair
@@ -40,7 +44,7 @@ def lesion_precision(found: LesionMatch, size: str | None = None) -> float:
         found: The lesions.
         size: Only those of a class of `SIZE_CLASSES_ML`.
     """
-    return _matched_share(found.predicted, size)
+    return _matched_share(found.predicted, found.reference, size)
 
 
 def lesion_f1(found: LesionMatch) -> float:
@@ -54,20 +58,20 @@ def lesion_f1(found: LesionMatch) -> float:
     if not found.reference and not found.predicted:
         return math.nan
     recall, precision = lesion_recall(found), lesion_precision(found)
-    if math.isnan(recall) or math.isnan(precision) or recall + precision == 0:
-        return 0.0
-    return 2.0 * recall * precision / (recall + precision)
+    return 2.0 * recall * precision / (recall + precision) if recall + precision else 0.0
 
 
 def lesion_dice(found: LesionMatch) -> float:
-    """Mean over the reference's lesions of the Dice with all predicted ones that touch it, 0..1; NaN without any.
+    """Mean over the reference's lesions of the Dice with all predicted ones that touch it, 0..1; without any, 0 when one was made up, else NaN.
 
     Examples:
         >>> from lesionflow.metrics.pair import MaskPair
         >>> lesion_dice(lesions(MaskPair([[[1, 1, 1, 0, 1]]], [[[1, 0, 0, 0, 0]]], (1.0, 1.0, 1.0))))  # (2 / 4 + 0) / 2
         0.25
     """
-    return float(np.mean([lesion.dice for lesion in found.reference])) if found.reference else math.nan
+    if not found.reference:
+        return 0.0 if found.predicted else math.nan
+    return float(np.mean([lesion.dice for lesion in found.reference]))
 
 
 def n_false_positive_lesions(found: LesionMatch) -> float:
@@ -101,9 +105,13 @@ def panoptic_quality(found: LesionMatch) -> float:
     return float(iou[iou > SAME_LESION_IOU].sum() / (n_all / 2))
 
 
-def _matched_share(found: Sequence[Lesion], size: str | None) -> float:
-    chosen = [lesion for lesion in found if size is None or size_class(lesion.volume_ml) == size]
-    return sum(lesion.matched for lesion in chosen) / len(chosen) if chosen else math.nan
+def _matched_share(found: Sequence[Lesion], others: Sequence[Lesion], size: str | None) -> float:
+    chosen, opposite = (
+        [lesion for lesion in side if size is None or size_class(lesion.volume_ml) == size] for side in (found, others)
+    )
+    if not chosen:
+        return math.nan if all(lesion.matched for lesion in opposite) else 0.0
+    return sum(lesion.matched for lesion in chosen) / len(chosen)
 
 
 def _shares(name: str, empty: str, share: Callable[..., float]) -> tuple[Metric, ...]:
@@ -112,10 +120,10 @@ def _shares(name: str, empty: str, share: Callable[..., float]) -> tuple[Metric,
     return tuple(Metric(key, "", +1, empty, lesions, figure, 0.0, 1.0) for key, figure in sizes.items())
 
 
-_NONE_IN_REFERENCE = "no lesion (of that size) in the reference: undefined (NaN)"
-_NONE_PREDICTED = "no lesion (of that size) predicted: undefined (NaN)"
+_NONE_IN_REFERENCE = "no lesion (of that size) in the reference: 0 when one was made up, else undefined (NaN)"
+_NONE_PREDICTED = "no lesion (of that size) predicted: 0 when one was missed, else undefined (NaN)"
 _F1_EMPTY = "no lesion in either: undefined (NaN); in one: 0"
-_DICE_EMPTY = f"a missed lesion: 0; {_NONE_IN_REFERENCE}"
+_DICE_EMPTY = "both empty: undefined (NaN); one empty: 0; a missed lesion: 0"
 _QUALITY_EMPTY = "both empty: 1; one empty: 0"
 METRICS = (
     *_shares("lesion_recall", _NONE_IN_REFERENCE, lesion_recall),

@@ -3,6 +3,9 @@
 A surface is made of elements, one at each corner where eight voxels meet of which some are inside and some are not. An
 element has the area of marching cubes' triangles there, so that thick slices weigh what they measure, not what they count.
 
+Of two empty masks nothing can be measured (NaN). Where one alone is empty, each element of the other is infinitely far from
+it: distances are infinite and nothing lies within a tolerance, as in `surface-distance`.
+
 References:
     Nikolov et al. 2021, DOI 10.2196/26151, whose `surface-distance` these elements are; Lorensen and Cline 1987,
     DOI 10.1145/37402.37422.
@@ -41,6 +44,9 @@ class SurfaceDistances:
         >>> found = SurfaceDistances(np.array([0.0, 4.0]), np.array([0.0, 1.0]), np.array([9.0, 1.0]), np.array([5.0, 5.0]))
         >>> found.hausdorff_mm(), found.hausdorff_mm(90.0)  # 9 of the 10 mm2 of the reference lie on the prediction
         (4.0, 1.0)
+        >>> missed = SurfaceDistances(np.array([np.inf]), np.empty(0), np.array([9.0]), np.empty(0))
+        >>> missed.hausdorff_mm(), missed.surface_dice(tolerance_mm=5.0)
+        (inf, 0.0)
         >>> found.assd_mm()  # (9 * 0 + 1 * 4 + 5 * 0 + 5 * 1) / 20
         0.45
         >>> found.surface_dice(tolerance_mm=0.5)  # (9 + 5) / 20
@@ -54,11 +60,11 @@ class SurfaceDistances:
 
     @property
     def defined(self) -> bool:
-        """False when a mask is empty: no distance exists then."""
-        return bool(self.to_predicted_mm.size and self.to_reference_mm.size)
+        """False when both masks are empty: there is nothing to measure then."""
+        return bool(self.to_predicted_mm.size or self.to_reference_mm.size)
 
     def hausdorff_mm(self, percent: float = 100.0) -> float:
-        """Hausdorff distance, the larger of both directions, in mm; NaN when a mask is empty. DOI 10.1109/34.232073.
+        """Hausdorff distance, the larger of both directions, in mm; infinite when one mask is empty. DOI 10.1109/34.232073.
 
         Args:
             percent: The distance that so much of a surface's area stays within; 100 is the classic distance.
@@ -71,14 +77,14 @@ class SurfaceDistances:
         )
 
     def assd_mm(self) -> float:
-        """Average symmetric surface distance in mm; NaN when a mask is empty. DOI 10.1109/TMI.2009.2013851."""
+        """Average symmetric surface distance in mm; infinite when one mask is empty. DOI 10.1109/TMI.2009.2013851."""
         if not self.defined:
             return float("nan")
         total = self.to_predicted_mm @ self.reference_mm2 + self.to_reference_mm @ self.predicted_mm2
         return float(total / self._area_mm2)
 
     def surface_dice(self, tolerance_mm: float) -> float:
-        """Share of both surfaces within a tolerance of the other, 0..1; NaN when a mask is empty. DOI 10.2196/26151."""
+        """Share of both surfaces within a tolerance of the other, 0..1; 0 when one mask is empty. DOI 10.2196/26151."""
         if not self.defined:
             return float("nan")
         reach = tolerance_mm + ROUNDING_MM
@@ -102,14 +108,10 @@ def measure_surfaces(
         is_flat: A single slice stands for a 2D image, which has outlines and no top or bottom.
 
     Returns:
-        The distances; all arrays are empty when either mask is.
+        The distances; infinite to a mask that is empty.
     """
     (ours, our_mm2), (theirs, their_mm2) = (_elements(mask, spacing_mm, is_flat) for mask in (reference, predicted))
-    if not len(ours) or not len(theirs):
-        return SurfaceDistances(*(np.empty(0) for _ in range(4)))
-    to_predicted, _ = cKDTree(theirs).query(ours)
-    to_reference, _ = cKDTree(ours).query(theirs)
-    return SurfaceDistances(np.asarray(to_predicted), np.asarray(to_reference), our_mm2, their_mm2)
+    return SurfaceDistances(_distances_mm(ours, theirs), _distances_mm(theirs, ours), our_mm2, their_mm2)
 
 
 def surfaces(pair: MaskPair) -> SurfaceDistances:
@@ -122,10 +124,18 @@ def surfaces(pair: MaskPair) -> SurfaceDistances:
     return measure_surfaces(pair.reference, pair.predicted, pair.spacing_mm, is_flat=pair.is_flat)
 
 
+def _distances_mm(elements: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far each element (n, 3) lies from the nearest of the others (m, 3), in mm."""
+    if not len(elements) or not len(others):
+        return np.full(len(elements), math.inf)
+    distances, _ = cKDTree(others).query(elements)
+    return np.asarray(distances, dtype=np.float64)
+
+
 def _within(distances_mm: NDArray[np.float64], areas_mm2: NDArray[np.float64], percent: float) -> float:
-    """Return the least distance that a share of the area stays within."""
-    if percent >= 100.0:
-        return float(distances_mm.max())
+    """Return the least distance that a share of the area stays within; 0 of no area."""
+    if percent >= 100.0 or not len(distances_mm):
+        return float(distances_mm.max(initial=0.0))
     order = np.argsort(distances_mm)
     reached = np.cumsum(areas_mm2[order])
     place = int(np.searchsorted(reached, percent / 100.0 * reached[-1]))
@@ -170,15 +180,16 @@ def _areas_mm2(spacing_mm: SpacingMm) -> NDArray[np.float64]:
     return areas
 
 
-_EMPTY = "either empty: undefined (NaN), counted and never averaged"
+_FAR = "both empty: undefined (NaN); one empty: infinite, counted beside the mean"
+_APART = "both empty: undefined (NaN); one empty: 0"
 _hd95_mm = partial(SurfaceDistances.hausdorff_mm, percent=95)
 METRICS = (
-    Metric("hd_mm", "mm", -1, _EMPTY, surfaces, SurfaceDistances.hausdorff_mm, 0.0, math.inf),
-    Metric("hd95_mm", "mm", -1, _EMPTY, surfaces, _hd95_mm, 0.0, math.inf),
-    Metric("assd_mm", "mm", -1, _EMPTY, surfaces, SurfaceDistances.assd_mm, 0.0, math.inf),
+    Metric("hd_mm", "mm", -1, _FAR, surfaces, SurfaceDistances.hausdorff_mm, 0.0, math.inf),
+    Metric("hd95_mm", "mm", -1, _FAR, surfaces, _hd95_mm, 0.0, math.inf),
+    Metric("assd_mm", "mm", -1, _FAR, surfaces, SurfaceDistances.assd_mm, 0.0, math.inf),
     *(
         Metric(
-            f"surface_dice_{mm}mm", "", +1, _EMPTY, surfaces,
+            f"surface_dice_{mm}mm", "", +1, _APART, surfaces,
             partial(SurfaceDistances.surface_dice, tolerance_mm=mm), 0.0, 1.0,
         )
         for mm in SURFACE_TOLERANCES_MM

@@ -46,17 +46,21 @@ def absolute_volume_error_ml(found: Volumes) -> float:
 
 
 def relative_volume_error(found: Volumes) -> float:
-    """Volume error by the reference's volume: -1 when nothing was found; NaN when there is nothing to find.
+    """Volume error by the reference's volume: -1 when nothing was found; infinite when there is nothing to find.
 
     Examples:
         >>> relative_volume_error(Volumes(reference_ml=8.0, predicted_ml=4.0))
         -0.5
+        >>> relative_volume_error(Volumes(reference_ml=0.0, predicted_ml=4.0))
+        inf
     """
-    return volume_error_ml(found) / found.reference_ml if found.reference_ml else math.nan
+    if not found.reference_ml:
+        return math.inf if found.predicted_ml else math.nan
+    return volume_error_ml(found) / found.reference_ml
 
 
 _NO_RULE = "predicted minus reference; an empty mask has 0 ml"
-_UNDEFINED = "empty reference: undefined (NaN)"
+_UNDEFINED = "both empty: undefined (NaN); empty reference: infinite, counted beside the mean"
 METRICS = (
     Metric("volume_error_ml", "ml", 0, _NO_RULE, volumes, volume_error_ml, -math.inf, math.inf),
     Metric(

@@ -311,3 +311,24 @@ def test_what_is_no_dicom_is_copied_as_it_is(tmp_path, work):
 
 def run_ingest(work, raw, cases):
     return run_step("ingest", load_params(work / "params.yaml")["ingest"], {"raw": raw}, {"cases": cases})
+
+
+def test_what_is_added_can_be_looked_through_before_anything_is_run(tmp_path, work):
+    page, given = tmp_path / "page.html", write_patients(tmp_path / "given", (1, 2))
+    (given / "P^2" / "CT" / "10.dcm").unlink()
+    assert data(work, "add", given, "--report", page) == 0
+    text = page.read_text()
+    assert "<span>Cases</span><b>1</b>" in text
+    assert "<td class='words'>missing_slice</td><td>1</td>" in text
+    assert not (work / "data" / "cases").exists()
+
+
+def test_the_page_of_ingest_is_there_also_where_too_many_are_refused(tmp_path, work, capsys):
+    page, given = tmp_path / "page.html", write_patients(tmp_path / "given", (1, 2))
+    (given / "P^2" / "CT" / "10.dcm").unlink()
+    named = ["--params", work / "params.yaml", "--raw", given, "--cases", tmp_path / "cases", "--report", page]
+    assert main(["ingest", *map(str, named)]) == 4
+    assert "missing_slice" in capsys.readouterr().err
+    text = page.read_text()
+    assert "<span>Refused</span><b>1</b>" in text
+    assert f"{given}/P^2" in text

@@ -9,7 +9,7 @@ from sklearn.calibration import calibration_curve
 
 from lesionflow.evaluation import plots
 from lesionflow.evaluation.figures import to_array
-from lesionflow.evaluation.reliability import N_BINS, SAID, count_bins, measure_reliability
+from lesionflow.evaluation.reliability import N_BINS, NOT_ASKED, SAID, count_bins, measure_reliability
 
 SETTINGS = {"n_bootstrap": 300, "confidence_level": 0.95, "seed": 3}
 
@@ -57,8 +57,24 @@ def test_an_honest_model_has_no_calibration_error_and_a_boaster_the_known_one() 
 def test_voxels_that_are_hardly_possible_are_not_asked_about() -> None:
     said = np.array([[[0.0, 0.019, 0.02, 0.98, 1.0]]], np.float32)
     truth = np.array([[[True, True, False, True, True]]])
-    assert [(b.bin, b.n, b.n_true) for b in count_bins(said, truth)] == [(0, 1, 0), (14, 2, 2)]
-    assert count_bins(said * 0, truth) == ()
+    # The two voxels of the tumor that were hardly seen are counted by themselves.
+    assert [(b.bin, b.n, b.n_true) for b in count_bins(said, truth)] == [(NOT_ASKED, 2, 2), (0, 1, 0), (14, 2, 2)]
+    assert count_bins(said * 0, truth & False) == ()
+
+
+def test_a_tumor_that_is_not_seen_at_all_is_counted_beside_the_calibration_error() -> None:
+    # Two patients: of one 8 of 10 tumor voxels are seen, of the other none of 20.
+    counts = pd.DataFrame(
+        [("p-0", 14, 10, 9.0, 8), ("p-0", NOT_ASKED, 2, 0.01, 2), ("p-1", NOT_ASKED, 20, 0.02, 20)],
+        columns=["patient_id", "bin", "n", "sum_probability", "n_true"],
+    )
+    cases = pd.DataFrame({"patient_id": ["p-0", "p-1"], "dice": [0.8, 0.0], "reference_ml": [1.0, 2.0]})
+    cases = cases.assign(**dict.fromkeys(SAID, np.nan))
+    found = measure_reliability(counts, cases, n_bootstrap=50, confidence_level=0.95, seed=1)
+    assert found.ece.mean == pytest.approx(0.1)
+    assert found.bins == ((0.9, 0.8, 10),)
+    assert found.unseen.mean == pytest.approx(22 / 30)
+    assert found.unseen.n == 2
 
 
 def test_coverage_and_predicted_dice_by_hand() -> None:

@@ -1,5 +1,7 @@
 """Pages, pictures and plots: what a reviewer reads in them, read back from their bytes."""
 
+import numpy as np
+
 from lesionflow.evaluation.page import Picture
 from lesionflow.evaluation.report import ReportContent, render_report
 from lesionflow.evaluation.results import ChampionScores, summarize
@@ -33,8 +35,8 @@ def _report(scores: Scores, champion: ChampionScores | None = None, **changes) -
 def test_the_report_says_what_the_tables_hold() -> None:
     html = _report(three_patients())
     rows = read_rows(html)
-    assert ["Dice", "0.700", "0.200 to 1.000", "3", "0"] in rows
-    assert ["HD95 (mm)", "7.25", "7.25 to 7.25", "2", "1"] in rows
+    assert ["Dice", "0.700", "0.200 to 1.000", "3", ""] in rows
+    assert ["HD95 (mm)", "7.25", "7.25 to 7.25", "2", "over 2 of 3 cases; 1 undefined"] in rows
     cases = [row for row in rows if row[0].startswith("c-")]
     assert [row[:4] for row in cases] == [
         ["c-0", "0.200", "0.500", "7.25"],
@@ -55,6 +57,22 @@ def test_the_report_says_what_the_tables_hold() -> None:
     assert "<a href='#case-c-0'>c-0</a>" in html
     assert "id='case-c-0'" in html
     assert "<a href='#case-c-1'>" not in html
+
+
+def test_a_model_that_misses_says_so_beside_its_mean_distance() -> None:
+    scores = three_patients()
+    missed = scores.cases.assign(
+        hd95_mm=[7.25, np.inf, np.inf], reference_ml=[4.0, 4.0, 0.0], predicted_ml=[4.0, 0.0, 2.0]
+    )
+    html = _report(scores._replace(cases=missed))
+    rows = read_rows(html)
+    assert ["HD95 (mm)", "7.25", "7.25 to 7.25", "1", "over 1 of 3 cases; 1 missed, 1 false alarm"] in rows
+    assert "In 1 of 2 cases with a tumor nothing was found; in 1 of 1 without one something was." in html
+    assert "<b>over 1 of 3 cases; 1 missed, 1 false alarm</b>" in html
+    assert next(row for row in rows if row[0] == "c-1")[3] == "∞"
+    assert "data-v='Infinity'" in html
+    subgroup = next(row for row in rows if row[:2] == ["sex", "M"])
+    assert subgroup[5] == "–, over 0 of 2 cases; 1 missed, 1 false alarm"
 
 
 def test_what_others_wrote_never_becomes_markup() -> None:

@@ -11,7 +11,8 @@ from support.score_tables import CASES, SAMPLING, three_patients
 def test_json_holds_null_where_a_figure_is_undefined() -> None:
     results = summarize(three_patients(dice=(np.nan, np.nan, np.nan)), CASES, ("tumor",), SAMPLING)
     found = metrics_json(results)
-    assert found["dice"] == {"mean": None, "low": None, "high": None, "n": 0, "n_undefined": 3}
+    counts = {"n": 0, "n_undefined": 3, "n_cases": 3, "n_missed": 0, "n_false_alarms": 0}
+    assert found["dice"] == {"mean": None, "low": None, "high": None, **counts}
     assert found["targets"]["tumor"]["dice"] == found["dice"]
     assert headline_json(results)["tumor"]["dice"] is None
     assert headline_json(results)["tumor"]["hd95_mm"] == 7.25

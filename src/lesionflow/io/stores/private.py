@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lesionflow.io.files import write_text
+from lesionflow.machine.faults import blame_machine
 
 KEY = "pseudonym.key"
 SOURCES = "sources.json"
@@ -41,9 +42,15 @@ def remember_sources(folder: Path, sources: Mapping[str, str]) -> None:
     """Add where cases came from to the private list, so that the team finds a study by its pseudonym."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / SOURCES
-    try:
-        known = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        known = {}
-    write_text(path, json.dumps({**known, **sources}, indent=1, sort_keys=True) + "\n")
+    write_text(path, json.dumps({**known_sources(folder), **sources}, indent=1, sort_keys=True) + "\n")
     path.chmod(PRIVATE_MODE)
+
+
+def known_sources(folder: Path) -> dict[str, str]:
+    """Return where cases came from, as far as this machine knows."""
+    try:
+        return dict(json.loads((folder / SOURCES).read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
+        # A list that can't be read now must not be written over.
+        blame_machine(error)
+        return {}

@@ -13,13 +13,22 @@ import pandas as pd
 
 from lesionflow.data.bundle import Bundle
 from lesionflow.evaluation import plots
+from lesionflow.evaluation.empty_masks import outcomes
 from lesionflow.evaluation.figures import to_array
 from lesionflow.evaluation.page import Picture
 from lesionflow.evaluation.reliability import LEAST_PROBABILITY
 from lesionflow.evaluation.report import ReportContent, render_report
 from lesionflow.evaluation.results import ChampionScores, TargetResult
 from lesionflow.evaluation.scoring import Scores
-from lesionflow.evaluation.summary import froc_table, headline_json, headline_markdown, metrics_json, nnunet_summary
+from lesionflow.evaluation.summary import (
+    MISSES,
+    PARTIAL,
+    froc_table,
+    headline_json,
+    headline_markdown,
+    metrics_json,
+    nnunet_summary,
+)
 from lesionflow.io.stores.evaluations import ABOUT, METRICS, NNUNET_SUMMARY, PLOTS, REPORT, write_tables
 from lesionflow.io.stores.evaluations import HEADLINE as HEADLINE_FILE
 from lesionflow.metrics import HEADLINE
@@ -28,7 +37,10 @@ from lesionflow.registry.tracking import Tracker
 #: The image that a step runs in, where an orchestrator names it.
 IMAGE_VARIABLE = "LESIONFLOW_IMAGE"
 #: What the list of runs shows of each target, and how the runs were trained.
-METRICS_SHOWN = ("dice", "dice_low", "dice_high", "hd95_mm", "lesion_precision", "lesion_recall")
+METRICS_SHOWN = (
+    "dice", "dice_low", "dice_high", "hd95_mm", "hd95_mm_n_cases", "lesion_precision", "lesion_recall",
+    "n_missed_cases", "n_false_alarm_cases",
+)  # fmt: skip
 PARAMS_SHOWN = ("plan.architecture.name", "train.loss", "train.folds")
 logger = logging.getLogger(__name__)
 
@@ -131,7 +143,9 @@ def log_outcome(tracker: Tracker, folder: Path, outcome: Outcome, drawn: Mapping
     tracker.set_tags(run_id, tags)
     note = headline_markdown(outcome.results, outcome.against_champion(), outcome.confidence_level)
     tracker.describe(run_id, f"[All runs side by side]({view})\n\n{note}")
-    tracker.log_table(run_id, figures_first(outcome.scores.cases), "test_cases.json")
+    cases = outcome.scores.cases
+    # JSON has neither NaN nor infinity: what was missed or made up is said in words.
+    tracker.log_table(run_id, figures_first(cases.assign(masks=outcomes(cases))), "test_cases.json")
     tracker.log_table(run_id, outcome.scores.lesions, "test_lesions.json")
     differences = [d for result in outcome.results.values() for d in result.differences]
     if differences:
@@ -193,6 +207,9 @@ def _logged_metrics(results: Mapping[str, TargetResult]) -> dict[str, float]:
             metrics[f"{prefix}/{name}"] = estimate.mean
             if name in HEADLINE:
                 metrics |= {f"{prefix}/{name}_low": estimate.low, f"{prefix}/{name}_high": estimate.high}
+            if name in PARTIAL:
+                metrics[f"{prefix}/{name}_n_cases"] = estimate.n_finite
+        metrics |= {f"{prefix}/{name}": getattr(result, name) for name in MISSES}
         if result.froc is not None:
             metrics[f"{prefix}/froc_score"] = result.froc.score
         held = result.reliability
@@ -200,6 +217,7 @@ def _logged_metrics(results: Mapping[str, TargetResult]) -> dict[str, float]:
             f"{prefix}/ece": held.ece.mean,
             f"{prefix}/volume_interval_coverage": held.coverage.mean,
             f"{prefix}/predicted_dice_error": held.dice_error.mean,
+            f"{prefix}/unseen_tumor_fraction": held.unseen.mean,
         }
     return {name: value for name, value in metrics.items() if not math.isnan(value)}
 

@@ -17,23 +17,27 @@ from lesionflow.cohort.case_table import case_row
 from lesionflow.cohort.pseudonym import pseudonym
 from lesionflow.config import IngestConfig, Settings
 from lesionflow.data.case import Case
-from lesionflow.data.dataset import CASE_COLUMNS, CHANNEL_COLUMNS, Dataset
+from lesionflow.data.dataset import BACKGROUND, CASE_COLUMNS, CHANNEL_COLUMNS, IGNORE, Dataset
 from lesionflow.errors import ConfigError, DataQualityError, InputError
 from lesionflow.io.files import replacing_file, sha256_file, write_text
 from lesionflow.io.images import nifti
+from lesionflow.io.labels import IGNORED_VOXELS, tell_ignored
 from lesionflow.io.layouts.recognition import READERS
+from lesionflow.io.notes import Note, collected, note
 from lesionflow.io.rules import CASE, ReadingRules, SeriesRule
 from lesionflow.io.stores import cases
 from lesionflow.io.stores.case_index import Entry, harmed_files, read_case_index, write_case_index
-from lesionflow.io.stores.private import SOURCES
+from lesionflow.io.stores.private import SOURCES, known_sources
+from lesionflow.machine.study_budget import study_budget
 from lesionflow.preprocessing import align_channels
 from lesionflow.steps.ingest.measurements import measure_case
+from lesionflow.steps.ingest.report import make_report
 from lesionflow.steps.ingest.studies import Task, open_studies, secret_of
 from lesionflow.steps.parallel import map_cases
 from lesionflow.validation.thumbnails import draw_thumbnail
 
 #: Change this when reading gives other cases from the same bytes: every case is then read again.
-READER_VERSION = 7
+READER_VERSION = 8
 #: PS3.3 C.7.1.1; whatever else stands there may be anything, so it is not kept.
 SEXES = ("M", "F", "O")
 
@@ -63,7 +67,7 @@ def run(
     folder = outputs["cases"]
     dataset, rules = _dataset(config), _rules(config)
     studies = open_studies(inputs["raw"], config, settings, reader_version=READER_VERSION, only_recorded=True)
-    with studies as (layout, tasks):
+    with collected() as general, studies as (layout, tasks):
         for name in cases.FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
         before = read_case_index(folder)
@@ -76,7 +80,7 @@ def run(
             index[task.case_id] = entry
             # The index names only whole files: what was read before a kill is kept.
             write_case_index(folder, index)
-    _finish(folder, dataset, index)
+    _finish(folder, dataset, index, general)
     logger.info("%s", _summary(dataset, index))
     _require_enough(config, index, folder, settings)
     n_refused = sum(1 for entry in index.values() if entry.refusal)
@@ -88,7 +92,18 @@ def run(
     }
 
 
-def preview(config: IngestConfig, raw: Path, cases_folder: Path, settings: Settings) -> Preview:
+def report(config: IngestConfig, cases_folder: Path, settings: Settings) -> str:
+    """Return the page of what the last `run` made of the studies, refusals included."""
+    told = json.loads((cases_folder / cases.NOTES).read_text(encoding="utf-8"))
+    general = [Note(note["code"], note["message"]) for note in told if not note["case_id"]]
+    index = read_case_index(cases_folder)
+    sources = known_sources(settings.private_dir)
+    return make_report(index, general, _dataset(config), folders=(cases_folder,), sources=sources)
+
+
+def preview(
+    config: IngestConfig, raw: Path, cases_folder: Path, settings: Settings, page: Path | None = None
+) -> Preview:
     """Tell what `run` would make of the studies as they are now, and leave the cases as they are.
 
     Only what `run` would read is read, into a scratch folder.
@@ -98,6 +113,7 @@ def preview(config: IngestConfig, raw: Path, cases_folder: Path, settings: Setti
         raw: The studies.
         cases_folder: What the last `run` wrote; may be missing.
         settings: The pseudonym key and workers.
+        page: Where to write what would be made, as a page to look through.
 
     Returns:
         The case table of now, and what is refused.
@@ -105,11 +121,15 @@ def preview(config: IngestConfig, raw: Path, cases_folder: Path, settings: Setti
     dataset, rules = _dataset(config), _rules(config)
     before = read_case_index(cases_folder)
     studies = open_studies(raw, config, settings, reader_version=READER_VERSION, only_recorded=False)
-    with studies as (layout, tasks), tempfile.TemporaryDirectory(prefix="lesionflow-preview-") as scratch:
+    scratch_folder = tempfile.TemporaryDirectory(prefix="lesionflow-preview-")
+    with collected() as general, studies as (layout, tasks), scratch_folder as scratch:
         index = {t.case_id: before[t.case_id] for t in tasks if t.case_id in before and before[t.case_id].key == t.key}
         todo = [task for task in tasks if task.case_id not in index]
         read = partial(_read, Path(scratch), layout, rules, dataset, secret_of(settings))
         index |= {task.case_id: entry for task, entry in _read_all(read, todo, settings)}
+        if page is not None:
+            folders, sources = (Path(scratch), cases_folder), known_sources(settings.private_dir)
+            write_text(page, make_report(index, general, dataset, folders=folders, sources=sources))
     rows = [index[case_id].row for case_id in sorted(index) if index[case_id].row]
     refused = [index[case_id].refusal for case_id in sorted(index) if index[case_id].refusal]
     return Preview(pd.DataFrame(rows, columns=_columns(dataset)), refused, len(todo), dataset)
@@ -124,6 +144,8 @@ def _read_all(read: Callable[[Task], Entry], todo: Sequence[Task], settings: Set
             refusal = {"case_id": task.case_id, "reason": result.reason, "message": str(result)}
             yield task, Entry(task.key, {}, {}, refusal)
         else:
+            for _, message in result.notes:
+                logger.warning("Study %s: %s", task.case_id, message)
             yield task, result
 
 
@@ -131,7 +153,8 @@ def _dataset(config: IngestConfig) -> Dataset:
     if config.reference_channel not in config.channels:
         found = ", ".join(config.channels)
         raise ConfigError(f"Expected ingest.reference_channel among {found}, found {config.reference_channel}.")
-    unknown = [rule.label for rule in config.outlines if rule.label not in config.labels]
+    known = {*config.labels, BACKGROUND, IGNORE}
+    unknown = [rule.label for rule in config.outlines if rule.label not in known]
     if unknown:
         raise ConfigError(f"Expected labels of ingest.labels in ingest.outlines, found {', '.join(unknown)}.")
     _require_patterns(config)
@@ -179,6 +202,7 @@ def _rules(config: IngestConfig) -> ReadingRules:
         labels=config.labels,
         outlines=tuple((rule.pattern, rule.label) for rule in config.outlines),
         spacing_tolerance_fraction=config.slice_spacing_tolerance_fraction,
+        regions=config.regions,
     )
 
 
@@ -187,7 +211,11 @@ def _read(folder: Path, layout: str, rules: ReadingRules, dataset: Dataset, secr
         reason, message = task.source.fault
         about = "" if CASE in message else f"{task.case_id}: "
         raise InputError(about + message.replace(CASE, task.case_id), reason=reason)
-    study = READERS[layout].read(task.source, rules, name=task.case_id)
+    with collected() as notes, study_budget():
+        for said in task.source.notes:
+            note(said.code, said.message.replace(CASE, task.case_id))
+        study = READERS[layout].read(task.source, rules, name=task.case_id)
+        tell_ignored(study.mask, task.case_id)
     channels = tuple(rules.channels)
     volume = align_channels(study.volumes, channels, rules.reference, case_id=task.case_id)
     attributes = _harmless(study.attributes, secret)
@@ -203,7 +231,8 @@ def _read(folder: Path, layout: str, rules: ReadingRules, dataset: Dataset, secr
     with replacing_file(paths[-1]) as partial_path:
         partial_path.write_bytes(draw_thumbnail(case, tuple(dataset.channels.values())))
     row = case_row(case, source_format=layout, measured=measure_case(case, dataset))
-    return Entry(task.key, row, {str(p.relative_to(folder)): sha256_file(p) for p in paths}, {})
+    hashes = {str(p.relative_to(folder)): sha256_file(p) for p in paths}
+    return Entry(task.key, row, hashes, {}, tuple(notes))
 
 
 def _harmless(attributes: Mapping[str, str], secret: str) -> dict[str, str]:
@@ -231,7 +260,7 @@ def _is_kept(folder: Path, task: Task, before: Mapping[str, Entry]) -> bool:
     return entry is not None and entry.key == task.key and not harmed_files(folder, entry)
 
 
-def _finish(folder: Path, dataset: Dataset, index: Mapping[str, Entry]) -> None:
+def _finish(folder: Path, dataset: Dataset, index: Mapping[str, Entry], general: Sequence[Note]) -> None:
     for left_by_a_kill in folder.glob(".partial-*"):
         left_by_a_kill.unlink()
     wanted = {file for entry in index.values() for file in entry.files}
@@ -242,11 +271,20 @@ def _finish(folder: Path, dataset: Dataset, index: Mapping[str, Entry]) -> None:
     rows = [index[case_id].row for case_id in sorted(index) if index[case_id].row]
     refused = [index[case_id].refusal for case_id in sorted(index) if index[case_id].refusal]
     write_text(folder / cases.REJECTED, json.dumps(refused, indent=1) + "\n")
+    write_text(folder / cases.NOTES, json.dumps(_notes(index, general), indent=1) + "\n")
     if rows:
         # Rows that were kept come from JSON, sorted by key: the columns must not tell which these are.
         cases.write_table(folder, pd.DataFrame(rows, columns=_columns(dataset)))
-    cases.write_dataset(folder, dataset, len(rows))
+    some_ignored = any(code == IGNORED_VOXELS for entry in index.values() for code, _ in entry.notes)
+    cases.write_dataset(folder, dataset, len(rows), some_ignored=some_ignored)
     write_case_index(folder, index)
+
+
+def _notes(index: Mapping[str, Entry], general: Sequence[Note]) -> list[dict[str, str]]:
+    """Return what was said: of all studies together under the case id "", then of each case."""
+    said = [("", *each) for each in general]
+    said += [(case_id, code, message) for case_id in sorted(index) for code, message in index[case_id].notes]
+    return [dict(zip(("case_id", "code", "message"), each, strict=True)) for each in said]
 
 
 def _columns(dataset: Dataset) -> list[str]:

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 from PIL import Image
-from scipy import ndimage
 
 from lesionflow.errors import RasterError
-from lesionflow.io.images.raster import read_picture, read_picture_mask
+from lesionflow.io.images.raster import read_picture, require_same_turn
+from support.pictures import save_tiff
 
 SHAPE = (40, 56)
 VALUES = np.arange(40 * 56, dtype=np.uint16).reshape(SHAPE) % 251
@@ -94,49 +94,33 @@ class TestPicture:
         values = np.full(SHAPE, np.nan, np.float32)
         assert refusal(lambda: read_picture(save(tmp_path / "a.tif", values), name="c-1")) == "non_finite_voxels"
 
+    @pytest.mark.parametrize(
+        ("orientation", "square", "refused"), [(1, True, False), (3, False, True), (6, True, True), (6, False, False)]
+    )
+    def test_a_mask_that_is_not_turned_with_its_image_is_refused_where_sizes_say_nothing(
+        self, tmp_path, orientation, square, refused
+    ):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        array = np.zeros((40, 40 if square else 56), np.uint8)
+        image, mask = save(tmp_path / "a.png", array, exif=exif), save(tmp_path / "b.png", array)
+        require_same_turn(image, image, name="c-1")
+        if refused:
+            assert refusal(lambda: require_same_turn(image, mask, name="c-1")) == "turned_picture"
+        else:
+            require_same_turn(image, mask, name="c-1")
 
-class TestMask:
-    def read(self, path, labels=(1,)):
-        return read_picture_mask(path, labels, name="c-1").labels[0]
+    def test_what_runs_as_a_program_is_no_picture(self, tmp_path):
+        Image.fromarray(colored()).save(tmp_path / "a.eps")
+        (tmp_path / "a.eps").rename(tmp_path / "a.png")
+        assert refusal(lambda: read_picture(tmp_path / "a.png", name="c-1")) == "unreadable_picture"
 
-    @pytest.mark.parametrize("inside", [1, 255])
-    def test_two_values(self, tmp_path, inside):
-        labels = self.read(save(tmp_path / "a.png", DISC * np.uint8(inside)))
-        np.testing.assert_array_equal(labels, DISC * inside)
+    def test_signed_bytes_are_refused(self, tmp_path):
+        path = save_tiff(tmp_path / "a.tif", VALUES.astype(np.int8), sample_format=2)
+        assert refusal(lambda: read_picture(path, name="c-1")) == "unsupported_samples"
 
-    def test_labels(self, tmp_path):
-        values = DISC * np.uint8(2) + (VALUES == 0)
-        np.testing.assert_array_equal(self.read(save(tmp_path / "a.png", values), (1, 2, 3)), values)
-
-    def test_a_bit(self, tmp_path):
-        np.testing.assert_array_equal(self.read(save(tmp_path / "a.png", DISC * np.uint8(255), "1")) > 0, DISC)
-
-    @pytest.mark.parametrize("color", [(255, 255, 255), (255, 0, 0), (0, 0, 255), (0, 255, 255)])
-    @pytest.mark.parametrize("ending", ["jpg", "png"])
-    def test_one_structure_in_any_color_also_lossy(self, tmp_path, color, ending):
-        """Pure red is darker than half in gray: a mask in red must not come out empty."""
-        array = DISC[..., None] * np.array(color, np.uint8)
-        labels = self.read(save(tmp_path / f"a.{ending}", array))
-        edge = ndimage.binary_dilation(DISC, iterations=2) & ~ndimage.binary_erosion(DISC, iterations=2)
-        np.testing.assert_array_equal((labels > 0)[~edge], DISC[~edge])
-        assert set(np.unique(labels)) == {0, 255}
-
-    def test_an_empty_mask_is_empty(self, tmp_path):
-        assert not self.read(save(tmp_path / "a.jpg", np.zeros(SHAPE, np.uint8))).any()
-
-    def test_several_colors_are_refused(self, tmp_path):
-        array = DISC[..., None] * np.array((255, 0, 0), np.uint8)
-        array[:, :30] = DISC[:, :30, None] * np.array((0, 255, 0), np.uint8)
-        for ending in ("png", "jpg"):
-            path = save(tmp_path / f"a.{ending}", array)
-            assert refusal(lambda path=path: self.read(path)) == "several_colors"
-
-    def test_lossy_labels_are_refused(self, tmp_path):
-        path = save(tmp_path / "a.jpg", DISC * np.uint8(255) - (DISC & (VALUES % 2 == 0)) * np.uint8(127), quality=50)
-        assert refusal(lambda: self.read(path)) == "blurred_mask"
-
-    def test_values_that_nobody_declared_are_refused(self, tmp_path):
-        path = save(tmp_path / "a.png", DISC * np.uint8(3))
-        assert refusal(lambda: self.read(path)) == "unknown_label"
-        sixteen = save(tmp_path / "b.png", (DISC * 300).astype(np.uint16))
-        assert refusal(lambda: self.read(sixteen)) == "unknown_label"
+    def test_one_picture_is_a_gif(self, tmp_path):
+        values = (VALUES % 200).astype(np.uint8)
+        np.testing.assert_array_equal(
+            read_picture(save(tmp_path / "a.gif", values), name="c-1")["gray"].array[0, 0], values
+        )

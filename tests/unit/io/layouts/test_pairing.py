@@ -1,7 +1,6 @@
 import pytest
 
 from lesionflow.io.layouts.pairing import pair
-from lesionflow.io.layouts.patients import patient_of
 
 
 def pairs(folder, *names):
@@ -43,22 +42,43 @@ def test_images_without_masks_of_their_own_get_nobody_elses(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("case", "patient"),
+    ("names", "expected"),
     [
-        ("10035_100", "10035"),
-        ("mirrored_10043_144", "10043"),
-        ("flipped_mirrored_10043_255", "10043"),
-        ("TCGA_CS_4941_19960909_11", "TCGA_CS_4941_19960909"),
-        ("PHANTOM-0001_003", "PHANTOM-0001"),
-        ("pat12_3", "pat12"),
-        ("sub-07/ses-2/scan", "sub-07"),
-        ("site/10035_9", "site/10035"),
-        # A number that counts the cases is no slice of one patient.
-        ("case_00012/", "case_00012"),
-        ("lung_001", "lung_001"),
-        ("LUNG1_001", "LUNG1_001"),
-        ("img", "img"),
+        (["b (4).png", "b (4)_mask.png", "b (4)_mask_1.png"], {"b (4)": ([""], [("", "b (4)_mask"), ("", "b (4)_mask_1")], 0)}),
+        (["s/p1.nii", "tumor_mask/p1.nii"], {"s/p1": ([""], [("", "p1")], 0)}),
+        (["p/ct.nii", "p/lesion1/mask.nii", "p/lesion2/mask.nii"], {"p/": (["CT"], [("", "mask"), ("", "mask")], 0)}),
+        (["A/images/1.png", "A/masks/1.png", "B/masks/1.png"], {"A/1": ([""], [("", "1")], 0), "B/1": ([], [("", "1")], 0)}),
+        # Masks of images that are gone are not given to the image that is left.
+        (["images/a.png", "masks/a.png", "masks/b.png"], {"a": ([""], [("", "a")], 0), "b": ([], [("", "b")], 0)}),
+        (["images/a_1.png", "masks/a_2.png"], {"a_1": ([""], [], 0), "a_2": ([], [("", "a_2")], 0)}),
+        # A lost mask's folder is no part of whose it is.
+        (["image/a.nii", "nodule_mask/a.nii", "nodule_mask/b.nii"], {"b": ([], [("", "b")], 0)}),
     ],
-)
-def test_patients_by_name(case, patient):
-    assert patient_of(case) == patient
+)  # fmt: skip
+def test_no_mask_is_lost_and_none_is_anothers(tmp_path, names, expected):
+    found = pairs(tmp_path, *names)
+    assert {key: found[key] for key in expected} == expected
+
+
+def test_what_may_be_another_images_spoils_the_case(tmp_path):
+    for name in ("images/p1.png", "masks/p1.png", "masks/p1_2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (found,) = pair(tmp_path, tmp_path.rglob("*.png"))
+    assert found.fault[0] == "ambiguous_pairing"
+
+
+def test_parts_of_which_a_mask_was_made_are_set_aside(tmp_path):
+    for name in ("imaging.nii", "segmentation.nii", "instances/kidney_instance-1_annotation-1.nii"):
+        (tmp_path / "c1" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "c1" / name).touch()
+    (found,) = pair(tmp_path, tmp_path.rglob("*.nii"))
+    assert (found.fault, len(found.masks), len(found.aside)) == (None, 1, 1)
+
+
+def test_the_better_form_of_a_channel_is_read(tmp_path):
+    for name in ("SUV.nii", "PET.nii", "CT.nii", "CTres.nii", "SEG.nii"):
+        (tmp_path / name).touch()
+    (found,) = pair(tmp_path, tmp_path.iterdir())
+    assert {channel: path.name for channel, path in found.images.items()} == {"CT": "CT.nii", "PET": "SUV.nii"}
+    assert [path.name for path in found.spare] == ["CTres.nii", "PET.nii"]

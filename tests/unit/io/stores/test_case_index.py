@@ -8,7 +8,7 @@ from lesionflow.io.stores.case_index import INDEX, Entry, harmed_files, read_cas
 
 
 def entry(**files) -> Entry:
-    return Entry("k", {"case_id": "c-1", "tumor_ml": 1.5}, files, {})
+    return Entry("k", {"case_id": "c-1", "tumor_ml": 1.5}, files, {}, (("dropped_structure", "A sentence."),))
 
 
 def test_an_index_comes_back_sorted_whatever_the_order(tmp_path) -> None:

@@ -50,7 +50,14 @@ def test_the_figures_are_those_of_the_known_masks(workspace) -> None:
     assert metrics["absolute_volume_error_ml"]["mean"] == pytest.approx((11200 - 2160) * 1.2e-3)
     assert (metrics["dice"]["n"], metrics["lesion_recall_small"]) == (
         10,
-        {**dict.fromkeys(("mean", "low", "high")), "n": 0, "n_undefined": 10},
+        {
+            **dict.fromkeys(("mean", "low", "high")),
+            "n": 0,
+            "n_undefined": 10,
+            "n_cases": 10,
+            "n_missed": 0,
+            "n_false_alarms": 0,
+        },
     )
     target = metrics["targets"]["tumor"]
     medium = target["by_size"]["medium"]
@@ -58,7 +65,7 @@ def test_the_figures_are_those_of_the_known_masks(workspace) -> None:
     assert target["froc"]["n_lesions"] == 10
     assert set(target["froc"]["sensitivity_at"].values()) == {1.0}
     nothing = _json(workspace.folder / "none" / "metrics.json")
-    assert (nothing["dice"]["mean"], nothing["hd95_mm"]["n_undefined"]) == (0.0, 10)
+    assert (nothing["dice"]["mean"], nothing["hd95_mm"]["n_missed"]) == (0.0, 10)
     assert set(nothing["targets"]["tumor"]["froc"]["sensitivity_at"].values()) == {0.0}
 
 
@@ -87,9 +94,11 @@ def test_against_the_champion_it_says_by_how_much_and_how_sure(workspace) -> Non
     assert (dice["first"], dice["second"], dice["gain"]) == pytest.approx((0.0, DICE_OF_ALL, DICE_OF_ALL))
     # All ten better: 2 of 1,024 sign patterns are as large.
     assert dice["p"] == pytest.approx(2 / 1024)
-    # Two of the eight headline metrics are undefined for a mask of nothing; they do not count for Holm, nor can they win.
+    # A mask of nothing is as far off as the image is wide (15 x 32 x 28 mm), the other as the farthest corner of the box.
     hd95 = next(d for d in differences if d["metric"] == "hd95_mm")
-    assert (hd95["gain"], hd95["n_undefined_for_one"]) == (None, 10)
+    assert hd95["first"] == pytest.approx(2033**0.5)
+    assert (hd95["n_undefined_for_one"], hd95["n_worst_first"], hd95["n_worst_second"]) == (0, 10, 0)
+    assert hd95["gain"] > 0
     assert (
         _json(workspace.folder / "none" / "evaluation.json")["against_champion"]
         == "There is no champion to compare with yet."
@@ -118,7 +127,11 @@ def test_a_run_shows_a_reviewer_everything(workspace) -> None:
     assert "test/lesion_recall_small" not in run.data.metrics
     assert run.data.tags["against_champion"].startswith("better by 0.323 [0.323, 0.323], p = 0.0")
     note = run.data.tags["mlflow.note.content"].splitlines()
-    assert "| Dice | 0.323 | 0.323 to 0.323 | 10 |" in note
+    assert "| Dice | 0.323 | 0.323 to 0.323 | 10 |  |" in note
+    nothing = client.get_run(workspace.none.card.run_id).data
+    assert (nothing.metrics["test/n_missed_cases"], nothing.metrics["test/hd95_mm_n_cases"]) == (10, 0)
+    assert "test/hd95_mm" not in nothing.metrics
+    assert "over 0 of 10 cases; 10 missed" in nothing.tags["mlflow.note.content"]
     assert note[-1].startswith("**Against the champion:** better by 0.323")
     assert run.data.tags["container"] == "registry.example/lesionflow:1"
     assert [i.dataset.name for i in run.inputs.dataset_inputs] == ["knees-test"]

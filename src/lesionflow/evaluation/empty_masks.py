@@ -1,0 +1,123 @@
+"""Cases where one mask is empty: a tumor that was missed, or one that was made up.
+
+Such a case has no finite distance. It is counted beside the mean of the others, and never passed over where models are compared:
+there it gets the worst value that its image holds, so that a model can't win by missing what is hard.
+
+References:
+    The diagonal of the image as penalty: BraTS' 374 mm is that of its 240 x 240 x 155 mm (`metrics.brats`).
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lesionflow.metrics import METRICS
+from lesionflow.metrics.brats import PENALTY_MM
+from lesionflow.metrics.lesion import SIZE_CLASSES_ML
+from lesionflow.metrics.pair import MaskPair
+
+MISSED, FALSE_ALARM, BOTH, NEITHER = "missed", "false alarm", "both", "neither"
+KEYS = ["case_id", "target"]
+DIAGONAL = "image_diagonal_mm"
+#: By which columns a case's masks are told; scores of all versions have them.
+VOLUMES = ("reference_ml", "predicted_ml")
+
+
+def outcomes(scores: pd.DataFrame) -> pd.Series:
+    """Tell for each row which masks hold anything.
+
+    Args:
+        scores: A row a case and target, with `VOLUMES`.
+
+    Returns:
+        `both`, `missed` (the reference alone), `false alarm` (the prediction alone) or `neither`; `both` where it can't be told.
+    """
+    if not set(VOLUMES) <= set(scores):
+        return pd.Series(BOTH, index=scores.index, dtype=object)
+    reference, predicted = (scores[name] > 0 for name in VOLUMES)
+    known = scores[list(VOLUMES)].notna().all(axis=1)
+    found = np.select(
+        [known & reference & ~predicted, known & ~reference & predicted, known & ~reference & ~predicted],
+        [MISSED, FALSE_ALARM, NEITHER],
+        BOTH,
+    )
+    return pd.Series(found, index=scores.index, dtype=object)
+
+
+def with_misses(scores: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
+    """Give missed tumors and false alarms the value that they have by today's rule.
+
+    Until version 0.1 a surface Dice, a distance or a lesion's figure of such a case was left undefined; what is stored of it says
+    which cases they are.
+
+    Args:
+        scores: A row a case and target, of any version.
+        metrics: Columns to complete; those that are lacking are passed over.
+
+    Returns:
+        The same where nothing was left out.
+    """
+    kinds, completed = outcomes(scores), {}
+    for name in metrics:
+        # What a miss gives by size depends on the lesion's size, which is not known here.
+        if name not in scores or name not in METRICS or name.endswith(tuple(SIZE_CLASSES_ML)):
+            continue
+        column = scores[name].astype(float)
+        for kind in (MISSED, FALSE_ALARM):
+            column = column.mask(column.isna() & (kinds == kind), value_of(name, kind))
+        completed[name] = column
+    return scores.assign(**completed)
+
+
+@cache
+def value_of(metric: str, kind: str) -> float:
+    """Return what a metric is of a case that was missed, is a false alarm, or is empty in both masks.
+
+    Args:
+        metric: A name in `METRICS`; not of one size of lesions.
+        kind: `missed`, `false alarm` or `neither`.
+    """
+    reference, predicted = [[[kind == MISSED]]], [[[kind == FALSE_ALARM]]]
+    return METRICS[metric].of(MaskPair(reference, predicted, (1.0, 1.0, 1.0)))
+
+
+class Comparable(NamedTuple):
+    """A metric of several models, a row a case and target (`KEYS`), a column a model; and where it had no finite value."""
+
+    values: pd.DataFrame
+    infinite: pd.DataFrame
+
+
+def comparable(models: Sequence[pd.DataFrame], metric: str) -> Comparable:
+    """Return one metric of one or more models as it may be compared, case by case.
+
+    What has no finite value gets the image's diagonal, or the largest value of any model where that is more; BraTS' 374 mm where no
+    diagonal is known, as in scores of version 0.1. What is undefined for one as reference and prediction are empty, while another model
+    raised a false alarm, gets the best value. What is undefined for all stays so.
+
+    Args:
+        models: Scores, a row a case and target; the first says which.
+        metric: Its name, with a direction.
+    """
+    index = pd.MultiIndex.from_frame(models[0][KEYS])
+    sides = [with_misses(model.set_index(KEYS), [metric]).reindex(index) for model in models]
+    values = pd.concat([side[metric].astype(float) for side in sides], axis=1, keys=range(len(sides)))
+    infinite = np.isinf(values)
+    direction, best = METRICS[metric].direction, METRICS[metric].upper if METRICS[metric].direction > 0 else 0.0
+    kinds = pd.concat([outcomes(side) for side in sides], axis=1, keys=range(len(sides)))
+    some = values.notna().any(axis=1)
+    perfect = (values.isna() & (kinds == NEITHER)).mul(some, axis=0)
+    worst = _worst(values.where(~infinite), sides)
+    filled = values.mask(perfect, best)
+    return Comparable(filled.mask(infinite, -direction * worst, axis=0), infinite)
+
+
+def _worst(finite: pd.DataFrame, sides: Sequence[pd.DataFrame]) -> pd.Series:
+    """Return the distance that stands for none, a row a case: never less than one that was measured."""
+    known = [side[DIAGONAL].astype(float) for side in sides if DIAGONAL in side]
+    diagonals = pd.concat(known, axis=1).max(axis=1) if known else pd.Series(np.nan, index=finite.index)
+    largest = float(np.nanmax(finite.abs().to_numpy(), initial=0.0))
+    return diagonals.fillna(PENALTY_MM).clip(lower=largest)

@@ -1,0 +1,43 @@
+"""What a reader says of a study that it read all the same: a structure dropped, a gap filled, a frame registered.
+
+Readers call `note` wherever they are; who reads a study opens `collected` and passes on what was said: `ingest` to its
+index and report, `predict` and the service to the warnings of their answer.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple
+
+
+class Note(NamedTuple):
+    """What was said.
+
+    Args:
+        code: Stable snake_case, such as `dropped_structure`.
+        message: What was found and what was made of it; it names a case id, never a patient.
+    """
+
+    code: str
+    message: str
+
+
+_collector: ContextVar[list[Note] | None] = ContextVar("lesionflow_notes", default=None)
+
+
+def note(code: str, message: str) -> None:
+    """Say something of the study that is being read; the same is said once. Nobody hears it outside `collected`."""
+    notes = _collector.get()
+    if notes is not None and Note(code, message) not in notes:
+        notes.append(Note(code, message))
+
+
+@contextmanager
+def collected() -> Iterator[list[Note]]:
+    """Give the list that fills with what readers say, in this thread, as long as the context is open."""
+    notes: list[Note] = []
+    token = _collector.set(notes)
+    try:
+        yield notes
+    finally:
+        _collector.reset(token)
