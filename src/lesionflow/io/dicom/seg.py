@@ -16,7 +16,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import DicomError, LesionFlowError
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet, read_dicom_file
-from lesionflow.io.dicom.relations.seg_sources import as_sources
+from lesionflow.io.dicom.relations.seg_sources import LONGEST, as_sources
 from lesionflow.io.dicom.segments.frames import group_of, read_parts
 from lesionflow.io.dicom.segments.naming import labels_of, tell_origin
 from lesionflow.io.dicom.series import read_headers
@@ -27,6 +27,8 @@ from lesionflow.machine.faults import blame_machine
 
 FAMILY = codes.DCM.ArtificialIntelligence
 MAKER = "lesionflow"
+#: Of the series, which lists of series show.
+DESCRIPTION = "Tumor segmentation (research use only)"
 
 
 def read_segments(data: Any, geometry: Geometry, frame_of_reference: str, rules: ReadingRules, *, name: str) -> Mask:
@@ -80,7 +82,15 @@ def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: Reading
 
 
 def write_seg(
-    path: Path, mask: Mask, reference_files: tuple[str, ...], targets: tuple[Target, ...], *, version: str, name: str
+    path: Path,
+    mask: Mask,
+    reference_files: tuple[str, ...],
+    targets: tuple[Target, ...],
+    *,
+    version: str,
+    name: str,
+    remark: str = "",
+    comments: tuple[str, ...] = (),
 ) -> None:
     """Write a mask as a binary DICOM SEG, read it back, and let it go only when every voxel lies where it should.
 
@@ -91,6 +101,8 @@ def write_seg(
         targets: One segment each, named by the target.
         version: Model version, for the algorithm identification.
         name: What to call the study in messages.
+        remark: A word of warning after the series' description, where viewers show it.
+        comments: All that is to be known of the mask, for the image's comments.
 
     Raises:
         DicomError: When the reference series can't be read.
@@ -100,11 +112,26 @@ def write_seg(
     series = read_headers(reference_files, name=name)
     require_same_grid(series.geometry, mask.geometry, f"Mask and series of {name}")
     with replacing_file(path) as partial:
-        _save(partial, mask, series.data, targets, version, name)
+        _save(partial, mask, series.data, targets, version, name, remark, comments)
         _require_equal(partial, mask, series.frame_of_reference, targets, name)
 
 
-def _save(path: Path, mask: Mask, images: Sequence[Any], targets: tuple[Target, ...], version: str, name: str) -> None:
+def read_version(data: Any) -> str:
+    """Return the model version that `write_seg` wrote into a data set; empty in one of another maker."""
+    with quiet():
+        return str(data.get("SoftwareVersions") or "") if str(data.get("Manufacturer") or "") == MAKER else ""
+
+
+def _save(
+    path: Path,
+    mask: Mask,
+    images: Sequence[Any],
+    targets: tuple[Target, ...],
+    version: str,
+    name: str,
+    remark: str,
+    comments: tuple[str, ...],
+) -> None:
     sources, patient_name = as_sources(images, mask.geometry.spacing_mm[0], name=name)
     frames = _frames(mask, sources, targets)
     digest = hashlib.sha256(frames.data)
@@ -125,10 +152,13 @@ def _save(path: Path, mask: Mask, images: Sequence[Any], targets: tuple[Target, 
         device_serial_number="0",
         content_label="TUMOR",
         content_description="Tumor segmentation by a trained model",
-        series_description="Tumor segmentation (research use only)",
+        series_description=f"{DESCRIPTION}{remark and f': {remark}'}"[: LONGEST["LO"]],
         omit_empty_frames=bool(frames.any()),
     )
     seg.PatientName = patient_name
+    if comments:
+        # PS3.3 C.7.6.1: of the General Image module, which segmentations have.
+        seg.ImageComments = "\r\n".join(comments)[: LONGEST["LT"]]
     seg.save_as(path, enforce_file_format=True)
 
 
