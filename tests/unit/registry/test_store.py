@@ -37,3 +37,11 @@ def test_only_sqlite_has_its_artifacts_beside_it(tmp_path, monkeypatch):
 def test_passwords_are_not_shown():
     assert without_password("https://me:secret@host/path") == "https://host/path"
     assert without_password("sqlite:////a/b.db") == "sqlite:////a/b.db"
+
+
+def test_who_only_reads_makes_no_store(tmp_path):
+    with pytest.raises(ServiceError, match=r"found no such file\. Name the workspace"):
+        connect(f"sqlite:///{tmp_path}/mlflow.db")
+    assert not list(tmp_path.iterdir())
+    connect(f"sqlite:///{tmp_path}/mlflow.db", make=True)
+    assert (tmp_path / "mlflow.db").is_file()

@@ -23,6 +23,7 @@ from lesionflow.data.dataset import IGNORE, Dataset, Target
 from lesionflow.data.volume import IGNORED, Volume, require_same_grid
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import replacing_file, write_text
+from lesionflow.machine.faults import blame_machine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,6 +96,7 @@ def read_dataset(folder: Path) -> Dataset:
         content = json.loads((folder / DATASET).read_text(encoding="utf-8"))
         return Dataset.model_validate(content["lesionflow"])
     except (OSError, ValueError, KeyError, TypeError) as error:
+        blame_machine(error)
         raise ArtifactError(
             f"Expected cases written by `lesionflow ingest` in {folder}, found: {error}. Run ingest."
         ) from error
@@ -123,6 +125,7 @@ def read_table(folder: Path, name: str = TABLE) -> "pd.DataFrame":
     try:
         table = pd.read_parquet(folder / name)
     except (OSError, ValueError) as error:
+        blame_machine(error)
         raise ArtifactError(f"Expected a case table in {folder}, found: {error}. Run ingest.") from error
     # Arrow keeps what decoding took, twice the table, unless it is told to give it back.
     pa.default_memory_pool().release_unused()
@@ -154,6 +157,7 @@ def read_contents(folder: Path) -> dict[str, tuple[str, str]]:
             row["case_id"]: (row["image_sha256"], row["mask_sha256"]) for row in sorted(rows, key=itemgetter("case_id"))
         }
     except (OSError, ValueError, KeyError) as error:
+        blame_machine(error)
         raise ArtifactError(f"Expected a case table in {folder}, found: {error}. Run ingest.") from error
 
 

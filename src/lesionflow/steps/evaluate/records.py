@@ -29,7 +29,7 @@ from lesionflow.evaluation.summary import (
     metrics_json,
     nnunet_summary,
 )
-from lesionflow.io.stores.evaluations import ABOUT, METRICS, NNUNET_SUMMARY, REPORT, write_tables
+from lesionflow.io.stores.evaluations import ABOUT, METRICS, NNUNET_SUMMARY, PLOTS, REPORT, write_tables
 from lesionflow.io.stores.evaluations import HEADLINE as HEADLINE_FILE
 from lesionflow.metrics import HEADLINE
 from lesionflow.registry.tracking import Tracker
@@ -120,9 +120,10 @@ def write_outcome(folder: Path, outcome: Outcome, drawn: Mapping[str, Mapping[st
     _write_json(folder / NNUNET_SUMMARY, nnunet_summary(outcome.scores.cases, targets))
     curves = [froc_table(result.froc).assign(target=target) for target, result in outcome.results.items()]
     pd.concat(curves).to_csv(folder / "froc.csv", index=False)
+    (folder / PLOTS).mkdir()
     for target, pictures in drawn.items():
         for name, picture in pictures.items():
-            (folder / f"{name}_{target}.png").write_bytes(picture.png)
+            (folder / PLOTS / f"{name}_{target}.png").write_bytes(picture.png)
     (folder / "overlays").mkdir()
     for case_id, png in outcome.pictures.items():
         (folder / "overlays" / f"{case_id}.png").write_bytes(png)
