@@ -107,9 +107,8 @@ def score_case(case: Case, found: Segmentation, bundle: Bundle) -> CaseScores:
     min_voxels = int(np.ceil(bundle.rules.min_lesion_ml / reference.geometry.voxel_volume_ml))
     probabilities = found.probabilities
     scored, ignored = CaseScores([], [], [], []), reference.ignored
-    known = slice(None) if ignored is None else ~ignored
     if ignored is not None:
-        # Neither found nor missed nor a false alarm, whatever the model says there.
+        # Neither found nor missed nor a false alarm, nor asked about, whatever the model says there.
         probabilities = np.where(ignored, np.float32(0.0), probabilities)
     for number, target in enumerate(bundle.plan.targets):
         about = {"case_id": case.case_id, "patient_id": case.patient_id, "target": target.name}
@@ -121,7 +120,7 @@ def score_case(case: Case, found: Segmentation, bundle: Bundle) -> CaseScores:
         scored.lesions.extend({**about, **lesion._asdict()} for lesion in scores.lesions)
         found_at = detect_lesions(truth, probabilities[number], min_voxels=min_voxels)
         scored.detections.extend({**about, **one._asdict()} for one in found_at)
-        scored.bins.extend({**about, **one._asdict()} for one in count_bins(probabilities[number][known], truth[known]))
+        scored.bins.extend({**about, **one._asdict()} for one in count_bins(probabilities[number], truth))
     return scored
 
 
