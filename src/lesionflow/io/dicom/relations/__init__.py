@@ -1,1 +1,1 @@
-"""How the objects of one study relate: which series is a channel, which frames of reference a registration joins, what a SEG repeats."""
+"""How the objects of one study relate: which series is a channel, what joins frames of reference, what a SEG repeats. No voxels are read here."""
