@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lesionflow.config import Settings
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.prediction.writers import WRITERS
+from lesionflow.registry.secrets import without_password
 
 if TYPE_CHECKING:
     from lesionflow.prediction.report import TargetReport
@@ -123,7 +124,7 @@ def _model_name(given: str | None, settings: Settings) -> str:
     if len(names) != 1:
         found = ", ".join(names) or "none"
         raise ConfigError(
-            f"Expected one registered model in {settings.tracking_uri}, found {found}. Name it with --model-name, or set "
+            f"Expected one registered model in {without_password(settings.tracking_uri)}, found {found}. Name it with --model-name, or set "
             "MLFLOW_TRACKING_URI to the store that holds it."
         )
     return names[0]
@@ -147,7 +148,7 @@ def _list(parsed: argparse.Namespace) -> int:
             table.add_row(name, v.version, ", ".join(v.aliases), score, against, v.run_id[:12], v.created_at)
     # Lines are kept whole, so that they can be searched and cut: rich would shorten names to fit 80 columns.
     Console(width=LONGEST_LINE).print(
-        table if table.row_count else f"No model is registered in {settings.tracking_uri}."
+        table if table.row_count else f"No model is registered in {without_password(settings.tracking_uri)}."
     )
     return 0
 
@@ -199,9 +200,11 @@ def _trace(parsed: argparse.Namespace) -> int:
     versions = [v for v in list_versions(name, settings.tracking_uri) if v.bundle_digest == digest]
     if versions:
         aliases = ", ".join(versions[0].aliases) or "none"
-        sys.stdout.write(f"In {settings.tracking_uri}: {name} version {versions[0].version}, aliases {aliases}.\n")
+        sys.stdout.write(
+            f"In {without_password(settings.tracking_uri)}: {name} version {versions[0].version}, aliases {aliases}.\n"
+        )
     else:
-        sys.stdout.write(f"In {settings.tracking_uri}: no version of {name} has this bundle.\n")
+        sys.stdout.write(f"In {without_password(settings.tracking_uri)}: no version of {name} has this bundle.\n")
     return 0
 
 

@@ -72,7 +72,9 @@ def headline_markdown(results: Mapping[str, TargetResult], against_champion: str
             for name, e in result.estimates.items()
             if name in HEADLINE
         ]
-        head = f"| {target}, on test patients | mean | {confidence_level:.0%} interval | patients | left out of the mean |"
+        head = (
+            f"| {target}, on test patients | mean | {confidence_level:.0%} interval | patients | left out of the mean |"
+        )
         parts.append("\n".join([head, "|---|---:|---:|---:|---|", *rows]))
     return "\n\n".join([*parts, f"**Against the champion:** {against_champion}"])
 

@@ -21,8 +21,9 @@ PATHS: Mapping[str, str] = {
     "registration": "reports/registration.json",
     "promotion": "reports/promotion.json",
 }
-#: Outputs that a step reads before it writes them: cases done already, the locked test set, the plan to stay near to.
-KEPT_BETWEEN_RUNS = ("cases", "splits", "plan", "preprocessed")
+#: Outputs that a step reads before it writes them: cases done already, the locked test set, the plan to stay near to, scores that
+#: MLflow did not take.
+KEPT_BETWEEN_RUNS = ("cases", "splits", "plan", "preprocessed", "evaluation")
 #: What `dvc plots show` and `dvc plots diff` draw of an evaluation.
 PLOTS: list[dict[str, Any]] = [
     {

@@ -14,6 +14,8 @@ from lesionflow.io.files import read_json
 ABOUT, METRICS, HEADLINE, NNUNET_SUMMARY = "evaluation.json", "metrics.json", "headline.json", "summary.json"
 #: Scores by case, what is shown of them in MLflow and DVC, and the report for people.
 CASES, LESIONS, REPORT = "cases.parquet", "lesions.parquet", "report.html"
+#: What FROC and reliability are summed from, and a picture a case.
+DETECTIONS, BINS, OVERLAYS = "detections.parquet", "reliability.parquet", "overlays"
 
 
 class StoredEvaluation(NamedTuple):
