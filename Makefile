@@ -12,18 +12,20 @@ N_PACKAGES := $(shell grep -c "==" requirements.lock)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/lesionflow/__init__.py)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check presets made serve ui bench image docs release
+.PHONY: help setup demo test test-all check presets made serve ui bench mutants image docs release
 
 help:
 	@echo "make setup   the environment in .venv, from requirements.lock"
 	@echo "make demo    synthetic patients -> pipeline -> champion -> service -> a scored answer"
 	@echo "make test    what CI runs: linters, types, import contracts, all tests"
+	@echo "make test-all the same, with the README's blocks in their whole length: a network, some 20 minutes more"
 	@echo "make check   linters, types and import contracts alone"
 	@echo "make presets params.yaml and the package's presets from their sources, docs/params.md"
 	@echo "make made    all files that are made of others: presets, the pages' tables, dvc.yaml, pipelines/retrain.yaml"
 	@echo "make serve   the demonstration's champion over HTTP"
 	@echo "make ui      the demonstration's runs in the MLflow UI"
 	@echo "make bench   speed and memory beside the peers"
+	@echo "make mutants MODULE=metrics.surface   how many changes of a module its tests notice"
 	@echo "make image   the container image (needs Docker)"
 	@echo "make docs    the documentation as a site, in site/; broken links fail it"
 	@echo "make release wheel, sdist, bill of materials and hashes, in dist/"
@@ -55,6 +57,9 @@ test: check
 	PYTEST_DEBUG_TEMPROOT=$(TEST_FILES) $(BIN)/python -m pytest -n $(N_TESTERS) --dist loadfile \
 		--cov --cov-report=term:skip-covered
 
+test-all: export LESIONFLOW_TEST_WHOLE = 1
+test-all: test
+
 presets: setup
 	$(BIN)/python -m lesionflow.config.presets.build
 	cp src/lesionflow/config/presets/phantom_ct.yaml params.yaml
@@ -71,10 +76,15 @@ demo: setup
 	$(BIN)/python -m lesionflow demo --workdir demo
 
 serve: setup
-	cd demo && MLFLOW_TRACKING_URI=sqlite:///$(CURDIR)/demo/mlflow.db ../$(BIN)/lesionflow serve
+	$(BIN)/lesionflow serve --workdir demo
 
 ui: setup
-	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/demo/mlflow.db
+	$(BIN)/lesionflow ui --workdir demo
+
+mutants: setup
+	@test -d build/mutmut || $(BIN)/pip install -q --no-deps --target build/mutmut mutmut==3.8.1 libcst==1.9.0 setproctitle==1.3.8 \
+		toml==0.10.2 textual==8.2.8 linkify-it-py==2.2.0 mdit-py-plugins==0.7.0
+	$(BIN)/python -m benchmarks.mutants $(MODULE) $(TESTS)
 
 bench: setup
 	$(BIN)/python -m benchmarks

@@ -373,7 +373,7 @@ def the_same_structure_set_twice(study):
     shutil.copy(study.structures, study.folder / "copy of RS")
 
 
-@fault("contour_off_plane")
+@fault(RIGHT)
 def contours_between_the_slices(study):
     study.outline([(1, CORNERS)], lift_mm=1.4)
 
@@ -388,9 +388,14 @@ def contours_beyond_the_last_slice(study):
     study.outline([(1, CORNERS), (5, CORNERS)])
 
 
-@fault("degenerate_contour")
+@fault(RIGHT)
 def a_stray_click(study):
     study.outline([(1, CORNERS), (2, CORNERS[:1])])
+
+
+@fault("degenerate_contour")
+def nothing_but_stray_clicks(study):
+    study.outline([(1, CORNERS[:1]), (2, CORNERS[:2])])
 
 
 @fault("open_contour")
@@ -401,9 +406,18 @@ def a_line(study):
     study.outline([(1, CORNERS)], change=opened)
 
 
-@fault("duplicate_contour")
+@fault(RIGHT)
 def a_contour_is_there_twice(study):
-    study.outline([(1, CORNERS), (1, CORNERS)])
+    study.outline([(1, CORNERS), (1, [*CORNERS[2::-1], CORNERS[3]])])
+
+
+@fault("duplicate_contour")
+def a_contour_that_combines_by_exclusive_or_is_there_twice(study):
+    def exclusive(data):
+        for contour in data.ROIContourSequence[0].ContourSequence:
+            contour.ContourGeometricType = "CLOSEDPLANAR_XOR"
+
+    study.outline([(1, CORNERS), (1, CORNERS)], change=exclusive)
 
 
 @fault(RIGHT)

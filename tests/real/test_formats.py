@@ -1,6 +1,7 @@
 """Every folder of real data through one command with no word on its layout: what comes of it is what lies there."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import nibabel as nib
@@ -49,6 +50,11 @@ SAID = {
         "The 44 files have the layout `pictures`: 22 studies of 7 patients in 44 files.",
         "22 cases with the channels gray; tumor in 22; 0 refused.",
     ),
+    "lidc_nodules": (
+        "510 studies -> 281 patients, told by file names: 510 by what stands before a slice's, lesion's or follow-up's mark",
+        "The 1019 files have the layout `volumes`: 510 studies of 281 patients in 1018 files.",
+        "508 cases with the channels CT; tumor in 508; 2 refused: mask_without_image 2.",
+    ),
     "dicom": (
         "The 434 files have the layout `dicom`: 68 studies of 58 patients in 350 files.",
         "1 cases with the channels CT; tumor in 1; 67 refused: ",
@@ -91,6 +97,7 @@ def shapes(table):
         ("msd06_lung_2d_png", "pictures"),
         ("kits19_2d_jpg", "pictures"),
         ("lgg_2d_jpg", "pictures"),
+        ("lidc_nodules", "volumes"),
         ("sts/nifti", "volumes"),
         ("dicom/ibsi_ct_phantom/nifti", "volumes"),
     ],
@@ -160,6 +167,23 @@ def test_brats_of_two_years_has_one_meaning(ingested):
 def test_brats_with_four_channels_refuses_the_case_that_has_two(ingested):
     _, table, refused = ingested("brats", "brats_3d")
     assert (len(table), refused) == (1, {"missing_channel": 1})
+
+
+@pytest.mark.slow
+def test_each_nodule_is_a_case_of_its_patient(ingested):
+    """Crops of one patient overlap; two masks have no image. Voxels and patients by another reader and by the files' names."""
+    out, table, refused = ingested("lidc_nodules", "phantom_ct")
+    assert (len(table), table["patient_id"].nunique(), refused) == (508, 281, {"mask_without_image": 2})
+    folder = DATA / "lidc_nodules"
+    names = [path.name for path in (folder / "image").iterdir()]
+    a_patient = Counter(name[: len("LIDC-IDRI-0000")] for name in names)
+    assert sorted(table["patient_id"].value_counts()) == sorted(a_patient.values())
+    volumes = []
+    for name in names:
+        mask = nib.load(folder / "nodule_mask" / name)
+        volumes.append(np.count_nonzero(mask.dataobj) * abs(np.linalg.det(mask.affine[:3, :3])) / 1000)
+    assert sorted(table["tumor_ml"]) == pytest.approx(sorted(volumes), rel=1e-4)
+    assert read_dataset(out).channels == {"CT": "ct"}
 
 
 def test_loose_volumes_with_masks_by_channel(ingested):

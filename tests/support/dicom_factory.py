@@ -1,10 +1,12 @@
 """Small DICOM studies written by hand: asymmetric, oblique, with the truth worked out apart from the product's code."""
 
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage,
@@ -16,6 +18,7 @@ from pydicom.uid import (
     PositronEmissionTomographyImageStorage,
     RTStructureSetStorage,
     SegmentationStorage,
+    SpatialRegistrationStorage,
 )
 
 #: Along a row the column index grows (first), along a column the row index grows (second), their normal (third).
@@ -351,3 +354,53 @@ def write_multiframe(
     return WrittenSeries(
         path.parent, (path,), affine, stored, series_uid, STUDY_UID, FRAME_UID, "PATIENT^7", (uid,), sop_class
     )
+
+
+def write_registration(
+    path: Path,
+    frame_uid: str,
+    matrices: Mapping[str, np.ndarray],
+    *,
+    uid: int = 1,
+    patient_id: str = "PATIENT^7",
+    study_uid: str = STUDY_UID,
+    change: Callable[[Dataset], None] | None = None,
+) -> Path:
+    """Write a spatial registration: 4 x 4 matrices by frame of reference, each to bring its points to `frame_uid`."""
+    instance = f"{ROOT}.66.{uid}"
+    data = _new(SpatialRegistrationStorage, instance, patient_id, study_uid, f"{ROOT}.66", "REG")
+    data.FrameOfReferenceUID, data.ContentLabel = frame_uid, "REGISTRATION"
+    data.RegistrationSequence = [
+        _item(
+            FrameOfReferenceUID=frame,
+            MatrixRegistrationSequence=[
+                _item(
+                    MatrixSequence=[
+                        _item(
+                            FrameOfReferenceTransformationMatrix=[float(v) for v in matrix.ravel()],
+                            FrameOfReferenceTransformationMatrixType="RIGID",
+                        )
+                    ]
+                )
+            ],
+        )
+        for frame, matrix in matrices.items()
+    ]
+    if change is not None:
+        change(data)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data.save_as(path, enforce_file_format=True)
+    return path
+
+
+def put_raw(path: Path, tag: int, vr: bytes, content: bytes) -> None:
+    """Put bytes, of any type, in place of a short element of a file's top level, as no library would write them."""
+    data, whole = dcmread(path), path.read_bytes()
+    old = data.get_item(tag)
+    # The character set is decoded as the file is read.
+    is_raw = hasattr(old, "value_tell")
+    at, length = (old.value_tell, old.length) if is_raw else (old.file_tell, (len(old.value) + 1) // 2 * 2)
+    start, end = at - 8, at + length
+    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
+    content += b" " * (len(content) % 2)
+    path.write_bytes(whole[:start] + head + vr + struct.pack("<H", len(content)) + content + whole[end:])

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Kind = Literal["ct", "pet", "mr", "picture"]
+#: What a rule may make of a structure beside a label: not wanted, or voxels that are not known (`data.volume.IGNORED`).
+BACKGROUND, IGNORE = "background", "ignore"
 
 
 class Target(BaseModel):

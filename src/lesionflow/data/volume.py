@@ -9,6 +9,18 @@ from numpy.typing import NDArray
 from lesionflow.data.geometry import Geometry
 from lesionflow.errors import GeometryMismatchError, InputError
 
+#: The value of voxels that nobody learns from or is judged by (nnU-Net's `ignore`): outlined as "not known".
+IGNORED = 255
+
+
+def outlined(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Tell of each voxel whether it is one of the labels, and neither background nor `IGNORED`.
+
+    Args:
+        labels: Of any shape.
+    """
+    return np.asarray((labels > 0) & (labels != IGNORED))
+
 
 @dataclass(frozen=True, eq=False)
 class Volume:
@@ -48,7 +60,7 @@ class Volume:
 
 @dataclass(frozen=True, eq=False)
 class Mask:
-    """Labels on a grid: 0 is background.
+    """Labels on a grid: 0 is background, `IGNORED` is not known.
 
     Args:
         labels: uint8 (slice, row, column); whole numbers 0..255, converted and made read-only.
@@ -80,11 +92,17 @@ class Mask:
 
     @property
     def present(self) -> tuple[int, ...]:
-        """Labels that some voxel has, background apart, in ascending order."""
+        """Labels that some voxel has, background and what is ignored apart, in ascending order."""
         counts = np.zeros(256, dtype=np.int64)
         for plane in self.labels:
             counts += np.bincount(plane[plane > 0], minlength=256)
-        return tuple(int(label) for label in np.flatnonzero(counts))
+        return tuple(int(label) for label in np.flatnonzero(counts[:IGNORED]))
+
+    @property
+    def ignored(self) -> NDArray[np.bool_] | None:
+        """A bool array (slice, row, column) of the voxels that are not known, None when there are none."""
+        found = self.labels == IGNORED
+        return found if found.any() else None
 
     def region(self, labels: tuple[int, ...]) -> NDArray[np.bool_]:
         """Return a bool array (slice, row, column), True where the label is one of `labels`."""

@@ -80,8 +80,8 @@ def value_of(metric: str, kind: str) -> float:
         metric: A name in `METRICS`; not of one size of lesions.
         kind: `missed`, `false alarm` or `neither`.
     """
-    masks = [[[[kind == MISSED]]], [[[kind == FALSE_ALARM]]]]
-    return METRICS[metric].of(MaskPair(*masks, (1.0, 1.0, 1.0)))
+    reference, predicted = [[[kind == MISSED]]], [[[kind == FALSE_ALARM]]]
+    return METRICS[metric].of(MaskPair(reference, predicted, (1.0, 1.0, 1.0)))
 
 
 class Comparable(NamedTuple):

@@ -52,7 +52,7 @@ def predict_slices(
         Probabilities (target, slice, row, column).
     """
     _, n_slices, n_rows, n_columns = image.shape
-    pads = [(0, 0), (0, 0), (0, -n_rows % multiple), (0, -n_columns % multiple)]
+    pads = [(0, 0), (0, 0), *_end_pads(n_rows, n_columns, multiple)]
     out = np.empty((n_targets, n_slices, n_rows, n_columns), dtype=np.float32)
     flips = [tuple(axis + 1 for axis in c) for c in flip_combinations(tuple(a for a in flip_axes if a))]
     for start in range(0, n_slices, batch_size):
@@ -64,6 +64,12 @@ def predict_slices(
         if progress is not None:
             progress(stop, n_slices)
     return out
+
+
+def _end_pads(n_rows: int, n_columns: int, multiple: int) -> list[tuple[int, int]]:
+    """Pad to multiples, and a slice of one multiple to two: over one element nothing can be normalized."""
+    tiny = max(n_rows, n_columns) <= multiple
+    return [(0, -n_rows % multiple), (0, -n_columns % multiple + (multiple if tiny else 0))]
 
 
 def predict_patches(

@@ -1,5 +1,6 @@
 """Zip archives, unpacked without trusting them: no path of its own, no more bytes than allowed."""
 
+import errno
 import re
 import shutil
 import stat
@@ -15,9 +16,10 @@ from tempfile import TemporaryDirectory
 from lesionflow.errors import InputError
 from lesionflow.io.files import find_files
 from lesionflow.io.rules import SourceStudy
+from lesionflow.machine.faults import blame_machine
 
 ZIP_MAGIC = b"PK\x03\x04"
-EMPTY_ZIP_MAGIC = b"PK\x05\x06"
+EMPTY_ZIP_MAGIC, ZIP64_MAGIC, ROUND = b"PK\x05\x06", b"PK\x06\x06", 1 << 16
 BLOCK_BYTES = 1 << 20
 #: Files that file managers add on their own.
 CLUTTER = re.compile(r"(^|/)(__MACOSX/.*|\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)$", re.IGNORECASE)
@@ -32,7 +34,7 @@ CONTENTS_BYTES_PER_FILE = 1024
 
 
 #: A data set in a zip may grow to this and, beyond it, to so many times the zip's own size.
-MAX_UNPACKED_BYTES, MAX_GROWTH = 1 << 30, 100
+MAX_UNPACKED_BYTES, MAX_GROWTH = 256 << 20, 100
 MAX_FILES = 1_000_000
 #: Collections are given out as zips that hold a zip a patient, which holds a zip of images; no further.
 MAX_DEPTH = 3
@@ -63,11 +65,13 @@ def unpack(
         raise _too_many_files(max_files)
     try:
         with zipfile.ZipFile(archive) as source:
+            _require_all(archive, source)
             entries = _checked_entries(source, max_files)
             return _write_entries(source, entries, folder, max_bytes, place or _own_path)
     except InputError:
         raise
     except ZIP_FAULTS as error:
+        blame_machine(error, folder)
         reason = "unreadable_zip" if is_zip(archive) else "not_a_zip"
         message = f"Expected a zip, found {type(error).__name__}: {error!s:.200}. Zip the folder again."
         raise InputError(message, reason=reason) from error
@@ -98,12 +102,17 @@ def opened(raw: Path) -> Iterator[tuple[Path, list[SourceStudy]]]:
         for path in zips:
             target = view / path.relative_to(raw) if raw.is_dir() else view
             try:
-                _unpack_nested(path, target, MAX_UNPACKED_BYTES + MAX_GROWTH * path.stat().st_size, 1)
+                _unpack_nested(path, target, allowed_bytes(path), 1)
             except InputError as error:
                 shutil.rmtree(target, ignore_errors=True)
                 name = path.relative_to(raw).as_posix() if raw.is_dir() else path.name
                 refused.append(SourceStudy(name, name, (str(path),), (error.reason, str(error))))
         yield view, refused
+
+
+def allowed_bytes(archive: Path) -> int:
+    """Return what a zip may grow to."""
+    return MAX_UNPACKED_BYTES + MAX_GROWTH * archive.stat().st_size
 
 
 def _unpack_nested(archive: Path, folder: Path, budget: int, depth: int) -> int:
@@ -112,7 +121,7 @@ def _unpack_nested(archive: Path, folder: Path, budget: int, depth: int) -> int:
         message = f"Expected zips at most {MAX_DEPTH} deep, found one in another further down. Unpack the outer ones."
         raise InputError(message, reason="nested_zip")
     folder.mkdir(parents=True)
-    files = unpack(archive, folder, max_bytes=min(budget, shutil.disk_usage(folder).free), max_files=MAX_FILES)
+    files = unpack(archive, folder, max_bytes=budget, max_files=MAX_FILES)
     budget -= sum(path.stat().st_size for path in files)
     for path in files:
         if path.suffix.lower() == ".zip":
@@ -128,14 +137,35 @@ def is_zip(path: Path) -> bool:
         return file.read(4) in (ZIP_MAGIC, EMPTY_ZIP_MAGIC)
 
 
-def _contents_bytes(archive: Path) -> int:
-    """Size that the table of contents claims: zipfile holds all of it in memory, some 1 kB an entry."""
+def _tail(archive: Path) -> bytes:
+    """Return a zip's end, where its table of contents is described."""
     with archive.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - TAIL_BYTES))
-        tail = file.read()
+        return file.read()
+
+
+def _require_all(archive: Path, source: zipfile.ZipFile) -> None:
+    """Refuse a table of contents that lost entries: zipfile goes by its size, and a flipped length hides those that follow."""
+    tail = _tail(archive)
+    found = len(source.infolist())
+    at, at_64 = tail.rfind(EMPTY_ZIP_MAGIC), tail.rfind(ZIP64_MAGIC)
+    # The number of all entries (APPNOTE 4.3.16, 4.3.14); more than 65,535 are counted round by some programs.
+    declared = struct.unpack_from("<H", tail, at + 10)[0]
+    if at_64 >= 0 and declared == ROUND - 1:
+        declared = struct.unpack_from("<Q", tail, at_64 + 32)[0]
+    if found % ROUND != declared % ROUND:
+        message = (
+            f"Expected the {declared} entries that the zip counts, found {found}: it is broken. Zip the folder again."
+        )
+        raise InputError(message, reason="unreadable_zip")
+
+
+def _contents_bytes(archive: Path) -> int:
+    """Size that the table of contents claims: zipfile holds all of it in memory, some 1 kB an entry."""
+    tail = _tail(archive)
     # (magic, where its record holds the size, its format): APPNOTE 4.3.16 and, for ZIP64, 4.3.14
-    records = ((b"PK\x05\x06", 12, "<I"), (b"PK\x06\x06", 40, "<Q"))
+    records = ((EMPTY_ZIP_MAGIC, 12, "<I"), (ZIP64_MAGIC, 40, "<Q"))
     claims = [0]
     for magic, offset, form in records:
         starts = (m.start() + offset for m in re.finditer(re.escape(magic), tail))
@@ -183,7 +213,9 @@ def _write_entries(
     max_bytes: int,
     place: Callable[[int, str], str],
 ) -> list[Path]:
-    _require_room(sum(entry.file_size for entry in entries), max_bytes)
+    n_bytes = sum(entry.file_size for entry in entries)
+    _require_room(n_bytes, max_bytes)
+    _require_disk(n_bytes, folder)
     written, files = 0, []
     for number, entry in enumerate(entries):
         path = folder / place(number, entry.filename)
@@ -201,6 +233,12 @@ def _require_room(n_bytes: int, max_bytes: int) -> None:
     if n_bytes > max_bytes:
         message = f"Expected at most {max_bytes / 1e6:.0f} MB unpacked, found more. Unpack it by hand, or send less."
         raise InputError(message, reason="unpacked_too_large")
+
+
+def _require_disk(n_bytes: int, folder: Path) -> None:
+    """Tell before anything is written that the disk is too small: that is no fault of the zip."""
+    if n_bytes > shutil.disk_usage(folder).free:
+        blame_machine(OSError(errno.ENOSPC, f"{n_bytes / 1e6:.0f} MB are to be unpacked"), folder)
 
 
 def harmless(name: str) -> str:

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from lesionflow.io.dicom.reading import is_dicom, may_be_dicom
 from lesionflow.io.dicom.studies import read_study
 from lesionflow.io.files import find_files, sha256_file
 from lesionflow.io.images import files as image_files
+from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.layouts.image_folders import read_wanted_channels
 from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
@@ -62,9 +62,7 @@ def unpacked(source: Path | Mapping[str, Path]) -> Iterator[Path | Mapping[str, 
         return
     with TemporaryDirectory(prefix="lesionflow-") as scratch:
         folder = Path(scratch)
-        allowed = archives.MAX_UNPACKED_BYTES + archives.MAX_GROWTH * source.stat().st_size
-        free = shutil.disk_usage(folder).free
-        archives.unpack(source, folder, max_bytes=min(allowed, free), max_files=archives.MAX_FILES)
+        archives.unpack(source, folder, max_bytes=archives.allowed_bytes(source), max_files=archives.MAX_FILES)
         yield folder
 
 
@@ -126,6 +124,7 @@ def _read_by_channel(files: Mapping[str, Path], dataset: Dataset) -> StudyInput:
     for channel, kind in dataset.channels.items():
         image_files.require_unit(files[channel], MODALITIES[kind], name=name)
         volumes[channel] = image_files.read_volume(files[channel], name=name)
+        check_values(volumes[channel], MODALITIES[kind], name=name)
     return StudyInput(name, volumes, (), digest)
 
 

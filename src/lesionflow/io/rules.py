@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lesionflow.data.volume import Mask, Volume
+from lesionflow.data.dataset import BACKGROUND, IGNORE
+from lesionflow.data.volume import IGNORED, Mask, Volume
+from lesionflow.io import names
 from lesionflow.io.notes import Note
 
 #: What stands for a case id in a fault that was found before the case had one.
@@ -40,8 +42,10 @@ class ReadingRules:
         channels: A rule for each channel, in order.
         reference: The channel whose grid is kept.
         labels: Label values by name.
-        outlines: (regular expression that must match a whole structure name, label name), first match wins.
-        spacing_tolerance_fraction: How far slice distances may differ from their median.
+        outlines: (regular expression that must match a whole structure name, label name), first match wins; the label
+            may be `background` (not wanted) or `ignore` (voxels that nobody learns from or is judged by).
+        regions: Labels that each region unites, by name.
+        spacing_tolerance_fraction: How far a slice may lie beside its place on the even grid, in slice distances.
     """
 
     channels: Mapping[str, SeriesRule]
@@ -49,12 +53,29 @@ class ReadingRules:
     labels: Mapping[str, int] = field(default_factory=dict)
     outlines: tuple[tuple[str, str], ...] = ()
     spacing_tolerance_fraction: float = 0.01
+    regions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def label_of(self, structure: str) -> int | None:
-        """Return the label of a structure by its name, None when no rule fits."""
-        for pattern, label in self.outlines:
-            if re.fullmatch(pattern, structure.strip()):
-                return self.labels[label]
+        """Return the label of a structure by the first rule that fits one of its spellings; None when it is not wanted."""
+        label = None if names.is_background(structure) else self._ruled(structure)
+        return IGNORED if label == IGNORE and IGNORE not in self.labels else self.labels.get(label or "")
+
+    def named(self, structure: str) -> int | None:
+        """Return the label of a structure that is called as the label is, else by `label_of`."""
+        if structure in self.labels:
+            return self.labels[structure]
+        alike = [label for called, label in self.labels.items() if names.key(called) == names.key(structure)]
+        return alike[0] if len(alike) == 1 and names.key(structure) else self.label_of(structure)
+
+    def is_unwanted(self, structure: str) -> bool:
+        """Tell whether somebody said that a structure is background: its name, or a rule with the label `background`."""
+        return names.is_background(structure) or self._ruled(structure) == BACKGROUND
+
+    def _ruled(self, structure: str) -> str | None:
+        for any_case in (False, True):
+            for pattern, label in self.outlines:
+                if names.fits(pattern, structure, any_case=any_case):
+                    return label
         return None
 
 

@@ -60,23 +60,30 @@ def reaching(tracking_uri: str) -> Iterator[None]:
         raise ServiceError(explain(error, tracking_uri)) from cause
 
 
-def connect(tracking_uri: str) -> MlflowClient:
-    """Return a client of the store, making a missing SQLite file first.
+def connect(tracking_uri: str, *, make: bool = False) -> MlflowClient:
+    """Return a client of the store.
 
-    Two processes may call this at once, and a kill leaves no half-made file: the tables are made in a file of another
-    name that is then moved to its place, under a lock.
+    Two processes may make a missing SQLite file at once, and a kill leaves no half-made one: the tables are made in a file
+    of another name that is then moved to its place, under a lock.
 
     Args:
         tracking_uri: `sqlite:///FILE`, `http(s)://HOST` or another database's URI.
+        make: Whether a missing SQLite file is made. Who only reads makes none: it would say that there is no model, where
+            another folder was meant.
 
     Returns:
         A client for both tracking and registry.
 
     Raises:
-        ServiceError: When the store can't be reached.
+        ServiceError: When the store can't be reached, or is a missing file that is only to be read.
     """
+    database = sqlite_path(tracking_uri)
+    if database is not None and not make and not database.exists():
+        raise ServiceError(
+            f"Expected an MLflow store at {database}, found no such file. Name the workspace that `lesionflow run` made with "
+            "--workdir DIR, or set MLFLOW_TRACKING_URI to the store that is meant."
+        )
     with reaching(tracking_uri):
-        database = sqlite_path(tracking_uri)
         if database is not None:
             tracking_uri = f"{SQLITE}{database}"
             _make_sqlite(database)

@@ -1,6 +1,5 @@
 """What happened in a run: params, curves, tables and pictures in MLflow. No global state: every call names its run."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,8 @@ from mlflow.entities import DatasetInput, InputTag, LifecycleStage, Metric, Para
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import (
     MLFLOW_DATASET_CONTEXT,
+    MLFLOW_EXPERIMENT_PRIMARY_METRIC_GREATER_IS_BETTER,
+    MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME,
     MLFLOW_LOGGED_ARTIFACTS,
     MLFLOW_PARENT_RUN_ID,
     MLFLOW_RUN_NOTE,
@@ -24,15 +25,25 @@ from mlflow.utils.time import get_current_time_millis
 from numpy.typing import NDArray
 
 from lesionflow.errors import ServiceError
+from lesionflow.registry.champion_marks import (
+    KIND,
+    OWN_NOTE,
+    RESEARCH_USE,
+    ROLE,
+    TRAINING,
+    VIEW,
+    describe_experiment,
+    digest_of,
+    runs_address,
+)
 from lesionflow.registry.store import artifact_location, connect, reaching
+from lesionflow.registry.views import SHARED_VIEW
 
 #: mlflow refuses longer values of a parameter, and more of them in one call.
 MAX_PARAM_LENGTH = 6000
 MAX_PARAMS_A_CALL = 100
 #: mlflow cuts a data set's digest at this length.
 MAX_DIGEST_LENGTH = 36
-#: Tag of an experiment under which the UI looks for a view that somebody shares, and the name of ours.
-SHARED_VIEW, VIEW = "mlflow.sharedViewState.", "lesionflow"
 #: What such a view holds beside its columns: all runs, the newest first. mlflow 3.17 wants each of these keys.
 VIEW_STATE: Mapping[str, Any] = {
     "searchFilter": "",
@@ -57,8 +68,13 @@ VIEW_STATE: Mapping[str, Any] = {
 }
 #: What mlflow calls a run that it does not have, and an id that is none.
 NOT_FOUND, INVALID = "RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"
-#: Tag that knows the description which we wrote ourselves, and may replace.
-OWN_NOTE = "description_sha256"
+#: By these the UI marks the better of several runs.
+PRIMARY_METRIC = {
+    MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME: "test/dice",
+    MLFLOW_EXPERIMENT_PRIMARY_METRIC_GREATER_IS_BETTER: "True",
+}
+#: Digits behind the point of figures in tables that people read.
+SHOWN_DECIMALS = 4
 
 
 class Tracker:
@@ -75,9 +91,10 @@ class Tracker:
     def __init__(self, tracking_uri: str, experiment: str) -> None:
         self.tracking_uri = tracking_uri
         self.experiment = experiment
-        self.client = connect(tracking_uri)
+        self.client = connect(tracking_uri, make=True)
         with reaching(tracking_uri):
             self.experiment_id = self._make_experiment()
+            self._tell_kind()
 
     def start_run(self, name: str, tags: Mapping[str, str] | None = None, *, parent: str = "") -> str:
         """Open a run.
@@ -165,8 +182,8 @@ class Tracker:
         """
         with reaching(self.tracking_uri):
             tags = self.client.get_run(run_id).data.tags
-            if MLFLOW_RUN_NOTE not in tags or _digest(tags[MLFLOW_RUN_NOTE]) == tags.get(OWN_NOTE):
-                self.client.log_batch(run_id, tags=[RunTag(MLFLOW_RUN_NOTE, text), RunTag(OWN_NOTE, _digest(text))])
+            if MLFLOW_RUN_NOTE not in tags or digest_of(tags[MLFLOW_RUN_NOTE]) == tags.get(OWN_NOTE):
+                self.client.log_batch(run_id, tags=[RunTag(MLFLOW_RUN_NOTE, text), RunTag(OWN_NOTE, digest_of(text))])
 
     def log_table(self, run_id: str, table: pd.DataFrame, name: str) -> None:
         """Log a table that the MLflow UI shows and compares across runs; one of the same name is replaced.
@@ -177,7 +194,7 @@ class Tracker:
             name: File name, ending in `.json`.
         """
         # The client's own log_table appends to a table of the same name, so a step run again would double its rows.
-        content = str(table.to_json(orient="split", index=False, date_format="iso"))
+        content = str(table.to_json(orient="split", index=False, date_format="iso", double_precision=SHOWN_DECIMALS))
         with reaching(self.tracking_uri):
             self.client.log_text(run_id, content, name)
             logged = json.loads(self.client.get_run(run_id).data.tags.get(MLFLOW_LOGGED_ARTIFACTS, "[]"))
@@ -232,11 +249,25 @@ class Tracker:
         Returns:
             The view's address, to stand after the UI's own; it also opens the side of the UI that is made for training.
         """
-        columns = [*(f"metrics.`{name}`" for name in metrics), *(f"params.`{name}`" for name in params)]
+        columns = [
+            f"tags.`{ROLE}`",
+            *(f"metrics.`{name}`" for name in metrics),
+            *(f"params.`{name}`" for name in params),
+        ]
         state = json.dumps({**VIEW_STATE, "selectedColumns": columns})
         with reaching(self.tracking_uri):
             self.client.set_experiment_tag(self.experiment_id, f"{SHARED_VIEW}{VIEW}", state)
-        return f"#/experiments/{self.experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
+        return runs_address(self.experiment_id)
+
+    def _tell_kind(self) -> None:
+        """Let the UI open the experiment as one of trainings, and say what it is; what a person set stays."""
+        tags = self.client.get_experiment(self.experiment_id).tags
+        for key, value in {KIND: TRAINING, **PRIMARY_METRIC}.items():
+            if key not in tags:
+                self.client.set_experiment_tag(self.experiment_id, key, value)
+        if OWN_NOTE not in tags:
+            text = f"Trainings on the data set {self.experiment}; no champion yet. {RESEARCH_USE}"
+            describe_experiment(self.client, self.experiment_id, text)
 
     def _make_experiment(self) -> str:
         found = self.client.get_experiment_by_name(self.experiment)
@@ -268,7 +299,3 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[name] = value
     return flat
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

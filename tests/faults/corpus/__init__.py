@@ -2,16 +2,33 @@
 
 from collections.abc import Mapping
 
-from faults.corpus import contours, dicom_values, labels, names, pictures, series, transport, volumes
+from faults.corpus import (
+    contours,
+    dicom_values,
+    labels,
+    mask_grids,
+    names,
+    nifti_headers,
+    nrrd_headers,
+    outlined_elsewhere,
+    pictures,
+    pixel_codings,
+    series,
+    stacks,
+    transport,
+    volumes,
+)
 from faults.corpus.fault import Fault
 
 #: By the title of their chapter in docs/faults.md, in its order.
 KINDS: Mapping[str, tuple[Fault, ...]] = {
     "Labels": labels.FAULTS,
     "Contours": contours.FAULTS,
-    "DICOM series": series.FAULTS,
-    "Values in DICOM": dicom_values.FAULTS,
-    "NIfTI, NRRD and MetaImage": volumes.FAULTS,
+    "DICOM segmentations and structure sets": outlined_elsewhere.FAULTS,
+    "DICOM series": series.FAULTS + stacks.FAULTS,
+    "Values in DICOM": dicom_values.FAULTS + pixel_codings.FAULTS,
+    "NIfTI, NRRD and MetaImage": volumes.FAULTS + nifti_headers.FAULTS + nrrd_headers.FAULTS,
+    "Masks beside their image": mask_grids.FAULTS,
     "Pictures": pictures.FAULTS,
     "Names, pairs and patients": names.FAULTS,
     "Transport and cost": transport.FAULTS,

@@ -1,5 +1,346 @@
 """Names of files and folders: what is a mask, whose it is, which patient."""
 
-from faults.corpus.fault import Fault
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
-FAULTS: tuple[Fault, ...] = ()
+import numpy as np
+
+from faults.corpus.fault import CT, GRAY, PET, Fault, Right, ingest_section
+from support import pictures as made
+
+PICTURES = ingest_section(GRAY, {"tumor": 1})
+VOLUMES = ingest_section(CT, {"tumor": 1})
+N_DISC, N_CORNER = 517, 20
+X, Y, Z = np.indices((6, 5, 4))
+#: Values in HU as no mask has; 24 voxels of a tumor, 8 of another.
+VOLUME = (20 * X + 7 * Y + Z - 60).astype(np.int16)
+TUMOR = ((X < 3) & (Y < 4) & (Z < 2)).astype(np.uint8)
+OTHER = ((X > 3) & (Y > 2) & (Z > 1)).astype(np.uint8)
+
+
+def _pictures(images: list[str], masks: Mapping[str, np.ndarray]) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        for name in images:
+            made.save(folder / name, made.GRAY)
+        for name, mask in masks.items():
+            made.save(folder / name, mask)
+
+    return make
+
+
+def _volumes(images: list[str], masks: Mapping[str, np.ndarray]) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        for name in images:
+            made.save_volume(folder / name, VOLUME)
+        for name, mask in masks.items():
+            made.save_volume(folder / name, mask)
+
+    return make
+
+
+def _nnunet(cases: list[str]) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        for case in cases:
+            made.save(folder / "imagesTr" / f"{case}_0000.png", made.GRAY)
+            made.save(folder / "labelsTr" / f"{case}.png", made.DISC.astype(np.uint8))
+        content = {"channel_names": {"0": "gray"}, "labels": {"background": 0, "tumor": 1}, "file_ending": ".png"}
+        (folder / "dataset.json").write_text(json.dumps(content))
+
+    return make
+
+
+def _decathlon(folder: Path) -> None:
+    _volumes([f"p{n}/img.nii.gz" for n in (1, 2)], {f"p{n}/seg.nii.gz": TUMOR for n in (1, 2)})(folder)
+    listed = [{"image": f"./p{n}/img.nii.gz", "label": f"./p{n}/seg.nii.gz"} for n in (1, 2)]
+    content = {"modality": {"0": "CT"}, "labels": {"0": "background", "1": "tumor"}, "training": listed}
+    (folder / "dataset.json").write_text(json.dumps(content))
+
+
+def _fault(
+    name: str,
+    source: str,
+    met: str,
+    answer: str,
+    make: Callable[[Path], object],
+    right: Right,
+    ingest: Mapping[str, Any] = VOLUMES,
+) -> Fault:
+    return Fault(name, source, met, answer, make, right, ingest=ingest)
+
+
+BOTH = N_DISC + N_CORNER
+BENIGN = "Dataset_with_GT/benign/benign (4)"
+FAULTS = (
+    _fault(
+        "second-mask-of-an-image",
+        "FengheTan9/CMUNeXt#3",
+        "BUSI has `_mask` and `_mask_1` for one image; who takes the first alone learns from half the lesions.",
+        "All masks of an image are united.",
+        _pictures([f"{BENIGN}.png"], {f"{BENIGN}_mask.png": made.DISC, f"{BENIGN}_mask_1.png": made.CORNER}),
+        Right(voxels={"tumor": BOTH}, n_cases=1, rejected=()),
+        PICTURES,
+    ),
+    _fault(
+        "masks-by-words-before-within-and-in-camel-case",
+        "qurator-spk/sbb_pixelwise_segmentation#8",
+        "Images and masks are paired by the order of their names, not by the names.",
+        "A mask's word is found wherever it stands in the name.",
+        _pictures(
+            [f"x/{name}.png" for name in ("a1", "b1", "c1", "d1", "scan5", "e1", "f1")],
+            {
+                "x/mask_a1.png": made.DISC,
+                "x/GT_b1.png": made.DISC,
+                "x/c1_seg_final.png": made.DISC,
+                "x/d1_roi2.png": made.DISC,
+                "x/scan5LesionMask.png": made.DISC,
+                "x/e1_lesion_mask.png": made.DISC,
+                "x/f1.mask.png": made.DISC,
+            },
+        ),
+        Right(voxels={"tumor": 7 * N_DISC}, n_cases=7, rejected=()),
+        PICTURES,
+    ),
+    _fault(
+        "folder-of-masks-by-two-words",
+        "PabloLION/ct-slicing",
+        "`nodule_mask/` beside `image/`: the masks are taken for images.",
+        "A folder's name may have more words; a mask whose image is absent is named.",
+        _volumes(
+            ["image/L-0002_R_1.nii.gz", "image/L-0002_R_2.nii.gz"],
+            {f"nodule_mask/L-{of}.nii.gz": TUMOR for of in ("0002_R_1", "0002_R_2", "1002_R_1")},
+        ),
+        Right(voxels={"tumor": 48}, n_cases=2, n_patients=1, rejected=("mask_without_image",)),
+    ),
+    _fault(
+        "data-set-called-segmentation",
+        "",
+        "Names of data sets and patients have words for masks without being any.",
+        "What has a mask of its own is an image.",
+        _pictures(
+            ["segmentation/Maske_1.png", "segmentation/scan_label_free.png", "segmentation/ROI_5.png"],
+            {f"segmentation/{n}_mask.png": made.DISC for n in ("Maske_1", "scan_label_free", "ROI_5")},
+        ),
+        Right(voxels={"tumor": 3 * N_DISC}, n_cases=3, rejected=()),
+        PICTURES,
+    ),
+    _fault(
+        "mask-whose-name-does-not-say-so",
+        "ImprintLab/Medical-SAM2#27",
+        "CHASE_DB1 names outlines by their observers, `_1stHO`, which a program takes for images.",
+        "What looks like a mask and is named after an image spoils that, by name.",
+        _pictures(["Image_01L.png"], {"Image_01L_mask.png": made.DISC, "Image_01L_1stHO.png": made.CORNER}),
+        Right(refused=("unnamed_mask",)),
+        PICTURES,
+    ),
+    _fault(
+        "mask-that-may-be-another-images",
+        "",
+        "`p1_2` may be the second mask of `p1`, or of an image that was lost.",
+        "Refused where `p1` has a mask of its name.",
+        _pictures(["images/p1.png"], {"masks/p1.png": made.DISC, "masks/p1_2.png": made.CORNER}),
+        Right(refused=("ambiguous_pairing",)),
+        PICTURES,
+    ),
+    _fault(
+        "outlines-of-two-readers",
+        "wasserth/TotalSegmentator",
+        "Two readers' outlines of one lesion are united into one that nobody drew.",
+        "Refused: the one to learn from must be named.",
+        _pictures(["x1.png"], {"x1_mask1.png": made.DISC, "x1_mask2.png": made.DISC & (made.ROWS > 8)}),
+        Right(refused=("ambiguous_outlines",)),
+        PICTURES,
+    ),
+    _fault(
+        "field-of-view-taken-for-the-outline",
+        "rezazad68/BCDU-Net#7",
+        "DRIVE keeps the field of view in `mask/` and the vessels in `1st_manual/`.",
+        "Refused: two folders outline different things, and no rule of ingest.outlines says which is meant.",
+        _pictures(
+            ["images/21_training.tif"],
+            {"mask/21_training_mask.gif": ~made.CORNER, "1st_manual/21_manual1.gif": made.DISC},
+        ),
+        Right(refused=("ambiguous_outlines",)),
+        PICTURES,
+    ),
+    _fault(
+        "field-of-view-beside-the-outline-that-is-named",
+        "rezazad68/BCDU-Net#7",
+        "The same, with a rule.",
+        "A rule may name a mask by its folder; the other is left out and said.",
+        _pictures(
+            ["images/21_training.tif"],
+            {"mask/21_training_mask.gif": ~made.CORNER, "1st_manual/21_manual1.gif": made.DISC},
+        ),
+        Right(voxels={"tumor": N_DISC}, n_cases=1, notes=("dropped_structure",)),
+        PICTURES | {"outlines": [{"pattern": "1st_manual", "label": "tumor"}]},
+    ),
+    _fault(
+        "structures-united-as-one-label",
+        "",
+        "`segmentations/` holds a file an organ; with one label and no rule all are taken for the tumor.",
+        "Refused with the names that were found.",
+        _volumes(["s1/ct.nii.gz"], {"s1/segmentations/liver.nii.gz": TUMOR, "s1/segmentations/spleen.nii.gz": OTHER}),
+        Right(refused=("ambiguous_outlines",)),
+    ),
+    _fault(
+        "lits",
+        "MIC-DKFZ/nnUNet#850",
+        "LiTS says `volume-0` and `segmentation-0`: names that share a number alone.",
+        "Paired by what is left without the words for image and mask.",
+        _volumes(
+            [f"Training Batch 1/volume-{n}.nii" for n in (0, 1)],
+            {f"Training Batch 1/segmentation-{n}.nii": TUMOR for n in (0, 1)},
+        ),
+        Right(voxels={"tumor": 48}, n_cases=2, n_patients=2, rejected=()),
+    ),
+    _fault(
+        "hecktor",
+        "HECKTOR",
+        "`CHUM-001__CT` has two signs before the channel, its label none.",
+        "Signs at the end of a name are no part of it.",
+        _volumes(
+            [f"imagesTr/{p}__{c}.nii.gz" for p in ("CHUM-001", "CHUM-002") for c in ("CT", "PT")],
+            {f"labelsTr/{p}.nii.gz": TUMOR for p in ("CHUM-001", "CHUM-002")},
+        ),
+        Right(voxels={"tumor": 48}, n_cases=2, n_patients=2, rejected=()),
+        ingest_section(CT | PET, {"tumor": 1}),
+    ),
+    _fault(
+        "hecktor-2025",
+        "HECKTOR",
+        "The label is called as the case, beside `__CT` and `__PT`.",
+        "What has no channel's name beside channels and looks like a mask is the mask.",
+        _volumes([f"CHUM-001/CHUM-001__{c}.nii.gz" for c in ("CT", "PT")], {"CHUM-001/CHUM-001.nii.gz": TUMOR}),
+        Right(voxels={"tumor": 24}, n_cases=1, rejected=()),
+        ingest_section(CT | PET, {"tumor": 1}),
+    ),
+    _fault(
+        "kits",
+        "neheller/kits23#17",
+        "`instances/` holds the parts of which `segmentation.nii.gz` was made.",
+        "Left out and said.",
+        _volumes(
+            ["case_00000/imaging.nii.gz"],
+            {
+                "case_00000/segmentation.nii.gz": TUMOR,
+                "case_00000/instances/kidney_instance-1_annotation-1.nii.gz": TUMOR,
+                "case_00000/instances/kidney_instance-2_annotation-1.nii.gz": OTHER,
+            },
+        ),
+        Right(voxels={"tumor": 24}, n_cases=1, rejected=(), notes=("partial_outlines",)),
+    ),
+    _fault(
+        "kits-21-aggregations",
+        "ljwztc/CLIP-Driven-Universal-Model#6",
+        "Three aggregations of the readers' outlines lie side by side.",
+        "Refused: which one is meant must be named.",
+        _volumes(["c1/imaging.nii.gz"], {f"c1/aggregated_{how}_seg.nii.gz": TUMOR for how in ("AND", "MAJ", "OR")}),
+        Right(refused=("ambiguous_outlines",)),
+    ),
+    _fault(
+        "bids-derivatives",
+        "bids-standard/bids-specification#1008",
+        "Lesion masks lie in `derivatives/`, and end in `_msk`, `_mask`, `_dseg` or `_roi`.",
+        "Paired by subject and session, whatever folders lie between.",
+        _volumes(
+            [f"sub-{n}/ses-1/ct/sub-{n}_ses-1_ct.nii.gz" for n in (1, 2, 3)],
+            {
+                "derivatives/sub-1/ses-1/sub-1_ses-1_msk.nii.gz": TUMOR,
+                "derivatives/manual_masks/sub-2/ses-1/sub-2_ses-1_label-lesion_roi.nii.gz": TUMOR,
+                "derivatives/sub-3/ses-1/sub-3_ses-1_space-orig_dseg.nii.gz": TUMOR,
+            },
+        ),
+        Right(voxels={"tumor": 72}, n_cases=3, n_patients=3, rejected=()),
+    ),
+    _fault(
+        "channel-number-without-declaration",
+        "MIC-DKFZ/nnUNet#448",
+        "FLARE's images end in nnU-Net's `_0000`, their labels do not, and no dataset.json lies there.",
+        "One number is taken off.",
+        _volumes(
+            [f"images/FLARE22_Tr_000{n}_0000.nii.gz" for n in (1, 2)],
+            {f"labels/FLARE22_Tr_000{n}.nii.gz": TUMOR for n in (1, 2)},
+        ),
+        Right(voxels={"tumor": 48}, n_cases=2, n_patients=2, rejected=()),
+    ),
+    _fault(
+        "channel-numbers-without-declaration",
+        "Project-MONAI/MONAILabel#1896",
+        "Several channels are told by numbers alone, and their order is guessed.",
+        "Refused.",
+        _volumes([f"images/x1_000{n}.nii.gz" for n in (0, 1)], {"labels/x1.nii.gz": TUMOR}),
+        Right(refused=("missing_channel",)),
+    ),
+    _fault(
+        "autopet",
+        "autoPET",
+        "A study has SUV and PET, CT and CTres: two files a channel.",
+        "SUV is read, and the CT on its own grid; the others are said.",
+        _volumes(
+            [f"PETCT_01/03-23-200{n}-NA/{c}.nii.gz" for n in (3, 4) for c in ("SUV", "PET", "CT", "CTres")],
+            {f"PETCT_01/03-23-200{n}-NA/SEG.nii.gz": TUMOR for n in (3, 4)},
+        ),
+        Right(voxels={"tumor": 48}, n_cases=2, n_patients=1, rejected=(), notes=("other_form_of_channel",)),
+        ingest_section(CT | PET, {"tumor": 1}),
+    ),
+    _fault(
+        "pancreas-ct",
+        "TCIA Pancreas-CT",
+        "`PANCREAS_0001` and `label0001` share a number, in folders of unlike names.",
+        "The only image that ends with the mask's number.",
+        _volumes(
+            [f"Pancreas-CT/PANCREAS_000{n}.nii.gz" for n in (1, 2)],
+            {f"TCIA_pancreas_labels-02-05-2017/label000{n}.nii.gz": TUMOR for n in (1, 2)},
+        ),
+        Right(voxels={"tumor": 48}, n_cases=2, n_patients=2, rejected=()),
+    ),
+    _fault(
+        "isic",
+        "JCruan519/EGE-UNet#13",
+        "Images and `_segmentation` lie in folders named after the challenge.",
+        "Paired across folders that differ by words for image and mask.",
+        _pictures(
+            [f"ISIC-2017_Training_Data/ISIC_000000{n}.png" for n in (0, 1)],
+            {f"ISIC-2017_Training_Part1_GroundTruth/ISIC_000000{n}_segmentation.png": made.DISC for n in (0, 1)},
+        ),
+        Right(voxels={"tumor": 2 * N_DISC}, n_cases=2, n_patients=2, rejected=()),
+        PICTURES,
+    ),
+    _fault(
+        "decathlon-with-equal-names",
+        "Project-MONAI/MONAI#831",
+        "dataset.json lists `img.nii.gz` in a folder a patient.",
+        "The folders tell the cases apart.",
+        _decathlon,
+        Right(voxels={"tumor": 48}, n_cases=2, n_patients=2, rejected=()),
+    ),
+    _fault(
+        "slices-as-patients",
+        "frankkramer-lab/MIScnn#34",
+        "Slices of one patient stand in training and validation at once.",
+        "`10035_100` is of patient 10035, in nnU-Net's layout too, and said.",
+        _nnunet(["10035_100", "10035_101", "10043_100"]),
+        Right(n_cases=3, n_patients=2, rejected=(), notes=("patients_by_name",)),
+        PICTURES,
+    ),
+    _fault(
+        "examinations-as-patients",
+        "MIC-DKFZ/nnUNet#1871",
+        "Examinations of one patient at several times are divided between training and validation.",
+        "Marks of a follow-up are no part of the patient's name.",
+        _nnunet(["PGM-0004", "PGM-0004_FU003d", "P12_Timepoint_1", "P12_Timepoint_2", "Q7_pre", "Q7_post"]),
+        Right(n_cases=6, n_patients=3, rejected=(), notes=("patients_by_name",)),
+        PICTURES,
+    ),
+    _fault(
+        "cases-counted-as-one-patient",
+        "MIC-DKFZ/nnUNet#2688",
+        "A number that counts cases is taken for a slice, and all are one patient.",
+        "`BRATS_001` and `BraTS2021_00001` are patients.",
+        _nnunet(["BRATS_001", "BRATS_002", "BraTS2021_00000", "BraTS2021_00001"]),
+        Right(n_cases=4, n_patients=4, rejected=()),
+        PICTURES,
+    ),
+)

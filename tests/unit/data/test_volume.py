@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lesionflow.data.geometry import Geometry
-from lesionflow.data.volume import Mask, Volume, require_same_grid
+from lesionflow.data.volume import IGNORED, Mask, Volume, require_same_grid
 from lesionflow.errors import GeometryMismatchError, InputError
 
 GRID = Geometry.from_parts((5, 7, 11), (3.0, 0.8, 0.5))
@@ -57,9 +57,9 @@ def test_labels_of_another_shape_are_refused():
 
 def test_labels_present_are_those_of_some_voxel_without_background():
     labels = np.zeros((3, 5, 7), np.uint8)
-    labels[0, 4, 6], labels[2, 0, 0] = 255, 3
+    labels[0, 4, 6], labels[2, 0, 0], labels[1] = 254, 3, IGNORED
     grid = Geometry.from_parts((3, 5, 7), (1.0, 1.0, 1.0))
-    assert Mask(labels, grid).present == (3, 255)
+    assert Mask(labels, grid).present == (3, 254)
     assert Mask(np.zeros_like(labels), grid).present == ()
 
 
@@ -76,3 +76,9 @@ def test_grids_that_differ_are_refused_with_both_described():
     with pytest.raises(GeometryMismatchError, match=r"case c-1.*0\.500.*0\.600") as caught:
         require_same_grid(GRID, OTHER, "Image and mask of case c-1")
     assert caught.value.reason == "geometry_mismatch"
+
+
+def test_what_is_ignored_is_a_mask_of_its_own() -> None:
+    grid = Geometry.from_parts((1, 1, 3), (1.0, 1.0, 1.0))
+    assert Mask(np.array([[[0, 255, 1]]]), grid).ignored.tolist() == [[[False, True, False]]]
+    assert Mask(np.array([[[0, 254, 1]]]), grid).ignored is None

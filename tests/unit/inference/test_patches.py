@@ -44,6 +44,20 @@ def test_the_identity_of_the_middle_slice_in_2d(n_context: int, flips: tuple[int
     np.testing.assert_allclose(found, image, atol=SIGMOID_TOLERANCE)
 
 
+@pytest.mark.parametrize("shape", [(3, 1, 1), (3, 4, 4), (3, 4, 9)])
+def test_a_slice_that_a_network_would_halve_to_one_element_is_normalized_all_the_same(
+    shape: tuple[int, int, int],
+) -> None:
+    image = _probabilities((1, *shape))
+
+    def halved(batch: torch.Tensor) -> torch.Tensor:
+        torch.nn.functional.instance_norm(torch.nn.functional.avg_pool2d(batch, 4))
+        return torch.logit(batch)
+
+    found = predict_slices(halved, image, n_context=1, n_targets=1, multiple=4, batch_size=2, flip_axes=(), device=CPU)
+    np.testing.assert_allclose(found, image, atol=SIGMOID_TOLERANCE)
+
+
 def test_patches_cover_every_voxel_and_overlap_enough() -> None:
     seen = np.zeros((9, 20, 33), int)
     starts = patch_starts(seen.shape, (8, 12, 16), 0.25)

@@ -74,3 +74,29 @@ def test_growth_is_bounded_over_all_levels(tmp_path, monkeypatch, nested):
     write_zip(raw / "a.zip", [("b.zip", bomb.read_bytes())] if nested else [(str(n), bytes(900_000)) for n in range(3)])
     with opened(raw) as (_, refused):
         assert [s.fault[0] for s in refused] == ["unpacked_too_large"]
+
+
+def test_entries_that_a_flipped_bit_hides_are_missed(tmp_path):
+    """The first entry's comment, by its harmed length, swallows the entry behind it: zipfile gives one file of two."""
+    path = write_zip(tmp_path / "a.zip", [("a", b"1"), ("b", b"2")])
+    content = bytearray(path.read_bytes())
+    first = content.index(b"PK\x01\x02")
+    second = content.index(b"PK\x01\x02", first + 1)
+    content[first + 32] = content.index(b"PK\x05\x06") - second
+    path.write_bytes(content)
+    assert zipfile.ZipFile(path).namelist() == ["a"]
+    with opened(path) as (_, refused):
+        assert [study.fault[0] for study in refused] == ["unreadable_zip"]
+
+
+def test_more_entries_than_two_bytes_count_are_counted_round_or_in_the_longer_record(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for number in range(65_540):
+            archive.writestr(zipfile.ZipInfo(f"{number}"), b"")
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        archives._require_all(tmp_path / "a.zip", archive)
+        content = (tmp_path / "a.zip").read_bytes()
+        # As programs write it that know no longer record.
+        at = content.rindex(b"PK\x05\x06")
+        (tmp_path / "b.zip").write_bytes(content[:at] + content[at : at + 8] + b"\4\0\4\0" + content[at + 12 :])
+        archives._require_all(tmp_path / "b.zip", archive)

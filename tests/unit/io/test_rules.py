@@ -47,3 +47,32 @@ def test_the_first_rule_that_matches_the_whole_name_wins(structure: str, label: 
 )
 def test_a_place_is_the_same_zipped_or_not(parts: list[str], name: str) -> None:
     assert place(parts) == name
+
+
+def test_a_name_that_fits_no_rule_as_it_stands_is_tried_in_its_other_spellings_and_in_any_case() -> None:
+    rules = ReadingRules({}, "", {"tumor": 1, "edema": 2}, (("GTV_mass", "tumor"), ("gtv_edema", "edema")))
+    assert [rules.label_of(name) for name in ("GTV mass", "gtv-Mass", "GTV oedema", "GTV")] == [1, 1, 2, None]
+
+
+def test_a_pattern_of_the_same_case_goes_first() -> None:
+    rules = ReadingRules({}, "", {"primary": 1, "planned": 2}, (("GTVp", "primary"), ("GTVP", "planned")))
+    assert [rules.label_of(name) for name in ("GTVp", "GTVP", "gtvp")] == [1, 2, 1]
+
+
+def test_background_and_ignore_are_words_of_rules_beside_labels() -> None:
+    outlines = (("old.*", "background"), ("unsure", "ignore"), (".*", "tumor"))
+    rules = ReadingRules({}, "", {"tumor": 1}, outlines)
+    assert [rules.label_of(name) for name in ("old GTV", "unsure", "GTV", "Background")] == [None, 255, 1, None]
+    assert [rules.is_unwanted(name) for name in ("old GTV", "unsure", "GTV", "BACKGROUND")] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+
+
+def test_a_label_is_named_by_itself_before_any_rule() -> None:
+    rules = ReadingRules({}, "", {"liver tumor": 2, "Liver": 1}, (("(?i)liver.*", "Liver"),))
+    assert [rules.named(name) for name in ("Liver_Tumour", "liver", "liver left", "x")] == [2, 1, 1, None]
+    alike = ReadingRules({}, "", {"GTV 1": 1, "GTV_1": 2})
+    assert [alike.named(name) for name in ("GTV 1", "GTV_1", "GTV-1")] == [1, 2, None]

@@ -58,3 +58,11 @@ def test_a_fault_of_our_own_passes_through():
     with pytest.raises(ServiceError, match="ValueError: theirs") as raised, reaching("sqlite:///x.db"):
         raise ValueError("theirs")
     assert isinstance(raised.value.__cause__, ValueError)
+
+
+def test_who_only_reads_makes_no_store(tmp_path):
+    with pytest.raises(ServiceError, match=r"found no such file\. Name the workspace"):
+        connect(f"sqlite:///{tmp_path}/mlflow.db")
+    assert not list(tmp_path.iterdir())
+    connect(f"sqlite:///{tmp_path}/mlflow.db", make=True)
+    assert (tmp_path / "mlflow.db").is_file()

@@ -40,9 +40,9 @@ class OutlineRule(Section):
     """Which outlined structure becomes which label."""
 
     pattern: str
-    """A regular expression matched against the whole name of the ROI or segment."""
+    """A regular expression matched against the whole name of the ROI or segment, in any of its spellings (docs/formats.md)."""
     label: str
-    """A name of `ingest.labels`: what the structure becomes."""
+    """What the structure becomes: a name of `ingest.labels`; `background`, not wanted; or `ignore`, not known: nothing is learned there."""
 
 
 class IngestConfig(Section):
@@ -61,13 +61,13 @@ class IngestConfig(Section):
     reference_channel: str
     """The channel on whose grid the other channels and the outlines are laid."""
     labels: Annotated[dict[str, Label], Field(min_length=1)]
-    """Names of what is outlined, each with its number in a mask; 0 is background."""
+    """Names of what is outlined, each with its number in a mask; 0 is background, 255 is kept for what is not known."""
     regions: dict[str, tuple[Label, ...]]
     """Outputs that are unions of labels, by name, which may overlap; with none, each label is an output."""
     outlines: tuple[OutlineRule, ...]
     """Which outlined structure becomes which label; the first rule that fits is taken."""
     slice_spacing_tolerance_fraction: Fraction
-    """How far a distance between slices may differ from the median before the series is refused as irregular."""
+    """How far a slice may lie beside its place on the even grid, in slice distances, before the series is refused; rounding is allowed for."""
     max_rejected_fraction: Fraction
     """Which share of the studies may be refused before the run fails."""
 

@@ -23,6 +23,7 @@ from lesionflow.errors import DicomError
 from lesionflow.io.dicom.reading import READ_FAULTS, may_be_dicom, quiet, read_dicom_file
 from lesionflow.io.dicom.sorting import DICOMDIR_CLASS
 from lesionflow.io.files import find_files
+from lesionflow.machine.faults import blame_machine
 
 TABLE = Path(__file__).with_suffix(".yaml")
 #: Says that a file was de-identified here; what the case is called stands behind it.
@@ -32,6 +33,8 @@ AGE = re.compile(r"(\d{3})Y")
 OLDEST_YEARS = 90
 #: UIDs that the standard itself gives out name no one (PS3.6 annex A).
 STANDARD_UIDS = "1.2.840.10008."
+#: An offset from UTC (PS3.3 C.12.1.1.8): without it, two times of a PET in two zones make another SUV.
+ZONE = re.compile(r"[+-]\d{4}")
 #: Days by which a patient's dates are moved back, at most: ten years.
 MAX_SHIFT_DAYS = 3652
 WORD = re.compile(r"([^\W_]+)")
@@ -141,6 +144,7 @@ def deidentify(data: Any, secret: str, *, name: str) -> Any:
             _mark(clean, pseudonym(secret, "c", str(data.StudyInstanceUID)))
             clean.preamble, clean.file_meta = b"\0" * 128, _meta(data, clean)
     except READ_FAULTS as error:
+        blame_machine(error)
         message = (
             f"Expected readable attributes in {name}, found {type(error).__name__}: {error!s:.100}. Export it again."
         )
@@ -186,7 +190,9 @@ class _Cleaner:
         if action == "U":
             uids = element.value if element.VM > 1 else [element.value or ""]
             return [self.uid(str(uid)) for uid in uids]
-        text = str(element.value or "")
+        return self._text(str(element.value or ""), action)
+
+    def _text(self, text: str, action: str) -> str:
         if action == "S":
             return self._shifted(text)
         if action == "C":
@@ -194,6 +200,8 @@ class _Cleaner:
         if action == "A":
             years = AGE.fullmatch(text)
             return f"{OLDEST_YEARS:03d}Y" if years and int(years[1]) > OLDEST_YEARS else text
+        if action == "O":
+            return text if ZONE.fullmatch(text.strip()) else ""
         return self.patient if action == "P" else ""
 
     def uid(self, uid: str) -> str:

@@ -4,7 +4,7 @@ References:
     DICOM PS3.3 C.7.6.16 (Multi-frame Functional Groups), A.38 (Enhanced CT), A.36 (Enhanced MR), A.56 (Enhanced PET).
 """
 
-import re
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,9 +14,9 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.pixel_data import decode
 from lesionflow.io.dicom.reading import READ_FAULTS
+from lesionflow.io.dicom.values.real_world import mapping_of
+from lesionflow.machine.faults import blame_machine
 
-#: As much as a volume may hold: 512 x 512 x 2048.
-MAX_VOXELS = 1 << 29
 #: Enhanced CT, MR, color MR and PET, and what older writers made of them.
 ENHANCED_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.2.1",
@@ -39,6 +39,11 @@ COMMON = (
     "Manufacturer",
     "PatientSex",
     "PatientWeight",
+    "TimezoneOffsetFromUTC",
+    "DecayCorrectionDateTime",
+    "SpecificCharacterSet",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
     "RadiopharmaceuticalInformationSequence",
     "Rows",
     "Columns",
@@ -53,8 +58,10 @@ BY_FRAME = (
     ("PixelValueTransformationSequence", ("RescaleSlope", "RescaleIntercept", "RescaleType")),
 )
 FRAME_TYPES = ("CTImageFrameTypeSequence", "MRImageFrameTypeSequence", "PETFrameTypeSequence")
-#: PET units by their UCUM code.
+#: PET units by their UCUM code, the best first.
 PET_UNITS = {"{SUVbw}g/ml": "GML", "g/ml{SUVbw}": "GML", "Bq/ml": "BQML"}
+#: What a rescale's type may say of PET (PS3.3 C.8.22.5; older writers' own words).
+PET_RESCALES = {"BQML": "BQML", "GML": "GML"}
 
 
 def is_multiframe(data: Any) -> bool:
@@ -83,18 +90,17 @@ def split_frames(data: Any, *, name: str) -> list[Any]:
             f"Expected a functional group for each of {n_frames} frames in {name}, found {len(groups)}: where they lie is "
             "unknown. Export the series as single slices.",
         )
-    if n_frames * int(data.Rows) * int(data.Columns) > MAX_VOXELS:
-        _refuse("oversized_image", f"Expected at most {MAX_VOXELS} voxels in {name}, found {n_frames} frames of more.")
     try:
         pixels = decode(data).reshape(n_frames, int(data.Rows), int(data.Columns), -1)[..., 0]
     except READ_FAULTS as error:
+        blame_machine(error)
         message = f"Expected whole pixel data in {name}, found {type(error).__name__}: {error!s:.150}. Export it again."
         raise DicomError(message, reason="unreadable_pixels") from error
     shared = (data.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
-    return [_frame(data, own, shared, pixels[number], number) for number, own in enumerate(groups)]
+    return [_frame(data, own, shared, pixels[number], number, name) for number, own in enumerate(groups)]
 
 
-def _frame(data: Any, own: Any, shared: Any, stored: Any, number: int) -> Any:
+def _frame(data: Any, own: Any, shared: Any, stored: Any, number: int, name: str) -> Any:
     frame = Dataset()
     frame.file_meta = FileMetaDataset()
     frame.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -110,8 +116,11 @@ def _frame(data: Any, own: Any, shared: Any, stored: Any, number: int) -> Any:
     for sequence in FRAME_TYPES:
         if "FrameType" in _item(own, shared, sequence):
             frame.ImageType = list(_item(own, shared, sequence).FrameType)
+    mappings = own.get("RealWorldValueMappingSequence") or shared.get("RealWorldValueMappingSequence") or []
     if str(data.get("Modality")) == "PT":
-        _add_pet(frame, data, _item(own, shared, "RealWorldValueMappingSequence"))
+        _add_pet(frame, data, mappings, name)
+    elif mappings:
+        frame.RealWorldValueMappingSequence = list(mappings)
     frame.BitsAllocated = frame.BitsStored = stored.dtype.itemsize * 8
     frame.HighBit, frame.PixelRepresentation = frame.BitsAllocated - 1, int(stored.dtype.kind == "i")
     frame.PixelData = np.ascontiguousarray(stored, dtype=stored.dtype.newbyteorder("<")).tobytes()
@@ -122,20 +131,20 @@ def _item(own: Any, shared: Any, sequence: str) -> Any:
     return ((own.get(sequence) or shared.get(sequence)) or [Dataset()])[0]
 
 
-def _add_pet(frame: Any, data: Any, mapping: Any) -> None:
+def _add_pet(frame: Any, data: Any, mappings: Sequence[Any], name: str) -> None:
     """Say by the words of single-frame PET what the units are and what was corrected."""
-    units = (mapping.get("MeasurementUnitsCodeSequence") or [Dataset()])[0].get("CodeValue")
-    frame.Units = PET_UNITS.get(str(units), str(frame.get("RescaleType") or ""))
-    if units is not None and "RealWorldValueSlope" in mapping:
-        frame.RescaleSlope = repr(float(mapping.RealWorldValueSlope))[:16]
-        frame.RescaleIntercept = repr(float(mapping.get("RealWorldValueIntercept") or 0.0))[:16]
+    mapping = mapping_of(mappings, PET_UNITS, name=name)
+    if mapping is not None:
+        frame.Units = PET_UNITS[mapping.unit]
+        # As numbers: the 16 characters of a decimal string would lose digits, or the exponent.
+        frame.add_new("RescaleSlope", "FD", mapping.slope)
+        frame.add_new("RescaleIntercept", "FD", mapping.intercept)
+    else:
+        frame.Units = PET_RESCALES.get(str(frame.get("RescaleType") or ""), "")
     corrections = (("DECY", "DecayCorrected"), ("ATTN", "AttenuationCorrected"))
     frame.CorrectedImage = [code for code, keyword in corrections if str(data.get(keyword)) == "YES"]
-    corrected_to = str(data.get("DecayCorrectionDateTime") or "")
-    if corrected_to:
+    if data.get("DecayCorrectionDateTime"):
         frame.DecayCorrection = "START"
-        frame.SeriesDate = frame.AcquisitionDate = corrected_to[:8]
-        frame.SeriesTime = frame.AcquisitionTime = re.split(r"[+-]", corrected_to[8:], maxsplit=1)[0]
 
 
 def _refuse(reason: str, message: str) -> NoReturn:

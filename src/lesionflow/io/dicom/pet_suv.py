@@ -1,22 +1,35 @@
 """From PET voxels to standardized uptake by body weight (SUVbw, g/ml).
 
 References:
-    QIBA, vendor-neutral pseudo-code for SUV calculation (2013-06-26); DICOM PS3.3 C.8.9.1 (PET Series module).
+    QIBA, vendor-neutral pseudo-code for SUV calculation (2018-06-26); DICOM PS3.3 C.8.9.1 (PET Series module).
 """
 
 import math
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 from lesionflow.errors import DicomError
+from lesionflow.io.dicom.values.pet_times import decay_time_s
+from lesionflow.io.dicom.values.plausibility import require_dose, require_half_life, say_uptake
 
 GRAMS_PER_KG = 1000.0
-DAY_S = 86_400.0
-#: Beyond this many half-lives nothing is left to see: the times must be wrong.
-MAX_HALF_LIVES = 10.0
 #: Philips writes counts and, in private elements, what makes SUV or Bq/ml of them.
 PHILIPS_SUV_FACTOR, PHILIPS_BQML_FACTOR = (0x7053, 0x1000), (0x7053, 0x1009)
+#: What must be the same on every slice: the factor is one for the series.
+OF_UNITS = ("Units", "SUVType")
+OF_FACTORS = (
+    "DecayCorrection",
+    "CorrectedImage",
+    "PatientWeight",
+    "TimezoneOffsetFromUTC",
+    "DecayCorrectionDateTime",
+)
+OF_DRUG = (
+    "RadionuclideTotalDose",
+    "RadionuclideHalfLife",
+    "RadiopharmaceuticalStartTime",
+    "RadiopharmaceuticalStartDateTime",
+)
 
 
 def suv_factor(slices: Sequence[Any], *, name: str) -> float:
@@ -31,14 +44,16 @@ def suv_factor(slices: Sequence[Any], *, name: str) -> float:
 
     Raises:
         DicomError: `missing_suv_factors` when corrections, weight, dose, half life or times are absent or senseless;
-            `unsupported_pet_units` for other units.
+            `implausible_dose`, `implausible_weight` or `implausible_half_life` when they can't be;
+            `unsupported_pet_units` for other units; `mixed_pet_units` or `mixed_suv_factors` when slices differ.
     """
+    _require_one_of_each(slices, name)
     data = slices[0]
     units = str(data.get("Units") or "")
     if units == "GML":
         return _require_body_weight(data, name)
-    if units == "CNTS" and _private(data, PHILIPS_SUV_FACTOR):
-        return _private(data, PHILIPS_SUV_FACTOR)
+    if units == "CNTS" and (philips := _private(data, PHILIPS_SUV_FACTOR)):
+        return philips
     scale = _private(data, PHILIPS_BQML_FACTOR) if units == "CNTS" else 1.0
     if units not in {"BQML", "CNTS"} or not scale:
         raise DicomError(
@@ -46,13 +61,50 @@ def suv_factor(slices: Sequence[Any], *, name: str) -> float:
             reason="unsupported_pet_units",
         )
     try:
-        return scale * _grams_per_becquerel(slices)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        return scale * _grams_per_becquerel(slices, name)
+    except DicomError:
+        raise
+    except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         raise DicomError(
             "Expected attenuation and decay correction, weight, dose, half life, times and decay correction START or ADMIN "
             f"in PET of {name}, found: {error!s:.150}. Export the series with them, or as SUV.",
             reason="missing_suv_factors",
         ) from error
+
+
+def _require_one_of_each(slices: Sequence[Any], name: str) -> None:
+    """Refuse a series whose slices don't agree in what the factor is made of."""
+    private = (PHILIPS_SUV_FACTOR, PHILIPS_BQML_FACTOR)
+    units = {(*_told(data, OF_UNITS), *(_private(data, tag) for tag in private)) for data in slices}
+    if len(units) > 1:
+        found = " and ".join(sorted({str(data.get("Units") or "none") for data in slices}))
+        raise DicomError(
+            f"Expected one unit on all slices of PET of {name}, found {len(units)} ({found}). Export the series in one.",
+            reason="mixed_pet_units",
+        )
+    factors = {(*_told(data, OF_FACTORS), *_told(_drug(data), OF_DRUG)) for data in slices}
+    if len(factors) > 1 and str(slices[0].get("Units") or "") != "GML":
+        raise DicomError(
+            f"Expected dose, weight, times and corrections of PET of {name} the same on all slices, found {len(factors)} kinds. "
+            "Separate the series, or export it as SUV.",
+            reason="mixed_suv_factors",
+        )
+
+
+def _one_injection(drugs: Sequence[Any]) -> Any:
+    """Return the one injection: which part of the voxels came from which of several can't be known."""
+    if len({_told(drug, OF_DRUG) for drug in drugs}) > 1:
+        message = f"{len(drugs)} injections"
+        raise ValueError(message)
+    return drugs[0]
+
+
+def _told(data: Any, keywords: Sequence[str]) -> tuple[str, ...]:
+    return tuple(str(data.get(keyword) or "") for keyword in keywords)
+
+
+def _drug(data: Any) -> Any:
+    return (data.get("RadiopharmaceuticalInformationSequence") or [{}])[0]
 
 
 def _require_body_weight(data: Any, name: str) -> float:
@@ -66,65 +118,39 @@ def _require_body_weight(data: Any, name: str) -> float:
 
 
 def _private(data: Any, tag: tuple[int, int]) -> float:
+    """Return a private factor; 0 when there is none that could be one."""
     element = data.get(tag)
-    return float(element.value) if element is not None and element.value else 0.0
+    try:
+        factor = float(element.value) if element is not None and element.value else 0.0
+    except (TypeError, ValueError):
+        return 0.0
+    return factor if math.isfinite(factor) and factor > 0 else 0.0
 
 
-def _grams_per_becquerel(slices: Sequence[Any]) -> float:
+def patient_weight_kg(data: Any) -> float:
+    """Return a patient's weight; 0 when none is told."""
+    try:
+        weight_kg = float(data.get("PatientWeight") or 0.0)
+    except (TypeError, ValueError):
+        return 0.0
+    return weight_kg if math.isfinite(weight_kg) else 0.0
+
+
+def _grams_per_becquerel(slices: Sequence[Any], name: str) -> float:
     data = slices[0]
     corrected = str(data.CorrectedImage)
     if "ATTN" not in corrected or "DECY" not in corrected:
         message = f"corrections {corrected}"
         raise ValueError(message)
-    drug = data.RadiopharmaceuticalInformationSequence[0]
-    weight_g = float(data.PatientWeight) * GRAMS_PER_KG
+    drug = _one_injection(data.RadiopharmaceuticalInformationSequence)
+    weight_kg = float(data.PatientWeight)
     dose_bq, half_life_s = float(drug.RadionuclideTotalDose), float(drug.RadionuclideHalfLife)
-    if not all(math.isfinite(v) and v > 0 for v in (weight_g, dose_bq, half_life_s)):
-        message = f"weight {weight_g} g, dose {dose_bq} Bq, half life {half_life_s} s"
+    if not all(math.isfinite(v) and v > 0 for v in (weight_kg, dose_bq, half_life_s)):
+        message = f"weight {weight_kg} kg, dose {dose_bq} Bq, half life {half_life_s} s"
         raise ValueError(message)
-    decay_s = _decay_time_s(slices, drug)
-    if decay_s > MAX_HALF_LIVES * half_life_s:
-        message = f"{decay_s} s from injection to scan with a half life of {half_life_s} s"
-        raise ValueError(message)
-    return float(weight_g / (dose_bq * 2.0 ** (-decay_s / half_life_s)))
-
-
-def _decay_time_s(slices: Sequence[Any], drug: Any) -> float:
-    """Return the seconds from the time that the dose was measured at to the time that voxels were corrected to."""
-    data = slices[0]
-    correction = str(data.DecayCorrection)
-    if correction == "ADMIN":
-        return 0.0
-    if correction != "START":
-        message = f"decay correction {correction!r}"
-        raise ValueError(message)
-    scan = _scan_time(slices)
-    started = drug.get("RadiopharmaceuticalStartDateTime")
-    if started:
-        elapsed_s = (scan - _time(str(started)[:8], str(started)[8:])).total_seconds()
-        if elapsed_s >= 0:
-            return elapsed_s
-    injected = _time(f"{scan:%Y%m%d}", str(started)[8:] if started else str(drug.RadiopharmaceuticalStartTime))
-    # Dates may be shifted one by one when studies are de-identified, and an injection may be before midnight.
-    return (scan - injected).total_seconds() % DAY_S
-
-
-def _scan_time(slices: Sequence[Any]) -> datetime:
-    """Return when the scan began: the series' time, unless that is later than the first acquisition (a later rework)."""
-    data = slices[0]
-    series = _time(str(data.SeriesDate), str(data.SeriesTime))
-    acquired = [
-        _time(str(d.get("AcquisitionDate") or d.SeriesDate), str(d.AcquisitionTime))
-        for d in slices
-        if d.get("AcquisitionTime")
-    ]
-    return min([series, *acquired])
-
-
-def _time(date: str, time: str) -> datetime:
-    whole, _, fraction = time.partition(".")
-    if len(whole) < 2 or not whole[:6].isdigit():
-        message = f"time {time!r}"
-        raise ValueError(message)
-    parsed = datetime.strptime(f"{date}{whole[:6]:0<6}", "%Y%m%d%H%M%S")  # noqa: DTZ007 scanners write local time
-    return parsed + timedelta(seconds=float(f"0.{fraction[:6]}") if fraction[:6].isdigit() else 0.0)
+    require_dose(dose_bq, weight_kg, name=name)
+    require_half_life(half_life_s, drug, name=name)
+    decay_s = decay_time_s(slices, drug, half_life_s, name=name)
+    if str(data.DecayCorrection) == "START":
+        say_uptake(decay_s, half_life_s, name=name)
+    return float(weight_kg * GRAMS_PER_KG / (dose_bq * 2.0 ** (-decay_s / half_life_s)))

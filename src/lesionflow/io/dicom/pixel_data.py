@@ -12,6 +12,9 @@ START_OF_FRAME = (*(m for m in range(0xC0, 0xD0) if m not in {0xC4, 0xC8, 0xCC})
 START_OF_IMAGE, J2K_START = b"\xff\xd8", b"\xff\x4f\xff\x51"
 #: A JPEG 2000 codestream may lie in a file of boxes, which are no longer than this.
 J2K_WRAPPING_BYTES = 1024
+#: End of image of JPEG and JPEG-LS, end of codestream of JPEG 2000 (ISO 15444-1 A.4.4). Frames have an even length: one byte of
+#: 0 or FF may follow. None of these has a checksum; decoders give what is left of a cut frame for a whole one.
+END_OF_IMAGE, END_BYTES = b"\xff\xd9", 4
 
 
 def decode(data: Any) -> NDArray[Any]:
@@ -24,7 +27,8 @@ def decode(data: Any) -> NDArray[Any]:
         The array as pydicom gives it.
 
     Raises:
-        ValueError: When a compressed frame claims another size than the data set: decoders take hours for 65,535 squared.
+        ValueError: When a compressed frame claims another size than the data set (decoders take hours for 65,535 squared), or is
+            cut off.
         RuntimeError: When a decoder written in Rust panics, which Python otherwise holds for more than an error; and all of
             `reading.READ_FAULTS`.
     """
@@ -74,3 +78,5 @@ def _require_sizes(data: Any) -> None:
                 f"a compressed frame of {found[0]} x {found[1]} pixels where {expected[0]} x {expected[1]} are declared"
             )
             raise ValueError(message)
+        if frame.startswith((START_OF_IMAGE, J2K_START)) and END_OF_IMAGE not in frame[-END_BYTES:]:
+            raise ValueError("a compressed frame that ends before its end marker")

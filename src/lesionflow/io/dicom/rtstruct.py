@@ -1,14 +1,13 @@
 """Contours of a structure set -> labels on the grid of the series that they were drawn on.
 
-A voxel belongs to a structure when its center lies inside the contour; contours of one structure on one slice are combined
-by exclusive or, so that holes and keyholes come out right (DICOM PS3.3 C.8.8.6.3). Contours are matched to slices by
-position, never by the instance UIDs they name: those are wrong in real collections. Where structures of two labels overlap,
-the label that stands later in `ingest.labels` wins.
+A voxel belongs to a structure when its center lies inside its contours. Contours are matched to slices by position, never by
+the instance UIDs they name: those are wrong in real collections. How contours combine is told in `contours.combining`,
+how gaps between them are filled in `contours.gaps`. Where structures of two labels overlap, the label that stands later
+in `ingest.labels` wins.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +15,26 @@ from numpy.typing import NDArray
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError
-from lesionflow.io.dicom.contours import fill_contours
+from lesionflow.io.dicom.contours.account import Account
+from lesionflow.io.dicom.contours.planes import fill_structure
+from lesionflow.io.dicom.contours.points import closed_contours
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet
 from lesionflow.io.labels import unite
+from lesionflow.io.notes import note
 from lesionflow.io.rules import ReadingRules
+from lesionflow.machine.faults import blame_machine
 
-#: How far a contour may lie from the nearest slice, as a share of the slice distance.
-OFF_PLANE_FRACTION = 0.25
-#: How far a contour may reach beyond the outermost pixel centers, in pixels.
-OUTSIDE_PIXELS = 1.0
+
+class NamedStructure(NamedTuple):
+    """A structure that the rules name.
+
+    Args:
+        name: As the set names it.
+        label: Its label.
+    """
+
+    name: str
+    label: int
 
 
 def referenced_series(data: Any) -> set[str]:
@@ -36,6 +46,7 @@ def referenced_series(data: Any) -> set[str]:
                 for study in frame.get("RTReferencedStudySequence") or ():
                     found |= {str(s.SeriesInstanceUID) for s in study.get("RTReferencedSeriesSequence") or ()}
     except READ_FAULTS as error:
+        blame_machine(error)
         raise DicomError(
             f"Expected a readable structure set, found {error!s:.100}.", reason="unreadable_outline"
         ) from error
@@ -56,8 +67,10 @@ def read_structures(data: Any, geometry: Geometry, frame_of_reference: str, rule
         The mask; a structure that is named but has no contour is empty, which says that nothing is there.
 
     Raises:
-        DicomError: `no_matching_outline`, `outline_of_another_study`, `contour_off_plane`, `contour_outside_image`,
-            `open_contour`, `degenerate_contour`, `duplicate_contour` or `unreadable_outline`.
+        DicomError: `no_matching_outline`, `outline_of_another_study`, `duplicate_roi_number`, `outline_without_voxels` or
+            `unreadable_outline`, and all reasons of `contours`: `contour_off_plane`, `contour_outside_image`,
+            `contour_gaps`, `open_contour`, `degenerate_contour`, `truncated_contour`, `duplicate_contour`,
+            `ambiguous_contours`, `self_crossing_contour`.
     """
     try:
         with quiet():
@@ -65,6 +78,7 @@ def read_structures(data: Any, geometry: Geometry, frame_of_reference: str, rule
     except DicomError:
         raise
     except READ_FAULTS as error:
+        blame_machine(error)
         raise DicomError(
             f"Expected a readable structure set in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
             reason="unreadable_outline",
@@ -72,14 +86,45 @@ def read_structures(data: Any, geometry: Geometry, frame_of_reference: str, rule
 
 
 def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: ReadingRules, name: str) -> Mask:
-    structures = {}
-    declared = {str(item.FrameOfReferenceUID) for item in data.get("ReferencedFrameOfReferenceSequence") or ()}
-    declared |= {str(data.FrameOfReferenceUID)} if data.get("FrameOfReferenceUID") else set()
-    if not declared:
-        declared = {str(roi.get("ReferencedFrameOfReferenceUID") or "") for roi in data.StructureSetROISequence}
+    structures = _wanted(data, frame_of_reference, rules, name)
+    contours: dict[int, list[Any]] = defaultdict(list)
+    for item in data.get("ROIContourSequence") or ():
+        contours[int(item.ReferencedROINumber)].extend(item.get("ContourSequence") or ())
+    _note_strays(data, contours, name)
+    parts, drawn = [], defaultdict(list)
+    for number, structure in structures.items():
+        inside = _fill(contours[number], structure.name, geometry, name)
+        parts.append((structure.label, inside))
+        if inside.any():
+            drawn[structure.label].append(structure.name)
+    for names in drawn.values():
+        if len(names) > 1:
+            note("united_structures", f"Structures {', '.join(names)} of {name} are of one label: they are united.")
+    if not drawn and any(contours[number] for number in structures):
+        _refuse(
+            "outline_without_voxels",
+            f"Expected contours that hold the center of a voxel in {name}, found none that does: an empty mask would say that "
+            "nothing is there. Leave the study out, or give it finer images.",
+        )
+    return unite(parts, geometry, rules)
+
+
+def _wanted(data: Any, frame_of_reference: str, rules: ReadingRules, name: str) -> dict[int, NamedStructure]:
+    """Return the structures that the rules name, by ROI number."""
+    declared = _declared_frames(data)
+    found: dict[int, NamedStructure] = {}
+    others: dict[int, str] = {}
     for roi in data.StructureSetROISequence:
-        label = rules.label_of(str(roi.get("ROIName") or ""))
+        structure, number = _name(roi), int(roi.ROINumber)
+        label = rules.label_of(structure)
+        before = found[number].label if number in found else None
+        if (number in found or number in others) and label != before:
+            _refuse(
+                "duplicate_roi_number",
+                f"Expected each ROI number of {name} once, found {number} for structures of different names. Number them.",
+            )
         if label is None:
+            others[number] = structure
             continue
         frame = str(roi.get("ReferencedFrameOfReferenceUID") or "")
         # A structure may name a frame that the set itself does not declare: that UID names nothing (seen in collections
@@ -90,79 +135,57 @@ def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: Reading
                 f"Expected outlines in the frame of reference of the images of {name}, found another. Was the structure "
                 "set drawn on another study?",
             )
-        structures[int(roi.ROINumber)] = label
-    if not structures:
-        names = sorted(str(roi.get("ROIName") or "") for roi in data.StructureSetROISequence)
+        found[number] = NamedStructure(structure, label)
+    if not found:
         _refuse(
             "no_matching_outline",
-            f"Expected a structure that ingest.outlines names in {name}, found {', '.join(names) or 'none'}. Add a rule.",
+            f"Expected a structure that ingest.outlines names in {name}, found {', '.join(sorted(others.values())) or 'none'}. "
+            "Add a rule.",
         )
-    parts = []
-    for item in data.get("ROIContourSequence") or ():
-        wanted = structures.get(int(item.ReferencedROINumber))
-        if wanted is not None:
-            parts.append((wanted, _fill(item, geometry, name)))
-    return unite(parts, geometry, rules)
+    if others:
+        left_out = ", ".join(sorted(others.values()))
+        note(
+            "dropped_structure",
+            f"Structures of {name} that no rule of ingest.outlines names were left out: {left_out}.",
+        )
+    return found
 
 
-def _fill(item: Any, geometry: Geometry, name: str) -> NDArray[np.bool_]:
-    contours: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
-    for points in _contours(item, name):
-        index = geometry.to_index(points)
-        contours[_plane(index, geometry, name)].append(index[:, 1:])
-    inside = np.zeros(geometry.shape, dtype=bool)
-    for plane, corners in contours.items():
-        if len({outline.tobytes() for outline in corners}) < len(corners):
-            _refuse(
-                "duplicate_contour",
-                f"Expected each contour of {name} once, found one twice on slice {plane}: by exclusive or nothing would be "
-                "left of it. Remove the copy.",
-            )
-        inside[plane] = fill_contours(corners, geometry.shape[1:])
+def _declared_frames(data: Any) -> set[str]:
+    """Return the frames of reference that a structure set says it is in; else those that its structures name."""
+    declared = {str(item.FrameOfReferenceUID) for item in data.get("ReferencedFrameOfReferenceSequence") or ()}
+    declared |= {str(data.FrameOfReferenceUID)} if data.get("FrameOfReferenceUID") else set()
+    return declared or {str(roi.get("ReferencedFrameOfReferenceUID") or "") for roi in data.StructureSetROISequence}
+
+
+def _name(roi: Any) -> str:
+    """Return a structure's name; UTF-8 that no character set declares is read as what it is."""
+    told = str(roi.get("ROIName") or "")
+    try:
+        # Latin-1 is what is assumed where nothing is declared; hardly any Latin-1 text beyond ASCII is valid UTF-8.
+        return told.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return told
+
+
+def _note_strays(data: Any, contours: dict[int, list[Any]], name: str) -> None:
+    known = {int(roi.ROINumber) for roi in data.StructureSetROISequence}
+    n_stray = sum(len(items) for number, items in contours.items() if number not in known)
+    if n_stray:
+        note(
+            "dropped_structure", f"{n_stray} contours of {name} belong to no structure of the set: they were left out."
+        )
+
+
+def _fill(items: list[Any], structure: str, geometry: Geometry, name: str) -> NDArray[np.bool_]:
+    account = Account(name, structure)
+    inside = fill_structure(closed_contours(items, account), geometry, account)
+    account.tell()
+    if not items:
+        note("empty_structure", f"Structure {structure} of {name} has no contours: it was taken to be absent.")
+    elif not inside.any():
+        note("empty_structure", f"The contours of structure {structure} of {name} hold no voxel's center: it is lost.")
     return inside
-
-
-def _plane(index: NDArray[np.float64], geometry: Geometry, name: str) -> int:
-    """Return the slice that a contour (n, 3) in fractional index lies on."""
-    plane = round(float(index[:, 0].mean()))
-    if np.abs(index[:, 0] - plane).max() > OFF_PLANE_FRACTION:
-        _refuse(
-            "contour_off_plane",
-            f"Expected each contour of {name} within {OFF_PLANE_FRACTION:g} slices of a slice, found one at slice index "
-            f"{index[:, 0].min():.2f} to {index[:, 0].max():.2f}. Was it drawn on another series?",
-        )
-    limit = np.asarray(geometry.shape[1:]) - 1 + OUTSIDE_PIXELS
-    outside = (index[:, 1:] < -OUTSIDE_PIXELS) | (index[:, 1:] > limit)
-    if not 0 <= plane < geometry.shape[0] or outside.any():
-        _refuse(
-            "contour_outside_image",
-            f"Expected all contours inside the images of {name}, found one beyond them. Is a slice missing, or was it "
-            "drawn on another series?",
-        )
-    return plane
-
-
-def _contours(item: Any, name: str) -> Iterator[NDArray[np.float64]]:
-    for contour in item.get("ContourSequence") or ():
-        kind = str(contour.get("ContourGeometricType") or "")
-        if kind not in {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}:
-            _refuse("open_contour", f"Expected closed planar contours in {name}, found {kind or 'none'}. Close them.")
-        values = _numbers(contour)
-        points = values.reshape(-1, 3) if values.size and not values.size % 3 else np.zeros((0, 3))
-        if len(np.unique(points, axis=0)) < 3 or not np.isfinite(points).all():
-            _refuse(
-                "degenerate_contour",
-                f"Expected at least three points of three finite numbers in each contour of {name}, found {values.size} "
-                "numbers. Remove stray points from the outline.",
-            )
-        yield points
-
-
-def _numbers(contour: Any) -> NDArray[np.float64]:
-    """Return the contour's numbers, from their bytes: as pydicom's decimal strings they take ten times as long."""
-    raw = contour.get_item("ContourData").value
-    texts = raw.split(b"\\") if isinstance(raw, bytes) else raw or []
-    return np.array([float(text) for text in texts if text], dtype=np.float64)
 
 
 def _refuse(reason: str, message: str) -> NoReturn:

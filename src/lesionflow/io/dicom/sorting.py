@@ -17,6 +17,7 @@ from pydicom.filereader import read_partial
 from lesionflow.io.dicom.deflated import is_deflated, read_bounded
 from lesionflow.io.dicom.dicomdir import listed_instances
 from lesionflow.io.dicom.reading import READ_FAULTS, is_dicom, kind_of, quiet
+from lesionflow.machine.faults import blame_machine
 
 NEEDED_TAGS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 HEADER_TAGS = {
@@ -41,8 +42,9 @@ HEAD_BYTES = 1 << 16
 STUDY_UID = re.compile(rb"(?:\x20\x00\x0d\x00|\x00\x20\x00\x0d).{4}([0-9][0-9.]{4,63})(?=[^0-9.])", re.DOTALL)
 #: Before the pixels of any image.
 MAX_HEADER_BYTES = 4 << 20
-#: Modalities of objects that hold outlines.
+#: Modalities of objects that hold outlines, and of those that say how frames of reference lie in one another.
 OUTLINE_MODALITIES = ("RTSTRUCT", "SEG")
+REGISTRATION_MODALITIES = ("REG",)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,11 @@ class Header:
         """Tell whether the file holds outlines, not an image."""
         return self.modality in OUTLINE_MODALITIES
 
+    @property
+    def is_image(self) -> bool:
+        """Tell whether the file is of a series, not about one."""
+        return not self.is_outline and self.modality not in REGISTRATION_MODALITIES
+
 
 @dataclass(frozen=True)
 class DicomStudy:
@@ -85,12 +92,21 @@ class DicomStudy:
     @property
     def images(self) -> dict[str, tuple[Header, ...]]:
         """The series that hold images."""
-        return {uid: headers for uid, headers in self.series.items() if not headers[0].is_outline}
+        return {uid: headers for uid, headers in self.series.items() if headers[0].is_image}
 
     @property
     def outlines(self) -> tuple[Header, ...]:
         """The files that hold outlines, each object once, sorted by path."""
-        found = sorted((h for headers in self.series.values() for h in headers if h.is_outline), key=lambda h: h.path)
+        return self._objects(OUTLINE_MODALITIES)
+
+    @property
+    def registrations(self) -> tuple[Header, ...]:
+        """The files that hold registrations, each object once, sorted by path."""
+        return self._objects(REGISTRATION_MODALITIES)
+
+    def _objects(self, modalities: tuple[str, ...]) -> tuple[Header, ...]:
+        headers = (header for series in self.series.values() for header in series)
+        found = sorted((header for header in headers if header.modality in modalities), key=lambda h: h.path)
         return tuple({header.instance_uid: header for header in reversed(found)}.values())[::-1]
 
 
@@ -147,7 +163,8 @@ def _read_header(path: Path) -> tuple[str, Header | None]:
             if str(data.file_meta.get("MediaStorageSOPClassUID", "")) == DICOMDIR_CLASS:
                 return kind, Header(str(path), "", "", "", "", "", "", ())
             return kind, _header(path, data)
-    except READ_FAULTS:
+    except READ_FAULTS as error:
+        blame_machine(error)
         return kind, None
 
 
@@ -187,10 +204,10 @@ def _words(value: Any) -> tuple[str, ...]:
 
 
 def _by_study(headers: list[Header]) -> dict[str, list[Header]]:
-    """Sort by study; outlines that lie among the images of one study alone go to that study, whatever they name."""
+    """Sort by study; outlines and registrations among the images of one study alone go to that study, whatever they name."""
     image_folders: dict[str, set[Path]] = defaultdict(set)
     for header in headers:
-        if not header.is_outline:
+        if header.is_image:
             image_folders[header.study_uid].add(Path(header.path).parent)
     roots = {uid: Path(os.path.commonpath(folders)) for uid, folders in image_folders.items()}
     below: dict[Path, set[str]] = defaultdict(set)
@@ -200,7 +217,7 @@ def _by_study(headers: list[Header]) -> dict[str, list[Header]]:
                 below[ancestor].add(uid)
     studies: dict[str, list[Header]] = defaultdict(list)
     for header in headers:
-        near = next((f for f in Path(header.path).parents if f in below), None) if header.is_outline else None
+        near = None if header.is_image else next((f for f in Path(header.path).parents if f in below), None)
         owner = next(iter(below[near])) if near is not None and len(below[near]) == 1 else None
         # One level above a study's images is still its folder; further up is everybody's.
         fits = owner is not None and near is not None and roots[owner].parent in (near, *near.parents)
@@ -213,7 +230,8 @@ def _listed(directory: Path) -> Mapping[str, frozenset[str]]:
     try:
         with quiet():
             return listed_instances(pydicom.dcmread(directory))
-    except READ_FAULTS:
+    except READ_FAULTS as error:
+        blame_machine(error)
         return {}
 
 
@@ -222,7 +240,8 @@ def _named_studies(path: Path) -> set[str]:
     try:
         with path.open("rb") as source:
             return {match[1].decode() for match in STUDY_UID.finditer(source.read(MAX_HEADER_BYTES))}
-    except OSError:
+    except OSError as error:
+        blame_machine(error)
         return set()
 
 
@@ -240,7 +259,7 @@ def _study(
     near = (path for folder in folders for path in broken.get(folder, ()) if not owners[path])
     unreadable = sorted({*near, *(path for path, named in owners.items() if uid in named)})
     # Outlines of another patient are refused where they are matched with the images.
-    deciding = [header for header in headers if not header.is_outline] or headers
+    deciding = [header for header in headers if header.is_image] or headers
     return DicomStudy(
         uid,
         tuple(sorted({header.patient_id for header in deciding})),

@@ -1,19 +1,22 @@
 """DICOM studies: images by rule, outlines by geometry."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from lesionflow.cohort.pseudonym import is_pseudonym
-from lesionflow.data.volume import Mask
+from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.deidentification import METHOD
 from lesionflow.io.dicom.reading import is_dicom, read_dicom_file
+from lesionflow.io.dicom.relations.candidates import choose_series
+from lesionflow.io.dicom.relations.registration import in_frame_of
 from lesionflow.io.dicom.rtstruct import read_structures, referenced_series
 from lesionflow.io.dicom.seg import read_segments
 from lesionflow.io.dicom.series import MODALITIES, Series, read_series
-from lesionflow.io.dicom.sorting import DicomStudy, Header, scan
+from lesionflow.io.dicom.sorting import DicomStudy, scan
 from lesionflow.io.files import find_files
+from lesionflow.io.notes import note
 from lesionflow.io.rules import CASE, ReadingRules, ReadStudy, SourceStudy
 
 
@@ -57,7 +60,7 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str, outlines:
 
     Raises:
         DicomError: `several_studies`, `unreadable_file`, `mixed_patients`, `missing_channel`, `unsupported_modality`,
-            `ambiguous_series`, `no_outline`, `outline_of_another_study`, `ambiguous_outlines`, and all reasons of series,
+            `ambiguous_series`, `other_frame_of_reference` and other reasons of registrations, `no_outline`, `outline_of_another_study`, `ambiguous_outlines`, and all reasons of series,
             structure sets and segmentations.
     """
     study = source.found if isinstance(source.found, DicomStudy) else _only_study(source.files, name)
@@ -67,8 +70,7 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str, outlines:
     series = {channel: _read_channel(study, rules, channel, name) for channel in rules.channels}
     reference = series[rules.reference]
     mask = _read_outlines(study, reference, rules, name) if outlines else None
-    volumes = {channel: entry.volume for channel, entry in series.items()}
-    return ReadStudy(volumes, mask, reference.files, reference.attributes)
+    return ReadStudy(_in_one_frame(study, series, reference, name), mask, reference.files, reference.attributes)
 
 
 def _only_study(files: tuple[str, ...], name: str) -> DicomStudy:
@@ -107,37 +109,34 @@ def _fault(study: DicomStudy) -> tuple[str, str] | None:
 
 
 def _read_channel(study: DicomStudy, rules: ReadingRules, channel: str, name: str) -> Series:
-    paths = tuple(header.path for header in _choose_series(study, rules, channel, name))
+    chosen = choose_series(study.images, rules.channels[channel], MODALITIES, channel=channel, name=name)
+    paths = tuple(header.path for header in chosen)
     return read_series(paths, name=name, spacing_tolerance_fraction=rules.spacing_tolerance_fraction)
 
 
-def _choose_series(study: DicomStudy, rules: ReadingRules, channel: str, name: str) -> tuple[Header, ...]:
-    rule = rules.channels[channel]
-    what = str(rule)
-    by_rule = [
-        h for h in study.images.values() if rule.fits(h[0].modality, h[0].description, h[0].body_part, h[0].kernel)
-    ]
-    fitting = [h for h in by_rule if not all("LOCALIZER" in header.image_type for header in h)]
-    if len(fitting) > 1:
-        _refuse(
-            "ambiguous_series",
-            f"Expected one series for channel {channel} ({what}) in {name}, found {len(fitting)}, of "
-            f"{' and '.join(str(len(headers)) for headers in fitting)} files. Take out what is not meant, or tell them apart by "
-            "series_description, body_part or reconstruction_kernel in ingest.channels.",
+def _in_one_frame(study: DicomStudy, series: Mapping[str, Series], reference: Series, name: str) -> dict[str, Volume]:
+    """Return the channels' volumes in the frame of reference of the reference channel."""
+    frames = {entry.series_uid: entry.frame_of_reference for entry in series.values()}
+    registrations: list[Any] = []
+    by_instance: dict[str, str] = {}
+    if len(set(frames.values())) > 1:
+        found = (read_dicom_file(header.path, name=name) for header in study.registrations)
+        registrations = [data for data in found if str(data.get("PatientID") or "") in study.patient_ids]
+        by_instance = {h.instance_uid: frame for uid, frame in frames.items() for h in study.series.get(uid, ())}
+    return {
+        channel: entry.volume
+        if entry is reference
+        else in_frame_of(
+            entry.volume,
+            entry.frame_of_reference,
+            reference.frame_of_reference,
+            registrations,
+            by_instance,
+            what=channel,
+            name=name,
         )
-    if by_rule and not fitting:
-        _refuse(
-            "localizer",
-            f"Expected a stack of slices for channel {channel} ({what}) in {name}, found only a localizer. Add the series.",
-        )
-    if not fitting:
-        found = sorted({headers[0].modality or "none" for headers in study.images.values()})
-        _refuse(
-            "missing_channel" if set(found) & set(MODALITIES) else "unsupported_modality",
-            f"Expected a series for channel {channel} ({what}) in {name}, found {len(study.images)} of modality "
-            f"{', '.join(found)}. Add the series, or change the channel's rule.",
-        )
-    return fitting[0]
+        for channel, entry in series.items()
+    }
 
 
 def _read_outlines(study: DicomStudy, reference: Series, rules: ReadingRules, name: str) -> Mask:
@@ -170,6 +169,12 @@ def _read_outlines(study: DicomStudy, reference: Series, rules: ReadingRules, na
         )
     if refusal is not None and not masks:
         raise refusal
+    if len(fitting) > 1:
+        note(
+            "dropped_outlines",
+            f"{len(fitting) - 1} other structure sets or segmentations of {name} hold no structure that ingest.outlines "
+            "names: they were left out.",
+        )
     return masks[0]
 
 

@@ -1,14 +1,21 @@
 """Image files by their ending: NIfTI, NRRD, MetaImage and pictures through one door."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lesionflow.data.volume import Mask, Volume
+from lesionflow.data.geometry import Geometry
+from lesionflow.data.lattice import reordered
+from lesionflow.data.volume import Mask, Volume, require_same_grid
 from lesionflow.errors import InputError
 from lesionflow.io.images import itk as itk_images
-from lesionflow.io.images import nifti, raster
+from lesionflow.io.images import nifti
+from lesionflow.io.images.label_values import as_labels
+from lesionflow.io.images.pictures import masks as picture_masks
+from lesionflow.io.images.pictures import raster
+from lesionflow.machine.study_budget import reading_mask
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 VOLUME_ENDINGS = (*NIFTI_ENDINGS, *itk_images.ENDINGS)
@@ -79,6 +86,23 @@ def require_unit(path: Path, modality: str, *, name: str) -> None:
         )
 
 
+def require_same_turn(images: Iterable[Path], masks: Iterable[Path], *, name: str) -> None:
+    """Refuse pictures that EXIF turns and masks that it doesn't, where the sizes don't tell which was drawn on which.
+
+    Args:
+        images: The images of a case.
+        masks: Its masks.
+        name: What to call it in messages.
+
+    Raises:
+        InputError: `turned_picture`.
+    """
+    drawn = [path for path in masks if ending(path) in raster.ENDINGS]
+    for image in images:
+        for mask in drawn if ending(image) in raster.ENDINGS else ():
+            raster.require_turned_alike(image, mask, name=name)
+
+
 def read_volume(path: Path, *, name: str) -> Volume:
     """Read a file of one channel; a picture's gray values.
 
@@ -109,14 +133,53 @@ def read_mask(path: Path, labels: Sequence[int], *, name: str) -> Mask:
         InputError: `not_labels` when a voxel is no whole number 0..255, and all reasons of the readers.
     """
     if ending(path) in raster.ENDINGS:
-        return raster.read_picture_mask(path, tuple(labels), name=name)
+        with reading_mask():
+            return picture_masks.read_picture_mask(path, tuple(labels), name=name)
     if ending(path) in NIFTI_ENDINGS:
         return nifti.read_mask(path, name=name)
-    volume = read_volume(path, name=name)
-    values = volume.array[0]
-    if values.min() < 0 or values.max() > 255 or not np.array_equal(values, np.rint(values)):
+    with reading_mask():
+        layers, geometry = itk_images.read(path, name)
+    values = as_labels(layers[0]) if len(layers) == 1 else None
+    if values is None:
         raise InputError(
             f"Expected whole labels 0..255 in the mask of {name}, found other values. Store labels, not probabilities.",
             reason="not_labels",
         )
-    return Mask(values.astype(np.uint8), volume.geometry)
+    return Mask(values, geometry)
+
+
+def read_layers_on(path: Path, grid: Geometry, *, name: str) -> list[NDArray[np.uint8]]:
+    """Read the layers of a file whose segments are named, which may be cut to what was drawn.
+
+    Args:
+        path: A file of `segments.ENDINGS`.
+        grid: Where the image lies that was drawn on.
+        name: What to call it in messages.
+
+    Returns:
+        Values (slice, row, column) of each layer on the image's grid, 0 beyond the file's own.
+
+    Raises:
+        GeometryMismatchError: When its voxels are not the image's.
+        InputError: `not_labels`, and all reasons of the reader.
+    """
+    with reading_mask():
+        layers, own = itk_images.read(path, name)
+    placed = []
+    for layer in layers:
+        values = as_labels(layer)
+        if values is None:
+            message = f"Expected whole labels 0..255 in the segments of {name}, found other values. Export it again."
+            raise InputError(message, reason="not_labels")
+        placed.append(_placed(values, own, grid, name))
+    return placed
+
+
+def _placed(values: NDArray[np.uint8], own: Geometry, grid: Geometry, name: str) -> NDArray[np.uint8]:
+    if grid.same_grid(own):
+        return values
+    placed = reordered(Mask(values, own), grid)
+    if placed is None:
+        require_same_grid(grid, own, f"Image and segments of {name}")
+        return values
+    return placed.labels

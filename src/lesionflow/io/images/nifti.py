@@ -1,40 +1,44 @@
 """NIfTI: the only nibabel. NIfTI stores (x, y, z) in RAS mm; we hold (slice, row, column) in LPS mm."""
 
 import logging
+import math
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from isal import igzip, igzip_lib
+from isal import igzip
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, ImageDataError
 from numpy.typing import NDArray
 
-from lesionflow.data.geometry import Geometry
+from lesionflow.data.geometry import Geometry, SpacingMm
 from lesionflow.data.volume import Mask, Volume
-from lesionflow.errors import NiftiError
+from lesionflow.errors import InputError, NiftiError
 from lesionflow.io.files import replacing_file
+from lesionflow.io.images.label_values import as_labels
+from lesionflow.io.images.nifti_forms import RAS_TO_LPS, forms, geometry_of
+from lesionflow.io.images.packing.checksums import ISAL_FAULT, drain
+from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.study_budget import reading_mask
+from lesionflow.machine.volume_cost import require_volume
 
 #: It tells of each header that it mends; what can't be mended is an error of ours.
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
-RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 #: ISA-L's level 1 packs as zlib's 1 does, six times faster (CT) to fifteen times (PET).
 COMPRESSION_LEVEL = 1
-#: As much as a volume may hold: 512 x 512 x 2048. A file of some kB may claim far more.
-MAX_VOXELS = 1 << 29
 #: zlib makes at most 1032 bytes of one: a smaller file can't hold what its header claims.
 MAX_INFLATION = 1100
-#: An image does not shrink to so small a share; a mask may, but not from so many bytes.
-EMPTY_INFLATION, MAX_EMPTY_BYTES = 200, 1 << 30
 #: Nothing that a study needs stands between header and voxels.
 MAX_OFFSET_BYTES = 16 << 20
+#: A header's own length (NIfTI-1): what a single file says to lie before that would be read from the header.
+MIN_OFFSET_BYTES = 348
 #: Written into a picture's header, whose unit is the pixel.
 PIXEL_UNIT = b"spacing unknown, unit is the pixel"
-#: A class, which isal's type stubs call an instance.
-ISAL_FAULT: Any = igzip_lib.IsalError
 #: Reading faults that nibabel and gzip are known to raise on broken files.
 READ_FAULTS = (
     OSError,
@@ -91,7 +95,7 @@ def read_mask(path: Path, *, name: str) -> Mask:
     """Read a NIfTI label file.
 
     Args:
-        path: A `.nii` or `.nii.gz` file of whole numbers 0..255, in any storage type.
+        path: A `.nii` or `.nii.gz` file of whole numbers 0..255, in any storage type and scale.
         name: What to call it in messages.
 
     Returns:
@@ -100,11 +104,10 @@ def read_mask(path: Path, *, name: str) -> Mask:
     Raises:
         NiftiError: As `read_volume`, and `not_labels` when a voxel is no whole number 0..255.
     """
-    channels, geometry = read_arrays(path, name)
-    array = channels[0]
-    with np.errstate(invalid="ignore"):
-        labels = array.astype(np.uint8)
-    if len(channels) != 1 or not np.array_equal(labels, array):
+    with reading_mask():
+        channels, geometry = read_arrays(path, name)
+    labels = as_labels(channels[0], _step(path)) if len(channels) == 1 else None
+    if labels is None:
         raise NiftiError(
             f"Expected whole labels 0..255 in the mask of {name}, found other values. Store labels, not probabilities.",
             reason="not_labels",
@@ -120,13 +123,28 @@ def write_volume(path: Path, volume: Volume, channel: int = 0) -> None:
     _write(path, array, volume.geometry)
 
 
-def write_mask(path: Path, mask: Mask) -> None:
-    """Write a mask as NIfTI uint8. The same mask gives the same bytes."""
-    _write(path, mask.labels, mask.geometry)
+def write_mask(path: Path, mask: Mask, *, description: str = "", remark: str = "") -> None:
+    """Write a mask as NIfTI uint8. The same mask and texts give the same bytes.
+
+    Args:
+        path: A `.nii` or `.nii.gz` file.
+        mask: What to write.
+        description: Stands in the header's `descrip`, cut to what it holds; viewers show it.
+        remark: Stands in the header's `aux_file`, likewise.
+    """
+    _write(path, mask.labels, mask.geometry, description, remark)
+
+
+def read_description(path: Path) -> str:
+    """Return the text in a NIfTI header's `descrip`; empty where the file is none."""
+    try:
+        return str(nib.load(path).header["descrip"].item().decode("ascii", "replace")).rstrip("\0")
+    except READ_FAULTS:
+        return ""
 
 
 def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
-    """Read a NIfTI file of three axes, or of four whose last is the channel (as the Medical Segmentation Decathlon has).
+    """Read a NIfTI file of three axes, or of four whose last is the channel (as the Medical Segmentation Decathlon has), or ITK's five.
 
     Args:
         path: A `.nii` or `.nii.gz` file.
@@ -136,52 +154,72 @@ def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
         One array (slice, row, column) a channel, scaled as the header says, and the grid.
 
     Raises:
-        NiftiError: `unreadable_nifti`, `oversized_image`, `not_three_dimensional` or `missing_geometry`.
+        NiftiError: `unreadable_nifti`, `oversized_image`, `not_three_dimensional`, `missing_geometry`,
+            `contradictory_geometry` or `invalid_geometry`.
     """
-    try:
+    with _named_faults(path, name):
         image: Any = nib.load(path)
         _require_size(image, path, name)
         with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused by name afterwards
             data = _read_voxels(image.dataobj, path)
-        affine = np.diag([*3 * [_mm(image)], 1.0]) @ np.asarray(image.affine, dtype=float)
-        known = _has_geometry(image)
-        in_pixels = "descrip" in image.header and bytes(image.header["descrip"].item()).startswith(PIXEL_UNIT)
-    except NiftiError:
+    while data.ndim > 3 and data.shape[-1] == 1:
+        data = data[..., 0]
+    if data.ndim == 5 and data.shape[3] == 1:  # ITK writes channels behind an axis of time (NIfTI-1, dim[5])
+        data = data[:, :, :, 0]
+    if data.ndim not in (3, 4) or data.dtype.kind not in "biuf":
+        raise NiftiError(
+            f"Expected a 3D NIfTI image of numbers for {name}, found shape {data.shape}, type {data.dtype}. Give one file a channel.",
+            reason="not_three_dimensional",
+        )
+    with _named_faults(path, name):
+        geometry = geometry_of(image, spacing_known=_is_spacing_known(image), name=name)
+    channels = [data] if data.ndim == 3 else list(np.moveaxis(data, -1, 0))
+    return [np.ascontiguousarray(channel.transpose(2, 1, 0)) for channel in channels], geometry
+
+
+def read_forms(path: Path, *, name: str) -> tuple[Geometry, ...]:
+    """Return every grid that a file's header gives its voxels: by sform, by qform, or both.
+
+    Raises:
+        NiftiError: `unreadable_nifti` or `invalid_geometry`.
+    """
+    with _named_faults(path, name):
+        return tuple(forms(nib.load(path), name=name).values())
+
+
+@contextmanager
+def _named_faults(path: Path, name: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
         raise
     except READ_FAULTS as error:
+        blame_machine(error)
         # A path may name the patient.
         found = str(error).replace(str(path), "it")
         raise NiftiError(
             f"Expected a readable NIfTI file for {name}, found {type(error).__name__}: {found:.200}. Copy or export it again.",
             reason="unreadable_nifti",
         ) from error
-    while data.ndim > 3 and data.shape[-1] == 1:
-        data = data[..., 0]
-    if data.ndim not in (3, 4) or data.dtype.kind not in "biuf":
-        raise NiftiError(
-            f"Expected a 3D NIfTI image of numbers for {name}, found shape {data.shape}, type {data.dtype}. Give one file a channel.",
-            reason="not_three_dimensional",
-        )
-    if not known:
-        raise NiftiError(
-            f"Expected a sform or qform in the NIfTI header of {name}, found neither: where its voxels lie is unknown. "
-            "Convert the image again with a tool that keeps the geometry.",
-            reason="missing_geometry",
-        )
-    # (x, y, z) RAS -> (slice=z, row=y, column=x) LPS
-    lps = (RAS_TO_LPS @ affine)[:, [2, 1, 0, 3]]
-    geometry = Geometry((int(data.shape[2]), int(data.shape[1]), int(data.shape[0])), lps, not in_pixels)
-    channels = [data] if data.ndim == 3 else list(np.moveaxis(data, -1, 0))
-    return [np.ascontiguousarray(channel.transpose(2, 1, 0)) for channel in channels], geometry
+
+
+def _is_spacing_known(image: Any) -> bool:
+    described = "descrip" in image.header and bytes(image.header["descrip"].item())
+    return not (described and described.startswith(PIXEL_UNIT))
 
 
 def _read_voxels(proxy: Any, path: Path) -> NDArray[Any]:
-    """Read a file's voxels; a packed file by ISA-L, which unpacks twice as fast as what nibabel takes."""
-    if path.suffix != ".gz" or type(proxy) is not ArrayProxy:
+    """Read a file's voxels; a packed file by ISA-L, which unpacks twice as fast as what nibabel takes, and to its checksum."""
+    if path.suffix.lower() != ".gz":
         return np.asanyarray(proxy)
-    scaled = (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
     with igzip.open(path, "rb") as source:
-        return np.asanyarray(ArrayProxy(source, scaled))
+        if type(proxy) is not ArrayProxy:
+            drain(source, math.prod(proxy.shape) * proxy.dtype.itemsize + MAX_OFFSET_BYTES)
+            return np.asanyarray(proxy)
+        scaled = (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
+        voxels = np.asanyarray(ArrayProxy(source, scaled))
+        drain(source)
+    return voxels
 
 
 def _require_size(image: Any, path: Path, name: str) -> None:
@@ -189,11 +227,23 @@ def _require_size(image: Any, path: Path, name: str) -> None:
     n_bytes = n_voxels * image.get_data_dtype().itemsize
     # nibabel sets the header's own figure to 0.
     offset = int(getattr(image.dataobj, "offset", 0))
-    hollow = n_bytes > max(MAX_EMPTY_BYTES, path.stat().st_size * EMPTY_INFLATION)
-    if n_voxels > MAX_VOXELS or offset > MAX_OFFSET_BYTES or hollow:
+    if offset < MIN_OFFSET_BYTES:
         raise NiftiError(
-            f"Expected at most {MAX_VOXELS} voxels in {name}, found a header that claims {image.shape}. Crop or export it again.",
+            f"Expected voxels behind the header of {name}, found a header that has them at byte {offset}: one half of a pair "
+            "`.hdr` and `.img` under another name? Convert the pair to one file.",
+            reason="unreadable_nifti",
+        )
+    if offset > MAX_OFFSET_BYTES:
+        raise NiftiError(
+            f"Expected voxels behind the header of {name}, found {offset} bytes between them. Export it again.",
             reason="oversized_image",
+        )
+    shape = (*image.shape, 1, 1, 1)
+    file_bytes, itemsize, n_channels = path.stat().st_size, image.get_data_dtype().itemsize, math.prod(shape[3:])
+    spacings: list[SpacingMm | None] = [*_spacings(image, name)]
+    for spacing in spacings or [None]:
+        require_volume(
+            shape[2::-1], spacing, name=name, itemsize=itemsize, n_channels=n_channels, file_bytes=file_bytes
         )
     # Headers and small files apart, which zlib packs a little better.
     if n_bytes > (path.stat().st_size + 1000) * MAX_INFLATION:
@@ -203,30 +253,36 @@ def _require_size(image: Any, path: Path, name: str) -> None:
         )
 
 
-def _mm(image: Any) -> float:
-    """Return what a unit of the header is in mm; most files leave it unknown and mean mm (NIfTI-1, xyzt_units)."""
-    unit = image.header.get_xyzt_units()[0] if "xyzt_units" in image.header else "unknown"
-    return {"meter": 1000.0, "micron": 0.001}.get(unit, 1.0)
+def _spacings(image: Any, name: str) -> list[SpacingMm]:
+    """Return the distances of voxels by each form; none where the unit is the pixel, or where the forms refuse themselves later."""
+    if not _is_spacing_known(image):
+        return []
+    try:
+        return [grid.spacing_mm for grid in forms(image, name=name).values()]
+    except NiftiError:
+        return []
 
 
-def _has_geometry(image: Any) -> bool:
-    header = image.header
-    if "sform_code" not in header:
-        return False
-    return bool(int(header["sform_code"]) or int(header["qform_code"]))
+def _step(path: Path) -> float:
+    """Return what lies between two values that a file of scaled whole numbers can store; 0 of others."""
+    image: Any = nib.load(path)
+    scaled = np.dtype(image.get_data_dtype()).kind in "iu"
+    return abs(float(getattr(image.dataobj, "slope", 1.0))) % 1.0 if scaled else 0.0
 
 
-def _write(path: Path, array: NDArray[Any], geometry: Geometry) -> None:
+def _write(path: Path, array: NDArray[Any], geometry: Geometry, description: str = "", remark: str = "") -> None:
     affine = RAS_TO_LPS @ geometry.affine[:, [2, 1, 0, 3]]
     image = nib.Nifti1Image(array.transpose(2, 1, 0), affine)
     image.header.set_xyzt_units("mm")
-    if not geometry.spacing_known:
-        image.header["descrip"] = PIXEL_UNIT
+    texts = [PIXEL_UNIT.decode()] if not geometry.spacing_known else []
+    texts += [description] if description else []
+    for field, text in (("descrip", "; ".join(texts)), ("aux_file", remark)):
+        image.header[field] = text.encode("ascii", "replace")[: image.header[field].dtype.itemsize]
     image.set_qform(affine, code=1)
     image.set_sform(affine, code=1)
     with replacing_file(path) as partial:
         content = image.to_bytes()
-        if path.suffix == ".gz":
+        if path.suffix.lower() == ".gz":
             # Without name and time: the same content gives the same bytes.
             content = igzip.compress(content, COMPRESSION_LEVEL, mtime=0)
         partial.write_bytes(content)

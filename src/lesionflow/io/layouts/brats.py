@@ -5,13 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import InputError
 from lesionflow.io.files import find_files
 from lesionflow.io.images import files as image_files
+from lesionflow.io.images.masks import read_mask_on
 from lesionflow.io.labels import translate
 from lesionflow.io.layouts.image_folders import read_wanted_channels
-from lesionflow.io.layouts.modalities import canonical
+from lesionflow.io.layouts.modalities import canonical, choose_channels
+from lesionflow.io.layouts.patients import patient_of
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
 
 #: `BraTS2021_00006_t1ce`, `BraTS-GLI-00002-000-t2f`, `VSD.Brain.XX.O.MR_Flair.54512`, `T1c_subtrMeanDivStd`, `OTMultiClass`.
@@ -28,8 +29,10 @@ STRUCTURES = {
     "2017-2021": {"necrotic_core": (1,), "edema": (2,), "enhancing_tumor": (4,)},
     "2023-2024": {"necrotic_core": (1,), "edema": (2,), "enhancing_tumor": (3,), "resection_cavity": (4,)},
 }
-#: The number of an examination of one patient, at the end of a case's name.
-EXAMINATIONS = (r"^(BraTS-[A-Z]+-\d+)-\d{3}$", r"^(.*pat\d+)_\d+$", r"^(BraTS1[78]_.*_\d+)_\d+$")
+#: Children: outlined as all others in 2023, and with the enhancing tumor as 1 and the edema as 4 from 2024 on, under one name.
+CHILDREN = re.compile(r"^BraTS-PED-", re.IGNORECASE)
+#: Where tumor was: never one of the labels of tumor by another name.
+NO_TUMOR = ("resection_cavity",)
 
 
 def detect(folder: Path) -> bool:
@@ -40,9 +43,8 @@ def detect(folder: Path) -> bool:
 def find_studies(folder: Path) -> Iterator[SourceStudy]:
     """Yield one study an examination; those of one patient share it."""
     for key, files in sorted(_cases(folder).items()):
-        patient = next((m[1] for pattern in EXAMINATIONS if (m := re.match(pattern, key, re.IGNORECASE))), key)
         paths = tuple(str(path) for _, path in files)
-        yield SourceStudy(key, patient, paths, found=files, roles=tuple(what for what, _ in files))
+        yield SourceStudy(key, patient_of(key), paths, found=files, roles=tuple(what for what, _ in files))
 
 
 def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadStudy:
@@ -57,7 +59,7 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
         The channels and the mask.
 
     Raises:
-        InputError: `missing_channel`, `no_outline`, `ambiguous_outlines`, `ambiguous_image`, `unknown_label` for a value that
+        InputError: `missing_channel`, `no_outline`, `ambiguous_outlines`, `ambiguous_image`, `ambiguous_values`, `unknown_label` for a value that
             the year does not know, `geometry_mismatch`, and all reasons of image files.
     """
     images: dict[str, Path] = {}
@@ -66,17 +68,22 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
         if what not in MASKS and images.setdefault(canonical(what), path) != path:
             message = f"Expected one {canonical(what)} image in {name}, found several. Remove what is not meant."
             raise InputError(message, reason="ambiguous_image")
+    if CHILDREN.match(source.key):
+        raise InputError(
+            f"Expected a BraTS year whose values are known in {name}, found one of children's tumors: 2023 and 2024 number them "
+            "differently under one name. Give them in nnU-Net's layout, whose dataset.json says what each value is.",
+            reason="ambiguous_values",
+        )
     if len(masks) != 1:
         raise InputError(
             f"Expected one mask in {name}, found {len(masks)}. Keep the one to learn from; leave unoutlined cases out.",
             reason="ambiguous_outlines" if masks else "no_outline",
         )
     volumes = read_wanted_channels(images, rules, name=name)
-    mask = image_files.read_mask(masks[0], range(256), name=name)
-    reference = volumes[rules.reference].geometry
-    require_same_grid(reference, mask.geometry, f"Image and mask of {name}")
+    drawn_on = images[choose_channels(rules, images, name=name)[rules.reference]]
+    mask = read_mask_on(masks[0], volumes[rules.reference].geometry, range(256), image=drawn_on, name=name)
     structures = STRUCTURES[_year({what for what, _ in source.found})]
-    return ReadStudy(volumes, translate(Mask(mask.labels, reference), structures, rules, name=name))
+    return ReadStudy(volumes, translate(mask, structures, rules, name=name, apart=NO_TUMOR))
 
 
 def _cases(folder: Path) -> dict[str, list[tuple[str, Path]]]:

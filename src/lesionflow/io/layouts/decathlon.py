@@ -1,17 +1,21 @@
 """The Medical Segmentation Decathlon's layout: `dataset.json` lists images of three or four axes and their labels."""
 
-import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import InputError
+from lesionflow.io.declarations import read_declaration
+from lesionflow.io.files import parse_json
 from lesionflow.io.images import files as image_files
+from lesionflow.io.images.masks import read_mask_on
+from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.labels import translate
 from lesionflow.io.layouts.modalities import choose_channels
 from lesionflow.io.layouts.patients import patient_of
-from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
+from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy, place
+from lesionflow.machine.faults import blame_machine
 
 DECLARATION = "dataset.json"
 
@@ -24,8 +28,13 @@ def detect(folder: Path) -> bool:
 
 def find_studies(folder: Path) -> Iterator[SourceStudy]:
     """Yield one study a listed image; what is listed and absent carries its fault."""
-    for image, label in _listed(folder):
+    listed = _listed(folder)
+    stems = Counter(image_files.stem(Path(image)) for image, _ in listed)
+    for image, label in listed:
         key = image_files.stem(Path(image))
+        if stems[key] > 1:
+            # Files of one name in folders of patients: the folders tell them apart.
+            key = place([*(part for part in Path(image).parts[:-1] if part != "."), key])
         paths = [folder / image, folder / label]
         missing = [path for path in paths if not path.is_file()]
         fault = None
@@ -48,34 +57,29 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
         The channels and the mask.
 
     Raises:
-        InputError: `broken_dataset_json`, `missing_channel`, `unknown_label`, `no_matching_outline`, `geometry_mismatch`, and
-            all reasons of image files.
+        InputError: `broken_dataset_json`, `missing_channel`, `geometry_mismatch`, and all reasons of labels and image files.
     """
     image, label, declaration = map(Path, source.files)
-    try:
-        content = json.loads(declaration.read_text(encoding="utf-8"))
-        names = {str(channel): str(int(number)) for number, channel in content["modality"].items()}
-        declared = {str(structure): (int(value),) for value, structure in content["labels"].items() if int(value)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"Expected modality and labels in {DECLARATION} of {name}, found: {error!s:.150}. Mend it."
-        raise InputError(message, reason="broken_dataset_json") from error
+    numbers, declared = read_declaration(declaration, name=name)
+    names = {channel: str(number) for channel, number in numbers.items()}
     held = image_files.read_channels(image, name=name)
     if len(held) != len(names):
         message = f"Expected the {len(names)} channels of {DECLARATION} in {name}, found {len(held)}. Mend one of them."
         raise InputError(message, reason="missing_channel")
     chosen = choose_channels(rules, names, name=name)
     volumes = {channel: held[names[called] if len(held) > 1 else ""] for channel, called in chosen.items()}
-    mask = image_files.read_mask(label, range(256), name=name)
-    reference = volumes[rules.reference].geometry
-    require_same_grid(reference, mask.geometry, f"Image and mask of {name}")
-    return ReadStudy(volumes, translate(Mask(mask.labels, reference), declared, rules, name=name))
+    for channel, volume in volumes.items():
+        check_values(volume, rules.channels[channel].modality, name=name)
+    mask = read_mask_on(label, volumes[rules.reference].geometry, range(256), image=image, name=name)
+    return ReadStudy(volumes, translate(mask, declared, rules, name=name))
 
 
 def _listed(folder: Path) -> list[tuple[str, str]]:
     try:
-        content: Any = json.loads((folder / DECLARATION).read_text(encoding="utf-8"))
+        content: Any = parse_json(folder / DECLARATION)
         listed = [(str(item["image"]), str(item["label"])) for item in content["training"] if "modality" in content]
         # A path out of the folder is none of the data set's files.
         return [pair for pair in listed if not any(Path(p).is_absolute() or ".." in Path(p).parts for p in pair)]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        blame_machine(error)
         return []

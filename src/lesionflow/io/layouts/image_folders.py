@@ -2,20 +2,28 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from lesionflow.data.geometry import Geometry
-from lesionflow.data.volume import Mask, Volume, require_same_grid
+from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import InputError
 from lesionflow.io.files import find_files
 from lesionflow.io.images import files as image_files
 from lesionflow.io.images import itk as itk_images
-from lesionflow.io.images import raster
-from lesionflow.io.labels import as_declared, unite
+from lesionflow.io.images.masks import read_mask_on
+from lesionflow.io.images.pictures import raster
+from lesionflow.io.images.plausibility import check_values
+from lesionflow.io.images.segment_files import read_named_parts
+from lesionflow.io.labels import as_declared, is_one_structure, tell_dropped, unite
 from lesionflow.io.layouts.modalities import canonical, choose_channels
-from lesionflow.io.layouts.pairing import Pair, pair
+from lesionflow.io.layouts.pairs.mask_choice import MaskFile, label_by_own_name, labels_by_name, without_auxiliary
+from lesionflow.io.layouts.pairs.mask_content import drawn_twice, is_mask_like
+from lesionflow.io.layouts.pairs.pairing import Pair, pair
+from lesionflow.io.layouts.pairs.unnamed_masks import UNNAMED, told_by_content, unread, without_unread
 from lesionflow.io.layouts.patients import patient_of
+from lesionflow.io.notes import note
 from lesionflow.io.rules import CASE, ReadingRules, ReadStudy, SourceStudy
 
 
@@ -54,12 +62,17 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
         The channels and the mask.
 
     Raises:
-        InputError: `missing_channel`, `ambiguous_channel`, `no_outline`, `ambiguous_outlines`, `geometry_mismatch`, and all
-            reasons of image files and labels.
+        InputError: `missing_channel`, `ambiguous_channel`, `no_outline`, `unnamed_mask`, `ambiguous_outlines`,
+            `geometry_mismatch`, and all reasons of image files and labels.
     """
     found: Pair = source.found
+    _say_what_is_left(found, name)
     volumes = read_wanted_channels(found.images, rules, name=name)
-    return ReadStudy(volumes, _read_masks(found, rules, volumes[rules.reference].geometry, name))
+    if not found.masks and is_mask_like(volumes[rules.reference].array):
+        raise InputError(UNNAMED[1].replace(CASE, name), reason=UNNAMED[0])
+    image_files.require_same_turn(found.images.values(), (path for _, _, path in found.masks), name=name)
+    on = _DrawnOn(volumes[rules.reference].geometry, _reference_file(found.images, rules, name))
+    return ReadStudy(volumes, _read_masks(found, rules, on, name))
 
 
 def read_wanted_channels(images: dict[str, Path], rules: ReadingRules, *, name: str) -> dict[str, Volume]:
@@ -76,16 +89,23 @@ def read_wanted_channels(images: dict[str, Path], rules: ReadingRules, *, name: 
         if len(rules.channels) == 1 and (set(held) == {""} or "gray" in held):
             (channel,) = rules.channels
             wanted = [key for key in held if canonical(key) == canonical(channel)]
-            return {channel: held[wanted[0] if wanted else ("gray" if "gray" in held else "")]}
-        chosen = choose_channels(rules, held, name=name)
-        return {channel: held[key] for channel, key in chosen.items()}
-    chosen = choose_channels(rules, images, name=name)
-    return {channel: image_files.read_volume(images[key], name=name) for channel, key in chosen.items()}
+            chosen = {channel: wanted[0] if wanted else ("gray" if "gray" in held else "")}
+        else:
+            chosen = choose_channels(rules, held, name=name)
+        volumes = {channel: held[key] for channel, key in chosen.items()}
+    else:
+        chosen = choose_channels(rules, images, name=name)
+        volumes = {channel: image_files.read_volume(images[key], name=name) for channel, key in chosen.items()}
+    for channel, volume in volumes.items():
+        check_values(volume, rules.channels[channel].modality, name=name)
+    return volumes
 
 
 def _find(folder: Path, endings: Sequence[str]) -> Iterator[SourceStudy]:
-    paths = [path for path in find_files(folder) if image_files.ending(path) in endings]
-    for found in pair(folder, paths):
+    files = find_files(folder)
+    left = unread(files, folder)
+    pairs = pair(folder, [*(path for path in files if image_files.ending(path) in endings), *left])
+    for found in told_by_content(without_unread(pairs, left)):
         roles = [f"image {channel}" for channel in found.images]
         roles += [f"mask {channel} {stem}" for channel, stem, _ in found.masks] + ["double"] * len(found.doubles)
         try:
@@ -93,9 +113,9 @@ def _find(folder: Path, endings: Sequence[str]) -> Iterator[SourceStudy]:
             fault = _fault(found)
         except InputError as error:
             apart, fault = [], (error.reason, str(error))
-        files = tuple(map(str, (*found.files, *apart)))
+        paths = tuple(map(str, (*found.files, *apart)))
         roles += [f"voxels {data.suffix}" for data in apart]
-        yield SourceStudy(found.key, patient_of(found.key), files, fault, found, tuple(roles))
+        yield SourceStudy(found.key, patient_of(found.key), paths, fault, found, tuple(roles))
 
 
 def _n_whole(folder: Path, paths: Sequence[Path]) -> int:
@@ -106,12 +126,22 @@ def _data_files(path: Path) -> list[Path]:
     return itk_images.data_files(path, name=CASE) if image_files.ending(path) in itk_images.ENDINGS else []
 
 
-def _fault(found: Pair) -> tuple[str, str] | None:
-    if not found.images:
-        return "mask_without_image", (
-            "Expected an image for each mask, found a mask whose image is absent, or of another name. Name both alike, in "
-            "folders `images` and `masks`, or in one folder with `_mask` behind the mask's name."
+def _say_what_is_left(found: Pair, name: str) -> None:
+    if found.aside:
+        note(
+            "partial_outlines",
+            f"Left out {len(found.aside)} outlines below the folder of {name}, beside whose image a mask lies.",
         )
+    if found.spare:
+        note(
+            "other_form_of_channel",
+            f"Left out {len(found.spare)} images of {name} that are another form of a channel: SUV is read, and a CT on its own grid.",
+        )
+
+
+def _fault(found: Pair) -> tuple[str, str] | None:
+    if found.fault:
+        return found.fault
     if found.doubles:
         return "ambiguous_image", (
             f"Expected one file for each channel of a case, found {len(found.doubles)} more under the same name. Remove "
@@ -120,43 +150,60 @@ def _fault(found: Pair) -> tuple[str, str] | None:
     return None
 
 
-def _read_masks(found: Pair, rules: ReadingRules, geometry: Geometry, name: str) -> Mask:
-    on_reference = [m for m in found.masks if m[0] in ("", canonical(rules.reference))]
+class _DrawnOn(NamedTuple):
+    """The image that masks were drawn on."""
+
+    geometry: Geometry
+    file: Path
+
+
+def _reference_file(images: dict[str, Path], rules: ReadingRules, name: str) -> Path:
+    return images[""] if set(images) == {""} else images[choose_channels(rules, images, name=name)[rules.reference]]
+
+
+def _read_masks(found: Pair, rules: ReadingRules, on: _DrawnOn, name: str) -> Mask:
+    masks = without_auxiliary(found, rules, name=name)
+    on_reference = [m for m in masks if m[0] in ("", canonical(rules.reference))]
     if not on_reference:
         raise InputError(
-            f"Expected a mask drawn on the channel {rules.reference} of {name}, found {len(found.masks)} of others. "
+            f"Expected a mask drawn on the channel {rules.reference} of {name}, found {len(masks)} of others. "
             "Outline it or leave it out.",
             reason="no_outline",
         )
+    if named := read_named_parts([path for _, _, path in on_reference], on.geometry, rules, name=name):
+        left = [(stem, None) for _, stem, path in on_reference if path not in named and not rules.is_unwanted(stem)]
+        tell_dropped(left, name)
+        return unite([part for parts in named.values() for part in parts], on.geometry, rules)
     if len(on_reference) == 1:
-        mask = _read_mask(on_reference[0][2], rules, geometry, name)
+        ((_, stem, path),) = on_reference
+        mask = _read_mask(path, rules, on, name)
+        label = label_by_own_name(found, stem, rules) if is_one_structure(mask) else None
+        # A mask that is called as a structure: its 1 says inside, whatever 1 is by `ingest.labels`.
+        if label is not None:
+            return unite([(label, mask.labels > 0)], on.geometry, rules)
         return as_declared(mask, rules, name=name)
-    return _unite(on_reference, rules, geometry, name)
+    return _unite(found, on_reference, rules, on, name)
 
 
-def _unite(masks: list[tuple[str, str, Path]], rules: ReadingRules, geometry: Geometry, name: str) -> Mask:
+def _unite(found: Pair, masks: list[MaskFile], rules: ReadingRules, on: _DrawnOn, name: str) -> Mask:
     """Unite masks of one structure each: by their names, or all of the only label (one file an instance)."""
-    named = {path: rules.label_of(stem) for _, stem, path in masks}
-    if not any(label is not None for label in named.values()):
-        if len(rules.labels) != 1:
-            names = ", ".join(sorted(stem for _, stem, _ in masks)[:8])
-            raise InputError(
-                f"Expected masks whose names ingest.outlines gives a label in {name}, found {len(masks)}: {names}. Add rules.",
-                reason="ambiguous_outlines",
-            )
-        named = dict.fromkeys(named, next(iter(rules.labels.values())))
+    named = labels_by_name(found, masks, rules, name=name)
     parts = []
     for path, label in named.items():
-        if label is not None:
-            inside = _read_mask(path, _INSIDE, geometry, name)
-            parts.append((label, np.asarray(as_declared(inside, _INSIDE, name=name).labels > 0)))
-    return unite(parts, geometry, rules)
+        inside = _read_mask(path, _INSIDE, on, name)
+        parts.append((label, np.asarray(as_declared(inside, _INSIDE, name=name).labels > 0)))
+    for label in set(named.values()):
+        if drawn_twice(inside for own, inside in parts if own == label):
+            raise InputError(
+                f"Expected one outline of a lesion in {name}, found two that share most of it: two readers', or an older form. "
+                "Keep the one to learn from, or say in ingest.outlines which is meant.",
+                reason="ambiguous_outlines",
+            )
+    return unite(parts, on.geometry, rules)
 
 
 _INSIDE = ReadingRules({}, "", {"inside": 1})
 
 
-def _read_mask(path: Path, rules: ReadingRules, geometry: Geometry, name: str) -> Mask:
-    mask = image_files.read_mask(path, tuple(rules.labels.values()), name=name)
-    require_same_grid(geometry, mask.geometry, f"Image and mask of {name}")
-    return Mask(mask.labels, geometry)
+def _read_mask(path: Path, rules: ReadingRules, on: _DrawnOn, name: str) -> Mask:
+    return read_mask_on(path, on.geometry, tuple(rules.labels.values()), image=on.file, name=name)

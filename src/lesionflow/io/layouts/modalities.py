@@ -8,7 +8,7 @@ from lesionflow.io.rules import ReadingRules
 
 #: Words seen in file names and in dataset.json, by the one that stands for all of them.
 WORDS = {
-    "CT": ("ct",),
+    "CT": ("ct", "ctres"),
     "PET": ("pet", "pt", "suv", "suvbw"),
     "MR": ("mr", "mri"),
     "T1": ("t1", "t1n", "t1w", "t1pre"),

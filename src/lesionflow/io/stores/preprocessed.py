@@ -9,6 +9,7 @@ import json
 import mmap
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import replacing_file, sha256_file, write_text
+from lesionflow.machine.faults import blame_machine
 
 # Whatever `nthreads` says, blosc2 4.14 gives each chunk that it appends to another thread and waits for it: on busy cores
 # that takes thirty times as long as compressing it. Cases are made side by side in processes.
@@ -90,12 +92,14 @@ def open_case(path: Path) -> StoredCase:
         with path.open("rb") as source:
             content = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
         with zipfile.ZipFile(path) as archive:
+            _require_whole(archive)
             offsets = {info.filename: _data_offset(content, info) for info in archive.infolist()}
             table = np.load(io.BytesIO(archive.read("foreground.npy")), allow_pickle=False)
         image, mask = (
             blosc2.ndarray_from_cframe(content[slice(*offsets[name])], copy=True) for name in ("image", "mask")
         )
-    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, LookupError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        blame_machine(error)
         raise ArtifactError(
             f"Expected a preprocessed case in {path.name}, found: {error}. Run preprocess again."
         ) from error
@@ -108,7 +112,8 @@ def read_index(folder: Path) -> dict[str, IndexEntry]:
     try:
         content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         return {case_id: IndexEntry.model_validate(entry) for case_id, entry in content.items()}
-    except (OSError, ValueError, ValidationError, AttributeError):
+    except (OSError, ValueError, ValidationError, AttributeError, RecursionError) as error:
+        blame_machine(error)
         return {}
 
 
@@ -122,6 +127,14 @@ def is_intact(folder: Path, case_id: str, entry: IndexEntry) -> bool:
     """Tell whether a case's file is there with the bytes that the index names."""
     path = case_file(folder, case_id)
     return path.is_file() and sha256_file(path) == entry.sha256
+
+
+def _require_whole(archive: zipfile.ZipFile) -> None:
+    """Compare the CRC of each member: Blosc2 has no checksum of its own, and blocks are read past zipfile."""
+    harmed = archive.testzip()
+    if harmed is not None:
+        message = f"a wrong checksum of {harmed}"
+        raise ValueError(message)
 
 
 def _frame(array: NDArray[Any], chunks: tuple[int, ...]) -> bytes:

@@ -1,5 +1,6 @@
 """DICOM modules that all objects of a phantom share (PS3.3 C.7)."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.valuerep import format_number_as_ds
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.phantoms.patient import Patient
 from lesionflow.phantoms.randomness import uid
+
+#: What ten decimals may lose of a number.
+DECIMAL_TOLERANCE = 1e-6
 
 
 def new_object(patient: Patient, sop_class: str, sop_instance: str) -> Dataset:
@@ -116,9 +121,12 @@ def save(dataset: Dataset, path: Path) -> None:
 
 
 def decimal(value: float) -> str:
-    """Return a decimal string of at most 16 characters (PS3.5 6.2, DS)."""
-    text = f"{float(value):.10f}".rstrip("0").rstrip(".")
-    return "0" if text in {"", "-0"} else text[:16]
+    """Return a decimal string of at most 16 characters (PS3.5 6.2, DS), with an exponent where digits would be lost without."""
+    text = f"{float(value):.10f}"[:16].rstrip("0").rstrip(".")
+    text = "0" if text in {"", "-0"} else text
+    # Cosines of 1e-17 are zeros.
+    exact = math.isclose(float(text), value, rel_tol=DECIMAL_TOLERANCE, abs_tol=1e-12)
+    return text if exact else str(format_number_as_ds(float(value)))
 
 
 def study_uid(patient: Patient) -> str:

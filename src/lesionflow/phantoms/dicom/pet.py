@@ -1,11 +1,13 @@
 """What a PET series says of dose and time, and how its voxels become a standardized uptake value (SUV)."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
+from lesionflow.phantoms.dicom.modules import DECIMAL_TOLERANCE, decimal
 from lesionflow.phantoms.patient import Patient
 from lesionflow.phantoms.randomness import stream
 
@@ -102,7 +104,8 @@ def add_pet_image(dataset: Dataset, scan: PetScan, slice_index: int, slope: floa
 
 
 def _slope_text(slope: float) -> str:
-    return f"{slope:.10f}"[:16]
+    text = f"{slope:.10f}"[:16]
+    return text if math.isclose(float(text), slope, rel_tol=DECIMAL_TOLERANCE) else decimal(slope)
 
 
 def _code(value: str, scheme: str, meaning: str) -> Dataset:

@@ -37,6 +37,7 @@ from lesionflow.io.stores.evaluations import (
     METRICS,
     NNUNET_SUMMARY,
     OVERLAYS,
+    PLOTS,
     REPORT,
     write_tables,
 )
@@ -130,9 +131,10 @@ def write_outcome(folder: Path, outcome: Outcome, drawn: Mapping[str, Mapping[st
     _write_json(folder / NNUNET_SUMMARY, nnunet_summary(outcome.scores.cases, targets))
     curves = [froc_table(result.froc).assign(target=target) for target, result in outcome.results.items()]
     pd.concat(curves).to_csv(folder / "froc.csv", index=False)
+    (folder / PLOTS).mkdir()
     for target, pictures in drawn.items():
         for name, picture in pictures.items():
-            (folder / f"{name}_{key_of(target)}.png").write_bytes(picture.png)
+            (folder / PLOTS / f"{name}_{key_of(target)}.png").write_bytes(picture.png)
     (folder / OVERLAYS).mkdir()
     for case_id, png in outcome.pictures.items():
         (folder / OVERLAYS / f"{case_id}.png").write_bytes(png)

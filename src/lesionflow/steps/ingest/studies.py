@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +18,7 @@ from lesionflow.io.layouts.recognition import READERS, recognize
 from lesionflow.io.rules import CASE, SourceStudy
 from lesionflow.io.stores.manifest import changed_files, hash_files
 from lesionflow.io.stores.private import pseudonym_key, remember_sources
+from lesionflow.steps.ingest.patients import with_patients
 
 TWICE = (
     "study_twice",
@@ -85,7 +85,8 @@ def _find(raw: Path, refused_archives: list[SourceStudy], config: IngestConfig) 
     if not studies:
         message = f"Expected studies in {raw.name} of layout `{layout}`, found none. Add studies."
         raise InputError(message, reason="empty_folder")
-    n_patients = len({_patient(source, layout, config) for source in studies})
+    studies = with_patients(studies, layout, config.patient_pattern)
+    n_patients = len({source.patient_key for source in studies})
     n_read = len({file for source in studies for file in source.files})
     logger.info(
         "The %d files have the layout `%s`%s: %d studies of %d patients in %d files.",
@@ -96,16 +97,7 @@ def _find(raw: Path, refused_archives: list[SourceStudy], config: IngestConfig) 
         n_patients,
         n_read,
     )
-    if layout != "dicom" and n_patients < len(studies):
-        logger.info("Patients are told by file names; if wrongly, set ingest.patient_pattern.")
     return layout, studies + refused_archives
-
-
-def _patient(source: SourceStudy, layout: str, config: IngestConfig) -> str:
-    if layout == "dicom" or config.patient_pattern == "auto":
-        return source.patient_key
-    match = re.search(config.patient_pattern, source.key)
-    return match[1] if match and match.groups() else source.patient_key
 
 
 def _as_given(path: str, raw: Path, given: Path) -> str:
@@ -121,8 +113,10 @@ def _tasks(
     hashes = hash_files({file: Path(file) for source in found for file in source.files}, settings.workers)
     named: dict[str, tuple[str, SourceStudy]] = {}
     for source in found:
-        patient = _patient(source, layout, config)
-        case_id, patient_id = source.pseudonyms or (pseudonym(secret, "c", source.key), pseudonym(secret, "p", patient))
+        case_id, patient_id = source.pseudonyms or (
+            pseudonym(secret, "c", source.key),
+            pseudonym(secret, "p", source.patient_key),
+        )
         named[case_id] = (patient_id, _twice(named[case_id][1], source) if case_id in named else source)
     tasks = []
     for case_id, (patient_id, source) in sorted(named.items()):

@@ -202,7 +202,7 @@ def test_every_name_in_the_table_is_an_attribute():
     table = yaml.safe_load(TABLE.read_text())
     unknown = [k for k in (*table["by_keyword"], *table["identity"]) if tag_for_keyword(k) is None]
     assert unknown == []
-    assert set(table["by_keyword"].values()) <= set("AKZUSCPMX")
+    assert set(table["by_keyword"].values()) <= set("AKZUSCOPMX")
 
 
 @pytest.mark.parametrize(("age", "kept"), [("044Y", "044Y"), ("097Y", "090Y"), ("007M", "007M")])
@@ -210,3 +210,10 @@ def test_an_age_stays_but_of_the_oldest(tmp_path, age, kept):
     data = pydicom.dcmread(write_series(tmp_path).paths[0])
     data.PatientAge = age
     assert deidentify(data, KEY, name="f").PatientAge == kept
+
+
+@pytest.mark.parametrize(("zone", "kept"), [("+0200", "+0200"), ("-0330", "-0330"), ("Jane's", "")])
+def test_an_offset_from_utc_stays_as_pet_needs_it(tmp_path, zone, kept):
+    data = pydicom.dcmread(write_series(tmp_path).paths[0])
+    data.TimezoneOffsetFromUTC = zone
+    assert deidentify(data, KEY, name="f").TimezoneOffsetFromUTC == kept

@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 
 from lesionflow.data.dataset import Target
 from lesionflow.data.volume import Mask
-from lesionflow.errors import DicomError
+from lesionflow.errors import DicomError, InputError
 from lesionflow.io.dicom.seg import write_seg
 from lesionflow.io.dicom.series import read_headers, read_series
 from support.dicom_factory import STUDY_UID, write_multiframe
@@ -76,7 +76,7 @@ def cut_off(data):
 
 def huge(data):
     data.NumberOfFrames = 5
-    data.Rows, data.Columns = 12000, 12000
+    data.Rows, data.Columns = 30000, 30000
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def huge(data):
     ],
 )
 def test_faults_are_named(tmp_path, change, reason):
-    with pytest.raises(DicomError, match="c-1") as caught:
+    with pytest.raises(InputError, match="c-1") as caught:
         read(write_multiframe(tmp_path / "e.dcm", change=change))
     assert caught.value.reason == reason
 
@@ -124,6 +124,72 @@ def test_pet_in_suv_is_taken_as_it_is(tmp_path):
 def test_pet_in_becquerels_is_brought_to_suv(tmp_path):
     written = write_multiframe(tmp_path / "e.dcm", modality="PT", change=pet("Bq/ml", 3.0))
     # 70 kg over 370 MBq that decayed for one hour with a half life of 6588 s.
+    factor = 70_000.0 / (370e6 * 0.5 ** (3600.0 / 6588.0))
+    np.testing.assert_allclose(read(written).volume.array[0], written.stored * 3.0 * factor, rtol=1e-5)
+
+
+def test_slopes_of_each_frame_keep_all_their_digits_and_their_exponents(tmp_path):
+    """Cut to 16 characters, 9.155552842799158e-05 is 9.155552842799158."""
+    slopes = (0.000152592548, 9.155552842799158e-05, 0.00030518509, 4.577776421399579e-05, 0.000610370189)
+
+    def change(data):
+        pet("{SUVbw}g/ml", 0.01)(data)
+        for slope, group in zip(slopes, data.PerFrameFunctionalGroupsSequence, strict=True):
+            group.RealWorldValueMappingSequence[0].RealWorldValueSlope = slope
+
+    written = write_multiframe(tmp_path / "e.dcm", modality="PT", change=change)
+    by_slice = np.array([slopes[ORDER.index(k)] for k in range(5)])[:, None, None]
+    np.testing.assert_allclose(read(written).volume.array[0], written.stored * by_slice, rtol=1e-7)
+
+
+@pytest.mark.parametrize("first", ["Bq/ml", "{counts}"])
+def test_of_several_units_of_pet_suv_is_taken_wherever_it_stands(tmp_path, first):
+    def change(data):
+        pet(first, 3.0)(data)
+        for group in data.PerFrameFunctionalGroupsSequence:
+            unit, mapping = Dataset(), Dataset()
+            unit.CodeValue = "{SUVbw}g/ml"
+            mapping.MeasurementUnitsCodeSequence = [unit]
+            mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = 0.01, 0.0
+            group.RealWorldValueMappingSequence.append(mapping)
+
+    written = write_multiframe(tmp_path / "e.dcm", modality="PT", change=change)
+    np.testing.assert_allclose(read(written).volume.array[0], written.stored * 0.01, rtol=1e-6)
+
+
+def test_a_slope_of_counts_is_not_taken_for_one_of_becquerels(tmp_path):
+    """The rescale says Bq/ml; the real-world values are another quantity and its slope is not the rescale's."""
+
+    def change(data):
+        pet("{counts}", 3.0)(data)
+        for group in data.PerFrameFunctionalGroupsSequence:
+            rescale = group.PixelValueTransformationSequence[0]
+            rescale.RescaleSlope, rescale.RescaleIntercept, rescale.RescaleType = "2.5", "0", "BQML"
+
+    written = write_multiframe(tmp_path / "e.dcm", modality="PT", change=change)
+    factor = 70_000.0 / (370e6 * 0.5 ** (3600.0 / 6588.0))
+    np.testing.assert_allclose(read(written).volume.array[0], written.stored * 2.5 * factor, rtol=1e-5)
+
+
+def test_units_that_differ_between_frames_are_refused(tmp_path):
+    def change(data):
+        pet("Bq/ml", 3.0)(data)
+        unit = data.PerFrameFunctionalGroupsSequence[3].RealWorldValueMappingSequence[0].MeasurementUnitsCodeSequence[0]
+        unit.CodeValue = "{SUVbw}g/ml"
+
+    with pytest.raises(DicomError) as caught:
+        read(write_multiframe(tmp_path / "e.dcm", modality="PT", change=change))
+    assert caught.value.reason == "mixed_pet_units"
+
+
+def test_the_zone_of_enhanced_pet_counts(tmp_path):
+    def change(data):
+        pet("Bq/ml", 3.0)(data)
+        data.DecayCorrectionDateTime = "20240229101500.00"
+        data.TimezoneOffsetFromUTC = "+0200"
+        data.RadiopharmaceuticalInformationSequence[0].RadiopharmaceuticalStartDateTime = "20240229071500+0000"
+
+    written = write_multiframe(tmp_path / "e.dcm", modality="PT", change=change)
     factor = 70_000.0 / (370e6 * 0.5 ** (3600.0 / 6588.0))
     np.testing.assert_allclose(read(written).volume.array[0], written.stored * 3.0 * factor, rtol=1e-5)
 

@@ -1,3 +1,4 @@
+import copy
 import math
 
 import numpy as np
@@ -119,3 +120,86 @@ def test_pet_without_what_suv_needs_is_refused_by_name(dicom_factory, change, re
         factor(dicom_factory(modality="PT", change=change))
     assert caught.value.reason == reason
     assert "c-1" in str(caught.value)
+
+
+def on_slices(slices, change):
+    return lambda data, k: change(data, k) if k in slices else None
+
+
+MIXED = {
+    "units of one slice": (on_slices({3}, header(Units="GML")), "mixed_pet_units"),
+    "units of all but the first": (on_slices({1, 2, 3, 4}, header(Units="GML")), "mixed_pet_units"),
+    "a factor of one slice": (
+        lambda data, k: private((0x1000, "0.125" if k else "0.25"))(data, k),
+        "mixed_pet_units",
+    ),
+    "kinds of SUV": (
+        lambda data, k: header(Units="GML", SUVType="LBM" if k == 4 else "BW")(data, k),
+        "mixed_pet_units",
+    ),
+    "weights": (on_slices({2}, header(PatientWeight="80")), "mixed_suv_factors"),
+    "doses": (on_slices({2}, drug(RadionuclideTotalDose="180000000")), "mixed_suv_factors"),
+    "injections": (on_slices({2}, drug(RadiopharmaceuticalStartTime="081500")), "mixed_suv_factors"),
+    "corrections": (on_slices({2}, header(DecayCorrection="ADMIN")), "mixed_suv_factors"),
+    "MBq": (drug(RadionuclideTotalDose="370"), "implausible_dose"),
+    "grams": (header(PatientWeight="70000"), "implausible_weight"),
+    "a half-life of minutes": (drug(RadionuclideHalfLife="109.8"), "missing_suv_factors"),
+    "a half-life of hours": (drug(RadionuclideHalfLife="1.83"), "implausible_half_life"),
+    "proportional counts": (header(Units="PROPCNTS"), "unsupported_pet_units"),
+    "SUV by body surface": (header(Units="CM2ML", SUVType="BSA"), "unsupported_pet_units"),
+    "SUV by ideal weight": (header(Units="GML", SUVType="IBW"), "unsupported_pet_units"),
+    "a factor that is none": (private((0x1000, "-1"), (0x1009, "-3")), "unsupported_pet_units"),
+}
+
+
+@pytest.mark.parametrize(("change", "reason"), MIXED.values(), ids=MIXED)
+def test_units_and_factors_of_every_slice_are_looked_at(dicom_factory, change, reason):
+    with pytest.raises(DicomError) as caught:
+        factor(dicom_factory(modality="PT", change=change))
+    assert caught.value.reason == reason
+
+
+def test_two_injections_are_refused_and_one_told_twice_is_not(dicom_factory):
+    def twice(time):
+        def change(data, k):
+            one = data.RadiopharmaceuticalInformationSequence[0]
+            other = copy.deepcopy(one)
+            other.RadiopharmaceuticalStartTime = time
+            data.RadiopharmaceuticalInformationSequence = [one, other]
+
+        return change
+
+    assert factor(dicom_factory(modality="PT", change=twice("091500"))) == pytest.approx(FACTOR, rel=1e-5)
+    with pytest.raises(DicomError, match="2 injections") as caught:
+        factor(dicom_factory(modality="PT", change=twice("081500")))
+    assert caught.value.reason == "missing_suv_factors"
+
+
+def test_the_zone_of_the_scanner_counts(dicom_factory):
+    def abroad(data, k):
+        data.TimezoneOffsetFromUTC = "+0200"
+        drug(RadiopharmaceuticalStartDateTime="20240229071500.00+0000")(data, k)
+
+    assert factor(dicom_factory(modality="PT", change=abroad)) == pytest.approx(FACTOR, rel=1e-5)
+
+
+def test_slopes_of_each_slice_and_their_smallest_digits_count(dicom_factory):
+    """As GE writes them: a slope a slice, all of its 16 characters."""
+    slopes = ("2.5e-05", "0.00091555528428", "1.5", "9.1555528428e-05", "3")
+
+    def own(data, k):
+        data.Units, data.RescaleSlope = "GML", slopes[k]
+
+    series = dicom_factory(modality="PT", change=own)
+    volume = read_series(tuple(map(str, series.paths)), name="c-1").volume
+    by_hand = np.array([2.5e-5, 9.1555528428e-4, 1.5, 9.1555528428e-5, 3.0])[:, None, None]
+    np.testing.assert_allclose(volume.array[0], series.stored * by_hand, rtol=1e-6)
+
+
+def test_an_image_that_holds_more_than_was_injected_is_refused(dicom_factory):
+    """SUV of thousands on 0.4 l of a patient of 70 kg are over three times the dose."""
+    with pytest.raises(DicomError) as caught:
+        factor(
+            dicom_factory(modality="PT", spacing_mm=(30.0, 8.0, 5.0), change=header(Units="GML", RescaleSlope="1.5"))
+        )
+    assert caught.value.reason == "implausible_suv"

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEGLSLossless, RLELossless
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.pixel_data import frame_size
@@ -64,3 +64,13 @@ def test_a_decoder_that_panics_is_an_error_like_others(dicom_factory):
     segment = b"\x81\x05" * 30
     frame = struct.pack("<16I", 2, 64, 64 + len(segment), *[0] * 13) + segment * 2
     assert refusal(dicom_factory, encapsulated(RLELossless, frame)).reason == "unreadable_pixels"
+
+
+@pytest.mark.parametrize("padding", [b"", b"\0", b"\xff"])
+@pytest.mark.parametrize("start", [b"\xff\xd8", b"\xff\x4f\xff\x51" + struct.pack(">HHIIII", 41, 0, 11, 7, 0, 0)])
+def test_a_frame_that_lost_its_end_is_refused_whatever_a_decoder_makes_of_it(dicom_factory, start, padding):
+    """Neither coding has a checksum: the end marker alone says that nothing is missing."""
+    cut = refusal(dicom_factory, encapsulated(JPEG2000Lossless, start + bytes(60) + padding))
+    assert "ends before its end marker" in str(cut)
+    whole = refusal(dicom_factory, encapsulated(JPEG2000Lossless, start + bytes(60) + b"\xff\xd9" + padding))
+    assert "ends before its end marker" not in str(whole)

@@ -75,11 +75,21 @@ def test_each_slice_has_a_rescale_of_its_own(dicom_factory):
 def test_slices_may_be_stored_in_different_types(dicom_factory):
     def unsigned(data, k):
         if k == 2:
-            data.PixelRepresentation = 0
-            data.PixelData = np.full(SHAPE[1:], 60000, dtype="<u2").tobytes()
+            data.PixelRepresentation, data.RescaleSlope = 0, "0.5"
+            data.PixelData = np.full(SHAPE[1:], 33000, dtype="<u2").tobytes()
 
     volume = read(dicom_factory(change=unsigned)).volume
-    np.testing.assert_array_equal(volume.array[0, 2], np.full(SHAPE[1:], 60000 * 2.0 - 1000.0))
+    np.testing.assert_array_equal(volume.array[0, 2], np.full(SHAPE[1:], 33000 * 0.5 - 1000.0))
+
+
+def test_ct_numbers_that_lost_their_sign_are_refused(dicom_factory):
+    def unsigned(data, k):
+        data.PixelRepresentation = 0
+        data.PixelData = np.full(SHAPE[1:], -1000, dtype="<i2").tobytes()
+
+    with pytest.raises(DicomError, match="c-1") as caught:
+        read(dicom_factory(change=unsigned))
+    assert caught.value.reason == "implausible_hu"
 
 
 def test_monochrome1_says_how_to_show_values_not_what_they_are(dicom_factory):

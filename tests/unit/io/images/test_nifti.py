@@ -86,6 +86,27 @@ def test_labels_of_any_storage_type_come_back(tmp_path, dtype):
     np.testing.assert_array_equal(read_mask(tmp_path / "a.nii.gz", name="c-1").labels, labels)
 
 
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_labels_that_were_stored_with_a_slope_are_labels_still(tmp_path, ending):
+    """nibabel scales float data that go into 16 bits: 1 comes back as 1.00001526."""
+    labels = np.random.default_rng(1).integers(0, 3, (5, 7, 11))
+    image = nib.Nifti1Image(labels.transpose(2, 1, 0).astype(np.float64), np.diag([-0.5, -0.8, 3.0, 1.0]))
+    image.set_data_dtype(np.int16)
+    nib.save(image, tmp_path / f"a{ending}")
+    assert 1.0 < np.unique(nib.load(tmp_path / f"a{ending}").get_fdata())[1] < 1.00002
+    np.testing.assert_array_equal(read_mask(tmp_path / f"a{ending}", name="c-1").labels, labels)
+
+
+def test_probabilities_that_were_stored_with_a_slope_are_none(tmp_path):
+    shares = np.linspace(0, 1, 5 * 7 * 11).reshape(11, 7, 5)
+    image = nib.Nifti1Image(shares, np.eye(4))
+    image.set_data_dtype(np.int16)
+    nib.save(image, tmp_path / "a.nii.gz")
+    with pytest.raises(NiftiError) as caught:
+        read_mask(tmp_path / "a.nii.gz", name="c-1")
+    assert caught.value.reason == "not_labels"
+
+
 def test_a_mask_comes_back_as_it_went(tmp_path):
     labels = np.random.default_rng(1).integers(0, 256, (5, 7, 11)).astype(np.uint8)
     write_mask(tmp_path / "a.nii.gz", Mask(labels, GRID))
@@ -104,6 +125,13 @@ def save(path, array, affine=None, *, sform=1):
     image.set_qform(image.affine, code=sform)
     image.set_sform(image.affine, code=sform)
     nib.save(image, path)
+
+
+def test_channels_behind_an_axis_of_time_are_channels(tmp_path):
+    stored = np.arange(48, dtype=np.int16).reshape(2, 3, 4, 1, 2)
+    nib.save(nib.Nifti1Image(stored, np.diag([2.0, 3.0, 4.0, 1.0])), tmp_path / "a.nii")
+    channels, _ = read_arrays(tmp_path / "a.nii", "c-1")
+    assert [channel[3, 2, 1] for channel in channels] == [46, 47]
 
 
 class TestRefusals:
@@ -159,7 +187,9 @@ class TestRefusals:
 
 @pytest.mark.parametrize("unit", ["meter", "mm", "micron", "unknown"])
 def test_units_of_the_header_are_brought_to_mm_as_simpleitk_does(tmp_path, unit):
-    image = nib.Nifti1Image(VALUES.T, np.diag([-0.5, -0.8, 3.0, 1.0]))
+    # Half a meter is no voxel of anybody's, half a millimeter is.
+    scale = 0.001 if unit == "meter" else 1.0
+    image = nib.Nifti1Image(VALUES.T, np.diag([-0.5 * scale, -0.8 * scale, 3.0 * scale, 1.0]))
     image.header.set_xyzt_units(unit)
     image.to_filename(tmp_path / "a.nii")
     expected = SimpleITK.ReadImage(str(tmp_path / "a.nii")).GetSpacing()[::-1]

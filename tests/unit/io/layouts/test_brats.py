@@ -9,6 +9,7 @@ from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import InputError
 from lesionflow.io.images.nifti import write_mask, write_volume
 from lesionflow.io.layouts.brats import find_studies, read_study
+from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules, SeriesRule
 
 GRID = Geometry.from_parts((3, 4, 5), (2.0, 0.8, 0.5), (1.0, 2.0, 3.0))
@@ -128,3 +129,20 @@ def test_cases_in_one_flat_folder_are_told_apart(tmp_path, case):
         other = path.name.replace("00006", "00009")
         (tmp_path / other).write_bytes(path.read_bytes())
     assert [source.key for source in find_studies(tmp_path)] == ["BraTS2021_00006", "BraTS2021_00009"]
+
+
+def test_a_cavity_is_dropped_aloud_and_never_taken_for_a_label_by_another_name(tmp_path):
+    for word in ("t2f", "t1c", "seg"):
+        write(tmp_path / "BraTS-GLI-00002-000" / f"BraTS-GLI-00002-000-{word}.nii.gz", 4, mask=word == "seg")
+    (source,) = find_studies(tmp_path)
+    with collected() as notes:
+        assert not read_study(source, RULES, name="c-1").mask.labels.any()
+    assert [note.code for note in notes] == ["dropped_structure"]
+    assert "resection_cavity" in notes[0].message
+
+
+def test_values_of_children_s_tumors_are_not_guessed(tmp_path):
+    """2023: 3 is the enhancing tumor; 2024: 1 is, and 4 the edema."""
+    for word in ("t2f", "t1c", "seg"):
+        write(tmp_path / "BraTS-PED-00002-000" / f"BraTS-PED-00002-000-{word}.nii.gz", 1, mask=word == "seg")
+    assert refusal(tmp_path) == "ambiguous_values"

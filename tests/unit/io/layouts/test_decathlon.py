@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -90,3 +91,25 @@ def test_what_does_not_fit_its_declaration_is_refused(raw):
 def test_a_path_out_of_the_folder_is_not_listed(raw, image):
     declare(raw, training=[{"image": image, "label": "./labelsTr/x_001.nii.gz"}])
     assert not detect(raw)
+
+
+def test_equal_names_in_folders_of_patients_are_told_apart_by_these(raw):
+    listed = []
+    for patient in ("p1", "p2"):
+        write(raw / patient / "img.nii.gz", IMAGE)
+        write(raw / patient / "seg.nii.gz", LABEL)
+        listed.append({"image": f"./{patient}/img.nii.gz", "label": f"./{patient}/seg.nii.gz"})
+    declare(raw, training=listed)
+    assert [(s.key, s.patient_key) for s in find_studies(raw)] == [("p1/img", "p1"), ("p2/img", "p2")]
+
+
+def test_a_name_that_a_rule_spells_otherwise_is_that_structure(raw):
+    """As in Task01: `non-enhancing tumor`, for which a rule says `non_?enhancing.*`."""
+    declare(raw, labels={"0": "background", "1": "Non-enhancing tumour", "2": "edema"})
+    rules = replace(RULES, labels={"edema": 1, "rest": 4}, outlines=(("(?i)non_?enhancing.*", "rest"),))
+    np.testing.assert_array_equal(read(raw, rules).mask.labels, np.choose(LABEL.T, (0, 4, 1)))
+
+
+def test_a_structure_that_may_be_a_label_by_another_name_is_refused(raw):
+    rules = replace(RULES, labels={"edema": 1, "Cancer": 2})
+    assert refusal(raw, rules) == "unmatched_structure"

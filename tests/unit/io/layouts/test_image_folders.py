@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import SimpleITK
 from PIL import Image
 
 from lesionflow.data.geometry import Geometry
@@ -129,3 +130,33 @@ def test_gray_values_of_a_picture_are_neither_hu_nor_suv(tmp_path, modality):
     assert read(tmp_path, wanted, find_pictures).volumes["x"].array.max() == 77
     wanted = ReadingRules({"x": SeriesRule(modality)}, "x", {"tumor": 1})
     assert refusal(tmp_path, wanted, find_pictures) == "picture_without_unit"
+
+
+@pytest.mark.parametrize(
+    ("image", "name", "inside", "label"),
+    [
+        ("ct", "tumor_mask", 1, 2),
+        ("ct", "tumor_mask", 255, 2),
+        ("tumor_7", "tumor_7_mask", 1, 1),
+        ("ct", "ct_mask", 1, 1),
+    ],
+    ids=["called as a structure", "drawn in 255", "the case is called so", "called as the image"],
+)
+def test_the_only_mask_is_what_it_is_called(tmp_path, image, name, inside, label):
+    volume(tmp_path / "p" / f"{image}.nii.gz", 3)
+    mask(tmp_path / "p" / f"{name}.nii.gz", INSIDE * inside)
+    wanted = rules("CT", labels={"liver": 1, "tumor": 2})
+    np.testing.assert_array_equal(read(tmp_path, wanted).mask.labels, INSIDE * label)
+
+
+def test_segments_that_a_file_names_decide_whatever_the_file_is_called(tmp_path):
+    """Slicer's file: 1 is the tumor by its header, and the liver by `ingest.labels`."""
+    volume(tmp_path / "p" / "case1.nii.gz", 3)
+    image = SimpleITK.ReadImage(tmp_path / "p" / "case1.nii.gz")
+    labels = SimpleITK.GetImageFromArray(INSIDE.astype(np.uint8))
+    labels.CopyInformation(image)
+    for field, text in (("Name", "Tumour"), ("LabelValue", "1"), ("Layer", "0")):
+        labels.SetMetaData(f"Segment0_{field}", text)
+    SimpleITK.WriteImage(labels, tmp_path / "p" / "case1.seg.nrrd")
+    wanted = rules("CT", labels={"liver": 1, "tumor": 2})
+    np.testing.assert_array_equal(read(tmp_path, wanted).mask.labels, INSIDE * 2)

@@ -9,6 +9,7 @@ from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import InputError
 from lesionflow.io.images.nifti import write_mask, write_volume
 from lesionflow.io.layouts.nnunet import detect, find_studies, read_study
+from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules, SeriesRule
 from lesionflow.io.stores.cases import image_path, mask_path, write_dataset
 
@@ -118,3 +119,32 @@ def test_the_folder_that_ingest_writes_can_be_read_again(tmp_path):
     write_mask(mask_path(tmp_path, "c-7"), Mask(LABELS, GRID))
     rules = ReadingRules({"CT": SeriesRule("CT")}, "CT", dataset.labels)
     np.testing.assert_array_equal(read(tmp_path, rules).mask.labels, LABELS)
+
+
+def test_slices_and_examinations_are_of_one_patient(tmp_path):
+    declare(tmp_path, channel_names={"0": "CT"}, labels={"background": 0, "tumor": 1})
+    for case in ("10035_100", "10035_101", "P7_FU1", "P7", "lung_001", "lung_002"):
+        (tmp_path / "imagesTr").mkdir(exist_ok=True)
+        (tmp_path / "imagesTr" / f"{case}_0000.png").touch()
+    patients = [source.patient_key for source in find_studies(tmp_path)]
+    assert patients == ["10035", "10035", "P7", "P7", "lung_001", "lung_002"]
+
+
+def test_a_label_whose_image_is_absent_is_named(raw):
+    for path in (raw / "imagesTr").glob("lung_001_*"):
+        path.unlink()
+    faults = {source.key: source.fault and source.fault[0] for source in find_studies(raw)}
+    assert faults == {"lung_001": "mask_without_image", "lung_002_0000": None}
+
+
+def test_what_a_dataset_marks_to_be_ignored_is_not_known(raw):
+    declare(raw, channel_names={"0": "PET", "1": "CT"}, labels={"background": 0, "tumor": 1, "ignore": 2})
+    np.testing.assert_array_equal(read(raw).mask.labels, np.choose(LABELS, (0, 1, 255)))
+
+
+def test_a_region_is_no_number(raw):
+    """The tumor is what lies in the inner region, whatever its number; of the outer one no rule speaks."""
+    declare(raw, channel_names={"0": "PET", "1": "CT"}, labels={"background": 0, "organ": [1, 2], "tumor": [1]})
+    with collected() as notes:
+        np.testing.assert_array_equal(read(raw).mask.labels, LABELS == 1)
+    assert [note.message.split("takes ")[1].split(":")[0] for note in notes] == ["organ (20 voxels)"]

@@ -1,0 +1,97 @@
+"""How two contours of one plane lie to each other: one within the other, the same, or neither."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionflow.io.dicom.contours.filling import Corners
+
+#: Coordinates are rounded, often to 0.01 mm: so far, in pixels, one contour may reach over another that it touches.
+TOUCH_PIXELS = 0.05
+#: Points of a contour that are compared with another's edges at once: neighbors, for which few edges matter.
+CHUNK_POINTS = 64
+
+
+def without_repeats(corners: Corners) -> Corners:
+    """Drop corners that repeat the one before, the closing one too."""
+    return corners[(corners != np.roll(corners, 1, axis=0)).any(axis=1)]
+
+
+def one_round(corners: Corners) -> Corners:
+    """Return the first round of a contour that runs round more than once, else the contour."""
+    # Most contours never come back to their first corner.
+    for n in np.flatnonzero((corners == corners[0]).all(axis=1))[1:]:
+        if not len(corners) % n and (corners == np.roll(corners, n, axis=0)).all():
+            return corners[:n]
+    return corners
+
+
+def has_channel(corners: Corners) -> bool:
+    """Tell whether a contour runs along an edge and back: what it joins is meant by the even-odd rule."""
+    ends = np.roll(corners, -1, axis=0)
+    forth = {edge.tobytes() for edge in np.hstack([corners, ends])}
+    return any(edge.tobytes() in forth for edge in np.hstack([ends, corners]))
+
+
+def is_within(inner: Corners, outer: Corners, tolerance: float = TOUCH_PIXELS) -> bool:
+    """Tell whether a contour encloses nothing that another does not, but for a seam of that width.
+
+    Args:
+        inner: (n, 2) as fractional (row, column) index.
+        outer: Likewise.
+        tolerance: Width of the seam in pixels.
+    """
+    return depth_outside(inner, outer, tolerance) <= tolerance
+
+
+def depth_outside(inner: Corners, outer: Corners, most: float) -> float:
+    """Return how far a contour reaches out of another, in pixels; infinite beyond `most`.
+
+    The outer contour may run into the inner one, or be a keyhole that runs round it: that counts too.
+    """
+    if (inner.min(axis=0) < outer.min(axis=0) - most).any() or (inner.max(axis=0) > outer.max(axis=0) + most).any():
+        return math.inf
+    beyond = _depth(inner, outer, most, side=False)
+    return beyond if beyond == math.inf else max(beyond, _depth(outer, inner, most, side=True))
+
+
+def _depth(points: Corners, contour: Corners, most: float, *, side: bool) -> float:
+    """Return how far corners and edges' middles of one contour lie on that side of another (True: inside)."""
+    middles = (points + np.roll(points, -1, axis=0)) / 2
+    probes = np.stack([points, middles], axis=1).reshape(-1, 2)
+    ends = np.roll(contour, -1, axis=0)
+    low, high = np.minimum(contour, ends), np.maximum(contour, ends)
+    deepest = 0.0
+    for start in range(0, len(probes), CHUNK_POINTS):
+        chunk = probes[start : start + CHUNK_POINTS]
+        top, bottom = chunk.min(axis=0), chunk.max(axis=0)
+        rows = (low[:, 0] <= bottom[0]) & (high[:, 0] >= top[0])
+        chunk = chunk[_inside(chunk, contour[rows], ends[rows]) == side]
+        if not len(chunk):
+            continue
+        near = ((low <= bottom + most) & (high >= top - most)).all(axis=1)
+        deepest = max(deepest, _distance(chunk, contour[near], ends[near]))
+        if deepest > most:
+            return math.inf
+    return deepest
+
+
+def _inside(points: Corners, starts: Corners, ends: Corners) -> NDArray[np.bool_]:
+    """Tell which points lie inside by the even-odd rule, from the edges that pass their rows."""
+    row, column = points[:, :1], points[:, 1:]
+    spans = (starts[:, 0] <= row) != (ends[:, 0] <= row)
+    rise = np.where(ends[:, 0] == starts[:, 0], 1.0, ends[:, 0] - starts[:, 0])
+    crossing = starts[:, 1] + (row - starts[:, 0]) * (ends[:, 1] - starts[:, 1]) / rise
+    return np.asarray((spans & (crossing <= column)).sum(axis=1) % 2 == 1)
+
+
+def _distance(points: Corners, starts: Corners, ends: Corners) -> float:
+    """Return the largest distance that a point has from its nearest edge; infinite without edges."""
+    if not len(starts):
+        return math.inf
+    along = ends - starts
+    squared = np.maximum((along**2).sum(axis=1), np.finfo(np.float64).tiny)
+    offset = points[:, None, :] - starts
+    share = np.clip((offset * along).sum(axis=2) / squared, 0.0, 1.0)
+    return float(np.linalg.norm(offset - share[..., None] * along, axis=2).min(axis=1).max())

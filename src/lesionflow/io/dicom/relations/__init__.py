@@ -1,0 +1,1 @@
+"""How the objects of one study relate: which series is a channel, which frames of reference a registration joins, what a SEG repeats."""

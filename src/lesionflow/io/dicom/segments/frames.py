@@ -1,0 +1,113 @@
+"""Frames of a DICOM segmentation -> voxels of its segments on a series' grid, by the place that each frame names (PS3.3 C.8.20)."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lesionflow.data.geometry import Geometry
+from lesionflow.errors import DicomError
+from lesionflow.io.dicom.pixel_data import decode
+
+#: How far a segmentation's pixels may lie from the series', in pixels.
+OFF_GRID_PIXELS = 0.1
+#: Frames of a slice and segment each: 512 x 512 x 400 of ten segments.
+MAX_PIXELS = 1 << 30
+
+
+def read_parts(
+    data: Any, geometry: Geometry, numbers: dict[int, int | None], name: str
+) -> tuple[list[tuple[int, NDArray[np.bool_]]], dict[int, int]]:
+    """Read the frames of a segmentation.
+
+    Args:
+        data: The segmentation.
+        geometry: Grid of the series that was segmented.
+        numbers: The label of each segment number, None where it is not wanted.
+        name: What to call the study in messages.
+
+    Returns:
+        The voxels (slice, row, column) of each wanted label, and how many pixels each segment has that is not wanted.
+
+    Raises:
+        DicomError: `oversized_image`, `outline_off_grid`, `unknown_label` or `unreadable_outline`.
+    """
+    if int(data.get("NumberOfFrames") or 1) * int(data.Rows) * int(data.Columns) > MAX_PIXELS:
+        _refuse("oversized_image", f"Expected at most {MAX_PIXELS} pixels in the segmentation of {name}, found more.")
+    pixels = decode(data)
+    frames = pixels[None] if pixels.ndim == 2 else pixels
+    shared = data.SharedFunctionalGroupsSequence[0]
+    parts = {label: np.zeros(geometry.shape, dtype=bool) for label in numbers.values() if label is not None}
+    n_dropped: dict[int, int] = defaultdict(int)
+    for frame, groups in zip(frames, data.PerFrameFunctionalGroupsSequence, strict=True):
+        for number, inside in _segments_of(data, frame, groups, shared, set(numbers), name):
+            label = numbers[number]
+            if label is None:
+                n_dropped[number] += int(np.count_nonzero(inside))
+            elif inside.any():
+                corner, steps = _frame_index(groups, shared, geometry, frame.shape, name)
+                places = corner + np.argwhere(inside) @ steps
+                if (places < 0).any() or (places >= np.asarray(geometry.shape)).any():
+                    _refuse(
+                        "outline_off_grid",
+                        f"Expected the segmentation inside the images of {name}, found voxels beyond them.",
+                    )
+                parts[label][tuple(places.T)] = True
+    return list(parts.items()), dict(n_dropped)
+
+
+def _segments_of(
+    data: Any, frame: NDArray[Any], groups: Any, shared: Any, known: set[int], name: str
+) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """Yield segment number and pixels of what a frame holds: one segment, or, of type LABELMAP, any."""
+    kind = str(data.get("SegmentationType") or "BINARY")
+    if kind == "LABELMAP":
+        background = {0, int(data.get("PixelPaddingValue") or 0)}
+        present = {int(value) for value in np.flatnonzero(np.bincount(frame.ravel()))} - background
+        if present - known:
+            _refuse(
+                "unknown_label",
+                f"Expected a segment for each value of the label map of {name}, found none for {sorted(present - known)[:12]}. "
+                "Export it again.",
+            )
+        yield from ((number, frame == number) for number in sorted(present))
+        return
+    if kind not in {"BINARY", "FRACTIONAL"}:
+        _refuse("unreadable_outline", f"Expected a segmentation of a known type in {name}, found {kind:.16}.")
+    number = int(group_of(groups, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber)
+    threshold = float(data.MaximumFractionalValue) / 2.0 if kind == "FRACTIONAL" else 1.0
+    yield number, frame >= threshold
+
+
+def _frame_index(
+    groups: Any, shared: Any, geometry: Geometry, shape: tuple[int, ...], name: str
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the grid index of a frame's first pixel, and the index steps (2, 3) along its rows and columns."""
+    position = np.array([float(v) for v in group_of(groups, shared, "PlanePositionSequence").ImagePositionPatient])
+    cosines = np.array([float(v) for v in group_of(groups, shared, "PlaneOrientationSequence").ImageOrientationPatient])
+    row_mm, column_mm = (float(v) for v in group_of(groups, shared, "PixelMeasuresSequence").PixelSpacing)
+    along_row, along_column = cosines.reshape(2, 3)
+    corner = geometry.to_index(position)
+    steps = geometry.to_index(position + np.stack([along_column * row_mm, along_row * column_mm])) - corner
+    first, whole = np.rint(corner), np.rint(steps)
+    if np.abs(whole).sum() != 2 or np.abs(whole).sum(axis=0).max() != 1:
+        _refuse("outline_off_grid", f"Expected pixels of the same size as the images of {name}, found others.")
+    # An error of the steps grows over the frame: it is what the pixel furthest from the first is off by.
+    drift = np.abs((steps - whole).T @ (np.asarray(shape) - 1.0)).max()
+    if max(np.abs(corner - first).max(), drift) > OFF_GRID_PIXELS:
+        _refuse(
+            "outline_off_grid",
+            f"Expected the segmentation on the pixels of the images of {name}, found it between them. Segment this series.",
+        )
+    return first.astype(np.intp), whole.astype(np.intp)
+
+
+def group_of(groups: Any, shared: Any, keyword: str) -> Any:
+    """Return the functional group of a frame, or the one that all frames share (PS3.3 C.7.6.16)."""
+    return (groups.get(keyword) or shared.get(keyword))[0]
+
+
+def _refuse(reason: str, message: str) -> NoReturn:
+    raise DicomError(message, reason=reason)

@@ -1,0 +1,73 @@
+"""A mask's file brought to the grid of the image that it was drawn on, or refused: never by its indices alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lesionflow.data.geometry import Geometry
+from lesionflow.data.lattice import reordered
+from lesionflow.data.volume import Mask, require_same_grid
+from lesionflow.io.images import files as image_files
+from lesionflow.io.images import nifti
+from lesionflow.io.notes import note
+
+
+def read_mask_on(path: Path, reference: Geometry, labels: Sequence[int], *, image: Path | None, name: str) -> Mask:
+    """Read a label file as a mask on the grid of its image.
+
+    Args:
+        path: A file of `files.ENDINGS`.
+        reference: Grid of the image.
+        labels: The values that are labels, as `files.read_mask`.
+        image: The image's file, whose header may give its voxels a second place.
+        name: What to call the case in messages.
+
+    Returns:
+        The mask in the values found, on `reference`.
+
+    Raises:
+        GeometryMismatchError: When the mask's voxels are not those of the image.
+        InputError: All reasons of `files.read_mask`.
+    """
+    mask = image_files.read_mask(path, labels, name=name)
+    if mask.geometry.same_grid(reference):
+        return Mask(mask.labels, reference)
+    if _agree_by_another_form(path, image, mask.geometry, name):
+        note(
+            "mask_by_other_form",
+            f"Image and mask of {name} lie on one grid by the qform of one of them, whose sform says another place. They were "
+            "taken for one grid.",
+        )
+        return Mask(mask.labels, reference)
+    moved = reordered(mask, reference) if _may_be_reordered(mask.geometry, reference) else None
+    if moved is None:
+        require_same_grid(reference, mask.geometry, f"Image and mask of {name}")
+        return mask
+    if np.prod(mask.geometry.shape) == np.prod(reference.shape):
+        note(
+            "mask_reordered",
+            f"The mask of {name} has its axes in another order than the image: it was turned to match.",
+        )
+    else:
+        note(
+            "mask_of_a_part",
+            f"The mask of {name} covers {' x '.join(map(str, mask.geometry.shape))} voxels of the image's "
+            f"{' x '.join(map(str, reference.shape))}: all others were taken for background.",
+        )
+    return moved
+
+
+def _may_be_reordered(mask: Geometry, reference: Geometry) -> bool:
+    """Tell whether the mask's places may be believed: an origin of 0 alone is what programs write that lost it."""
+    return bool(mask.origin_mm.any()) or not reference.origin_mm.any()
+
+
+def _agree_by_another_form(mask_path: Path, image_path: Path | None, found: Geometry, name: str) -> bool:
+    if image_path is None or image_files.ending(image_path) not in image_files.NIFTI_ENDINGS:
+        return False
+    masks = [found]
+    if image_files.ending(mask_path) in image_files.NIFTI_ENDINGS:
+        masks = list(nifti.read_forms(mask_path, name=name))
+    images = nifti.read_forms(image_path, name=name)
+    return any(one.same_grid(other) for one in images for other in masks)

@@ -1,0 +1,160 @@
+"""DICOM outlines: segmentations in any order of frames, structure sets that belong to something else."""
+
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.uid import RLELossless
+
+from faults.corpus.fault import Fault
+from faults.corpus.made_dicom import CORNERS, READ, refused, segmented
+from support.dicom_factory import ROOT, SHAPE, write_rtstruct, write_segmentation, write_series
+
+
+def _structures(change=None, corners=CORNERS, slices=(1,)):
+    def make(folder: Path) -> None:
+        series = write_series(folder / "images")
+        write_rtstruct(folder / "rs.dcm", series, {"GTV": [(k, corners) for k in slices]}, change=change)
+
+    return make
+
+
+def _other_frame(data: Dataset) -> None:
+    data.ReferencedFrameOfReferenceSequence[0].FrameOfReferenceUID = f"{ROOT}.404"
+
+
+def _other_patient(data: Dataset) -> None:
+    data.PatientID = "SOMEBODY ELSE"
+
+
+def _wrong_instances(data: Dataset) -> None:
+    """Name the first slice's instance as the source of every frame."""
+    for group in data.PerFrameFunctionalGroupsSequence:
+        source = Dataset()
+        source.ReferencedSOPClassUID, source.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", f"{ROOT}.404"
+        derivation = Dataset()
+        derivation.SourceImageSequence = [source]
+        group.DerivationImageSequence = [derivation]
+
+
+def _run_length_coded(data: Dataset) -> None:
+    """Keep one byte a pixel, compressed, as some archives do."""
+    bits = np.unpackbits(np.frombuffer(data.PixelData, np.uint8), bitorder="little")
+    frames = bits[: data.NumberOfFrames * data.Rows * data.Columns].reshape(-1, data.Rows, data.Columns)
+    data.SegmentationType, data.SegmentationFractionalType, data.MaximumFractionalValue = "FRACTIONAL", "OCCUPANCY", 1
+    data.BitsAllocated = data.BitsStored = 8
+    data.HighBit, data.PixelData = 7, frames.astype(np.uint8).tobytes() + b"\0" * (frames.size % 2)
+    data.compress(RLELossless, generate_instance_uid=False)
+
+
+def _second_segment_is_empty(folder: Path) -> None:
+    series = write_series(folder / "images")
+    marked = np.zeros(SHAPE, dtype=bool)
+    marked[1, 1:5, 2:7] = True
+
+    def describe_one_more(data: Dataset) -> None:
+        more = Dataset()
+        more.SegmentNumber, more.SegmentLabel, more.SegmentAlgorithmType = 2, "GTV 2", "MANUAL"
+        data.SegmentSequence = [*data.SegmentSequence, more]
+
+    write_segmentation(folder / "seg.dcm", series, {"GTV": marked}, change=describe_one_more)
+
+
+FAULTS = (
+    Fault(
+        "segmentation-stored-upside-down",
+        "OHIF#3420",
+        "Frames whose rows run the other way than the image's were shown mirrored.",
+        "Each frame is placed by its own orientation.",
+        segmented(flip_rows=True),
+        READ,
+    ),
+    Fault(
+        "segmentation-with-frames-in-reverse-order",
+        "OHIF#3754",
+        "Frames were laid on slices in the order stored.",
+        "Each frame is placed by its own position.",
+        segmented(slices=(4, 3, 2, 1, 0)),
+        READ,
+    ),
+    Fault(
+        "segmentation-without-its-empty-frames",
+        "dcmqi#513",
+        "A segmentation of fewer frames than slices did not fit the image, or began at its first slice.",
+        "Each frame is placed by its own position; slices without one are empty.",
+        segmented(slices=(1,)),
+        READ,
+    ),
+    Fault(
+        "segmentation-of-a-part-of-each-slice",
+        "highdicom#117",
+        "Frames were taken to begin where the slice begins.",
+        "Each frame is placed by its own position.",
+        segmented(box=(slice(1, 6), slice(2, 9))),
+        READ,
+    ),
+    Fault(
+        "segmentation-whose-frames-name-other-images",
+        "Weasis#816",
+        "The image that a frame names was believed more than the position it has.",
+        "The position decides.",
+        segmented(_wrong_instances),
+        READ,
+    ),
+    Fault(
+        "segmentation-with-bits-across-bytes",
+        "pydicom#293",
+        "Frames of 77 bits do not end with a byte, and bits are counted from the low end: masks were scrambled.",
+        "Read bit by bit.",
+        segmented(slices=(0, 1, 2)),
+        READ,
+    ),
+    Fault(
+        "segmentation-run-length-coded",
+        "dicomweb-client#93",
+        "Run-length coded files did not open.",
+        "Read.",
+        segmented(_run_length_coded),
+        READ,
+    ),
+    Fault(
+        "segmentation-with-a-segment-without-frames",
+        "highdicom#338",
+        "A segment that is described and has no frame: lost, or an error.",
+        "It says that nothing is there.",
+        _second_segment_is_empty,
+        READ,
+    ),
+    Fault(
+        "structure-set-of-another-frame-of-reference",
+        "rt-utils#29",
+        "A structure set was written with a frame of reference of its own.",
+        "Refused: `outline_of_another_study`.",
+        _structures(_other_frame),
+        refused("outline_of_another_study"),
+    ),
+    Fault(
+        "structure-set-of-another-patient",
+        "adit#66",
+        "A patient was given another ID in one archive, and the outlines of the other went on under the old one.",
+        "Refused: `outline_of_another_study`.",
+        _structures(_other_patient),
+        refused("outline_of_another_study"),
+    ),
+    Fault(
+        "structure-beyond-the-image",
+        "dcmrtstruct2nii#49",
+        "Contours out of bounds were left out, and the mask came out empty, with success.",
+        "Refused: `contour_outside_image`.",
+        _structures(corners=[(0.5, 1.5), (0.5, 40.0), (4.5, 40.0), (4.5, 1.5)]),
+        refused("contour_outside_image"),
+    ),
+    Fault(
+        "contour-between-pixel-middles",
+        "ohif-viewer-XNAT-plugin#18",
+        "Outlines were moved by half a pixel: the position was taken for a pixel's corner.",
+        "A position is that of a pixel's middle.",
+        _structures(),
+        READ,
+    ),
+)
