@@ -11,8 +11,10 @@ from lesionflow.data.lattice import reordered
 from lesionflow.data.volume import Mask, Volume, require_same_grid
 from lesionflow.errors import InputError
 from lesionflow.io.images import itk as itk_images
-from lesionflow.io.images import nifti, picture_masks, raster
+from lesionflow.io.images import nifti
 from lesionflow.io.images.label_values import as_labels
+from lesionflow.io.images.pictures import masks as picture_masks
+from lesionflow.io.images.pictures import raster
 from lesionflow.machine.study_budget import reading_mask
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
@@ -98,7 +100,7 @@ def require_same_turn(images: Iterable[Path], masks: Iterable[Path], *, name: st
     drawn = [path for path in masks if ending(path) in raster.ENDINGS]
     for image in images:
         for mask in drawn if ending(image) in raster.ENDINGS else ():
-            raster.require_same_turn(image, mask, name=name)
+            raster.require_turned_alike(image, mask, name=name)
 
 
 def read_volume(path: Path, *, name: str) -> Volume:

@@ -10,7 +10,7 @@ from PIL import Image
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError
-from lesionflow.io.images.files import ending, read_channels, read_mask, read_volume, require_unit, stem
+from lesionflow.io.images.files import ending, read_channels, read_layers_on, read_mask, read_volume, require_unit, stem
 from lesionflow.io.images.nifti import write_volume
 
 GEOMETRY = Geometry.from_parts((2, 3, 4), (3.0, 0.8, 0.5), (1.0, -2.0, 3.0))
@@ -106,5 +106,5 @@ def test_layers_stored_the_other_way_round_are_turned_to_their_image(tmp_path):
     image.SetOrigin((0.0, -20.0, 30.0))
     image.SetDirection((-1, 0, 0, 0, 1, 0, 0, 0, 1))
     SimpleITK.WriteImage(image, str(tmp_path / "a.seg.nrrd"))
-    (layer,) = image_files.read_layers_on(tmp_path / "a.seg.nrrd", grid, name="c-1")
+    (layer,) = read_layers_on(tmp_path / "a.seg.nrrd", grid, name="c-1")
     assert np.argwhere(layer).tolist() == [[1, 2, 3]]
