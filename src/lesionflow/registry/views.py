@@ -1,5 +1,8 @@
 """Where reviewers begin in the MLflow UI, which by itself opens on its pages for language models."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from mlflow.entities import ViewType
 
 from lesionflow.registry.champion_marks import VIEW, runs_address
