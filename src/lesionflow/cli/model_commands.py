@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.cli.stores import add_workdir, model_name, settings_of
+from lesionflow.registry.secrets import without_password
 
 DEFAULT_PORT = 3000
 #: Tag of a version: how it compares with the champion, in a sentence.
@@ -60,7 +61,7 @@ def _list(parsed: argparse.Namespace) -> int:
             table.add_row(name, v.version, ", ".join(v.aliases), score, against, v.run_id[:12], v.created_at)
     # Lines are kept whole, so that they can be searched and cut: rich would shorten names to fit 80 columns.
     Console(width=LONGEST_LINE).print(
-        table if table.row_count else f"No model is registered in {settings.tracking_uri}."
+        table if table.row_count else f"No model is registered in {without_password(settings.tracking_uri)}."
     )
     return 0
 

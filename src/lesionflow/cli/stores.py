@@ -8,6 +8,7 @@ from typing import Any
 from lesionflow.cli.parser import offer
 from lesionflow.config import Settings
 from lesionflow.errors import ConfigError
+from lesionflow.registry.secrets import without_password
 from lesionflow.workspace.layout import require_workspace, store_uri
 
 STORE = "MLFLOW_TRACKING_URI"
@@ -50,13 +51,13 @@ def model_name(given: str | None, settings: Settings) -> str:
     found = ", ".join(names) or "none"
     if name and name not in names:
         raise ConfigError(
-            f"Expected a registered model {name!r:.80} in {settings.tracking_uri}, found {found}. {offer(name, names)}".strip()
+            f"Expected a registered model {name!r:.80} in {without_password(settings.tracking_uri)}, found {found}. {offer(name, names)}".strip()
         )
     if name:
         return name
     if len(names) != 1:
         raise ConfigError(
-            f"Expected one registered model in {settings.tracking_uri}, found {found}. Name it with --model-name, or set "
+            f"Expected one registered model in {without_password(settings.tracking_uri)}, found {found}. Name it with --model-name, or set "
             f"{STORE} or --workdir to where it is."
         )
     return names[0]

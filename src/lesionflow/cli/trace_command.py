@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lesionflow.cli.stores import add_workdir, settings_of
 from lesionflow.errors import ArtifactError, ConfigError
+from lesionflow.registry.secrets import without_password
 
 if TYPE_CHECKING:
     from lesionflow.registry.versions import RegisteredVersion
@@ -44,11 +45,13 @@ def _trace(parsed: argparse.Namespace) -> int:
     for key, value in told.items():
         sys.stdout.write(f"{key:>20}  {value}\n")
     if found is None:
-        sys.stdout.write(f"In {settings.tracking_uri}: no version of {origin.name or 'any model'} has this bundle.\n")
+        sys.stdout.write(
+            f"In {without_password(settings.tracking_uri)}: no version of {origin.name or 'any model'} has this bundle.\n"
+        )
     else:
         aliases = ", ".join(found.aliases) or "none"
         sys.stdout.write(
-            f"In {settings.tracking_uri}: {found.model_name} version {found.version}, aliases {aliases}.\n"
+            f"In {without_password(settings.tracking_uri)}: {found.model_name} version {found.version}, aliases {aliases}.\n"
         )
     return 0
 

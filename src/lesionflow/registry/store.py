@@ -10,14 +10,18 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from lesionflow.errors import ServiceError
+from lesionflow.errors import LesionFlowError, ServiceError
 from lesionflow.io.files import replacing_file
+from lesionflow.registry.advice import say_fault
+from lesionflow.registry.secrets import without_password, without_secrets
+
+__all__ = ["artifact_location", "connect", "quiet_loggers", "reaching", "sqlite_path", "without_password"]
 
 SQLITE = "sqlite:///"
 ARTIFACTS = "mlartifacts"
 #: What mlflow and its libraries raise when the store is absent, locked, of another version or refuses; requests' errors
-#: are OSErrors.
-FAULTS = (MlflowException, SQLAlchemyError, OSError)
+#: are OSErrors. An address that can't be read, or a picture's key that is refused, is a ValueError; a missing driver an ImportError.
+FAULTS = (MlflowException, SQLAlchemyError, OSError, ValueError, ImportError)
 
 
 def sqlite_path(tracking_uri: str) -> Path | None:
@@ -48,12 +52,12 @@ def reaching(tracking_uri: str) -> Iterator[None]:
     """
     try:
         yield
+    except LesionFlowError:
+        raise
     except FAULTS as error:
-        message = (
-            f"Expected to reach MLflow at {without_password(tracking_uri)}, found {type(error).__name__}: "
-            f"{error!s:.400}. Check MLFLOW_TRACKING_URI and that the server or file is there."
-        )
-        raise ServiceError(message) from error
+        # A traceback shows the cause's own message, which may hold the address as it is.
+        cause = error if without_secrets(f"{tracking_uri} {error}", tracking_uri) == f"{tracking_uri} {error}" else None
+        raise ServiceError(say_fault(error, tracking_uri)) from cause
 
 
 def connect(tracking_uri: str, *, make: bool = False) -> MlflowClient:
@@ -86,12 +90,6 @@ def connect(tracking_uri: str, *, make: bool = False) -> MlflowClient:
         client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
         client.search_experiments(max_results=1)
     return client
-
-
-def without_password(tracking_uri: str) -> str:
-    """Return the URI without the user and password that may stand before its host."""
-    scheme, separator, rest = tracking_uri.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def _make_sqlite(database: Path) -> None:

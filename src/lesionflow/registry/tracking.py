@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunStatus, RunTag
+from mlflow.entities import DatasetInput, InputTag, LifecycleStage, Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import (
     MLFLOW_DATASET_CONTEXT,
@@ -24,6 +24,7 @@ from mlflow.utils.mlflow_tags import (
 from mlflow.utils.time import get_current_time_millis
 from numpy.typing import NDArray
 
+from lesionflow.errors import ServiceError
 from lesionflow.registry.champion_marks import (
     KIND,
     OWN_NOTE,
@@ -36,35 +37,15 @@ from lesionflow.registry.champion_marks import (
     runs_address,
 )
 from lesionflow.registry.store import artifact_location, connect, reaching
-from lesionflow.registry.views import SHARED_VIEW
+from lesionflow.registry.views import SHARED_VIEW, VIEW_STATE
 
 #: mlflow refuses longer values of a parameter, and more of them in one call.
 MAX_PARAM_LENGTH = 6000
 MAX_PARAMS_A_CALL = 100
 #: mlflow cuts a data set's digest at this length.
 MAX_DIGEST_LENGTH = 36
-#: What such a view holds beside its columns: all runs, the newest first. mlflow 3.17 wants each of these keys.
-VIEW_STATE: Mapping[str, Any] = {
-    "searchFilter": "",
-    "orderByKey": "attributes.start_time",
-    "orderByAsc": False,
-    "startTime": "ALL",
-    "lifecycleFilter": "Active",
-    "datasetsFilter": [],
-    "modelVersionFilter": "All Runs",
-    "runsExpanded": {},
-    "runsPinned": [],
-    "runsHidden": [],
-    "runsHiddenMode": "FIRST_10_RUNS",
-    "viewMaximized": False,
-    "runListHidden": False,
-    "isAccordionReordered": False,
-    "useGroupedValuesInCharts": True,
-    "hideEmptyCharts": True,
-    "groupBy": None,
-    "groupsExpanded": {},
-    "autoRefreshEnabled": True,
-}
+#: What mlflow calls a run that it does not have, and an id that is none.
+NOT_FOUND, INVALID = "RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"
 #: By these the UI marks the better of several runs.
 PRIMARY_METRIC = {
     MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME: "test/dice",
@@ -134,12 +115,22 @@ class Tracker:
             self.finish(run_id, status)
 
     def has_run(self, run_id: str) -> bool:
-        """Tell whether the store knows a run: a bundle may come from another one."""
-        try:
-            self.client.get_run(run_id)
-        except MlflowException:
+        """Tell whether the store has a run that can be written to: a bundle may come from another one, and a run may be deleted.
+
+        Raises:
+            ServiceError: When the store can't be reached: that says nothing of the run.
+        """
+        if not run_id:
             return False
-        return True
+        with reaching(self.tracking_uri):
+            try:
+                run = self.client.get_run(run_id)
+            except MlflowException as error:
+                # A server's 404, a run's id that is none.
+                if error.error_code in {NOT_FOUND, INVALID}:
+                    return False
+                raise
+        return str(run.info.lifecycle_stage) == LifecycleStage.ACTIVE
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
         """Log parameters; nested ones get dotted names, `train.augmentation.noise_std`."""
@@ -267,6 +258,12 @@ class Tracker:
                 found = self.client.get_experiment_by_name(self.experiment)
                 if found is None:
                     raise
+        if found.lifecycle_stage != LifecycleStage.ACTIVE:
+            # Said before anything is trained, not when the first run is to be written.
+            raise ServiceError(
+                f"Expected the experiment {self.experiment} in MLflow, found it deleted. Restore it with `mlflow experiments restore "
+                f"--experiment-id {found.experiment_id}`, or choose another ingest.dataset_name."
+            )
         return str(found.experiment_id)
 
 

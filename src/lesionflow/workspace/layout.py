@@ -22,8 +22,9 @@ PATHS: Mapping[str, str] = {
     "registration": "reports/registration.json",
     "promotion": "reports/promotion.json",
 }
-#: Outputs that a step reads before it writes them: cases done already, the locked test set, the plan to stay near to.
-KEPT_BETWEEN_RUNS = ("cases", "splits", "plan", "preprocessed")
+#: Outputs that a step reads before it writes them: cases done already, the locked test set, the plan to stay near to, scores that
+#: MLflow did not take.
+KEPT_BETWEEN_RUNS = ("cases", "splits", "plan", "preprocessed", "evaluation")
 #: What `dvc plots show` and `dvc plots diff` lay side by side of an evaluation: pictures, as DVC's own plots are drawn by scripts
 #: that a page loads from another server, and are blank where there is none.
 PLOTS = (f"{PATHS['evaluation']}/plots",)
