@@ -90,9 +90,10 @@ def _of_tests(module: str) -> Any:
 
 def _source(source: str, projects: Mapping[str, str]) -> str:
     project, _, number = source.partition("#")
-    if project not in projects or not number.isdigit():
+    home = project if "/" in project else projects.get(project, "")
+    if not home or not number.isdigit():
         return _cell(source)
-    return f"[{source}](https://github.com/{projects[project]}/issues/{number})"
+    return f"[{home.partition('/')[2]}#{number}](https://github.com/{home}/issues/{number})"
 
 
 def _cell(text: str) -> str:

@@ -16,6 +16,7 @@ import yaml
 from faults.corpus import FAULTS
 from faults.corpus.fault import Fault, Right
 from lesionflow.config import IngestConfig, Settings
+from lesionflow.data.volume import IGNORED
 from lesionflow.errors import DataQualityError, InputError
 from lesionflow.inference import Segmenter
 from lesionflow.io.inputs import read_input
@@ -48,7 +49,7 @@ def test_each_has_a_name_of_its_own_and_says_what_was_met():
 
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="needs the real data of ../shared/data")
 def test_the_reported_conditions_are_among_them():
-    assert len(reported()) >= 24
+    assert len(reported()) >= 26
 
 
 @cache
@@ -100,7 +101,7 @@ def require_right(out: Path, right: Right, refused: set[str]) -> None:
     if right.rejected is not None:
         assert tuple(sorted(entry["reason"] for entry in rejected)) == right.rejected, rejected
     if right.voxels is not None:
-        assert voxels_by_label(out) == {name: n for name, n in right.voxels.items() if n}
+        assert voxels_by_label(out, right.ignored) == {name: n for name, n in right.voxels.items() if n}
     if right.maximum is not None:
         found = sorted(float(nibabel.load(path).get_fdata().max()) for path in out.glob("imagesTr/*_0000.nii.gz"))
         np.testing.assert_allclose(found, right.maximum, rtol=1e-3)
@@ -120,11 +121,12 @@ def value_at(image, lps_mm) -> float:
     return float(image.get_fdata()[tuple(np.rint(index).astype(int))])
 
 
-def voxels_by_label(out: Path) -> dict[str, int]:
+def voxels_by_label(out: Path, n_ignored: int) -> dict[str, int]:
     declared = json.loads((out / "dataset.json").read_text())["lesionflow"]["labels"]
     masks = [np.asarray(nibabel.load(path).dataobj).astype(int) for path in out.glob("labelsTr/*.nii.gz")]
     counts = {name: sum(int((mask == value).sum()) for mask in masks) for name, value in declared.items()}
-    assert sum(counts.values()) == sum(int((mask > 0).sum()) for mask in masks)
+    assert sum(counts.values()) + n_ignored == sum(int((mask > 0).sum()) for mask in masks)
+    assert n_ignored == sum(int((mask == IGNORED).sum()) for mask in masks)
     return {name: n for name, n in counts.items() if n}
 
 
@@ -174,6 +176,9 @@ def test_predict_and_the_service_read_it_right_or_name_what_is_wrong(fault, tmp_
     assert response.status_code == 200, response.text
     assert response.content == mask.read_bytes()
     assert sent.says in " ".join(report.warnings)
+    for other in sent.formats:
+        predict_study(model, segmenter, source, tmp_path / other, output_format=other)
+        assert post(client, source, other).status_code == 200
     image = nibabel.load(mask)
     if sent.shape is not None:
         assert image.shape[::-1] == sent.shape
@@ -188,7 +193,7 @@ def test_predict_and_the_service_read_it_right_or_name_what_is_wrong(fault, tmp_
             value_at(image, sent.value_at[0])
 
 
-def post(client: TestClient, source: Path | dict[str, Path]):
+def post(client: TestClient, source: Path | dict[str, Path], output_format: str = "nifti"):
     """Send a folder as a zip named `study`, files by channel as parts of their names."""
     if isinstance(source, dict):
         parts = {channel: (path.name, path.read_bytes()) for channel, path in source.items()}
@@ -200,4 +205,4 @@ def post(client: TestClient, source: Path | dict[str, Path]):
             for path in sorted(source.rglob("*")):
                 archive.write(path, path.relative_to(source))
         parts = {"study": ("study.zip", made.getvalue())}
-    return client.post("/v1/segment?format=nifti", files=parts)
+    return client.post(f"/v1/segment?format={output_format}", files=parts)

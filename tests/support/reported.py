@@ -16,6 +16,8 @@ SENT = {
     "19-positions-rounded-to-0.01": (CT, Sent("", maximum=None)),
     "21-dose-report-beside-ct": (CT, Sent("")),
     "14-png-48-bit": (GRAY, Sent({"gray": "images/a1.png"}, maximum=4094.0)),
+    "31-spacing-2000mm": (CT, Sent("study.zip", refused=("implausible_spacing", "too_large"))),
+    "32-spacing-1e-6mm": (CT, Sent("study.zip", refused=("implausible_spacing", "too_large"))),
     "30-gzip-bit-flipped": (CT, Sent({"CT": "bad_crc_accepted.nii.gz"}, refused=("unreadable_nifti",))),
     "33-lone-character-set": (CT, Sent("study.zip")),
     "34-unknown-vr": (CT, Sent("study.zip")),

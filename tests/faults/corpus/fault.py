@@ -88,6 +88,7 @@ class Right:
         rejected: Reasons of the refusals beside accepted cases, sorted.
         notes: Codes that must be among what is said.
         may_refuse: Whether a refusal by name is right too.
+        ignored: Voxels that are not known, over all cases.
     """
 
     refused: tuple[str, ...] = ()
@@ -100,6 +101,7 @@ class Right:
     rejected: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     may_refuse: bool = False
+    ignored: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class Sent:
         maximum: The largest value read, of the first channel.
         value_at: A position in the patient (LPS, mm) and the first channel's value there.
         says: Words that a warning must hold.
+        formats: Output formats beside NIfTI that both must give too.
     """
 
     files: str | Mapping[str, str]
@@ -121,6 +124,7 @@ class Sent:
     maximum: float | None = None
     value_at: tuple[tuple[float, float, float], float] | None = None
     says: str = ""
+    formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

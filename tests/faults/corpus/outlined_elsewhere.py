@@ -6,7 +6,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import RLELossless
 
-from faults.corpus.fault import Fault, Right
+from faults.corpus.fault import Fault
 from faults.corpus.made_dicom import CORNERS, READ, refused, segmented
 from support.dicom_factory import ROOT, SHAPE, write_rtstruct, write_segmentation, write_series
 
@@ -25,10 +25,6 @@ def _other_frame(data: Dataset) -> None:
 
 def _other_patient(data: Dataset) -> None:
     data.PatientID = "SOMEBODY ELSE"
-
-
-def _no_contours(data: Dataset) -> None:
-    del data.ROIContourSequence[0].ContourSequence
 
 
 def _wrong_instances(data: Dataset) -> None:
@@ -152,14 +148,6 @@ FAULTS = (
         "Refused: `contour_outside_image`.",
         _structures(corners=[(0.5, 1.5), (0.5, 40.0), (4.5, 40.0), (4.5, 1.5)]),
         refused("contour_outside_image"),
-    ),
-    Fault(
-        "structure-without-contours",
-        "Dicom_RT_and_Images_to_Mask#27",
-        "A structure that was named and never drawn stopped the conversion.",
-        "It says that nothing is there: an empty mask.",
-        _structures(_no_contours),
-        Right(voxels={"tumor": 0}, n_cases=1, rejected=()),
     ),
     Fault(
         "contour-between-pixel-middles",

@@ -68,10 +68,11 @@ def read(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
             )
         if len(size) != 3:
             _refuse("not_three_dimensional", f"Expected a 3D image for {name}, found {len(size)} axes.")
-        steps = reader.GetSpacing()
+        # A spacing below 0 turns its axis.
+        steps = [abs(step) for step in reader.GetSpacing()]
         require_volume(
             size[::-1],
-            (steps[2], steps[1], steps[0]),
+            (abs(steps[2]), abs(steps[1]), abs(steps[0])),
             name=name,
             itemsize=DTYPES.get(reader.GetPixelID(), np.dtype(np.uint8)).itemsize,
             n_channels=reader.GetNumberOfComponents(),

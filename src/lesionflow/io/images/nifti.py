@@ -240,7 +240,8 @@ def _require_size(image: Any, path: Path, name: str) -> None:
         )
     shape = (*image.shape, 1, 1, 1)
     file_bytes, itemsize, n_channels = path.stat().st_size, image.get_data_dtype().itemsize, math.prod(shape[3:])
-    for spacing in _spacings(image, name) or [None]:
+    spacings: list[SpacingMm | None] = [*_spacings(image, name)]
+    for spacing in spacings or [None]:
         require_volume(
             shape[2::-1], spacing, name=name, itemsize=itemsize, n_channels=n_channels, file_bytes=file_bytes
         )

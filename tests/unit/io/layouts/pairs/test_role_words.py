@@ -1,6 +1,6 @@
 import pytest
 
-from lesionflow.io.layouts.role_words import says_mask, skeleton, structure, texts, unmasked
+from lesionflow.io.layouts.pairs.role_words import says_mask, skeleton, structure, texts, unmasked
 
 
 @pytest.mark.parametrize(

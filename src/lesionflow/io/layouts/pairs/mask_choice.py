@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lesionflow.errors import InputError
-from lesionflow.io.layouts.pairing import Pair
-from lesionflow.io.layouts.role_words import AUXILIARY, HINTS, says_mask, structure, texts, unmasked
+from lesionflow.io.layouts.pairs.pairing import Pair
+from lesionflow.io.layouts.pairs.role_words import AUXILIARY, HINTS, says_mask, structure, texts, unmasked
 from lesionflow.io.notes import note
 from lesionflow.io.rules import ReadingRules
 

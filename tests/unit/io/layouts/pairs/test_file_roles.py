@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.io.layouts.file_roles import name_files
+from lesionflow.io.layouts.pairs.file_roles import name_files
 
 
 def told(*names):

@@ -4,7 +4,7 @@ from PIL import Image
 from scipy import ndimage
 
 from lesionflow.errors import RasterError
-from lesionflow.io.images.picture_masks import read_picture_mask
+from lesionflow.io.images.pictures.masks import read_picture_mask
 from support.pictures import save_palette, save_png, save_tiff
 
 SHAPE = (40, 56)

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from lesionflow.errors import InputError
-from lesionflow.io.layouts.mask_choice import labels_by_name, without_auxiliary
-from lesionflow.io.layouts.pairing import Pair
+from lesionflow.io.layouts.pairs.mask_choice import labels_by_name, without_auxiliary
+from lesionflow.io.layouts.pairs.pairing import Pair
 from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules
 

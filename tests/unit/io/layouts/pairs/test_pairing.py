@@ -1,6 +1,6 @@
 import pytest
 
-from lesionflow.io.layouts.pairing import pair
+from lesionflow.io.layouts.pairs.pairing import pair
 
 
 def pairs(folder, *names):

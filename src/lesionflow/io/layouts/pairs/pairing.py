@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lesionflow.io.images import files as image_files
-from lesionflow.io.layouts.file_roles import NamedFile, name_files
-from lesionflow.io.layouts.mask_homes import Home, Images, find_home
-from lesionflow.io.layouts.role_words import says_mask, skeleton, texts
+from lesionflow.io.layouts.pairs.file_roles import NamedFile, name_files
+from lesionflow.io.layouts.pairs.mask_homes import Home, Images, find_home
+from lesionflow.io.layouts.pairs.role_words import says_mask, skeleton, texts
 
 #: Folders of a case that hold what its mask was made of: each reader's outline, each instance's.
 PARTS_FOLDER = frozenset(

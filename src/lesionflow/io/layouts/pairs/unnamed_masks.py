@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from lesionflow.io.layouts.mask_content import looks_like_mask
-from lesionflow.io.layouts.pairing import Pair
-from lesionflow.io.layouts.role_words import says_mask, texts
+from lesionflow.io.layouts.pairs.mask_content import looks_like_mask
+from lesionflow.io.layouts.pairs.pairing import Pair
+from lesionflow.io.layouts.pairs.role_words import says_mask, texts
 from lesionflow.io.rules import CASE
 
 UNNAMED = (

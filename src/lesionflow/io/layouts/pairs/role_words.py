@@ -111,7 +111,7 @@ class Word(NamedTuple):
         return self.text.isdecimal()
 
 
-def words(name: str) -> tuple[Word, ...]:
+def words_of(name: str) -> tuple[Word, ...]:
     """Return the words of a name; what is written as one is divided only where a part of it says what the file is."""
     found: list[Word] = []
     for chunk in _CHUNK.finditer(name):
@@ -126,7 +126,7 @@ def words(name: str) -> tuple[Word, ...]:
 
 def texts(name: str) -> tuple[str, ...]:
     """Return the words of a name as they are compared."""
-    return tuple(word.text for word in words(name))
+    return tuple(word.text for word in words_of(name))
 
 
 def without(of: tuple[str, ...], *kinds: frozenset[str]) -> tuple[str, ...]:

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lesionflow.data.volume import Mask
-from lesionflow.io.images.palettes import labels_of_palette, stored_or_seen
-from lesionflow.io.images.picture_samples import Samples, read_samples
-from lesionflow.io.images.raster import DEEP_WHITE, GRAY_MODES, open_upright, pixel_grid, refuse
+from lesionflow.io.images.pictures.palettes import labels_of_palette, stored_or_seen
+from lesionflow.io.images.pictures.raster import DEEP_WHITE, GRAY_MODES, open_upright, pixel_grid, refuse_picture
+from lesionflow.io.images.pictures.samples import Samples, read_samples
 from lesionflow.io.labels import INSIDE
 
 #: Above the half of what one byte holds a pixel of a drawn mask is inside.
@@ -50,7 +50,7 @@ def read_picture_mask(path: Path, labels: tuple[int, ...], *, name: str) -> Mask
         pixels = np.where(pixels > 0, np.uint8(255), np.uint8(0))
     elif not set(present.tolist()) <= allowed:
         if len(present) <= MAX_LABELS or not lossy:
-            refuse(
+            refuse_picture(
                 "unknown_label",
                 f"Expected the labels {', '.join(map(str, sorted(allowed)))} in the mask of {name}, found "
                 f"{', '.join(f'{v:g}' for v in present[:12])}. Declare them in ingest.labels.",
@@ -91,7 +91,7 @@ def _one_color(colored: NDArray[Any], name: str) -> NDArray[Any]:
     flat = np.unique(colored.reshape(-1, 3), axis=0)
     drawn = flat[(flat > 0).any(axis=1)]
     if len(flat) <= MAX_LABELS and len(drawn) > 1 and not (drawn == drawn[:, :1]).all():
-        refuse(
+        refuse_picture(
             "several_colors",
             f"Expected a mask in one color in {name}, found {len(drawn)}: which is which label can't be told. Save labels as gray "
             "values.",
@@ -101,7 +101,7 @@ def _one_color(colored: NDArray[Any], name: str) -> NDArray[Any]:
     inside = colored[brightest > HALF] > HALF
     codes = np.bincount(inside @ np.array([1, 2, 4]), minlength=8)
     if codes.sum() - codes.max() > MAX_OTHER_COLOR_FRACTION * codes.sum() + MAX_BETWEEN_PIXELS:
-        refuse(
+        refuse_picture(
             "several_colors",
             f"Expected a mask in one color in {name}, found {np.count_nonzero(codes)}. Save labels as gray values.",
         )
@@ -112,7 +112,7 @@ def _inside(pixels: NDArray[Any], name: str) -> NDArray[np.uint8]:
     inside = pixels > HALF
     between = np.count_nonzero((pixels >= BETWEEN[0]) & (pixels < BETWEEN[1]))
     if between > max(MAX_BETWEEN_FRACTION * np.count_nonzero(inside), MAX_BETWEEN_PIXELS):
-        refuse(
+        refuse_picture(
             "blurred_mask",
             f"Expected a mask of inside and outside in {name}, found {between} pixels between them. Save labels as PNG.",
         )

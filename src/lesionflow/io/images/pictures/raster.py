@@ -14,7 +14,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError, RasterError
 from lesionflow.io.images.packing.checksums import ISAL_FAULT, verify_png, verify_strips
-from lesionflow.io.images.picture_samples import Samples, decode_whole, read_directory, read_samples
+from lesionflow.io.images.pictures.samples import Samples, decode_whole, read_directory, read_samples
 from lesionflow.io.notes import note
 from lesionflow.machine.faults import blame_machine
 from lesionflow.machine.study_budget import current_budget
@@ -93,7 +93,7 @@ def orientation(path: Path) -> int:
         return UPRIGHT
 
 
-def require_same_turn(image: Path, mask: Path, *, name: str) -> None:
+def require_turned_alike(image: Path, mask: Path, *, name: str) -> None:
     """Refuse a mask that may have been drawn on its picture before or after EXIF turned it, where the sizes don't tell.
 
     Args:
@@ -110,7 +110,7 @@ def require_same_turn(image: Path, mask: Path, *, name: str) -> None:
     with Image.open(image, formats=FORMATS) as opened:
         square = opened.width == opened.height
     if turned not in EXCHANGING or square:
-        refuse(
+        refuse_picture(
             "turned_picture",
             f"Expected image and mask of {name} to be turned alike, found EXIF's orientation {turned} of the image alone: whether "
             "the mask was drawn before or after that is unknown. Save the image as it is shown, without EXIF.",
@@ -168,7 +168,7 @@ def open_upright(path: Path, name: str, *, palette: bool = False) -> Image.Image
 def _decode_whole(path: Path, stored: Samples, name: str) -> NDArray[Any]:
     turned = orientation(path)
     if turned != UPRIGHT:
-        refuse(
+        refuse_picture(
             "turned_picture",
             f"Expected {name} upright, found EXIF's orientation {turned} of a picture of {stored.bits} bits. Save it as it is shown.",
         )
@@ -187,7 +187,7 @@ def _require_affordable(size: tuple[int, int], pixel_bytes: int, path: Path, nam
     """Refuse a picture by what its header claims."""
     limit = current_budget().limits.max_pixels
     if size[0] * size[1] > limit:
-        refuse(
+        refuse_picture(
             "oversized_image",
             f"Expected at most {limit} pixels in {name}, found {size[1]} x {size[0]}. Cut it into parts, or raise "
             "LESIONFLOW_MAX_PIXELS.",
@@ -201,7 +201,7 @@ def _require_samples(stored: Samples, path: Path, name: str) -> None:
     inverted = stored.white_is_zero and (stored.kind != "unsigned" or stored.bits > 16)
     if signed_bytes or inverted or stored.kind == "other":
         found = "numbers whose 0 is white" if inverted else f"{stored.kind} numbers of {stored.bits} bits"
-        refuse(
+        refuse_picture(
             "unsupported_samples", f"Expected bytes or whole or real numbers in {name}, found {found}. Export it again."
         )
 
@@ -250,18 +250,20 @@ def _verify_strips(path: Path, most_bytes: int) -> None:
 def _require_plain(image: Image.Image, path: Path, name: str) -> None:
     _require_affordable((image.height, image.width), len(image.getbands()) * PIXEL_BYTES.get(image.mode, 1), path, name)
     if image.mode in OTHER_COLORS:
-        refuse(
+        refuse_picture(
             "unsupported_colors",
             f"Expected gray or red, green and blue in {name}, found {image.mode}, which a profile alone makes colors of. Convert it.",
         )
     n_pages = int(getattr(image, "n_frames", 1))
     if n_pages > 1:
-        refuse("several_pages", f"Expected one picture a file in {name}, found {n_pages} pages. Save each by itself.")
+        refuse_picture(
+            "several_pages", f"Expected one picture a file in {name}, found {n_pages} pages. Save each by itself."
+        )
 
 
 def _refuse_transparent(image: Image.Image, name: str) -> None:
     if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
-        refuse(
+        refuse_picture(
             "transparent_picture",
             f"Expected an opaque picture in {name}, found transparent pixels: what lies behind them is unknown. Flatten it.",
         )
@@ -269,7 +271,9 @@ def _refuse_transparent(image: Image.Image, name: str) -> None:
 
 def _volume(pixels: NDArray[Any], name: str) -> Volume:
     if not np.isfinite(pixels).all():
-        refuse("non_finite_voxels", f"Expected finite pixels in {name}, found NaN or infinity. Export it again.")
+        refuse_picture(
+            "non_finite_voxels", f"Expected finite pixels in {name}, found NaN or infinity. Export it again."
+        )
     return Volume(pixels.astype(np.float32)[None, None], pixel_grid(pixels))
 
 
@@ -278,6 +282,6 @@ def pixel_grid(pixels: NDArray[Any]) -> Geometry:
     return Geometry.from_parts((1, pixels.shape[0], pixels.shape[1]), (1.0, 1.0, 1.0), spacing_known=False)
 
 
-def refuse(reason: str, message: str) -> NoReturn:
+def refuse_picture(reason: str, message: str) -> NoReturn:
     """Raise a picture's refusal."""
     raise RasterError(message, reason=reason)

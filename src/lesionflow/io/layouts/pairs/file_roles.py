@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lesionflow.io.images import files as image_files
 from lesionflow.io.layouts.modalities import canonical, is_known
-from lesionflow.io.layouts.role_words import HINTS, IMAGES, says_mask, skeleton, texts, unmasked, words
+from lesionflow.io.layouts.pairs.role_words import HINTS, IMAGES, says_mask, skeleton, texts, unmasked, words_of
 from lesionflow.io.rules import place
 
 _MASK_WORDS = "mask|masks|seg|segs|segmentation|segmentations|label|labels|gt|groundtruth|annotation|annotations|roi"
@@ -195,7 +195,9 @@ def _settled(files: list[NamedFile]) -> list[NamedFile]:
         f.stem.casefold() for f in files if f.role == "mask"
     }
     images = {
-        skeleton(f.stem) for f in files if f.role == "maybe" and f.stem.casefold() in bases and len(words(f.stem)) > 0
+        skeleton(f.stem)
+        for f in files
+        if f.role == "maybe" and f.stem.casefold() in bases and len(words_of(f.stem)) > 0
     }
     return [
         NamedFile(**{**vars(f), "role": "image"}) if f.role == "maybe" and skeleton(f.stem) in images else f

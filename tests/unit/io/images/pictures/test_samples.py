@@ -3,7 +3,7 @@ import pytest
 import tifffile
 
 from lesionflow.errors import RasterError
-from lesionflow.io.images.picture_samples import Samples, decode_whole, read_samples
+from lesionflow.io.images.pictures.samples import Samples, decode_whole, read_samples
 from support.pictures import save, save_palette, save_png, save_tiff
 
 DEEP = (np.arange(6 * 9, dtype=np.uint16) * 1201).reshape(6, 9)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lesionflow.io.layouts.mask_content import drawn_twice, is_mask_like, looks_like_mask
+from lesionflow.io.layouts.pairs.mask_content import drawn_twice, is_mask_like, looks_like_mask
 from support.pictures import CORNER, DISC, GRAY, save, save_volume
 
 

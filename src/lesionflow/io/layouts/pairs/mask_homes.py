@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
-from lesionflow.io.layouts.file_roles import SEPARATORS, NamedFile, parts_of_name
-from lesionflow.io.layouts.role_words import HINTS, IMAGES, QUALIFIERS, Word, unmasked, without, words
+from lesionflow.io.layouts.pairs.file_roles import SEPARATORS, NamedFile, parts_of_name
+from lesionflow.io.layouts.pairs.role_words import HINTS, IMAGES, QUALIFIERS, Word, unmasked, without, words_of
 
 K = TypeVar("K")
 
@@ -95,7 +95,7 @@ def _before_channel(name: str) -> list[str]:
 
 def _cut(mask: NamedFile) -> tuple[str, str]:
     """Return what stands before the first word for a mask, and its channel: `CT_mask_1` -> ``, `CT`."""
-    at = next((word.start for word in words(mask.stem) if word.is_mask or word.text in HINTS), None)
+    at = next((word.start for word in words_of(mask.stem) if word.is_mask or word.text in HINTS), None)
     # A name that begins with such a word has nothing before it, and no file may be taken for nothing's mask.
     if not at or mask.stem[:at].strip(SEPARATORS) == "":
         return mask.name, mask.channel
@@ -104,7 +104,7 @@ def _cut(mask: NamedFile) -> tuple[str, str]:
 
 
 def _texts(name: str) -> tuple[str, ...]:
-    return tuple(word.text for word in words(name))
+    return tuple(word.text for word in words_of(name))
 
 
 def _core(mask: NamedFile) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ def _beginning(mask: NamedFile, own: tuple[str, ...], images: Images) -> Home | 
 
 def _counts_masks(mask: NamedFile) -> bool:
     """Tell whether a number stands behind a mask's word: `x_mask_1`."""
-    of = words(mask.stem)
+    of = words_of(mask.stem)
     at = [number for number, word in enumerate(of) if _marks(word)]
     return bool(at) and at[0] > 0 and any(word.is_number for word in of[at[0] + 1 :])
 

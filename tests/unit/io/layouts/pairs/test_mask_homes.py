@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.io.layouts.file_roles import name_files
-from lesionflow.io.layouts.mask_homes import Images, find_home
+from lesionflow.io.layouts.pairs.file_roles import name_files
+from lesionflow.io.layouts.pairs.mask_homes import Images, find_home
 
 
 def home(name, *images):

@@ -1,5 +1,5 @@
-from lesionflow.io.layouts.pairing import pair
-from lesionflow.io.layouts.unnamed_masks import told_by_content, unread, without_unread
+from lesionflow.io.layouts.pairs.pairing import pair
+from lesionflow.io.layouts.pairs.unnamed_masks import told_by_content, unread, without_unread
 from support.pictures import CORNER, DISC, GRAY, save
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lesionflow.errors import RasterError
-from lesionflow.io.images.palettes import labels_of_palette, stored_or_seen
+from lesionflow.io.images.pictures.palettes import labels_of_palette, stored_or_seen
 
 #: Mostly background, as a mask is.
 INDEX = np.array([[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 2, 2]], np.uint8)
