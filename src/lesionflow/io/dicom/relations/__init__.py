@@ -1,4 +1,1 @@
-"""How the objects of one study relate: which series is a channel, which frames of reference a registration joins, what a SEG repeats.
-
-Voxels and outlines themselves are read beside it.
-"""
+"""Which series is a channel, what joins frames of reference, what a SEG repeats of its images. No voxels are read here."""
