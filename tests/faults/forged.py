@@ -11,14 +11,18 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+from pydicom.uid import ImplicitVRLittleEndian
 
-from support.dicom_factory import write_multiframe, write_rtstruct, write_segmentation, write_series
+from support.dicom_factory import AXIAL, write_multiframe, write_rtstruct, write_segmentation, write_series
 
 Forgery = Callable[[Path], object]
 #: No voxel has such a size, or a volume of such voxels fits no building.
 SPACINGS = (2000.0, 400.0, 150.0, 1e5, 1e12, 1e-5, 1e-6, 1e-9, 1e-12)
 LARGE = ((2000, 2000, 2000), (30000, 30000, 3), (800, 800, 800), (32767, 32767, 32767), (1200, 1100, 1000))
+CONTOUR_DATA = 0x30060050
 SQUARE = [(0.5, 1.5), (0.5, 6.5), (4.5, 6.5), (4.5, 1.5)]
 
 
@@ -32,11 +36,17 @@ def series(folder: Path, **values: object) -> None:
 
 
 def far_apart(folder: Path, step_mm: float) -> None:
-    write_series(folder / "CT", spacing_mm=(step_mm, 0.8, 0.5))
+    def change(data: Dataset, k: int) -> None:
+        data.ImagePositionPatient = ["0", "0", f"{k * step_mm:.9g}"]
+
+    write_series(folder / "CT", orientation=AXIAL, change=change)
 
 
 def origin(folder: Path, where: float) -> None:
-    write_series(folder / "CT", origin_mm=(where, 0.0, 0.0))
+    def change(data: Dataset, k: int) -> None:
+        data.ImagePositionPatient = [f"{where:.9g}", "0", f"{k}"]
+
+    write_series(folder / "CT", orientation=AXIAL, change=change)
 
 
 def frames(folder: Path, **values: object) -> None:
@@ -126,19 +136,22 @@ def segmentation(folder: Path, **values: object) -> None:
     write_segmentation(folder / "seg.dcm", made, {"GTV": np.ones((5, 7, 11), bool)}, change=partial(set_all, **values))
 
 
-def contours(folder: Path, polygons: list) -> None:
-    made = write_series(folder / "CT")
-    write_rtstruct(folder / "rs.dcm", made, {"GTV": polygons})
+def contour(folder: Path, text: bytes) -> None:
+    """Write a contour whose numbers are this text: implicit, as longer values than 64 kB must be."""
 
-
-def long_contour(folder: Path, n_points: int) -> None:
     def change(data: Dataset) -> None:
+        data.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
         item = data.ROIContourSequence[0].ContourSequence[0]
-        item.NumberOfContourPoints = n_points
-        item["ContourData"].value = ["0"] * (3 * n_points)
+        item.NumberOfContourPoints = (text.count(b"\\") + 1) // 3
+        padded = text + b" " * (len(text) % 2)
+        item[CONTOUR_DATA] = RawDataElement(Tag(CONTOUR_DATA), "DS", len(padded), padded, 0, True, True)
 
-    made = write_series(folder / "CT")
+    made = write_series(folder / "CT", orientation=AXIAL, spacing_mm=(3.0, 1.0, 1.0), origin_mm=(0.0, 0.0, 0.0))
     write_rtstruct(folder / "rs.dcm", made, {"GTV": [(1, SQUARE)]}, change=change)
+
+
+def text_of(points) -> bytes:
+    return "\\".join(f"{x:.4g}\\{y:.4g}\\3" for x, y in points).encode()
 
 
 def announced_points(folder: Path, told: int) -> None:
@@ -232,15 +245,12 @@ def _pictures() -> dict[str, Forgery]:
 
 def _outlines() -> dict[str, Forgery]:
     made: dict[str, Forgery] = {}
-    for n in (300_000, 1_500_000):
-        made[f"rtstruct contour of {n} points"] = partial(long_contour, n_points=n)
+    for n in (300_000,):
+        made[f"rtstruct contour of {n} points"] = partial(contour, text=b"\\".join([b"0"] * (3 * n)))
     for told in (2**31 - 1, 10**9):
         made[f"rtstruct that announces {told} points"] = partial(announced_points, told=told)
-    zigzag = [(0.0 if n % 2 else 4.9, n / 50_000) for n in range(50_000)]
-    made["rtstruct contour that runs up and down"] = partial(contours, polygons=[(1, zigzag)])
-    made["rtstruct contour a light year wide"] = partial(
-        contours, polygons=[(1, [(-1e15, -1e15), (-1e15, 1e15), (1e15, 0)])]
-    )
+    wide = [(-1e15, -1e15), (-1e15, 1e15), (1e15, 0)]
+    made["rtstruct contour a light year wide"] = partial(contour, text=text_of(wide))
     made["json nested deep"] = partial(declared, content="[" * 100_000)
     made["json of objects nested deep"] = partial(declared, content='{"labels":' * 100_000)
     made["json of 20 MB"] = partial(

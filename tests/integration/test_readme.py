@@ -45,7 +45,7 @@ SHORT = {
     "python -m pipelines.retrain --local": "python -m pipelines.retrain --help > retrain.log; : ",
 }
 N_CASES = 8
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(5400 if IS_WHOLE else 1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(5400 if IS_WHOLE else 2400)]
 
 
 def blocks() -> list[str]:

@@ -52,7 +52,8 @@ def _demo(parsed: argparse.Namespace) -> int:
         study, truth = _draw(folder, parsed.cases)
     with _timed("pipeline", times):
         init_workspace(folder, find_params(parsed.params))
-        take_params(folder, find_params(parsed.params))
+        if told := take_params(folder, find_params(parsed.params)):
+            _say(told)
         link_raw(folder, folder / "phantoms" / "dicom")
         code = run_stages(folder)
     if code:

@@ -17,7 +17,7 @@ from lesionflow.machine.study_budget import StudyBudget, current_budget
 #: Patients lie within some metres of a scanner's origin.
 MAX_POSITION_MM = 1e6
 #: Any volume may be packed to so few bytes, and a mask to still fewer.
-FREE_BYTES, FREE_MASK_BYTES = 64 << 20, 1 << 30
+FREE_BYTES, FREE_MASK_BYTES = 16 << 20, 1 << 30
 #: Bytes of a voxel: as float32, and once more while it is turned, scaled or checked.
 HELD_BYTES = 8
 MB = 1e6

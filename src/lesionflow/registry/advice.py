@@ -96,7 +96,7 @@ ADVICE: tuple[tuple[str, str], ...] = (
 OTHERWISE = "Check MLFLOW_TRACKING_URI and that the server or file is there."
 
 
-def explain(error: BaseException, tracking_uri: str) -> str:
+def say_fault(error: BaseException, tracking_uri: str) -> str:
     """Say what went wrong with the store and what to do, without any password.
 
     Args:

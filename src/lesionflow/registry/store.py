@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from lesionflow.errors import LesionFlowError, ServiceError
 from lesionflow.io.files import replacing_file
-from lesionflow.registry.advice import explain
+from lesionflow.registry.advice import say_fault
 from lesionflow.registry.secrets import without_password, without_secrets
 
 __all__ = ["artifact_location", "connect", "quiet_loggers", "reaching", "sqlite_path", "without_password"]
@@ -57,7 +57,7 @@ def reaching(tracking_uri: str) -> Iterator[None]:
     except FAULTS as error:
         # A traceback shows the cause's own message, which may hold the address as it is.
         cause = error if without_secrets(f"{tracking_uri} {error}", tracking_uri) == f"{tracking_uri} {error}" else None
-        raise ServiceError(explain(error, tracking_uri)) from cause
+        raise ServiceError(say_fault(error, tracking_uri)) from cause
 
 
 def connect(tracking_uri: str, *, make: bool = False) -> MlflowClient:

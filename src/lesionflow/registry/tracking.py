@@ -37,35 +37,13 @@ from lesionflow.registry.champion_marks import (
     runs_address,
 )
 from lesionflow.registry.store import artifact_location, connect, reaching
-from lesionflow.registry.views import SHARED_VIEW
+from lesionflow.registry.views import SHARED_VIEW, VIEW_STATE
 
 #: mlflow refuses longer values of a parameter, and more of them in one call.
 MAX_PARAM_LENGTH = 6000
 MAX_PARAMS_A_CALL = 100
 #: mlflow cuts a data set's digest at this length.
 MAX_DIGEST_LENGTH = 36
-#: What such a view holds beside its columns: all runs, the newest first. mlflow 3.17 wants each of these keys.
-VIEW_STATE: Mapping[str, Any] = {
-    "searchFilter": "",
-    "orderByKey": "attributes.start_time",
-    "orderByAsc": False,
-    "startTime": "ALL",
-    "lifecycleFilter": "Active",
-    "datasetsFilter": [],
-    "modelVersionFilter": "All Runs",
-    "runsExpanded": {},
-    "runsPinned": [],
-    "runsHidden": [],
-    "runsHiddenMode": "FIRST_10_RUNS",
-    "viewMaximized": False,
-    "runListHidden": False,
-    "isAccordionReordered": False,
-    "useGroupedValuesInCharts": True,
-    "hideEmptyCharts": True,
-    "groupBy": None,
-    "groupsExpanded": {},
-    "autoRefreshEnabled": True,
-}
 #: What mlflow calls a run that it does not have, and an id that is none.
 NOT_FOUND, INVALID = "RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"
 #: By these the UI marks the better of several runs.

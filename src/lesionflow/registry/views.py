@@ -1,10 +1,35 @@
 """Where reviewers begin in the MLflow UI, which by itself opens on its pages for language models."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from mlflow.entities import ViewType
 
 from lesionflow.registry.champion_marks import VIEW, runs_address
 from lesionflow.registry.store import connect, reaching
 
+#: What a shared view holds beside its columns: all runs, the newest first. mlflow 3.17 wants each of these keys.
+VIEW_STATE: Mapping[str, Any] = {
+    "searchFilter": "",
+    "orderByKey": "attributes.start_time",
+    "orderByAsc": False,
+    "startTime": "ALL",
+    "lifecycleFilter": "Active",
+    "datasetsFilter": [],
+    "modelVersionFilter": "All Runs",
+    "runsExpanded": {},
+    "runsPinned": [],
+    "runsHidden": [],
+    "runsHiddenMode": "FIRST_10_RUNS",
+    "viewMaximized": False,
+    "runListHidden": False,
+    "isAccordionReordered": False,
+    "useGroupedValuesInCharts": True,
+    "hideEmptyCharts": True,
+    "groupBy": None,
+    "groupsExpanded": {},
+    "autoRefreshEnabled": True,
+}
 #: Tag of an experiment under which the UI looks for a view that somebody shares.
 SHARED_VIEW = "mlflow.sharedViewState."
 #: The list of experiments, on the side of the UI that is made for training.

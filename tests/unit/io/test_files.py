@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.errors import ArtifactError, InputError
+from lesionflow.errors import ArtifactError, InputError, MachineError
 from lesionflow.io.files import (
     find_files,
     read_json,
@@ -159,7 +159,7 @@ def test_the_old_folder_comes_back_where_the_new_one_cannot_take_its_place(tmp_p
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", fail_for_partial)
-    with pytest.raises(OSError, match="No space left"), replacing_folder(path) as partial:
+    with pytest.raises(MachineError, match="no space left"), replacing_folder(path) as partial:
         (partial / "new").write_text("new")
     assert (path / "old").read_text() == "whole"
     assert [entry.name for entry in tmp_path.iterdir()] == ["bundle"]

@@ -62,7 +62,7 @@ class TestVolumes:
             require_volume(*CT, name="c-1", itemsize=2, file_bytes=100)
 
     def test_a_small_image_may_be_packed_to_nothing(self):
-        require_volume((100, 500, 600), CT[1], name="c-1", itemsize=2, file_bytes=1000)
+        require_volume((25, 500, 600), CT[1], name="c-1", itemsize=2, file_bytes=1000)
 
     def test_a_mask_has_no_more_voxels_than_its_image(self):
         with budget.study_budget():
@@ -87,7 +87,7 @@ class TestMemory:
 
     def test_little_is_not_asked_for(self, monkeypatch):
         monkeypatch.setattr(volume_cost, "available_bytes", lambda: 0)
-        require_memory(60 << 20, name="c-1", what="all")
+        require_memory(16 << 20, name="c-1", what="all")
 
 
 def test_positions_and_seconds_have_limits(monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from lesionflow.errors import ServiceError
-from lesionflow.registry.advice import advise, explain
+from lesionflow.registry.advice import advise, say_fault
 from lesionflow.registry.store import connect, reaching
 from lesionflow.registry.tracking import Tracker
 from support.stores import empty_store
@@ -112,6 +112,6 @@ def test_each_kind_of_fault_has_its_advice(error, advice):
 
 
 def test_a_password_that_breaks_the_address_is_named_as_the_cause():
-    said = explain(ValueError("invalid literal for int() with base 10: 'w'"), "postgresql://me:p@ss:w@host/db")
+    said = say_fault(ValueError("invalid literal for int() with base 10: 'w'"), "postgresql://me:p@ss:w@host/db")
     assert "write it as %40" in said
     assert "'w'" not in said

@@ -114,7 +114,7 @@ class IngestConfig(Section):
         labels = info.data.get("labels")
         known = None if labels is None else [*labels, *RESERVED]
         unknown = [rule.label for rule in outlines if known is not None and rule.label not in known]
-        if known and unknown:
+        if labels is not None and known and unknown:
             hints = [f"{name}.{did_you_mean(name, known)}" for name in dict.fromkeys(unknown)]
             raise ValueError(f"expected labels of ingest.labels ({', '.join(labels)}), found {' '.join(hints)}")
         return outlines

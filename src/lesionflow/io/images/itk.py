@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.errors import InputError
-from lesionflow.io.images.itk_headers import HEADER_BYTES, require_plain_header
+from lesionflow.io.images.itk_headers import HEADER_BYTES, require_plain_header, require_told_spacing
 from lesionflow.io.images.packing.checksums import ISAL_FAULT
 from lesionflow.io.images.packing.packed_voxels import find_packed, read_packed
 from lesionflow.machine.faults import blame_machine
@@ -70,6 +70,7 @@ def read(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
             _refuse("not_three_dimensional", f"Expected a 3D image for {name}, found {len(size)} axes.")
         # A spacing below 0 turns its axis.
         steps = [abs(step) for step in reader.GetSpacing()]
+        require_told_spacing(path, steps, name=name)
         require_volume(
             size[::-1],
             (abs(steps[2]), abs(steps[1]), abs(steps[0])),

@@ -3,7 +3,7 @@
 import re
 
 from lesionflow.config import IngestConfig
-from lesionflow.data.dataset import BACKGROUND, IGNORE, Dataset
+from lesionflow.data.dataset import Dataset
 from lesionflow.errors import ConfigError
 from lesionflow.io.rules import ReadingRules, SeriesRule
 
@@ -12,15 +12,8 @@ def dataset_of(config: IngestConfig) -> Dataset:
     """Return what the cases will hold; the reference channel first.
 
     Raises:
-        ConfigError: When the params contradict themselves.
+        ConfigError: When a pattern is no regular expression.
     """
-    if config.reference_channel not in config.channels:
-        found = ", ".join(config.channels)
-        raise ConfigError(f"Expected ingest.reference_channel among {found}, found {config.reference_channel}.")
-    known = {*config.labels, BACKGROUND, IGNORE}
-    unknown = [rule.label for rule in config.outlines if rule.label not in known]
-    if unknown:
-        raise ConfigError(f"Expected labels of ingest.labels in ingest.outlines, found {', '.join(unknown)}.")
     _require_patterns(config)
     return Dataset(
         name=config.dataset_name,

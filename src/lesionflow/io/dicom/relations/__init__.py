@@ -1,1 +1,1 @@
-"""Which series is a channel, what joins frames of reference, what a SEG repeats of its images. No voxels are read here."""
+"""How the objects of one study relate: series and channels, frames of reference, what a SEG repeats. Voxels and outlines belong beside it."""

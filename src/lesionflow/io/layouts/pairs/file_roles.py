@@ -3,7 +3,8 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from lesionflow.io.images import files as image_files
@@ -54,7 +55,7 @@ class NamedFile:
     role: str
     in_image_folder: bool
 
-    @property
+    @cached_property
     def stem(self) -> str:
         """The file's name without its ending."""
         return image_files.stem(self.path)
@@ -200,6 +201,6 @@ def _settled(files: list[NamedFile]) -> list[NamedFile]:
         if f.role == "maybe" and f.stem.casefold() in bases and len(words_of(f.stem)) > 0
     }
     return [
-        NamedFile(**{**vars(f), "role": "image"}) if f.role == "maybe" and skeleton(f.stem) in images else f
+        replace(f, role="image") if f.role == "maybe" and skeleton(f.stem) in images else f
         for f in files
     ]

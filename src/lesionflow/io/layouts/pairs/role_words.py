@@ -1,6 +1,7 @@
 """What the name of a file or folder says of it: words for masks and for images, wherever they stand in it."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 MASKS = frozenset(
@@ -92,6 +93,8 @@ _CHUNK = re.compile(r"[^\W_]+")
 #: `LesionMask`, `JPEGImages`, `label0001`; letters of any script.
 _PIECE = re.compile(r"\d+|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]+|[^\W\d_]+")
 
+_TELLING = re.compile("|".join(sorted({*MASKS, *MASK_ENDINGS, *HINTS, *IMAGES}, key=len, reverse=True)))
+
 
 class Word(NamedTuple):
     """A word of a name, in small letters, and where it stands."""
@@ -111,11 +114,16 @@ class Word(NamedTuple):
         return self.text.isdecimal()
 
 
+@lru_cache(maxsize=1 << 16)
 def words_of(name: str) -> tuple[Word, ...]:
     """Return the words of a name; what is written as one is divided only where a part of it says what the file is."""
     found: list[Word] = []
     for chunk in _CHUNK.finditer(name):
         whole = Word(chunk[0].lower(), *chunk.span())
+        # Most words of most names tell nothing: a hash is not taken to pieces.
+        if not _TELLING.search(whole.text):
+            found.append(whole)
+            continue
         pieces = [
             Word(m[0].lower(), chunk.start() + m.start(), chunk.start() + m.end()) for m in _PIECE.finditer(chunk[0])
         ]
@@ -124,6 +132,7 @@ def words_of(name: str) -> tuple[Word, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=1 << 16)
 def texts(name: str) -> tuple[str, ...]:
     """Return the words of a name as they are compared."""
     return tuple(word.text for word in words_of(name))
