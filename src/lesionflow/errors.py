@@ -12,6 +12,7 @@
     ├── DataQualityError            the data as a whole failed validation     (exit 4, HTTP 500)
     ├── ArtifactError               a bundle, plan or array that does not fit (exit 5, HTTP 503)
     └── ServiceError                a server or database that we need         (exit 6, HTTP 503)
+        └── MachineError            the machine failed, not the study         (exit 6, HTTP 503; a full disk 507)
 
 Every message says what was expected, what was found, in which case, and what to do. It names a ``case_id``, never a
 patient. An ``InputError`` carries a stable ``reason`` code that callers may match on.
@@ -96,6 +97,28 @@ class ServiceError(LesionFlowError):
 
     exit_code = 6
     http_status = 503
+
+
+class MachineError(ServiceError):
+    """The machine failed while it worked on a study, and says nothing of the study: read again, it may be right.
+
+    Args:
+        message: What was expected, what was found, and what to do.
+        code: `disk_full`, `out_of_memory`, `too_many_open_files`, `no_permission`, `io_error` or `timed_out`.
+    """
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.http_status = 507 if code == "disk_full" else 503
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the keyword-only code when crossing a process boundary."""
+        return (_rebuild_machine_error, (str(self), self.code))
+
+
+def _rebuild_machine_error(message: str, code: str) -> MachineError:
+    return MachineError(message, code=code)
 
 
 def _rebuild_input_error(kind: type[InputError], message: str, reason: str) -> InputError:

@@ -18,7 +18,7 @@ from lesionflow.config.sections.section import (
     Triple,
 )
 from lesionflow.config.sections.train import AugmentationConfig, TrainConfig, TransferConfig
-from lesionflow.config.settings import Settings
+from lesionflow.config.settings import Settings, StudyLimits, load_study_limits
 
 __all__ = [
     "ArchitectureConfig",
@@ -44,10 +44,12 @@ __all__ = [
     "Settings",
     "Severity",
     "SplitConfig",
+    "StudyLimits",
     "TrainConfig",
     "TransferConfig",
     "Triple",
     "ValidateConfig",
     "load_params",
     "load_section",
+    "load_study_limits",
 ]

@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lesionflow.config.sections.section import Count
+from lesionflow.errors import ConfigError
 
 
 class Settings(BaseSettings):
@@ -27,6 +28,45 @@ class Settings(BaseSettings):
     private_dir: Path = Field(default_factory=lambda: Path.home() / ".config" / "lesionflow")
     cache_dir: Path = Field(default_factory=lambda: Path.home() / ".cache" / "lesionflow")
     pseudonym_key: Annotated[str | None, Field(repr=False)] = None
-    tracking_uri: Annotated[str, Field(validation_alias="MLFLOW_TRACKING_URI")] = Field(
+    tracking_uri: Annotated[str, Field(validation_alias="MLFLOW_TRACKING_URI", repr=False)] = Field(
         default_factory=lambda: f"sqlite:///{Path.cwd() / 'mlflow.db'}", validation_alias="MLFLOW_TRACKING_URI"
     )
+
+
+class StudyLimits(BaseSettings):
+    """What a study may cost and how large its voxels may be, told from its headers; from the environment, `LESIONFLOW_<NAME>` each.
+
+    Args:
+        max_voxels: Of a volume as it is, and as a model sees it: 1024 x 1024 x 2048. CT of 0.3 mm, 1024 x 1024 x 1500, passes.
+        max_pixels: Of a picture.
+        min_spacing_mm: Light resolves 0.0002 mm, X-ray microscopes some 0.0005 mm.
+        max_spacing_mm: The thickest slabs of a single image; slices of PET and SPECT are up to 10 mm apart, of scouts some more.
+        max_extent_mm: Of a volume along an axis. The longest scanner sees 1.94 m at once (Badawi et al. 2019, DOI
+            10.2967/jnumed.119.226498).
+        max_inflation: How many times its packed size an image may have; zlib packs nothing 1032-fold, CT 2- to 4-fold. Masks are
+            judged by their image.
+        max_study_seconds: What a study may take, at the speed of a machine that is as fast as any.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LESIONFLOW_", frozen=True, extra="ignore")
+
+    max_voxels: Count = 1 << 31
+    max_pixels: Count = 1 << 26
+    min_spacing_mm: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-4
+    max_spacing_mm: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 100.0
+    max_extent_mm: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5000.0
+    max_inflation: Count = 200
+    max_study_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 6 * 3600.0
+
+
+def load_study_limits() -> StudyLimits:
+    """Read the limits from the environment.
+
+    Raises:
+        ConfigError: When a value is out of range; the message lists each.
+    """
+    try:
+        return StudyLimits()
+    except ValidationError as error:
+        faults = "; ".join(f"LESIONFLOW_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"The environment's limits do not fit; mend: {faults}.") from error

@@ -1,5 +1,6 @@
 """Zip archives, unpacked without trusting them: no path of its own, no more bytes than allowed."""
 
+import errno
 import re
 import shutil
 import stat
@@ -15,6 +16,7 @@ from tempfile import TemporaryDirectory
 from lesionflow.errors import InputError
 from lesionflow.io.files import find_files
 from lesionflow.io.rules import SourceStudy
+from lesionflow.machine.faults import blame_machine
 
 ZIP_MAGIC = b"PK\x03\x04"
 EMPTY_ZIP_MAGIC, ZIP64_MAGIC, ROUND = b"PK\x05\x06", b"PK\x06\x06", 1 << 16
@@ -32,7 +34,7 @@ CONTENTS_BYTES_PER_FILE = 1024
 
 
 #: A data set in a zip may grow to this and, beyond it, to so many times the zip's own size.
-MAX_UNPACKED_BYTES, MAX_GROWTH = 1 << 30, 100
+MAX_UNPACKED_BYTES, MAX_GROWTH = 256 << 20, 100
 MAX_FILES = 1_000_000
 #: Collections are given out as zips that hold a zip a patient, which holds a zip of images; no further.
 MAX_DEPTH = 3
@@ -69,9 +71,18 @@ def unpack(
     except InputError:
         raise
     except ZIP_FAULTS as error:
+        blame_machine(error, folder)
         reason = "unreadable_zip" if is_zip(archive) else "not_a_zip"
-        message = f"Expected a zip, found {type(error).__name__}: {error!s:.200}. Zip the folder again."
+        found = _in_words(error) if reason == "unreadable_zip" else "a file that is none"
+        message = f"Expected a zip, found {found} ({error!s:.200}). Zip the folder again, or copy it anew."
         raise InputError(message, reason=reason) from error
+
+
+def _in_words(error: Exception) -> str:
+    """Say what is wrong with a zip; zipfile's own words stand behind."""
+    if isinstance(error, NotImplementedError):
+        return "one that is packed in a way that can't be read here"
+    return "one that is damaged or was copied in part"
 
 
 @contextmanager
@@ -99,12 +110,17 @@ def opened(raw: Path) -> Iterator[tuple[Path, list[SourceStudy]]]:
         for path in zips:
             target = view / path.relative_to(raw) if raw.is_dir() else view
             try:
-                _unpack_nested(path, target, MAX_UNPACKED_BYTES + MAX_GROWTH * path.stat().st_size, 1)
+                _unpack_nested(path, target, allowed_bytes(path), 1)
             except InputError as error:
                 shutil.rmtree(target, ignore_errors=True)
                 name = path.relative_to(raw).as_posix() if raw.is_dir() else path.name
                 refused.append(SourceStudy(name, name, (str(path),), (error.reason, str(error))))
         yield view, refused
+
+
+def allowed_bytes(archive: Path) -> int:
+    """Return what a zip may grow to."""
+    return MAX_UNPACKED_BYTES + MAX_GROWTH * archive.stat().st_size
 
 
 def _unpack_nested(archive: Path, folder: Path, budget: int, depth: int) -> int:
@@ -113,7 +129,7 @@ def _unpack_nested(archive: Path, folder: Path, budget: int, depth: int) -> int:
         message = f"Expected zips at most {MAX_DEPTH} deep, found one in another further down. Unpack the outer ones."
         raise InputError(message, reason="nested_zip")
     folder.mkdir(parents=True)
-    files = unpack(archive, folder, max_bytes=min(budget, shutil.disk_usage(folder).free), max_files=MAX_FILES)
+    files = unpack(archive, folder, max_bytes=budget, max_files=MAX_FILES)
     budget -= sum(path.stat().st_size for path in files)
     for path in files:
         if path.suffix.lower() == ".zip":
@@ -205,7 +221,9 @@ def _write_entries(
     max_bytes: int,
     place: Callable[[int, str], str],
 ) -> list[Path]:
-    _require_room(sum(entry.file_size for entry in entries), max_bytes)
+    n_bytes = sum(entry.file_size for entry in entries)
+    _require_room(n_bytes, max_bytes)
+    _require_disk(n_bytes, folder)
     written, files = 0, []
     for number, entry in enumerate(entries):
         path = folder / place(number, entry.filename)
@@ -223,6 +241,12 @@ def _require_room(n_bytes: int, max_bytes: int) -> None:
     if n_bytes > max_bytes:
         message = f"Expected at most {max_bytes / 1e6:.0f} MB unpacked, found more. Unpack it by hand, or send less."
         raise InputError(message, reason="unpacked_too_large")
+
+
+def _require_disk(n_bytes: int, folder: Path) -> None:
+    """Tell before anything is written that the disk is too small: that is no fault of the zip."""
+    if n_bytes > shutil.disk_usage(folder).free:
+        blame_machine(OSError(errno.ENOSPC, f"{n_bytes / 1e6:.0f} MB are to be unpacked"), folder)
 
 
 def harmless(name: str) -> str:

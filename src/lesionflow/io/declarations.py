@@ -1,6 +1,5 @@
 """The `dataset.json` of nnU-Net and of the Decathlon: which number is which channel, which value which structure."""
 
-import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,8 @@ from typing import Any
 from lesionflow.data.dataset import IGNORE
 from lesionflow.data.volume import IGNORED
 from lesionflow.errors import InputError
+from lesionflow.io.files import parse_json
+from lesionflow.machine.faults import blame_machine
 
 #: What reading and taking apart such a file raises when it is not one.
 FAULTS = (OSError, ValueError, KeyError, TypeError, AttributeError)
@@ -29,11 +30,12 @@ def read_declaration(path: Path, *, name: str) -> tuple[dict[str, int], dict[str
         InputError: `broken_dataset_json`, also for a name that stands there twice; `ambiguous_channel`.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
+        content: dict[str, Any] = parse_json(path, object_pairs_hook=_once)
         channels = content["channel_names"] if "channel_names" in content else content["modality"]
         numbers = {str(channel): _whole(number) for number, channel in channels.items()}
         structures = _structures(content)
     except FAULTS as error:
+        blame_machine(error)
         raise InputError(
             f"Expected channel_names or modality, and labels, in dataset.json of {name}, found: {error!s:.150}. Mend it.",
             reason="broken_dataset_json",

@@ -4,14 +4,17 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lesionflow.errors import ArtifactError, InputError
+from lesionflow.machine.faults import blame_machine
 
 CHUNK_BYTES = 1 << 20
+#: A declaration of a hundred thousand cases; parsed, it takes ten times as much.
+MAX_JSON_BYTES = 16 << 20
 #: Folders in one another.
 MAX_DEPTH = 64
 
@@ -33,6 +36,9 @@ def replacing_file(path: Path) -> Iterator[Path]:
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.replace(path)
+    except OSError as error:
+        blame_machine(error, path.parent)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -41,7 +47,8 @@ def replacing_file(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Give an empty folder beside `path` to fill; on leaving without an error it becomes `path`.
 
-    An old folder at `path` is moved aside first and removed afterwards: at every moment `path` is whole or absent.
+    An old folder at `path` is moved aside first, and removed once the new one stands there; it comes back where that fails: at
+    every moment `path` is whole or absent.
 
     Args:
         path: Where the folder shall be; its parent is made.
@@ -58,10 +65,18 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         yield partial
         if path.exists():
             path.rename(old)
-        partial.rename(path)
+        try:
+            partial.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        blame_machine(error, path.parent)
+        raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -71,11 +86,19 @@ def write_text(path: Path, text: str) -> None:
 
 
 def sha256_file(path: Path) -> str:
-    """Return the sha256 of a file's bytes."""
+    """Return the sha256 of a file's bytes.
+
+    Raises:
+        MachineError: When the machine can't read it.
+    """
     digest = hashlib.sha256()
-    with path.open("rb") as source:
-        while block := source.read(CHUNK_BYTES):
-            digest.update(block)
+    try:
+        with path.open("rb") as source:
+            while block := source.read(CHUNK_BYTES):
+                digest.update(block)
+    except OSError as error:
+        blame_machine(error)
+        raise
     return digest.hexdigest()
 
 
@@ -122,8 +145,31 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         message = f"Expected a folder {Path(folder).name}, found none. Add studies, or name another folder."
         raise InputError(message, reason="missing_folder") from error
     except OSError as error:
+        if not isinstance(error, PermissionError):
+            blame_machine(error)
         message = f"Expected a folder that may be read, found {type(error).__name__}. Mend its permissions."
         raise InputError(message, reason="unreadable_folder") from error
+
+
+def parse_json(path: Path, object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """Parse a JSON file that anybody may have written.
+
+    Args:
+        path: The file.
+        object_pairs_hook: As `json.loads` takes it.
+
+    Raises:
+        ValueError: When it is no JSON, or larger or deeper than any that says something of studies.
+        OSError: When it can't be read.
+    """
+    n_bytes = path.stat().st_size
+    if n_bytes > MAX_JSON_BYTES:
+        message = f"{n_bytes} bytes of JSON, more than {MAX_JSON_BYTES}"
+        raise ValueError(message)
+    try:
+        return json.loads(path.read_bytes(), object_pairs_hook=object_pairs_hook)
+    except RecursionError as error:
+        raise ValueError("JSON nested too deep") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -133,8 +179,9 @@ def read_json(path: Path) -> dict[str, Any]:
         ArtifactError: When it is missing or none.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path)
     except (OSError, ValueError) as error:
+        blame_machine(error)
         raise ArtifactError(f"Expected a JSON file {path.name}, found: {error}. Run its step again.") from error
     if not isinstance(content, dict):
         raise ArtifactError(f"Expected a JSON object in {path.name}, found {type(content).__name__}.")

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -63,9 +62,7 @@ def unpacked(source: Path | Mapping[str, Path]) -> Iterator[Path | Mapping[str, 
         return
     with TemporaryDirectory(prefix="lesionflow-") as scratch:
         folder = Path(scratch)
-        allowed = archives.MAX_UNPACKED_BYTES + archives.MAX_GROWTH * source.stat().st_size
-        free = shutil.disk_usage(folder).free
-        archives.unpack(source, folder, max_bytes=min(allowed, free), max_files=archives.MAX_FILES)
+        archives.unpack(source, folder, max_bytes=archives.allowed_bytes(source), max_files=archives.MAX_FILES)
         yield folder
 
 

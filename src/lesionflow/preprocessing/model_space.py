@@ -1,5 +1,6 @@
 """Source space -> model space, and exactly back."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.plan import Plan
 from lesionflow.data.volume import Mask, Volume, require_same_grid
 from lesionflow.errors import InputError
+from lesionflow.machine.grid_cost import require_grid
+from lesionflow.machine.volume_cost import require_memory
 from lesionflow.preprocessing.crop import Box, body_box
 from lesionflow.preprocessing.filters import correct_bias_field, denoise
 from lesionflow.preprocessing.intensity import normalize
@@ -21,6 +24,9 @@ from lesionflow.preprocessing.orientation import (
     reorient_geometry,
 )
 from lesionflow.preprocessing.resampling import resample_mask_to_grid, resample_slabs, spacing_geometry
+
+#: Of a float32.
+BYTES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +104,18 @@ def find_way_back(volume: Volume, plan: Plan) -> WayBack:
 
     Returns:
         Where its body lies and the model grid over it.
+
+    Raises:
+        InputError: `oversized_model_grid`, `implausible_spacing`, `memory_budget` when the model grid costs too much.
     """
     orientation = find_orientation(volume.geometry)
     box = body_box(reorient(volume.array, orientation), tuple(channel.kind for channel in plan.channels))
     cropped = reorient_geometry(volume.geometry, orientation).cut(box)
-    return WayBack(model_geometry(cropped, plan), volume.geometry, orientation, box)
+    model = model_geometry(cropped, plan)
+    require_grid(cropped.spacing_mm, model.shape, model.spacing_mm, name="the study")
+    held = BYTES * (len(plan.channels) + len(plan.targets)) * math.prod(model.shape)
+    require_memory(held, name="the study", what="what the model sees")
+    return WayBack(model, volume.geometry, orientation, box)
 
 
 def mask_to_model_space(mask: Mask, model_space: ModelSpace) -> Mask:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,7 @@ class Engine:
         self._loaded = (model, Segmenter(model.bundle, device=settings.device, memory_mb=settings.memory_mb))
         logger.info("serving model %s, version %s, bundle %.12s", model.name, model.version, model.bundle.digest)
 
-    def segment(self, source: Path | Mapping[str, Path], folder: Path, formats: Iterable[str]) -> dict[str, Any]:
+    def segment(self, source: Path | Mapping[str, Path], folder: Path, formats: Sequence[str]) -> dict[str, Any]:
         """Segment a study and write its masks.
 
         Args:
@@ -82,7 +82,7 @@ class Engine:
         from lesionflow.prediction.study import segment_study
 
         model, segmenter = self._require()
-        prediction = segment_study(model, segmenter, source)
+        prediction = segment_study(model, segmenter, source, output_formats=formats)
         for name in formats:
             prediction.write(folder / WRITERS[name].file_name, name)
         return prediction.report().model_dump(mode="json")

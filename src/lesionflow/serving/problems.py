@@ -8,7 +8,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from lesionflow.errors import InputError, LesionFlowError
+from lesionflow.errors import InputError, LesionFlowError, MachineError
+from lesionflow.machine.faults import machine_fault
 
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
@@ -21,6 +22,7 @@ TITLES = {
     422: "The study can't be read right",
     500: "The service failed",
     503: "The service can't answer now",
+    507: "The service has no room for the study",
 }
 logger = logging.getLogger(__name__)
 
@@ -77,7 +79,8 @@ def on_lesionflow_error(_: Request, error: Exception) -> Response:
     incident = uuid.uuid4().hex
     logger.error("incident %s", incident, exc_info=error)
     code = {"ArtifactError": "model_unusable", "ServiceError": "not_ready"}.get(type(error).__name__, "internal_error")
-    headers = {"Retry-After": "15"} if error.http_status == 503 else {}
+    code = error.code if isinstance(error, MachineError) else code
+    headers = {"Retry-After": "15"} if error.http_status in (503, 507) else {}
     return problem(error.http_status, code, _incident(incident), headers)
 
 
@@ -90,7 +93,10 @@ def on_http_exception(_: Request, error: Exception) -> Response:
 
 
 def on_unexpected(_: Request, error: Exception) -> Response:
-    """Answer anything else: the log has the trace, the client a number to quote."""
+    """Answer anything else, the machine's faults by their code: the log has the trace, the client a number to quote."""
+    fault = machine_fault(error)
+    if fault is not None:
+        return on_lesionflow_error(_, fault)
     incident = uuid.uuid4().hex
     logger.error("incident %s", incident, exc_info=error)
     return problem(500, "internal_error", _incident(incident))

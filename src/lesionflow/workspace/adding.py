@@ -1,12 +1,11 @@
 """Copy studies into a workspace's folder of studies, file by file, never over other bytes unasked."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lesionflow.errors import ConfigError
-from lesionflow.io.files import find_files, replacing_file, sha256_file
+from lesionflow.io.files import find_files, parse_json, replacing_file, sha256_file
 from lesionflow.io.layouts.recognition import recognize
 
 #: nnU-Net's declaration counts its cases, so two parts of one dataset differ in it.
@@ -87,7 +86,7 @@ def _is_same(one: Path, other: Path) -> bool:
 
 def _declaration(path: Path) -> Any:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path)
     except (OSError, ValueError):
         return path.read_bytes()
     return {key: value for key, value in content.items() if key != COUNT} if isinstance(content, dict) else content

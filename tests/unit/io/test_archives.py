@@ -1,10 +1,12 @@
 """Zips among the studies: read like folders, or refused each by itself."""
 
+import io
 import shutil
 import zipfile
 
 import pytest
 
+from lesionflow.errors import InputError
 from lesionflow.io import archives
 from lesionflow.io.archives import opened
 from lesionflow.io.files import find_files
@@ -100,3 +102,18 @@ def test_more_entries_than_two_bytes_count_are_counted_round_or_in_the_longer_re
         at = content.rindex(b"PK\x05\x06")
         (tmp_path / "b.zip").write_bytes(content[:at] + content[at : at + 8] + b"\4\0\4\0" + content[at + 12 :])
         archives._require_all(tmp_path / "b.zip", archive)
+
+
+def test_a_user_reads_what_is_wrong_and_not_the_name_of_pythons_error(tmp_path):
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        archive.writestr("a.dcm", b"x" * 5000)
+    for content, said in (
+        (whole.getvalue()[:2000], "one that is damaged or was copied in part"),
+        (b"no zip", "a file that is none"),
+    ):
+        path = tmp_path / "study.zip"
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=said) as refused:
+            archives.unpack(path, tmp_path, max_bytes=1 << 20, max_files=10)
+        assert "BadZipFile" not in str(refused.value)

@@ -3,10 +3,11 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from lesionflow.errors import ArtifactError, InputError
+from lesionflow.errors import ArtifactError, InputError, MachineError
 from lesionflow.io.files import (
     find_files,
     read_json,
@@ -144,3 +145,21 @@ def test_files_are_found_sorted_without_hidden_ones_and_what_lies_too_deep_is_re
     with pytest.raises(InputError) as refused:
         find_files(tmp_path)
     assert refused.value.reason == "nested_folders"
+
+
+def test_the_old_folder_comes_back_where_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    path = tmp_path / "bundle"
+    path.mkdir()
+    (path / "old").write_text("whole")
+    rename = Path.rename
+
+    def fail_for_partial(self, target):
+        if self.name.startswith(".partial-"):
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_for_partial)
+    with pytest.raises(MachineError, match="no space left"), replacing_folder(path) as partial:
+        (partial / "new").write_text("new")
+    assert (path / "old").read_text() == "whole"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["bundle"]

@@ -23,6 +23,7 @@ from lesionflow.errors import DicomError
 from lesionflow.io.dicom.reading import READ_FAULTS, may_be_dicom, quiet, read_dicom_file
 from lesionflow.io.dicom.sorting import DICOMDIR_CLASS
 from lesionflow.io.files import find_files
+from lesionflow.machine.faults import blame_machine
 
 TABLE = Path(__file__).with_suffix(".yaml")
 #: Says that a file was de-identified here; what the case is called stands behind it.
@@ -143,6 +144,7 @@ def deidentify(data: Any, secret: str, *, name: str) -> Any:
             _mark(clean, pseudonym(secret, "c", str(data.StudyInstanceUID)))
             clean.preamble, clean.file_meta = b"\0" * 128, _meta(data, clean)
     except READ_FAULTS as error:
+        blame_machine(error)
         message = (
             f"Expected readable attributes in {name}, found {type(error).__name__}: {error!s:.100}. Export it again."
         )

@@ -15,9 +15,8 @@ from lesionflow.errors import DicomError
 from lesionflow.io.dicom.pixel_data import decode
 from lesionflow.io.dicom.reading import READ_FAULTS
 from lesionflow.io.dicom.values.real_world import mapping_of
+from lesionflow.machine.faults import blame_machine
 
-#: As much as a volume may hold: 512 x 512 x 2048.
-MAX_VOXELS = 1 << 29
 #: Enhanced CT, MR, color MR and PET, and what older writers made of them.
 ENHANCED_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.2.1",
@@ -91,11 +90,10 @@ def split_frames(data: Any, *, name: str) -> list[Any]:
             f"Expected a functional group for each of {n_frames} frames in {name}, found {len(groups)}: where they lie is "
             "unknown. Export the series as single slices.",
         )
-    if n_frames * int(data.Rows) * int(data.Columns) > MAX_VOXELS:
-        _refuse("oversized_image", f"Expected at most {MAX_VOXELS} voxels in {name}, found {n_frames} frames of more.")
     try:
         pixels = decode(data).reshape(n_frames, int(data.Rows), int(data.Columns), -1)[..., 0]
     except READ_FAULTS as error:
+        blame_machine(error)
         message = f"Expected whole pixel data in {name}, found {type(error).__name__}: {error!s:.150}. Export it again."
         raise DicomError(message, reason="unreadable_pixels") from error
     shared = (data.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]

@@ -14,6 +14,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.deflated import PREAMBLE_BYTES, read_bounded
+from lesionflow.machine.faults import blame_machine
 
 MAGIC = b"DICM"
 #: How files without a preamble begin: group 0002 or 0008, little endian, or big endian.
@@ -64,6 +65,7 @@ def read_dicom_file(path: str, *, name: str) -> Any:
             data.buffer = None
             return data
     except READ_FAULTS as error:
+        blame_machine(error)
         raise DicomError(
             f"Expected a readable DICOM file in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
             reason="unreadable_file",
@@ -83,7 +85,8 @@ def _kind(path: Path) -> str:
     try:
         with path.open("rb") as source:
             return kind_of(source.read(PREAMBLE_BYTES))
-    except OSError:
+    except OSError as error:
+        blame_machine(error)
         return "broken"
 
 

@@ -22,6 +22,7 @@ from lesionflow.io.dicom.reading import READ_FAULTS, quiet
 from lesionflow.io.labels import unite
 from lesionflow.io.notes import note
 from lesionflow.io.rules import ReadingRules
+from lesionflow.machine.faults import blame_machine
 
 
 class NamedStructure(NamedTuple):
@@ -45,6 +46,7 @@ def referenced_series(data: Any) -> set[str]:
                 for study in frame.get("RTReferencedStudySequence") or ():
                     found |= {str(s.SeriesInstanceUID) for s in study.get("RTReferencedSeriesSequence") or ()}
     except READ_FAULTS as error:
+        blame_machine(error)
         raise DicomError(
             f"Expected a readable structure set, found {error!s:.100}.", reason="unreadable_outline"
         ) from error
@@ -76,6 +78,7 @@ def read_structures(data: Any, geometry: Geometry, frame_of_reference: str, rule
     except DicomError:
         raise
     except READ_FAULTS as error:
+        blame_machine(error)
         raise DicomError(
             f"Expected a readable structure set in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
             reason="unreadable_outline",
@@ -139,8 +142,8 @@ def _wanted(data: Any, frame_of_reference: str, rules: ReadingRules, name: str) 
             f"Expected a structure that ingest.outlines names in {name}, found {', '.join(sorted(others.values())) or 'none'}. "
             "Add a rule.",
         )
-    if others:
-        left_out = ", ".join(sorted(others.values()))
+    if dropped := [structure for structure in others.values() if not rules.is_unwanted(structure)]:
+        left_out = ", ".join(sorted(dropped))
         note(
             "dropped_structure",
             f"Structures of {name} that no rule of ingest.outlines names were left out: {left_out}.",

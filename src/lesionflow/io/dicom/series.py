@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
-from lesionflow.errors import DicomError
+from lesionflow.errors import DicomError, InputError
+from lesionflow.io.dicom.cost import require_affordable, require_grid_affordable
 from lesionflow.io.dicom.multiframe import is_multiframe, split_frames
 from lesionflow.io.dicom.pet_suv import patient_weight_kg, suv_factor
 from lesionflow.io.dicom.pixel_data import decode
@@ -20,13 +22,12 @@ from lesionflow.io.dicom.stacking import locate, refuse
 from lesionflow.io.dicom.values.plausibility import require_hu, require_suv
 from lesionflow.io.dicom.values.rescale import Scale, scales_of, to_values
 from lesionflow.io.dicom.values.stored_bits import require_whole_bits, with_air_for_padding
+from lesionflow.machine.faults import blame_machine
 
 #: What may hold an image's pixels.
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 #: Modalities whose values this module knows how to take.
 MODALITIES = ("CT", "MR", "PT")
-#: No detector has a wider slice; a forged header would ask for gigabytes.
-MAX_SLICE_PIXELS = 1 << 26
 #: An age, and how many of its units make a year.
 AGE = re.compile(r"(\d{3})([YMWD])")
 UNITS_A_YEAR = {"Y": 1.0, "M": 12.0, "W": 52.18, "D": 365.25}
@@ -98,6 +99,7 @@ def read_headers(paths: tuple[str, ...], *, name: str, spacing_tolerance_fractio
             slices += frames
             sources += [path] * len(frames)
         order, geometry = locate(slices, name, spacing_tolerance_fraction)
+        require_grid_affordable(geometry, name=name)
         files = tuple(dict.fromkeys(sources[i] for i in order))
         frame_of_reference = str(slices[order[0]].get("FrameOfReferenceUID") or "")
         return SeriesHeaders(geometry, files, tuple(data[file] for file in files), frame_of_reference)
@@ -127,9 +129,10 @@ def _named_faults(name: str) -> Iterator[None]:
     try:
         with quiet():
             yield
-    except DicomError:
+    except InputError:
         raise
     except READ_FAULTS as error:
+        blame_machine(error)
         raise DicomError(
             f"Expected readable attributes in every slice of {name}, found {type(error).__name__}: {error!s:.150}. Export "
             "the series again.",
@@ -144,6 +147,7 @@ def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
         slices += frames
         sources += [path] * len(frames)
     order, geometry = locate(slices, name, tolerance)
+    require_grid_affordable(geometry, name=name)
     first = slices[order[0]]
     ordered = [slices[i] for i in order]
     factor = suv_factor(ordered, name=name) if str(first.Modality) == "PT" else 1.0
@@ -157,25 +161,40 @@ def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
     if factor != 1.0:
         array *= np.float32(factor)
     _require_plausible(array, first, geometry.voxel_volume_ml, name)
-    named = {"manufacturer": "Manufacturer", "institution": "InstitutionName", "sex": "PatientSex"}
-    attributes = {name: str(first.get(keyword) or "") for name, keyword in named.items()}
-    if age := _age_years(str(first.get("PatientAge") or "")):
-        attributes["age_years"] = age
     return Series(
         volume=Volume(array[None], geometry),
         files=tuple(dict.fromkeys(sources[i] for i in order)),
         frame_of_reference=str(first.get("FrameOfReferenceUID") or ""),
         series_uid=str(first.SeriesInstanceUID),
         modality=str(first.Modality),
-        attributes=attributes,
+        attributes=_attributes(first),
     )
+
+
+def _attributes(data: Any) -> dict[str, str]:
+    named = {"manufacturer": "Manufacturer", "institution": "InstitutionName", "sex": "PatientSex"}
+    attributes = {name: _told(data, keyword) for name, keyword in named.items()}
+    if age := _age_years(_told(data, "PatientAge")):
+        attributes["age_years"] = age
+    return attributes
+
+
+def _told(data: Any, keyword: str) -> str:
+    """Return what no voxel depends on; empty when it can't be read."""
+    try:
+        return str(data.get(keyword) or "")
+    except READ_FAULTS:
+        return ""
 
 
 def _frames(paths: tuple[str, ...], name: str) -> Iterator[tuple[str, Any, list[Any]]]:
     """Yield each file, its data set, and a data set a slice."""
-    for path in paths:
+    file_bytes = sum(Path(path).stat().st_size for path in paths)
+    for number, path in enumerate(paths):
         data = read_dicom_file(path, name=name)
         _require_image(data, name)
+        if number == 0 or is_multiframe(data):
+            require_affordable(data, n_files=len(paths), file_bytes=file_bytes, name=name)
         yield path, data, split_frames(data, name=name) if is_multiframe(data) else [data]
 
 
@@ -196,14 +215,13 @@ def _require_image(data: Any, name: str) -> None:
         refuse("unsupported_modality", f"Expected one of {', '.join(MODALITIES)} in {name}, found {modality!r:.20}.")
     if int(data.get("SamplesPerPixel") or 1) != 1 or "MONOCHROME" not in str(data.get("PhotometricInterpretation", "")):
         refuse("not_grayscale", f"Expected gray values in {name}, found {data.get('PhotometricInterpretation')}.")
-    if int(data.get("Rows") or 0) * int(data.get("Columns") or 0) > MAX_SLICE_PIXELS:
-        refuse("oversized_image", f"Expected at most {MAX_SLICE_PIXELS} pixels a slice in {name}, found more.")
 
 
 def _pixels(data: Any, scale: Scale | None, name: str) -> NDArray[np.float32]:
     try:
         stored = decode(data)
     except READ_FAULTS as error:
+        blame_machine(error)
         raise DicomError(
             f"Expected whole pixel data in every slice of {name}, found {type(error).__name__}: {error!s:.150}. "
             "The file is truncated or its compression is unknown: export it again.",

@@ -17,6 +17,7 @@ from pydicom.filereader import read_partial
 from lesionflow.io.dicom.deflated import is_deflated, read_bounded
 from lesionflow.io.dicom.dicomdir import listed_instances
 from lesionflow.io.dicom.reading import READ_FAULTS, is_dicom, kind_of, quiet
+from lesionflow.machine.faults import blame_machine
 
 NEEDED_TAGS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 HEADER_TAGS = {
@@ -162,7 +163,8 @@ def _read_header(path: Path) -> tuple[str, Header | None]:
             if str(data.file_meta.get("MediaStorageSOPClassUID", "")) == DICOMDIR_CLASS:
                 return kind, Header(str(path), "", "", "", "", "", "", ())
             return kind, _header(path, data)
-    except READ_FAULTS:
+    except READ_FAULTS as error:
+        blame_machine(error)
         return kind, None
 
 
@@ -228,7 +230,8 @@ def _listed(directory: Path) -> Mapping[str, frozenset[str]]:
     try:
         with quiet():
             return listed_instances(pydicom.dcmread(directory))
-    except READ_FAULTS:
+    except READ_FAULTS as error:
+        blame_machine(error)
         return {}
 
 
@@ -237,7 +240,8 @@ def _named_studies(path: Path) -> set[str]:
     try:
         with path.open("rb") as source:
             return {match[1].decode() for match in STUDY_UID.finditer(source.read(MAX_HEADER_BYTES))}
-    except OSError:
+    except OSError as error:
+        blame_machine(error)
         return set()
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
+from lesionflow.data.lattice import reordered
 from lesionflow.data.volume import Mask, Volume, require_same_grid
 from lesionflow.errors import InputError
 from lesionflow.io.images import itk as itk_images
@@ -14,6 +15,7 @@ from lesionflow.io.images import nifti
 from lesionflow.io.images.label_values import as_labels
 from lesionflow.io.images.pictures import masks as picture_masks
 from lesionflow.io.images.pictures import raster
+from lesionflow.machine.study_budget import reading_mask
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 VOLUME_ENDINGS = (*NIFTI_ENDINGS, *itk_images.ENDINGS)
@@ -131,10 +133,12 @@ def read_mask(path: Path, labels: Sequence[int], *, name: str) -> Mask:
         InputError: `not_labels` when a voxel is no whole number 0..255, and all reasons of the readers.
     """
     if ending(path) in raster.ENDINGS:
-        return picture_masks.read_picture_mask(path, tuple(labels), name=name)
+        with reading_mask():
+            return picture_masks.read_picture_mask(path, tuple(labels), name=name)
     if ending(path) in NIFTI_ENDINGS:
         return nifti.read_mask(path, name=name)
-    layers, geometry = itk_images.read(path, name)
+    with reading_mask():
+        layers, geometry = itk_images.read(path, name)
     values = as_labels(layers[0]) if len(layers) == 1 else None
     if values is None:
         raise InputError(
@@ -159,7 +163,8 @@ def read_layers_on(path: Path, grid: Geometry, *, name: str) -> list[NDArray[np.
         GeometryMismatchError: When its voxels are not the image's.
         InputError: `not_labels`, and all reasons of the reader.
     """
-    layers, own = itk_images.read(path, name)
+    with reading_mask():
+        layers, own = itk_images.read(path, name)
     placed = []
     for layer in layers:
         values = as_labels(layer)
@@ -173,11 +178,8 @@ def read_layers_on(path: Path, grid: Geometry, *, name: str) -> list[NDArray[np.
 def _placed(values: NDArray[np.uint8], own: Geometry, grid: Geometry, name: str) -> NDArray[np.uint8]:
     if grid.same_grid(own):
         return values
-    corner = np.rint(grid.to_index(own.origin_mm)).astype(int)
-    end = corner + np.asarray(own.shape)
-    box = (slice(corner[0], end[0]), slice(corner[1], end[1]), slice(corner[2], end[2]))
-    if (corner < 0).any() or (end > np.asarray(grid.shape)).any() or not grid.cut(box).same_grid(own):
+    placed = reordered(Mask(values, own), grid)
+    if placed is None:
         require_same_grid(grid, own, f"Image and segments of {name}")
-    whole = np.zeros(grid.shape, dtype=np.uint8)
-    whole[box] = values
-    return whole
+        return values
+    return placed.labels

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.errors import InputError
-from lesionflow.io.images.checksums import ISAL_FAULT
-from lesionflow.io.images.itk_headers import HEADER_BYTES, require_plain_header
-from lesionflow.io.images.packed_voxels import find_packed, read_packed
+from lesionflow.io.images.itk_headers import HEADER_BYTES, require_plain_header, require_told_spacing
+from lesionflow.io.images.packing.checksums import ISAL_FAULT
+from lesionflow.io.images.packing.packed_voxels import find_packed, read_packed
+from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.volume_cost import require_volume
 
 ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
-#: As much as a volume may hold: 512 x 512 x 2048.
-MAX_VOXELS = 1 << 29
 #: zlib makes at most 1032 bytes of one.
 MAX_INFLATION = 1100
 #: Types of a voxel's numbers, of one and of several a voxel.
@@ -61,14 +61,27 @@ def read(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
         reader.ReadImageInformation()
         size = reader.GetSize()
         n_voxels = float(np.prod(size, dtype=float)) * reader.GetNumberOfComponents()
-        if n_voxels > min(MAX_VOXELS, sum(p.stat().st_size for p in files) * MAX_INFLATION):
+        file_bytes = sum(p.stat().st_size for p in files)
+        if n_voxels > file_bytes * MAX_INFLATION:
             _refuse(
-                "oversized_image", f"Expected at most {MAX_VOXELS} voxels, all in the file, in {name}, found {size}."
+                "oversized_image", f"Expected all voxels in the file of {name}, found {size} claimed. Export it again."
             )
         if len(size) != 3:
             _refuse("not_three_dimensional", f"Expected a 3D image for {name}, found {len(size)} axes.")
+        # A spacing below 0 turns its axis.
+        steps = [abs(step) for step in reader.GetSpacing()]
+        require_told_spacing(path, steps, name=name)
+        require_volume(
+            size[::-1],
+            (abs(steps[2]), abs(steps[1]), abs(steps[0])),
+            name=name,
+            itemsize=DTYPES.get(reader.GetPixelID(), np.dtype(np.uint8)).itemsize,
+            n_channels=reader.GetNumberOfComponents(),
+            file_bytes=file_bytes,
+        )
         array = _read_voxels(reader, path, files[1] if files[1:] else None)
     except (RuntimeError, ValueError, OverflowError, ISAL_FAULT) as error:
+        blame_machine(error)
         if isinstance(error, InputError):
             raise
         # ITK's messages begin with its own place in its code and name the file.

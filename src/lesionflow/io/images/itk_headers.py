@@ -1,8 +1,12 @@
 """What NRRD and MetaImage headers say that ITK reads over: another space than the patient's, another unit, a scaling."""
 
+import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
+
+import numpy as np
 
 from lesionflow.errors import InputError
 
@@ -21,6 +25,10 @@ PATIENT_SPACES = {
     b"left-anterior-superior",
     b"las",
 }
+NRRD_DIRECTIONS = re.compile(rb"^space directions:(.*)$", re.MULTILINE | re.IGNORECASE)
+VECTOR = re.compile(rb"\(([^)]*)\)")
+#: ITK holds what the header writes.
+SPACING_TOLERANCE_FRACTION = 1e-3
 MHA_SCALING = re.compile(
     rb"^ElementToIntensityFunction(Slope|Offset)[ \t]*=[ \t]*([-+.0-9eE]+)", re.MULTILINE | re.IGNORECASE
 )
@@ -55,6 +63,32 @@ def require_plain_header(path: Path, *, name: str) -> None:
         _refuse(
             "unsupported_scaling",
             f"Expected values as they are in {name}, found a slope or offset that few programs heed. Write the values themselves.",
+        )
+
+
+def require_told_spacing(path: Path, spacing_mm: Sequence[float], *, name: str) -> None:
+    """Refuse a NRRD whose directions ITK did not take: where their length overflows, it takes unit vectors without a word.
+
+    Args:
+        path: An NRRD or MetaImage file, or its header.
+        spacing_mm: What ITK says, (x, y, z).
+        name: What to call it in messages.
+
+    Raises:
+        InputError: `invalid_geometry`.
+    """
+    with path.open("rb") as source:
+        head = source.read(HEADER_BYTES).partition(b"\n\n")[0]
+    directions = NRRD_DIRECTIONS.search(head)
+    if directions is None:
+        return
+    told = [[float(part) for part in vector.split(b",")] for vector in VECTOR.findall(directions[1])]
+    lengths = [math.hypot(*vector) for vector in told]
+    fits = len(lengths) == len(spacing_mm) and np.allclose(lengths, spacing_mm, rtol=SPACING_TOLERANCE_FRACTION, atol=0)
+    if not fits:
+        found = " x ".join(f"{length:.4g}" for length in lengths)
+        _refuse(
+            "invalid_geometry", f"Expected directions of voxels in {name}, found some {found} mm long. Export it again."
         )
 
 

@@ -16,24 +16,23 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError, ImageDataError
 from numpy.typing import NDArray
 
-from lesionflow.data.geometry import Geometry
+from lesionflow.data.geometry import Geometry, SpacingMm
 from lesionflow.data.volume import Mask, Volume
-from lesionflow.errors import NiftiError
+from lesionflow.errors import InputError, NiftiError
 from lesionflow.io.files import replacing_file
-from lesionflow.io.images.checksums import ISAL_FAULT, drain
 from lesionflow.io.images.label_values import as_labels
 from lesionflow.io.images.nifti_forms import RAS_TO_LPS, forms, geometry_of
+from lesionflow.io.images.packing.checksums import ISAL_FAULT, drain
+from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.study_budget import reading_mask
+from lesionflow.machine.volume_cost import require_volume
 
 #: It tells of each header that it mends; what can't be mended is an error of ours.
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
 #: ISA-L's level 1 packs as zlib's 1 does, six times faster (CT) to fifteen times (PET).
 COMPRESSION_LEVEL = 1
-#: As much as a volume may hold: 512 x 512 x 2048. A file of some kB may claim far more.
-MAX_VOXELS = 1 << 29
 #: zlib makes at most 1032 bytes of one: a smaller file can't hold what its header claims.
 MAX_INFLATION = 1100
-#: An image does not shrink to so small a share; a mask may, but not from so many bytes.
-EMPTY_INFLATION, MAX_EMPTY_BYTES = 200, 1 << 30
 #: Nothing that a study needs stands between header and voxels.
 MAX_OFFSET_BYTES = 16 << 20
 #: A header's own length (NIfTI-1): what a single file says to lie before that would be read from the header.
@@ -105,7 +104,8 @@ def read_mask(path: Path, *, name: str) -> Mask:
     Raises:
         NiftiError: As `read_volume`, and `not_labels` when a voxel is no whole number 0..255.
     """
-    channels, geometry = read_arrays(path, name)
+    with reading_mask():
+        channels, geometry = read_arrays(path, name)
     labels = as_labels(channels[0], _step(path)) if len(channels) == 1 else None
     if labels is None:
         raise NiftiError(
@@ -123,9 +123,24 @@ def write_volume(path: Path, volume: Volume, channel: int = 0) -> None:
     _write(path, array, volume.geometry)
 
 
-def write_mask(path: Path, mask: Mask) -> None:
-    """Write a mask as NIfTI uint8. The same mask gives the same bytes."""
-    _write(path, mask.labels, mask.geometry)
+def write_mask(path: Path, mask: Mask, *, description: str = "", remark: str = "") -> None:
+    """Write a mask as NIfTI uint8. The same mask and texts give the same bytes.
+
+    Args:
+        path: A `.nii` or `.nii.gz` file.
+        mask: What to write.
+        description: Stands in the header's `descrip`, cut to what it holds; viewers show it.
+        remark: Stands in the header's `aux_file`, likewise.
+    """
+    _write(path, mask.labels, mask.geometry, description, remark)
+
+
+def read_description(path: Path) -> str:
+    """Return the text in a NIfTI header's `descrip`; empty where the file is none."""
+    try:
+        return str(nib.load(path).header["descrip"].item().decode("ascii", "replace")).rstrip("\0")
+    except READ_FAULTS:
+        return ""
 
 
 def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
@@ -176,9 +191,10 @@ def read_forms(path: Path, *, name: str) -> tuple[Geometry, ...]:
 def _named_faults(path: Path, name: str) -> Iterator[None]:
     try:
         yield
-    except NiftiError:
+    except InputError:
         raise
     except READ_FAULTS as error:
+        blame_machine(error)
         # A path may name the patient.
         found = str(error).replace(str(path), "it")
         raise NiftiError(
@@ -217,11 +233,17 @@ def _require_size(image: Any, path: Path, name: str) -> None:
             "`.hdr` and `.img` under another name? Convert the pair to one file.",
             reason="unreadable_nifti",
         )
-    hollow = n_bytes > max(MAX_EMPTY_BYTES, path.stat().st_size * EMPTY_INFLATION)
-    if n_voxels > MAX_VOXELS or offset > MAX_OFFSET_BYTES or hollow:
+    if offset > MAX_OFFSET_BYTES:
         raise NiftiError(
-            f"Expected at most {MAX_VOXELS} voxels in {name}, found a header that claims {image.shape}. Crop or export it again.",
+            f"Expected voxels behind the header of {name}, found {offset} bytes between them. Export it again.",
             reason="oversized_image",
+        )
+    shape = (*image.shape, 1, 1, 1)
+    file_bytes, itemsize, n_channels = path.stat().st_size, image.get_data_dtype().itemsize, math.prod(shape[3:])
+    spacings: list[SpacingMm | None] = [*_spacings(image, name)]
+    for spacing in spacings or [None]:
+        require_volume(
+            shape[2::-1], spacing, name=name, itemsize=itemsize, n_channels=n_channels, file_bytes=file_bytes
         )
     # Headers and small files apart, which zlib packs a little better.
     if n_bytes > (path.stat().st_size + 1000) * MAX_INFLATION:
@@ -231,6 +253,16 @@ def _require_size(image: Any, path: Path, name: str) -> None:
         )
 
 
+def _spacings(image: Any, name: str) -> list[SpacingMm]:
+    """Return the distances of voxels by each form; none where the unit is the pixel, or where the forms refuse themselves later."""
+    if not _is_spacing_known(image):
+        return []
+    try:
+        return [grid.spacing_mm for grid in forms(image, name=name).values()]
+    except NiftiError:
+        return []
+
+
 def _step(path: Path) -> float:
     """Return what lies between two values that a file of scaled whole numbers can store; 0 of others."""
     image: Any = nib.load(path)
@@ -238,17 +270,19 @@ def _step(path: Path) -> float:
     return abs(float(getattr(image.dataobj, "slope", 1.0))) % 1.0 if scaled else 0.0
 
 
-def _write(path: Path, array: NDArray[Any], geometry: Geometry) -> None:
+def _write(path: Path, array: NDArray[Any], geometry: Geometry, description: str = "", remark: str = "") -> None:
     affine = RAS_TO_LPS @ geometry.affine[:, [2, 1, 0, 3]]
     image = nib.Nifti1Image(array.transpose(2, 1, 0), affine)
     image.header.set_xyzt_units("mm")
-    if not geometry.spacing_known:
-        image.header["descrip"] = PIXEL_UNIT
+    texts = [PIXEL_UNIT.decode()] if not geometry.spacing_known else []
+    texts += [description] if description else []
+    for field, text in (("descrip", "; ".join(texts)), ("aux_file", remark)):
+        image.header[field] = text.encode("ascii", "replace")[: image.header[field].dtype.itemsize]
     image.set_qform(affine, code=1)
     image.set_sform(affine, code=1)
     with replacing_file(path) as partial:
         content = image.to_bytes()
-        if path.suffix == ".gz":
+        if path.suffix.lower() == ".gz":
             # Without name and time: the same content gives the same bytes.
             content = igzip.compress(content, COMPRESSION_LEVEL, mtime=0)
         partial.write_bytes(content)

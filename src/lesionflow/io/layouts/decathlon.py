@@ -1,6 +1,5 @@
 """The Medical Segmentation Decathlon's layout: `dataset.json` lists images of three or four axes and their labels."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from lesionflow.errors import InputError
 from lesionflow.io.declarations import read_declaration
+from lesionflow.io.files import parse_json
 from lesionflow.io.images import files as image_files
 from lesionflow.io.images.masks import read_mask_on
 from lesionflow.io.images.plausibility import check_values
@@ -15,6 +15,7 @@ from lesionflow.io.labels import translate
 from lesionflow.io.layouts.modalities import choose_channels
 from lesionflow.io.layouts.patients import patient_of
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy, place
+from lesionflow.machine.faults import blame_machine
 
 DECLARATION = "dataset.json"
 
@@ -75,9 +76,10 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
 
 def _listed(folder: Path) -> list[tuple[str, str]]:
     try:
-        content: Any = json.loads((folder / DECLARATION).read_text(encoding="utf-8"))
+        content: Any = parse_json(folder / DECLARATION)
         listed = [(str(item["image"]), str(item["label"])) for item in content["training"] if "modality" in content]
         # A path out of the folder is none of the data set's files.
         return [pair for pair in listed if not any(Path(p).is_absolute() or ".." in Path(p).parts for p in pair)]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        blame_machine(error)
         return []

@@ -18,6 +18,7 @@ from lesionflow.io.dicom.series import read_series
 from lesionflow.io.files import find_files
 from lesionflow.io.labels import unite
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy, place
+from lesionflow.machine.faults import blame_machine
 
 IMAGES = re.compile(r"^patient_dicom(\.zip)?$", re.IGNORECASE)
 MASKS = re.compile(r"^masks_dicom(\.zip)?$", re.IGNORECASE)
@@ -96,6 +97,7 @@ def _read_masks(structures: dict[str, list[Path]], geometry: Geometry, rules: Re
     except DicomError:
         raise
     except READ_FAULTS as error:
+        blame_machine(error)
         message = f"Expected readable masks in {name}, found {type(error).__name__}: {error!s:.150}. Export them again."
         raise DicomError(message, reason="unreadable_outline") from error
     return unite(parts, geometry, rules)

@@ -17,6 +17,7 @@ from lesionflow.data.calibration import BackendChoice, Calibration
 from lesionflow.data.plan import Plan
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import replacing_folder, sha256_file
+from lesionflow.machine.faults import blame_machine
 
 PLAN, WEIGHTS, CARD, SUMS = "plan.json", "weights.safetensors", "card.json", "SHA256SUMS"
 CALIBRATION, BACKEND = "calibration.json", "backend.json"
@@ -76,6 +77,7 @@ def read_bundle(folder: Path) -> Bundle:
         calibration = _read(folder / CALIBRATION, Calibration) if CALIBRATION in named else None
         backend = _read(folder / BACKEND, BackendChoice) if BACKEND in named else None
     except (OSError, ValueError, SafetensorError) as error:
+        blame_machine(error)
         raise ArtifactError(f"Expected a bundle in {folder}, found: {error}. Train again or fetch it again.") from error
     if plan.digest() != card.plan_sha256:
         raise ArtifactError(f"Expected the plan of bundle {folder.name} to be the one its card names, found another.")

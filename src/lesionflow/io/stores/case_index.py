@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lesionflow.io.files import sha256_file, write_text
+from lesionflow.machine.faults import blame_machine
 
 INDEX = "index.json"
 
@@ -25,7 +26,8 @@ def read_case_index(folder: Path) -> dict[str, Entry]:
     try:
         content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         return {case_id: _entry(**entry) for case_id, entry in content.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        blame_machine(error)
         return {}
 
 

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.data.case import Case
-from lesionflow.data.dataset import Dataset
-from lesionflow.data.volume import Volume, require_same_grid
+from lesionflow.data.dataset import IGNORE, Dataset, Target
+from lesionflow.data.volume import IGNORED, Volume, require_same_grid
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import replacing_file, write_text
+from lesionflow.machine.faults import blame_machine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,11 +52,20 @@ def thumbnail_path(folder: Path, case_id: str) -> Path:
     return folder / THUMBNAILS / f"{case_id}.png"
 
 
-def write_dataset(folder: Path, dataset: Dataset, n_cases: int) -> None:
-    """Write `dataset.json` as nnU-Net v2 reads it, with our own declaration beside it."""
+def write_dataset(folder: Path, dataset: Dataset, n_cases: int, *, some_ignored: bool = False) -> None:
+    """Write `dataset.json` as nnU-Net v2 reads it, with our own declaration beside it.
+
+    Args:
+        folder: Of the cases.
+        dataset: What they share.
+        n_cases: How many there are.
+        some_ignored: Some voxels of some masks are not known: `IGNORED` is declared as nnU-Net's `ignore`.
+    """
     labels: dict[str, object] = {"background": 0, **dataset.labels}
     if dataset.regions:
         labels = {"background": 0, **{t.name: list(t.labels) for t in dataset.targets}}
+    if some_ignored:
+        labels[IGNORE] = IGNORED
     content: dict[str, object] = {
         "channel_names": {str(i): name for i, name in enumerate(dataset.channels)},
         "labels": labels,
@@ -65,8 +75,15 @@ def write_dataset(folder: Path, dataset: Dataset, n_cases: int) -> None:
         "lesionflow": dataset.model_dump(mode="json"),
     }
     if dataset.regions:
-        content["regions_class_order"] = [max(t.labels) for t in dataset.targets]
+        content["regions_class_order"] = [_own_label(t, dataset.targets) for t in dataset.targets]
     write_text(folder / DATASET, json.dumps(content, indent=2) + "\n")
+
+
+def _own_label(target: Target, targets: tuple[Target, ...]) -> int:
+    """Return the label that nnU-Net writes where a region was found and none within it: one that lies in no narrower region."""
+    narrower = [set(other.labels) for other in targets if set(other.labels) < set(target.labels)]
+    rest = [label for label in target.labels if not any(label in other for other in narrower)]
+    return rest[0] if rest else max(target.labels)
 
 
 def read_dataset(folder: Path) -> Dataset:
@@ -79,6 +96,7 @@ def read_dataset(folder: Path) -> Dataset:
         content = json.loads((folder / DATASET).read_text(encoding="utf-8"))
         return Dataset.model_validate(content["lesionflow"])
     except (OSError, ValueError, KeyError, TypeError) as error:
+        blame_machine(error)
         raise ArtifactError(
             f"Expected cases written by `lesionflow ingest` in {folder}, found: {error}. Run ingest."
         ) from error
@@ -107,6 +125,7 @@ def read_table(folder: Path, name: str = TABLE) -> "pd.DataFrame":
     try:
         table = pd.read_parquet(folder / name)
     except (OSError, ValueError) as error:
+        blame_machine(error)
         raise ArtifactError(f"Expected a case table in {folder}, found: {error}. Run ingest.") from error
     # Arrow keeps what decoding took, twice the table, unless it is told to give it back.
     pa.default_memory_pool().release_unused()
@@ -138,6 +157,7 @@ def read_contents(folder: Path) -> dict[str, tuple[str, str]]:
             row["case_id"]: (row["image_sha256"], row["mask_sha256"]) for row in sorted(rows, key=itemgetter("case_id"))
         }
     except (OSError, ValueError, KeyError) as error:
+        blame_machine(error)
         raise ArtifactError(f"Expected a case table in {folder}, found: {error}. Run ingest.") from error
 
 

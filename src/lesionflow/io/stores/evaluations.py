@@ -10,10 +10,15 @@ import pandas as pd
 
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import read_json
+from lesionflow.machine.faults import blame_machine
 
 ABOUT, METRICS, HEADLINE, NNUNET_SUMMARY = "evaluation.json", "metrics.json", "headline.json", "summary.json"
 #: Scores by case, what is shown of them in MLflow and DVC, and the report for people.
 CASES, LESIONS, REPORT = "cases.parquet", "lesions.parquet", "report.html"
+#: What FROC and reliability are summed from, and a picture a case.
+DETECTIONS, BINS, OVERLAYS = "detections.parquet", "reliability.parquet", "overlays"
+#: Pictures of all cases together, which DVC shows.
+PLOTS = "plots"
 
 
 class StoredEvaluation(NamedTuple):
@@ -35,6 +40,7 @@ def read_evaluation(folder: Path, name: str) -> StoredEvaluation:
     try:
         about, cases = (folder / ABOUT).read_bytes(), (folder / CASES).read_bytes()
     except OSError as error:
+        blame_machine(error)
         raise ArtifactError(f"Expected the evaluation of {name}, found: {error!s:.200}. Run evaluate.") from error
     return parse_evaluation(about, cases, name)
 
@@ -50,6 +56,7 @@ def parse_evaluation(about: bytes, cases: bytes, name: str) -> StoredEvaluation:
         table = pd.read_parquet(io.BytesIO(cases))
         return StoredEvaluation(name, known["run_id"], table, known["test_set_sha256"], known["bundle_digest"])
     except (OSError, ValueError, KeyError, TypeError) as error:
+        blame_machine(error)
         raise ArtifactError(f"Expected the evaluation of {name}, found: {error!s:.200}. Run evaluate again.") from error
 
 
@@ -93,6 +100,7 @@ def read_scores(folder: Path, metric: str) -> pd.DataFrame:
     try:
         table = pd.read_parquet(path)
     except (OSError, ValueError) as error:
+        blame_machine(error)
         raise ArtifactError(f"Expected scores in {path.name}, found: {error}. Run evaluate again.") from error
     if missing := needed - set(table):
         message = f"Expected scores with the columns {', '.join(sorted(missing))} in {path.name}, found none."

@@ -5,6 +5,7 @@ from pathlib import Path
 from lesionflow.data.plan import Plan
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import write_text
+from lesionflow.machine.faults import blame_machine
 
 
 def read_plan(path: Path) -> Plan:
@@ -16,6 +17,7 @@ def read_plan(path: Path) -> Plan:
     try:
         return Plan.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        blame_machine(error)
         raise ArtifactError(f"Expected a plan in {path.name}, found: {error!s:.300}. Run plan again.") from error
 
 

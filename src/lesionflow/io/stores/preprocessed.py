@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import replacing_file, sha256_file, write_text
+from lesionflow.machine.faults import blame_machine
 
 # Whatever `nthreads` says, blosc2 4.14 gives each chunk that it appends to another thread and waits for it: on busy cores
 # that takes thirty times as long as compressing it. Cases are made side by side in processes.
@@ -98,6 +99,7 @@ def open_case(path: Path) -> StoredCase:
             blosc2.ndarray_from_cframe(content[slice(*offsets[name])], copy=True) for name in ("image", "mask")
         )
     except (OSError, EOFError, ValueError, LookupError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        blame_machine(error)
         raise ArtifactError(
             f"Expected a preprocessed case in {path.name}, found: {error}. Run preprocess again."
         ) from error
@@ -110,7 +112,8 @@ def read_index(folder: Path) -> dict[str, IndexEntry]:
     try:
         content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         return {case_id: IndexEntry.model_validate(entry) for case_id, entry in content.items()}
-    except (OSError, ValueError, ValidationError, AttributeError):
+    except (OSError, ValueError, ValidationError, AttributeError, RecursionError) as error:
+        blame_machine(error)
         return {}
 
 

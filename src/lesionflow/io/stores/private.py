@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lesionflow.io.files import write_text
+from lesionflow.machine.faults import blame_machine
 
 KEY = "pseudonym.key"
 SOURCES = "sources.json"
@@ -49,5 +50,7 @@ def known_sources(folder: Path) -> dict[str, str]:
     """Return where cases came from, as far as this machine knows."""
     try:
         return dict(json.loads((folder / SOURCES).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError) as error:
+        # A list that can't be read now must not be written over.
+        blame_machine(error)
         return {}

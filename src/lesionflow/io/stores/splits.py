@@ -5,6 +5,7 @@ from pathlib import Path
 from lesionflow.data.split import Split
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import write_text
+from lesionflow.machine.faults import blame_machine
 
 
 def read_split(path: Path) -> Split:
@@ -16,6 +17,7 @@ def read_split(path: Path) -> Split:
     try:
         return Split.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        blame_machine(error)
         message = (
             f"Expected a split at {path}, found: {error!s:.300}. Restore it with git or DVC: it locks the test set."
         )

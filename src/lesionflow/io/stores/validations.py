@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.errors import ArtifactError
+from lesionflow.machine.faults import blame_machine
 
 FINDINGS, QUARANTINE, SUMMARY, DATA_DOCS = "findings.json", "quarantine.json", "summary.html", "data_docs"
 
@@ -19,6 +20,7 @@ def read_quarantine(validation: Path) -> dict[str, list[str]]:
         content = json.loads((validation / QUARANTINE).read_text(encoding="utf-8"))
         return {str(case_id): [str(check) for check in _listed(checks)] for case_id, checks in content.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
+        blame_machine(error)
         message = f"Expected {QUARANTINE} of `lesionflow validate` in {validation}, found: {error}. Run validate."
         raise ArtifactError(message) from error
 

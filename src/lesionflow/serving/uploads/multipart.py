@@ -10,6 +10,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.datastructures import Headers
 
+from lesionflow.machine.faults import blame_machine
 from lesionflow.serving.problems import RequestRefusedError
 from lesionflow.serving.settings import BYTES_PER_MB
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Bytes gathered before they are parsed and written in a worker thread.
 BLOCK_BYTES = 1 << 20
+#: Names and file names take some hundred.
+MAX_HEADER_BYTES, MAX_DIGITS = 8192, 20
 PART_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -48,7 +51,7 @@ async def receive_parts(
             `too_many_parts`.
     """
     limit = max_mb * BYTES_PER_MB
-    if int(headers.get("content-length", "0") or 0) > limit:
+    if _declared_length(headers) > limit:
         raise _too_large(max_mb)
     writer = _PartWriter(_boundary(headers), folder, max_parts)
     received, block = 0, bytearray()
@@ -78,21 +81,27 @@ class _PartWriter:
         self._ended = False
         callbacks: MultipartCallbacks = {
             "on_part_begin": self._on_part_begin,
-            "on_header_field": lambda data, start, end: self._field.extend(data[start:end]),
-            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_field": lambda data, start, end: self._add(self._field, data[start:end]),
+            "on_header_value": lambda data, start, end: self._add(self._value, data[start:end]),
             "on_header_end": self._on_header_end,
             "on_headers_finished": self._on_headers_finished,
             "on_part_data": self._on_part_data,
             "on_part_end": self.close,
             "on_end": self._on_end,
         }
-        self._parser = MultipartParser(boundary, callbacks)
+        try:
+            self._parser = MultipartParser(boundary, callbacks)
+        except FormParserError as error:
+            raise _broken(str(error)) from error
 
     def write(self, block: bytes) -> None:
         try:
             self._parser.write(block)
         except FormParserError as error:
             raise _broken(str(error)) from error
+        except OSError as error:
+            blame_machine(error, self._folder)
+            raise
 
     def finish(self) -> list[Part]:
         try:
@@ -114,10 +123,14 @@ class _PartWriter:
             message = f"Expected at most {self._max_parts} parts, found more. Send one zip instead."
             raise RequestRefusedError(message, status=400, code="too_many_parts")
 
+    def _add(self, header: bytearray, data: bytes) -> None:
+        header.extend(data)
+        if len(header) > MAX_HEADER_BYTES:
+            raise _broken(f"a part whose header has more than {MAX_HEADER_BYTES} bytes")
+
     def _on_header_end(self) -> None:
         if bytes(self._field).lower() == b"content-disposition":
-            _, options = parse_options_header(bytes(self._value))
-            self._name = options.get(b"name", b"").decode("utf-8", "replace")
+            self._name = _options(bytes(self._value))[1].get(b"name", b"").decode("utf-8", "replace")
         self._field.clear()
         self._value.clear()
 
@@ -138,7 +151,7 @@ class _PartWriter:
 
 
 def _boundary(headers: Headers) -> bytes:
-    kind, options = parse_options_header(headers.get("content-type", ""))
+    kind, options = _options(headers.get("content-type", ""))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         found = kind.decode("latin-1") or "none"
         message = (
@@ -146,6 +159,23 @@ def _boundary(headers: Headers) -> bytes:
         )
         raise RequestRefusedError(message, status=415, code="not_multipart")
     return options[b"boundary"]
+
+
+def _options(header: bytes | str) -> tuple[bytes, dict[bytes, bytes]]:
+    """Split a header into its value and options; one that can't be split has none."""
+    try:
+        return parse_options_header(header)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        # The e-mail parser behind it stumbles over charsets and continuations that nobody sends (RFC 2231).
+        return b"", {}
+
+
+def _declared_length(headers: Headers) -> int:
+    text = headers.get("content-length", "") or "0"
+    if not (text.isascii() and text.isdigit()):
+        raise _broken("a length that is no number")
+    # Python refuses to read numbers of thousands of digits.
+    return int(text[:MAX_DIGITS])
 
 
 def _too_large(max_mb: int) -> RequestRefusedError:

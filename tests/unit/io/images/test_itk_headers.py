@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from SimpleITK import GetImageFromArray, ReadImage, WriteImage
 
 from lesionflow.errors import InputError
 from lesionflow.io.images.itk import read
@@ -86,3 +87,15 @@ def test_values_that_are_still_to_be_scaled_are_refused(tmp_path):
 def test_spacing_below_0_turns_its_axis(tmp_path):
     _, grid = read(mha(tmp_path, ElementSpacing="2 3 -5"), "c-1")
     np.testing.assert_allclose(grid.to_lps((1, 0, 0)), (-10, -20, 25))
+
+
+def test_directions_whose_length_overflows_are_refused_though_itk_takes_unit_vectors(tmp_path):
+    content = np.zeros((5, 7, 11), np.uint8)
+    WriteImage(GetImageFromArray(content), str(tmp_path / "a.nrrd"))
+    text = (tmp_path / "a.nrrd").read_bytes()
+    assert b"(1,0,0)" in text
+    (tmp_path / "a.nrrd").write_bytes(text.replace(b"(1,0,0)", b"(1e300,0,0)"))
+    assert ReadImage(str(tmp_path / "a.nrrd")).GetSpacing() == (1.0, 1.0, 1.0)
+    with pytest.raises(InputError) as refusal:
+        read(tmp_path / "a.nrrd", "c-1")
+    assert refusal.value.reason == "invalid_geometry"

@@ -187,7 +187,9 @@ class TestRefusals:
 
 @pytest.mark.parametrize("unit", ["meter", "mm", "micron", "unknown"])
 def test_units_of_the_header_are_brought_to_mm_as_simpleitk_does(tmp_path, unit):
-    image = nib.Nifti1Image(VALUES.T, np.diag([-0.5, -0.8, 3.0, 1.0]))
+    # Half a meter is no voxel of anybody's, half a millimeter is.
+    scale = 0.001 if unit == "meter" else 1.0
+    image = nib.Nifti1Image(VALUES.T, np.diag([-0.5 * scale, -0.8 * scale, 3.0 * scale, 1.0]))
     image.header.set_xyzt_units(unit)
     image.to_filename(tmp_path / "a.nii")
     expected = SimpleITK.ReadImage(str(tmp_path / "a.nii")).GetSpacing()[::-1]

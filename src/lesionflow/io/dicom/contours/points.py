@@ -15,8 +15,12 @@ CLOSED = ("CLOSED_PLANAR", "INTERPOLATED_PLANAR")
 EXCLUSIVE = "CLOSEDPLANAR_XOR"
 #: What encloses nothing.
 OPEN = ("POINT", "OPEN_PLANAR", "OPEN_NONPLANAR")
+#: A contour round every pixel of a slice of 512 x 512, three times over: none that was drawn has a tenth of it.
+MAX_NUMBERS = 3 << 18
 #: Corners that lie this near to one line, in mm, enclose nothing.
 COLLINEAR_MM = 1e-4
+#: No patient lies so far away; what is finite and farther overflows.
+FARTHEST_MM = 1e9
 
 
 class Contour(NamedTuple):
@@ -62,8 +66,8 @@ def closed_contours(items: Any, account: Account) -> Iterator[Contour]:
 
 def _points(item: Any, account: Account) -> NDArray[np.float64]:
     values = _numbers(item)
-    if values.size % 3 or not np.isfinite(values).all():
-        found = f"one of {values.size} numbers" + (", some not finite" if values.size % 3 == 0 else "")
+    if values.size % 3 or not (np.abs(values) < FARTHEST_MM).all():
+        found = f"one of {values.size} numbers" + ("" if values.size % 3 else ", some of which say no place")
         account.refuse("degenerate_contour", "three finite numbers a point", found, "Export the outlines again.")
     points = values.reshape(-1, 3)
     told = int(item.get("NumberOfContourPoints") or len(points))
@@ -78,6 +82,11 @@ def _points(item: Any, account: Account) -> NDArray[np.float64]:
 def _numbers(item: Any) -> NDArray[np.float64]:
     """Return the contour's numbers, from their bytes: as pydicom's decimal strings they take ten times as long."""
     raw = item.get_item("ContourData").value if "ContourData" in item else b""
+    n_numbers = raw.count(b"\\") + 1 if isinstance(raw, bytes) else len(raw or ())
+    if n_numbers > MAX_NUMBERS:
+        # Taken apart, text takes 40 times its bytes.
+        message = f"a contour of {n_numbers} numbers, more than {MAX_NUMBERS}"
+        raise ValueError(message)
     texts = raw.rstrip(b"\0 ").split(b"\\") if isinstance(raw, bytes) else list(raw or ())
     # One separator too many at the end is harmless; a number that lacks in between would shift all that follow.
     if texts and not texts[-1]:

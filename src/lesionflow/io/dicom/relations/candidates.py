@@ -17,6 +17,7 @@ from lesionflow.io.dicom.reading import READ_FAULTS, quiet
 from lesionflow.io.dicom.sorting import Header
 from lesionflow.io.notes import note
 from lesionflow.io.rules import SeriesRule
+from lesionflow.machine.faults import blame_machine
 
 #: Words of an image's type (PS3.3 C.7.6.1.1.2 and makers' own) for what shows a stack and is none.
 NO_STACK_WORDS = frozenset(
@@ -138,7 +139,8 @@ def _header(header: Header, seen: dict[str, Any]) -> Any:
                     str(data.get(keyword))
                 int(data.get("SamplesPerPixel") or 1)
                 seen[header.path] = data
-        except READ_FAULTS:
+        except READ_FAULTS as error:
+            blame_machine(error)
             seen[header.path] = None
     return seen[header.path]
 

@@ -15,6 +15,7 @@ from lesionflow.data.volume import Volume
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet
 from lesionflow.io.notes import note
+from lesionflow.machine.faults import blame_machine
 
 #: What two registrations of the same frames may differ by, and a matrix from a rotation: matrices have about 6 digits.
 SAME_MM, RIGID_TOLERANCE = 0.1, 1e-3
@@ -125,6 +126,7 @@ def _links(registrations: Sequence[Any], frames_by_instance: Mapping[str, str], 
         with quiet():
             links = [link for data in registrations for link in _links_of(data, frames_by_instance)]
     except READ_FAULTS as error:
+        blame_machine(error)
         raise DicomError(
             f"Expected a readable registration in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
             reason="unreadable_registration",

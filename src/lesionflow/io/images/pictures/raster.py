@@ -13,18 +13,23 @@ from PIL import Image, ImageOps
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
-from lesionflow.errors import RasterError
-from lesionflow.io.images.checksums import ISAL_FAULT, verify_png, verify_strips
-from lesionflow.io.images.pictures.samples import TIFF_SIGNATURES, Samples, decode_whole, read_samples
+from lesionflow.errors import InputError, RasterError
+from lesionflow.io.images.packing.checksums import ISAL_FAULT, verify_png, verify_strips
+from lesionflow.io.images.pictures.samples import TIFF_SIGNATURES, Samples, decode_whole, read_directory, read_samples
 from lesionflow.io.notes import note
+from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.study_budget import current_budget
+from lesionflow.machine.volume_cost import require_volume
 
 #: White in two bytes.
 DEEP_WHITE = 65535
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif")
 #: What a file may be, whatever its ending says: no document that runs (EPS), no container of many sizes (ICO).
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "DIB", "GIF", "WEBP", "PPM", "JPEG2000")
-#: Whole slides are another product's; a file of some kB may claim far more than this.
-MAX_PIXELS = 1 << 26
+#: What Pillow warns of; more than twice this it refuses.
+PILLOW_PIXELS = 89_478_485
+#: Bytes of a pixel's number by Pillow's modes; one in others.
+PIXEL_BYTES = {"I": 4, "F": 4, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 #: What Pillow is known to raise on broken pictures.
 READ_FAULTS = (
     AttributeError,
@@ -44,7 +49,7 @@ READ_FAULTS = (
 #: Bytes of a pixel at most: four channels of 64 bits; rows and strips bring a few of their own.
 MAX_PIXEL_BYTES, ROW_BYTES = 32, 64
 #: TIFF 6.0: offsets and lengths of strips and of tiles; compressions that are zlib's.
-STRIP_TAGS, DEFLATED = ((273, 279), (324, 325)), (8, 32946)
+COMPRESSION, STRIP_TAGS, DEFLATED = 259, ((273, 279), (324, 325)), (8, 32946)
 GRAY_MODES = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 #: Inks and perceived colors: what red, green and blue they are depends on a profile.
 OTHER_COLORS = ("CMYK", "LAB", "HSV")
@@ -138,14 +143,16 @@ def open_upright(path: Path, name: str, *, palette: bool = False) -> Image.Image
     """
     stored = read_samples(path)
     if stored is not None:
-        _require_samples(stored, name)
+        _require_samples(stored, path, name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            # Pillow's own limit is half of what it raises an error for.
+            Image.MAX_IMAGE_PIXELS = max(PILLOW_PIXELS, current_budget().limits.max_pixels)
             if stored is not None and stored.is_cut_by_pillow:
                 return _decode_whole(path, stored, name)
             with Image.open(path, formats=FORMATS) as image:
-                _require_plain(image, name)
+                _require_plain(image, path, name)
                 _verify(image, path)
                 turned = image.getexif().get(ORIENTATION, UPRIGHT)
                 image.load()
@@ -153,12 +160,14 @@ def open_upright(path: Path, name: str, *, palette: bool = False) -> Image.Image
                 _refuse_transparent(upright, name)
                 _say_turned(turned, name)
                 return upright if palette or upright.mode != "P" else upright.convert("RGB")
-    except RasterError:
+    except InputError:
         raise
     except Image.DecompressionBombError as error:
-        message = f"Expected at most {MAX_PIXELS} pixels in {name}, found far more. Cut it into parts."
+        limit = current_budget().limits.max_pixels
+        message = f"Expected at most {limit} pixels in {name}, found far more. Cut it into parts, or raise LESIONFLOW_MAX_PIXELS."
         raise RasterError(message, reason="oversized_image") from error
     except READ_FAULTS as error:
+        blame_machine(error)
         found = str(error).replace(str(path), "it")
         raise RasterError(
             f"Expected a readable picture for {name}, found {type(error).__name__}: {found:.150}. Export it again.",
@@ -174,20 +183,30 @@ def _decode_whole(path: Path, stored: Samples, name: str) -> NDArray[Any]:
             f"Expected {name} upright, found EXIF's orientation {turned} of a picture of {stored.bits} bits. Save it as it is shown.",
         )
     if path.suffix.lower() == ".png":
-        # Pillow has the checksums looked at.
+        # Pillow sees other harm than checksums do.
         with Image.open(path, formats=FORMATS) as image:
-            _require_plain(image, name)
+            _require_plain(image, path, name)
             _verify(image, path)
             image.load()
+    else:
+        _verify_strips(path, stored.width * stored.height * MAX_PIXEL_BYTES + stored.height * ROW_BYTES)
     return decode_whole(path, stored, name=name)
 
 
-def _require_samples(stored: Samples, name: str) -> None:
-    if stored.width * stored.height > MAX_PIXELS:
+def _require_affordable(size: tuple[int, int], pixel_bytes: int, path: Path, name: str) -> None:
+    """Refuse a picture by what its header claims."""
+    limit = current_budget().limits.max_pixels
+    if size[0] * size[1] > limit:
         refuse_picture(
             "oversized_image",
-            f"Expected at most {MAX_PIXELS} pixels in {name}, found {stored.width} x {stored.height}. Cut it into parts.",
+            f"Expected at most {limit} pixels in {name}, found {size[1]} x {size[0]}. Cut it into parts, or raise "
+            "LESIONFLOW_MAX_PIXELS.",
         )
+    require_volume((1, *size), None, name=name, itemsize=pixel_bytes, file_bytes=path.stat().st_size)
+
+
+def _require_samples(stored: Samples, path: Path, name: str) -> None:
+    _require_affordable((stored.height, stored.width), max(stored.n_samples * stored.bits // 8, 1), path, name)
     signed_bytes = stored.kind == "signed" and stored.bits == 8
     inverted = stored.white_is_zero and (stored.kind != "unsigned" or stored.bits > 16)
     if signed_bytes or inverted or stored.kind == "other":
@@ -224,21 +243,22 @@ def _verify(image: Image.Image, path: Path) -> None:
     most_bytes = image.width * image.height * MAX_PIXEL_BYTES + image.height * ROW_BYTES
     if image.format == "PNG":
         verify_png(path.read_bytes(), most_bytes)
-    tags = getattr(image, "tag_v2", {})
-    if image.format != "TIFF" or tags.get(259) not in DEFLATED:
-        return
+    if image.format == "TIFF":
+        _verify_strips(path, most_bytes)
+
+
+def _verify_strips(path: Path, most_bytes: int) -> None:
     with path.open("rb") as source:
+        tags = read_directory(source)
+        if tags.get(COMPRESSION) not in DEFLATED:
+            return
         for offsets, lengths in STRIP_TAGS:
             places = zip(tags.get(offsets, ()), tags.get(lengths, ()), strict=True)
             verify_strips(source, places, most_bytes)
 
 
-def _require_plain(image: Image.Image, name: str) -> None:
-    if image.width * image.height > MAX_PIXELS:
-        refuse_picture(
-            "oversized_image",
-            f"Expected at most {MAX_PIXELS} pixels in {name}, found {image.width} x {image.height}. Cut it into parts.",
-        )
+def _require_plain(image: Image.Image, path: Path, name: str) -> None:
+    _require_affordable((image.height, image.width), len(image.getbands()) * PIXEL_BYTES.get(image.mode, 1), path, name)
     if image.mode in OTHER_COLORS:
         refuse_picture(
             "unsupported_colors",

@@ -3,7 +3,7 @@
 import struct
 import warnings
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import IO, Any, NamedTuple, NoReturn
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
 from lesionflow.errors import RasterError
+from lesionflow.machine.faults import blame_machine
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*")
@@ -48,6 +49,15 @@ class Samples(NamedTuple):
         return (self.bits > 8 and self.n_samples > 1) or self.bits > 32
 
 
+def read_directory(source: IO[bytes]) -> Any:
+    """Read the tags of a TIFF's first page."""
+    source.seek(0)
+    directory: Any = TiffImagePlugin.ImageFileDirectory_v2(source.read(8))
+    source.seek(directory.next)
+    directory.load(source)
+    return directory
+
+
 def read_samples(path: Path) -> Samples | None:
     """Read the header of a PNG or TIFF file.
 
@@ -67,11 +77,9 @@ def read_samples(path: Path) -> Samples | None:
                     width, height, bits, PNG_SAMPLES[color], "palette" if color == PNG_PALETTE else "unsigned"
                 )
             if head.startswith(TIFF_SIGNATURES):
-                directory: Any = TiffImagePlugin.ImageFileDirectory_v2(head)
-                source.seek(directory.next)
-                directory.load(source)
-                return _of_tiff(directory)
-    except (OSError, ValueError, KeyError, TypeError, SyntaxError, IndexError, struct.error):
+                return _of_tiff(read_directory(source))
+    except (OSError, ValueError, KeyError, TypeError, SyntaxError, IndexError, struct.error) as error:
+        blame_machine(error)
         return None
     return None
 

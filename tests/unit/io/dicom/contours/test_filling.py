@@ -139,3 +139,11 @@ def test_its_halves_are_the_whole(corners):
     middle = len(corners) // 2
     one, other = corners[: middle + 1], corners[middle:] + corners[:1]
     np.testing.assert_array_equal(pixels(one) ^ pixels(other), pixels(corners))
+
+
+def test_a_contour_that_would_fill_the_memory_is_refused():
+    """Up and down over 512 rows, 5000 times: 2.6 million crossings of a hundred bytes each."""
+    up_and_down = np.array([(511.0 * (n % 2), n / 100) for n in range(5200)])
+    with pytest.raises(ValueError, match="crosses the rows"):
+        fill_contour(up_and_down, (512, 512))
+    fill_contour(up_and_down[:3000], (512, 512))

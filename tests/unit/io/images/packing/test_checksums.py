@@ -6,8 +6,8 @@ import zlib
 
 import pytest
 
-from lesionflow.io.images import checksums
-from lesionflow.io.images.checksums import ISAL_FAULT, drain, inflate, verify_png, verify_strips
+from lesionflow.io.images.packing import checksums
+from lesionflow.io.images.packing.checksums import ISAL_FAULT, drain, inflate, verify_png, verify_strips
 
 CONTENT = bytes(range(256)) * 40
 FAULTS = (ValueError, ISAL_FAULT)

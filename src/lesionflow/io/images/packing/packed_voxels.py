@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionflow.io.images.checksums import inflate
+from lesionflow.io.images.packing.checksums import inflate
 
 #: A header is shorter than this.
 HEADER_BYTES = 1 << 16

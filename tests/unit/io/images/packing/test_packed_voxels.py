@@ -8,7 +8,7 @@ import SimpleITK
 
 from lesionflow.errors import InputError
 from lesionflow.io.images import itk
-from lesionflow.io.images.packed_voxels import find_packed, read_packed
+from lesionflow.io.images.packing.packed_voxels import find_packed, read_packed
 
 TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")
 VALUES = np.arange(5 * 7 * 11).reshape(5, 7, 11)

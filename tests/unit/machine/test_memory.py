@@ -1,0 +1,37 @@
+"""What a process may still take: the least of machine, container and its own limit."""
+
+import os
+import resource
+
+import psutil
+
+from lesionflow.machine import memory
+from lesionflow.machine.memory import available_bytes
+
+
+def test_it_is_some_of_the_machines_memory():
+    assert 0 < available_bytes() <= psutil.virtual_memory().total
+
+
+def test_a_containers_limit_counts(tmp_path, monkeypatch):
+    (tmp_path / "max").write_text("5000\n")
+    (tmp_path / "current").write_text("1800\n")
+    monkeypatch.setattr(
+        memory, "CGROUPS", ((tmp_path / "none", tmp_path / "none"), (tmp_path / "max", tmp_path / "current"))
+    )
+    assert available_bytes() == 3200
+    (tmp_path / "max").write_text("1000\n")
+    assert available_bytes() == 0
+    (tmp_path / "max").write_text("max\n")
+    assert available_bytes() > 5000
+
+
+def test_the_processs_own_limit_counts():
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        taken = psutil.Process().memory_info().vms
+        resource.setrlimit(resource.RLIMIT_AS, (taken + (200 << 20), resource.RLIM_INFINITY))
+        os.write(writing, str(available_bytes()).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert 150 << 20 < int(os.read(reading, 100)) <= 200 << 20
