@@ -183,12 +183,13 @@ def _rollback(parsed: argparse.Namespace) -> int:
 
 
 def _trace(parsed: argparse.Namespace) -> int:
+    from lesionflow.io.files import parse_json
     from lesionflow.registry.versions import list_versions
 
     settings = Settings()
     report = parsed.mask if parsed.mask.suffix == ".json" else parsed.mask.with_name(parsed.mask.name + ".json")
     try:
-        passport = json.loads(report.read_text(encoding="utf-8"))["passport"]
+        passport = parse_json(report)["passport"]
         digest, name = passport["bundle_digest"], passport["model_name"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from lesionflow.cohort.case_table import case_row
 from lesionflow.cohort.pseudonym import pseudonym
@@ -157,6 +158,16 @@ def _dataset(config: IngestConfig) -> Dataset:
     if unknown:
         raise ConfigError(f"Expected labels of ingest.labels in ingest.outlines, found {', '.join(unknown)}.")
     _require_patterns(config)
+    try:
+        return _declared(config)
+    except ValidationError as error:
+        found = "; ".join(str(fault["msg"]).removeprefix("Value error, ") for fault in error.errors())
+        raise ConfigError(
+            f"Expected channels, labels and regions of section ingest that fit, found: {found}."
+        ) from error
+
+
+def _declared(config: IngestConfig) -> Dataset:
     return Dataset(
         name=config.dataset_name,
         channels={name: config.channels[name].kind for name in _channel_order(config)},

@@ -120,3 +120,10 @@ def test_no_table_or_a_broken_one_is_refused(tmp_path, read):
         with pytest.raises(ArtifactError, match="Run ingest"):
             read(tmp_path)
         (tmp_path / "cases.parquet").write_bytes(b"PAR1 broken")
+
+
+def test_an_empty_folder_in_place_of_the_table_is_refused(tmp_path):
+    """Arrow reads it as a table without columns."""
+    (tmp_path / "cases.parquet").mkdir()
+    with pytest.raises(ArtifactError, match="found one without case_id"):
+        read_table(tmp_path)
