@@ -12,12 +12,13 @@ N_PACKAGES := $(shell grep -c "==" requirements.lock)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/lesionflow/__init__.py)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test check presets made serve ui bench mutants image docs release
+.PHONY: help setup demo test test-all check presets made serve ui bench mutants image docs release
 
 help:
 	@echo "make setup   the environment in .venv, from requirements.lock"
 	@echo "make demo    synthetic patients -> pipeline -> champion -> service -> a scored answer"
 	@echo "make test    what CI runs: linters, types, import contracts, all tests"
+	@echo "make test-all the same, with the README's blocks in their whole length: a network, some 20 minutes more"
 	@echo "make check   linters, types and import contracts alone"
 	@echo "make presets params.yaml and the package's presets from their sources, docs/params.md"
 	@echo "make made    all files that are made of others: presets, the pages' tables, dvc.yaml, pipelines/retrain.yaml"
@@ -56,6 +57,9 @@ test: check
 	PYTEST_DEBUG_TEMPROOT=$(TEST_FILES) $(BIN)/python -m pytest -n $(N_TESTERS) --dist loadfile \
 		--cov --cov-report=term:skip-covered
 
+test-all: export LESIONFLOW_TEST_WHOLE = 1
+test-all: test
+
 presets: setup
 	$(BIN)/python -m lesionflow.config.presets.build
 	cp src/lesionflow/config/presets/phantom_ct.yaml params.yaml
@@ -72,10 +76,10 @@ demo: setup
 	$(BIN)/python -m lesionflow demo --workdir demo
 
 serve: setup
-	cd demo && MLFLOW_TRACKING_URI=sqlite:///$(CURDIR)/demo/mlflow.db ../$(BIN)/lesionflow serve
+	$(BIN)/lesionflow serve --workdir demo
 
 ui: setup
-	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/demo/mlflow.db
+	$(BIN)/lesionflow ui --workdir demo
 
 mutants: setup
 	@test -d build/mutmut || $(BIN)/pip install -q --no-deps --target build/mutmut mutmut==3.8.1 libcst==1.9.0 setproctitle==1.3.8 \

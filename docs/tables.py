@@ -3,6 +3,7 @@
 In a page, a table stands between `<!-- made: NAME -->` and `<!-- end -->`, its name a key of `TABLES`.
 """
 
+import importlib
 import math
 import re
 import sys
@@ -18,6 +19,7 @@ from lesionflow.serving.formats import ANSWERS
 from lesionflow.training.losses import LOSSES
 
 PAGES = Path(__file__).parent
+TESTS = PAGES.parent / "tests"
 MADE = re.compile(r"(<!-- made: (?P<name>.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 BETTER = {1: "more", -1: "less", 0: "neither"}
 
@@ -65,6 +67,39 @@ def output_formats() -> str:
     return _table(("`?format=`", "`Accept`", "file", "answer"), rows)
 
 
+def reported_faults() -> str:
+    """Return every condition of the corpus, by kind: what was met, what lesionflow does, and who told of it."""
+    corpus, told = _of_tests("faults.corpus"), _of_tests("faults.corpus.fault").PROJECTS
+    chapters = []
+    for kind, faults in corpus.KINDS.items():
+        rows = [(f"`{f.name}`", _cell(f.met), _cell(f.answer), _source(f.source, told)) for f in faults]
+        if rows:
+            chapters.append(
+                f"\n## {kind}\n\n{_table(('condition', 'what was met', 'what lesionflow does', 'told by'), rows)}"
+            )
+    n_told = sum(1 for fault in corpus.FAULTS if "#" in fault.source)
+    return f"{len(corpus.FAULTS)} conditions; {n_told} of them from a public tracker.\n{''.join(chapters)}\n"
+
+
+def _of_tests(module: str) -> Any:
+    """Import from `tests`, which is no package of the product."""
+    if str(TESTS) not in sys.path:
+        sys.path.append(str(TESTS))
+    return importlib.import_module(module)
+
+
+def _source(source: str, projects: Mapping[str, str]) -> str:
+    project, _, number = source.partition("#")
+    home = project if "/" in project else projects.get(project, "")
+    if not home or not number.isdigit():
+        return _cell(source)
+    return f"[{home.partition('/')[2]}#{number}](https://github.com/{home}/issues/{number})"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
 #: By the name in a page's mark.
 TABLES: Mapping[str, Callable[[], str]] = {
     "metrics": metrics,
@@ -72,6 +107,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "losses": losses,
     "input layouts": input_layouts,
     "output formats": output_formats,
+    "reported faults": reported_faults,
 }
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from lesionflow.cli import model_commands
+from lesionflow.cli import predict_command
 from lesionflow.config import Settings
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.dataset import Dataset
@@ -255,7 +255,7 @@ def test_only_what_refers_to_dicom_needs_it(name, prediction, tmp_path):
 @pytest.mark.parametrize("name", WRITERS)
 def test_the_command_line_takes_it_and_says_what_it_holds(name):
     commands = argparse.ArgumentParser().add_subparsers()
-    model_commands.add_commands(commands)
+    predict_command.add_commands(commands)
     assert commands.choices["predict"].parse_args(["study", "-o", "out", "--format", name]).format == name
     assert WRITERS[name].summary in " ".join(commands.choices["predict"].format_help().split())
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from docs.tables import MADE, PAGES, TABLES, remake
+from faults.corpus import FAULTS
 from lesionflow.io.layouts.recognition import READERS
 from lesionflow.metrics import METRICS
 from lesionflow.models import ARCHITECTURES
@@ -21,6 +22,7 @@ ENTRIES = {
     "losses": (LOSSES, "what is minimized"),
     "input layouts": (READERS, "recognized by"),
     "output formats": (WRITERS, "answer"),
+    "reported faults": ([fault.name for fault in FAULTS], "what lesionflow does"),
 }
 ROWS = [(table, entry) for table, (entries, _) in ENTRIES.items() for entry in entries]
 

@@ -16,6 +16,7 @@ import yaml
 from faults.corpus import FAULTS
 from faults.corpus.fault import Fault, Right
 from lesionflow.config import IngestConfig, Settings
+from lesionflow.data.volume import IGNORED
 from lesionflow.errors import DataQualityError, InputError
 from lesionflow.inference import Segmenter
 from lesionflow.io.inputs import read_input
@@ -26,13 +27,15 @@ from lesionflow.serving.api import create_app
 from lesionflow.serving.settings import ServiceSettings
 from lesionflow.steps.ingest.step import run
 from support.bundles import constant_bundle
+from support.reported import FOLDER, reported
 from support.service_client import TestClient, wait_until_ready
 
 PRESETS = files("lesionflow.config.presets")
 #: From RAS to LPS and back.
 TO_LPS = np.array([-1.0, -1.0, 1.0])
-SENT = [fault for fault in FAULTS if fault.sent]
-INGESTED = [fault for fault in FAULTS if fault.right]
+TRIED = [*FAULTS, *reported()]
+SENT = [fault for fault in TRIED if fault.sent]
+INGESTED = [fault for fault in TRIED if fault.right]
 
 
 def by_name(fault):
@@ -42,6 +45,11 @@ def by_name(fault):
 def test_each_has_a_name_of_its_own_and_says_what_was_met():
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
     assert all(fault.met and fault.answer and (fault.right or fault.sent) for fault in FAULTS)
+
+
+@pytest.mark.skipif(not FOLDER.is_dir(), reason="needs the real data of ../shared/data")
+def test_the_reported_conditions_are_among_them():
+    assert len(reported()) >= 26
 
 
 @cache
@@ -59,6 +67,8 @@ def test_ingest_reads_it_right_or_names_what_is_wrong(fault, tmp_path):
     given.mkdir()
     fault.make(given)
     refused = ingest(given, out, fault)
+    if refused and fault.right.may_refuse:
+        return
     if fault.right.refused:
         assert refused
         assert refused <= set(fault.right.refused)
@@ -91,7 +101,7 @@ def require_right(out: Path, right: Right, refused: set[str]) -> None:
     if right.rejected is not None:
         assert tuple(sorted(entry["reason"] for entry in rejected)) == right.rejected, rejected
     if right.voxels is not None:
-        assert voxels_by_label(out) == {name: n for name, n in right.voxels.items() if n}
+        assert voxels_by_label(out, right.ignored) == {name: n for name, n in right.voxels.items() if n}
     if right.maximum is not None:
         found = sorted(float(nibabel.load(path).get_fdata().max()) for path in out.glob("imagesTr/*_0000.nii.gz"))
         np.testing.assert_allclose(found, right.maximum, rtol=1e-3)
@@ -111,11 +121,12 @@ def value_at(image, lps_mm) -> float:
     return float(image.get_fdata()[tuple(np.rint(index).astype(int))])
 
 
-def voxels_by_label(out: Path) -> dict[str, int]:
+def voxels_by_label(out: Path, n_ignored: int) -> dict[str, int]:
     declared = json.loads((out / "dataset.json").read_text())["lesionflow"]["labels"]
     masks = [np.asarray(nibabel.load(path).dataobj).astype(int) for path in out.glob("labelsTr/*.nii.gz")]
     counts = {name: sum(int((mask == value).sum()) for mask in masks) for name, value in declared.items()}
-    assert sum(counts.values()) == sum(int((mask > 0).sum()) for mask in masks)
+    assert sum(counts.values()) + n_ignored == sum(int((mask > 0).sum()) for mask in masks)
+    assert n_ignored == sum(int((mask == IGNORED).sum()) for mask in masks)
     return {name: n for name, n in counts.items() if n}
 
 
@@ -165,6 +176,9 @@ def test_predict_and_the_service_read_it_right_or_name_what_is_wrong(fault, tmp_
     assert response.status_code == 200, response.text
     assert response.content == mask.read_bytes()
     assert sent.says in " ".join(report.warnings)
+    for other in sent.formats:
+        predict_study(model, segmenter, source, tmp_path / other, output_format=other)
+        assert post(client, source, other).status_code == 200
     image = nibabel.load(mask)
     if sent.shape is not None:
         assert image.shape[::-1] == sent.shape
@@ -179,14 +193,16 @@ def test_predict_and_the_service_read_it_right_or_name_what_is_wrong(fault, tmp_
             value_at(image, sent.value_at[0])
 
 
-def post(client: TestClient, source: Path | dict[str, Path]):
+def post(client: TestClient, source: Path | dict[str, Path], output_format: str = "nifti"):
     """Send a folder as a zip named `study`, files by channel as parts of their names."""
     if isinstance(source, dict):
         parts = {channel: (path.name, path.read_bytes()) for channel, path in source.items()}
+    elif source.suffix == ".zip":
+        parts = {"study": ("study.zip", source.read_bytes())}
     else:
         made = io.BytesIO()
         with zipfile.ZipFile(made, "w") as archive:
             for path in sorted(source.rglob("*")):
                 archive.write(path, path.relative_to(source))
         parts = {"study": ("study.zip", made.getvalue())}
-    return client.post("/v1/segment?format=nifti", files=parts)
+    return client.post(f"/v1/segment?format={output_format}", files=parts)

@@ -89,8 +89,13 @@ def small_calibration() -> Calibration:
     )
 
 
-def constant_bundle(logit: float, run_id: str = "", channels: dict[str, str] | None = None) -> Bundle:
-    """A bundle whose network answers every voxel with one logit: all tumor above 0, none below; channels by name, else one CT."""
+def constant_bundle(
+    logit: float, run_id: str = "", channels: dict[str, str] | None = None, labels: dict[str, int] | None = None
+) -> Bundle:
+    """A bundle whose network answers every voxel with one logit: all tumor above 0, none below; channels by name, else one CT.
+
+    Each of `labels` is an output; else there is one, `tumor`.
+    """
     bundle = small_bundle(0, run_id)
     plan = bundle.plan
     if channels:
@@ -101,9 +106,12 @@ def constant_bundle(logit: float, run_id: str = "", channels: dict[str, str] | N
                 "channels": tuple(ChannelPlan(name=name, kind=kind, **told) for name, kind in channels.items()),
             }
         )
-    network = build_model(plan.architecture, in_channels=plan.in_channels, out_channels=1, dimensions=2)
+    if labels:
+        plan = plan.model_copy(update={"dataset": plan.dataset.model_copy(update={"labels": labels})})
+    n_out = len(plan.targets)
+    network = build_model(plan.architecture, in_channels=plan.in_channels, out_channels=n_out, dimensions=2)
     weights = {name: np.zeros_like(value.numpy()) for name, value in network.state_dict().items()}
-    # The last bias of one output is the head's.
-    head = [name for name, value in weights.items() if name.endswith("bias") and value.shape == (1,)][-1]
-    weights[head] = np.full(1, logit, np.float32)
+    # The last bias of so many outputs is the head's.
+    head = [name for name, value in weights.items() if name.endswith("bias") and value.shape == (n_out,)][-1]
+    weights[head] = np.full(n_out, logit, np.float32)
     return Bundle(plan, weights, bundle.card.model_copy(update={"plan_sha256": plan.digest()}))

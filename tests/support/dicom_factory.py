@@ -1,10 +1,12 @@
 """Small DICOM studies written by hand: asymmetric, oblique, with the truth worked out apart from the product's code."""
 
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage,
@@ -389,3 +391,16 @@ def write_registration(
     path.parent.mkdir(parents=True, exist_ok=True)
     data.save_as(path, enforce_file_format=True)
     return path
+
+
+def put_raw(path: Path, tag: int, vr: bytes, content: bytes) -> None:
+    """Put bytes, of any type, in place of a short element of a file's top level, as no library would write them."""
+    data, whole = dcmread(path), path.read_bytes()
+    old = data.get_item(tag)
+    # The character set is decoded as the file is read.
+    is_raw = hasattr(old, "value_tell")
+    at, length = (old.value_tell, old.length) if is_raw else (old.file_tell, (len(old.value) + 1) // 2 * 2)
+    start, end = at - 8, at + length
+    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
+    content += b" " * (len(content) % 2)
+    path.write_bytes(whole[:start] + head + vr + struct.pack("<H", len(content)) + content + whole[end:])

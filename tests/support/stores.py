@@ -13,7 +13,7 @@ from lesionflow.registry.store import connect
 def _empty() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="lesionflow-store-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    connect(f"sqlite:///{folder}/mlflow.db")
+    connect(f"sqlite:///{folder}/mlflow.db", make=True)
     return folder / "mlflow.db"
 
 

@@ -13,6 +13,7 @@ from lesionflow.data.case import Case
 from lesionflow.data.dataset import Target
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.plan import Plan
+from lesionflow.data.volume import IGNORED
 from lesionflow.inference.lesion_probabilities import (
     NEGLIGIBLE,
     TargetProbabilities,
@@ -66,19 +67,21 @@ class RuleCase:
 
     @classmethod
     def of(cls, case: Case, answer: NetworkAnswer, plan: Plan) -> "RuleCase":
-        """Keep of a case what is needed."""
+        """Keep of a case what is needed; where it is not known, it counts as certain background, found and true."""
         way, reference = answer.way_back, case.reference_mask
-        whole = np.zeros(way.cropped.shape, np.uint8) if reference is None else way.view(reference.labels)
+        labels = np.zeros(way.cropped.shape, np.uint8) if reference is None else way.view(reference.labels)
+        whole = np.where(labels == IGNORED, np.uint8(0), labels)
         found: list[list[_Sparse]] = [[] for _ in plan.targets]
         for block, part in source_slabs(answer.probabilities, way):
-            for target, values in zip(found, part, strict=True):
+            for target, given in zip(found, part, strict=True):
+                values = np.where(labels[block] == IGNORED, np.float32(0.0), given)
                 index = np.nonzero((values >= NEGLIGIBLE) | (whole[block] > 0))
                 target.append(_Sparse((index[0] + block.start, index[1], index[2]), values[index]))
         sparse = [_Sparse.joined(parts) for parts in found]
         box = _room(way.cropped, [one.where for one in sparse])
         geometry = way.cropped.cut(box)
-        labels = np.ascontiguousarray(whole[box]).ravel()
-        truth = np.flatnonzero(labels)
+        near = np.ascontiguousarray(whole[box]).ravel()
+        truth = np.flatnonzero(near)
         planes = way.view(case.volume.array)[:, box[0]]
         body = filled_body(planes, tuple(channel.kind for channel in plan.channels))[:, box[1], box[2]]
         return cls(
@@ -87,7 +90,7 @@ class RuleCase:
             tuple(one.places(box, geometry) for one in sparse),
             tuple(one.values for one in sparse),
             truth,
-            labels[truth],
+            near[truth],
             np.packbits(body),
         )
 

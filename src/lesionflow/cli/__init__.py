@@ -9,15 +9,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lesionflow import __version__
-from lesionflow.cli import compare_commands, data_commands, demo, machine, model_commands, params_commands, project
+from lesionflow.cli import (
+    compare_commands,
+    data_commands,
+    demo,
+    machine,
+    model_commands,
+    params_commands,
+    predict_command,
+    project,
+    trace_command,
+    ui_command,
+)
+from lesionflow.cli.faults import explain
+from lesionflow.cli.parser import Parser
 from lesionflow.config import IngestConfig, Settings, load_params, load_section
 from lesionflow.config.presets import find_params
 from lesionflow.errors import DataQualityError, LesionFlowError
-from lesionflow.machine.faults import machine_fault
 from lesionflow.steps import STEPS, run_step
 
 #: Ctrl-C, as shells count it.
 INTERRUPTED = 130
+#: Set, an error shows where in the code it was raised.
+DEBUG = "LESIONFLOW_DEBUG"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,8 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(parsed.run(parsed) or 0)
     except LesionFlowError as error:
         return _tell(error)
+    except BrokenPipeError:
+        # Who reads has seen enough, as `head` has; Python must not complain of it once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (OSError, MemoryError) as error:
-        if (fault := machine_fault(error)) is None:
+        if (fault := explain(error)) is None:
             raise
         return _tell(fault)
     except KeyboardInterrupt:
@@ -48,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _tell(error: LesionFlowError) -> int:
     """Say what went wrong, and give its exit code."""
-    if os.environ.get("LESIONFLOW_DEBUG"):
+    if os.environ.get(DEBUG):
         raise error
     reason = getattr(error, "reason", "") or getattr(error, "code", "")
     sys.stderr.write(f"lesionflow: {type(error).__name__}{f' ({reason})' if reason else ''}: {error}\n")
@@ -56,14 +74,17 @@ def _tell(error: LesionFlowError) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="lesionflow", description="Versioned, outlined studies in; a served tumor-segmentation model out."
     )
     parser.add_argument("--version", action="version", version=f"lesionflow {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     project.add_commands(commands)
     data_commands.add_commands(commands)
+    predict_command.add_commands(commands)
     model_commands.add_commands(commands)
+    trace_command.add_commands(commands)
+    ui_command.add_commands(commands)
     compare_commands.add_commands(commands)
     params_commands.add_commands(commands)
     machine.add_commands(commands)

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from lesionflow.config import Settings
+from lesionflow.cli.stores import add_workdir, settings_of
 from lesionflow.errors import ConfigError
 
 DRAWS, SEED = 10_000, 13
@@ -20,6 +20,7 @@ def add_commands(commands: Any) -> None:
     compare.add_argument("--confidence", type=float, default=0.95, help="of intervals and verdict (default 0.95)")
     compare.add_argument("--draws", type=int, default=DRAWS, help=f"bootstrap draws of patients (default {DRAWS})")
     compare.add_argument("--seed", type=int, default=SEED, help=f"of the draws (default {SEED})")
+    add_workdir(compare)
     compare.set_defaults(run=_compare)
 
 
@@ -35,7 +36,7 @@ def _compare(parsed: argparse.Namespace) -> int:
     found = compare_models(
         parsed.first,
         parsed.second,
-        Settings().tracking_uri,
+        settings_of(parsed).tracking_uri,
         n_bootstrap=parsed.draws,
         confidence_level=parsed.confidence,
         seed=parsed.seed,

@@ -12,7 +12,7 @@ from typing import Any
 from lesionflow.cli import split_commands
 from lesionflow.config import IngestConfig, Settings, load_params, load_section
 from lesionflow.errors import ArtifactError, ConfigError, LesionFlowError
-from lesionflow.workspace.layout import PATHS
+from lesionflow.workspace.layout import PATHS, require_workspace
 from lesionflow.workspace.raw_studies import dvc_file, name_some, require_whole, track_studies
 
 
@@ -209,10 +209,7 @@ def _verify(parsed: argparse.Namespace) -> int:
 
 def _workspace(parsed: argparse.Namespace) -> Path:
     workspace: Path = parsed.workdir
-    if not (workspace / "dvc.yaml").exists():
-        raise ConfigError(
-            f"Expected a workspace at {workspace.resolve()}, found no dvc.yaml. Make one with `lesionflow init DIR --preset NAME`."
-        )
+    require_workspace(workspace)
     return workspace
 
 

@@ -1,7 +1,6 @@
 """Workspaces: make one, run it, fill it with phantoms."""
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from lesionflow.config.presets import find_params
 from lesionflow.errors import ConfigError
 from lesionflow.workspace.creation import init_workspace
 from lesionflow.workspace.layout import PATHS
+from lesionflow.workspace.params_file import PARAMS, describe_params, require_params, take_params
 from lesionflow.workspace.raw_studies import link_raw, record_new_studies
 from lesionflow.workspace.run import run_workspace
 
@@ -20,10 +20,11 @@ def add_commands(commands: Any) -> None:
     init = commands.add_parser("init", help="make a workspace: git, DVC, dvc.yaml, params.yaml")
     init.add_argument("folder", type=Path)
     init.add_argument("--preset", required=True, help="a preset's name, or a params file")
-    init.set_defaults(run=lambda parsed: init_workspace(parsed.folder, find_params(parsed.preset)))
+    init.set_defaults(run=_init)
     run = commands.add_parser("run", help="run all steps that are not up to date (dvc repro)")
     run.add_argument("--workdir", type=Path, default=Path(), help="the workspace, made when it is missing")
     run.add_argument("--params", help="a preset's name, or a params file: becomes the workspace's params.yaml")
+    run.add_argument("--replace-params", action="store_true", help="let --params replace a params.yaml that was edited")
     run.add_argument("--data", type=Path, help="a folder of studies: linked as data/raw")
     run.set_defaults(run=_run)
     phantom = commands.add_parser("phantom", help="write synthetic patients")
@@ -54,13 +55,28 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def _init(parsed: argparse.Namespace) -> int:
+    folder, params = parsed.folder, find_params(parsed.preset)
+    require_params(folder, params)
+    if init_workspace(folder, params):
+        say(f"{folder} is a workspace now: git, DVC, dvc.yaml and {PARAMS} ({describe_params(folder)}).\n")
+    else:
+        say(f"{folder} is a workspace with these params already; nothing was changed.\n")
+    say(
+        f"Next: look at the section `ingest` of {folder / PARAMS} (which outline is which label), then\n"
+        f"  lesionflow data add STUDIES --workdir {folder}    (or `lesionflow run --data STUDIES`, which links them)\n"
+        f"  lesionflow run --workdir {folder}\n"
+    )
+    return 0
+
+
 def _run(parsed: argparse.Namespace) -> int:
     folder: Path = parsed.workdir
-    params = find_params(parsed.params) if parsed.params else folder / "params.yaml"
+    params = find_params(parsed.params) if parsed.params else folder / PARAMS
     init_workspace(folder, params)
-    if parsed.params and params.read_bytes() != (folder / "params.yaml").read_bytes():
-        shutil.copyfile(params, folder / "params.yaml")
-    load_params(folder / "params.yaml")
+    if parsed.params and (told := take_params(folder, params, replace=parsed.replace_params)):
+        say(f"{told}\n")
+    load_params(folder / PARAMS)
     if parsed.data is not None:
         link_raw(folder, parsed.data)
     if not (folder / PATHS["raw"]).exists():

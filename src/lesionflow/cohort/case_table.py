@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from lesionflow.data.case import Case
 from lesionflow.data.geometry import Geometry
+from lesionflow.data.volume import outlined
 
 CONNECTIVITY = np.ones((3, 3, 3), dtype=bool)
 #: An outline's rim reaches this far, in plane: a slice further up may be a centimetre away.
@@ -45,7 +46,7 @@ def case_row(case: Case, *, source_format: str, measured: Mapping[str, Any]) -> 
     """
     geometry, mask = case.volume.geometry, case.reference_mask
     labels = mask.labels if mask is not None else np.zeros(geometry.shape, np.uint8)
-    present = [int(value) for value in np.unique(labels) if value]
+    present = () if mask is None else mask.present
     row: dict[str, Any] = {
         "case_id": case.case_id,
         "patient_id": case.patient_id,
@@ -56,8 +57,8 @@ def case_row(case: Case, *, source_format: str, measured: Mapping[str, Any]) -> 
         "mask_sha256": content_sha256(labels, geometry),
         "has_mask": mask is not None,
         "labels_present": ",".join(map(str, present)),
-        "n_lesions": int(ndimage.label(labels > 0, CONNECTIVITY)[1]),
-        "tumor_ml": float(np.count_nonzero(labels)) * geometry.voxel_volume_ml,
+        "n_lesions": int(ndimage.label(outlined(labels), CONNECTIVITY)[1]),
+        "tumor_ml": float(np.count_nonzero(outlined(labels))) * geometry.voxel_volume_ml,
         **{name: measured[name] for name in MEASURED},
         **_slice_facts(case.volume.array),
         **{name: case.attributes.get(name, "") for name in ("manufacturer", "site", "sex")},
@@ -81,12 +82,13 @@ def outline_contrast(channel: NDArray[np.float32], labels: NDArray[np.uint8]) ->
     Returns:
         At least 0; about 0 where the outline follows nothing that is seen; NaN without an outline.
     """
-    found = ndimage.find_objects((labels > 0).astype(np.uint8))
+    found = ndimage.find_objects(outlined(labels).astype(np.uint8))
     if not found:
         return math.nan
     box = tuple(slice(max(axis.start - RIM_VOXELS, 0), axis.stop + RIM_VOXELS) for axis in found[0])
-    inside, image = labels[box] > 0, channel[box]
-    rim = image[ndimage.binary_dilation(inside, IN_PLANE, iterations=RIM_VOXELS) & ~inside]
+    inside, image = outlined(labels[box]), channel[box]
+    # What is neither inside nor ignored: there may be tumor in what is.
+    rim = image[ndimage.binary_dilation(inside, IN_PLANE, iterations=RIM_VOXELS) & (labels[box] == 0)]
     if not rim.size:
         return math.nan
     middle = float(np.median(rim))

@@ -1,14 +1,18 @@
 """Read and check params: a file, or one section; every fault is named at once."""
 
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from lesionflow.config.names import did_you_mean
 from lesionflow.config.sections import Params
 from lesionflow.config.sections.section import Section
+from lesionflow.config.yaml_reading import Place, read_yaml
 from lesionflow.errors import ConfigError
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -28,10 +32,12 @@ def load_section(kind: type[SectionT], values: Mapping[str, object], name: str) 
     Raises:
         ConfigError: When a key is missing, unknown or out of range; the message lists each with what was found.
     """
+    where = f"params section `{name}`"
     try:
-        return kind.model_validate(values)
+        # A Kubeflow dict parameter gives every number back as a float.
+        return kind.model_validate_json(_json(_whole(values), where), strict=True)
     except ValidationError as error:
-        raise ConfigError(_explain(error, f"params section `{name}`")) from error
+        raise ConfigError(_explain(error, where, kind, {})) from error
 
 
 def load_params(path: Path) -> dict[str, dict[str, object]]:
@@ -47,19 +53,20 @@ def load_params(path: Path) -> dict[str, dict[str, object]]:
         ConfigError: When the file can't be read or does not fit `Params`.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values, lines = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, AttributeError, RecursionError, yaml.YAMLError) as error:
         message = f"Expected a readable YAML params file at {path}, found: {error}. Name one with --params."
         raise ConfigError(message) from error
-    return check_params(values, str(path))
+    return check_params(values, str(path), lines)
 
 
-def check_params(values: object, where: str) -> dict[str, dict[str, object]]:
+def check_params(values: object, where: str, lines: Mapping[Place, int] | None = None) -> dict[str, dict[str, object]]:
     """Check a whole params file's content.
 
     Args:
         values: What the file holds.
         where: Which file, for the message.
+        lines: Where each key stands in it, for the message.
 
     Returns:
         The sections as plain values.
@@ -68,14 +75,58 @@ def check_params(values: object, where: str) -> dict[str, dict[str, object]]:
         ConfigError: When they do not fit `Params`; the message lists each key that is missing, unknown or out of range.
     """
     try:
-        params = Params.model_validate(values)
+        params = Params.model_validate_json(_json(values, where), strict=True)
     except ValidationError as error:
-        raise ConfigError(_explain(error, where)) from error
+        raise ConfigError(_explain(error, where, Params, lines or {})) from error
     return params.model_dump(mode="json", by_alias=True)
 
 
-def _explain(error: ValidationError, where: str) -> str:
-    faults = [
-        f"  {'.'.join(map(str, e['loc'])) or '(all)'}: {e['msg']} (found {e['input']!r:.80})" for e in error.errors()
-    ]
+def _json(values: object, where: str) -> str:
+    """Write values as JSON, of which pydantic checks types strictly: no text is a number, no number true or false."""
+    try:
+        return json.dumps(values)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{where} does not fit: expected texts, numbers, lists and mappings, found: {error}."
+        ) from error
+
+
+def _whole(value: Any) -> Any:
+    """Return whole numbers as such wherever they stand: where a number is wanted they are taken for one."""
+    if isinstance(value, Mapping):
+        return {name: _whole(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _explain(error: ValidationError, where: str, kind: type[BaseModel], lines: Mapping[Place, int]) -> str:
+    faults = [_fault(found, kind, lines) for found in error.errors()]
     return f"{where} does not fit; mend these {len(faults)} entries:\n" + "\n".join(faults)
+
+
+def _fault(found: Any, kind: type[BaseModel], lines: Mapping[Place, int]) -> str:
+    place: Place = found["loc"]
+    # Below a union pydantic names the choice that it tried, and what is missing has no line: then it is that of what holds it.
+    line = next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), None)
+    path = ".".join(map(str, place)) or "(all)"
+    hint = ""
+    if found["type"] == "extra_forbidden":
+        hint = did_you_mean(place[-1], _fields(kind, place[:-1]))
+    elif found["type"] in {"literal_error", "enum"}:
+        hint = did_you_mean(found["input"], re.findall(r"'([^']*)'", str(found["ctx"]["expected"])))
+    at = f" (line {line})" if line else ""
+    return f"  {path}{at}: {found['msg']} (found {found['input']!r:.80}){hint}"
+
+
+def _fields(kind: Any, place: Place) -> list[str]:
+    """Return the keys of the section at a place, which leads through entries of lists and mappings too."""
+    for step in place:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            by_name = {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
+            kind = by_name.get(str(step))
+        else:
+            kind = next((one for one in get_args(kind) if isinstance(one, type) and issubclass(one, BaseModel)), None)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return [field.alias or name for name, field in kind.model_fields.items()]
+    return []

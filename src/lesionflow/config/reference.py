@@ -17,6 +17,8 @@ from lesionflow.errors import ConfigError
 
 #: Names less alike than this (1: the same) are not offered, nor are those less alike than the best by more than the margin.
 NEAR, MARGIN, MOST_OFFERED = 0.75, 0.05, 4
+#: No key is longer; to compare with what is takes minutes.
+LONGEST_NAME = 100
 
 
 class Key(NamedTuple):
@@ -69,9 +71,9 @@ def find_key(name: str, keys: Sequence[Key], presets: Mapping[str, Any]) -> Key:
     above = [key for key in keys if name.startswith(f"{key.path}.")]
     if above and group_presets(name, presets):
         return above[-1]._replace(path=name, allowed=above[-1].allowed_entry)
-    near = _nearest(name, keys)
+    near = _nearest(name, keys) if len(name) <= LONGEST_NAME else []
     hint = f"Did you mean {_listed(near)}?" if near else "`lesionflow params explain` lists all."
-    raise ConfigError(f"Expected a key of params.yaml, found {name!r}. {hint}")
+    raise ConfigError(f"Expected a key of params.yaml, found {name[:LONGEST_NAME]!r}. {hint}")
 
 
 def _nearest(name: str, keys: Sequence[Key]) -> list[Key]:

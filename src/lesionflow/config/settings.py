@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     private_dir: Path = Field(default_factory=lambda: Path.home() / ".config" / "lesionflow")
     cache_dir: Path = Field(default_factory=lambda: Path.home() / ".cache" / "lesionflow")
     pseudonym_key: Annotated[str | None, Field(repr=False)] = None
-    tracking_uri: Annotated[str, Field(validation_alias="MLFLOW_TRACKING_URI")] = Field(
+    tracking_uri: Annotated[str, Field(validation_alias="MLFLOW_TRACKING_URI", repr=False)] = Field(
         default_factory=lambda: f"sqlite:///{Path.cwd() / 'mlflow.db'}", validation_alias="MLFLOW_TRACKING_URI"
     )
 

@@ -13,6 +13,15 @@ from lesionflow.errors import GeometryMismatchError, InputError
 IGNORED = 255
 
 
+def outlined(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Tell of each voxel whether it is one of the labels, and neither background nor `IGNORED`.
+
+    Args:
+        labels: Of any shape.
+    """
+    return np.asarray((labels > 0) & (labels != IGNORED))
+
+
 @dataclass(frozen=True, eq=False)
 class Volume:
     """Intensities of one or more channels on one grid.

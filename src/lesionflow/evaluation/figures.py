@@ -14,7 +14,7 @@ from PIL import Image
 
 from lesionflow.data.case import Case
 from lesionflow.data.dataset import Kind
-from lesionflow.data.volume import Mask, Volume
+from lesionflow.data.volume import Mask, Volume, outlined
 
 #: Okabe and Ito's palette: orange and sky blue differ in lightness too, so that a gray print still tells them apart.
 REFERENCE_COLOR, PREDICTED_COLOR = "#56B4E9", "#E69F00"
@@ -138,7 +138,7 @@ def _masks(case: Case, predicted: Mask, labels: tuple[int, ...] | None) -> list[
         (predicted, PREDICTED_COLOR, PREDICTED_LINE),
     ):
         if mask is not None:
-            masks.append(_Outline(mask.labels > 0 if labels is None else mask.region(labels), color, line))
+            masks.append(_Outline(outlined(mask.labels) if labels is None else mask.region(labels), color, line))
     return masks
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from lesionflow.config.names import key_of
 from lesionflow.data.bundle import Card
 from lesionflow.data.plan import Plan
 from lesionflow.evaluation.comparison import MetricDifference
@@ -117,7 +118,7 @@ def render_report(content: ReportContent) -> str:
 
 
 def _navigation(content: ReportContent) -> str:
-    sections = {f"target-{name}": name for name in content.results}
+    sections = {f"target-{key_of(name)}": name for name in content.results}
     sections |= {
         "cases": "cases",
         "worst": "worst cases",
@@ -132,7 +133,7 @@ def _navigation(content: ReportContent) -> str:
 
 def _target(name: str, result: TargetResult, content: ReportContent) -> str:
     parts = [
-        f"<h2 id='target-{html.escape(name)}'>{html.escape(name[0].upper() + name[1:])}</h2>",
+        f"<h2 id='target-{key_of(name)}'>{html.escape(name[0].upper() + name[1:])}</h2>",
         f"<div class='tiles'>{''.join(tile(metric, result.estimates[metric]) for metric in HEADLINE)}</div>",
         _misses(result),
         _against(result.differences, content),

@@ -106,12 +106,17 @@ def score_case(case: Case, found: Segmentation, bundle: Bundle) -> CaseScores:
     seconds = round(sum(found.timings_s.values()), 4)
     min_voxels = int(np.ceil(bundle.rules.min_lesion_ml / reference.geometry.voxel_volume_ml))
     probabilities = found.probabilities
-    scored = CaseScores([], [], [], [])
+    scored, ignored = CaseScores([], [], [], []), reference.ignored
+    if ignored is not None:
+        # Neither found nor missed nor a false alarm, nor asked about, whatever the model says there.
+        probabilities = np.where(ignored, np.float32(0.0), probabilities)
     for number, target in enumerate(bundle.plan.targets):
         about = {"case_id": case.case_id, "patient_id": case.patient_id, "target": target.name}
         truth = reference.region(target.labels)
-        scores = score_masks(truth, found.mask.region(target.labels), reference.geometry.spacing_mm)
-        scored.rows.append({**about, **scores.figures, **_said(found, number), "seconds": seconds})
+        scores = score_masks(truth, found.mask.region(target.labels), reference.geometry.spacing_mm, ignored=ignored)
+        scored.rows.append(
+            {**about, **scores.figures, **_said(found, number, whole=ignored is None), "seconds": seconds}
+        )
         scored.lesions.extend({**about, **lesion._asdict()} for lesion in scores.lesions)
         found_at = detect_lesions(truth, probabilities[number], min_voxels=min_voxels)
         scored.detections.extend({**about, **one._asdict()} for one in found_at)
@@ -119,12 +124,15 @@ def score_case(case: Case, found: Segmentation, bundle: Bundle) -> CaseScores:
     return scored
 
 
-def _said(found: Segmentation, number: int) -> dict[str, float]:
-    """Return what the model said of one target of a case, by `SAID`; NaN for what its bundle can't say."""
+def _said(found: Segmentation, number: int, *, whole: bool) -> dict[str, float]:
+    """Return what the model said of one target of a case, by `SAID`; NaN for what its bundle can't say.
+
+    Of a case that is not known as a whole, nobody can tell whether what it said of the whole was true.
+    """
     finding = found.findings[number]
-    interval, nothing = finding.interval, float("nan")
+    interval, nothing = finding.interval if whole else None, float("nan")
     said = (
-        finding.predicted_dice.value if finding.predicted_dice else nothing,
+        finding.predicted_dice.value if finding.predicted_dice and whole else nothing,
         interval.coverage if interval else nothing,
         interval.low_ml if interval else nothing,
         interval.high_ml if interval else nothing,

@@ -73,8 +73,16 @@ def unpack(
     except ZIP_FAULTS as error:
         blame_machine(error, folder)
         reason = "unreadable_zip" if is_zip(archive) else "not_a_zip"
-        message = f"Expected a zip, found {type(error).__name__}: {error!s:.200}. Zip the folder again."
+        found = _in_words(error) if reason == "unreadable_zip" else "a file that is none"
+        message = f"Expected a zip, found {found} ({error!s:.200}). Zip the folder again, or copy it anew."
         raise InputError(message, reason=reason) from error
+
+
+def _in_words(error: Exception) -> str:
+    """Say what is wrong with a zip; zipfile's own words stand behind."""
+    if isinstance(error, NotImplementedError):
+        return "one that is packed in a way that can't be read here"
+    return "one that is damaged or was copied in part"
 
 
 @contextmanager

@@ -47,7 +47,8 @@ def replacing_file(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Give an empty folder beside `path` to fill; on leaving without an error it becomes `path`.
 
-    An old folder at `path` is moved aside first and removed afterwards: at every moment `path` is whole or absent.
+    An old folder at `path` is moved aside first, and removed once the new one stands there; it comes back where that fails: at
+    every moment `path` is whole or absent.
 
     Args:
         path: Where the folder shall be; its parent is made.
@@ -64,13 +65,18 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         yield partial
         if path.exists():
             path.rename(old)
-        partial.rename(path)
+        try:
+            partial.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         blame_machine(error, path.parent)
         raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -16,6 +16,8 @@ from lesionflow.io.rules import ReadingRules
 
 #: A label, and the voxels that have it.
 Part = tuple[int, NDArray[np.bool_]]
+#: The note of a case that is not known as a whole.
+IGNORED_VOXELS = "ignored_voxels"
 #: What programs write for "inside" when there is one structure alone.
 INSIDE = (1, 255)
 
@@ -62,9 +64,7 @@ def translate(
             reason="no_matching_outline",
         )
     _tell_dropped(mask, held, labels, rules, name, apart)
-    translated = Mask(table[mask.labels], mask.geometry)
-    tell_ignored(translated, name)
-    return translated
+    return Mask(table[mask.labels], mask.geometry)
 
 
 def _require_values(declared: Mapping[str, Sequence[int]], rules: ReadingRules, name: str) -> None:
@@ -116,14 +116,18 @@ def tell_dropped(dropped: Iterable[tuple[str, int | None]], name: str) -> None:
         )
 
 
-def tell_ignored(mask: Mask, name: str) -> None:
-    """Say how many voxels are not known."""
-    n_voxels = int(np.count_nonzero(mask.labels == IGNORED))
+def tell_ignored(mask: Mask | None, name: str) -> None:
+    """Say how many voxels are not known.
+
+    Args:
+        mask: As read, in the rules' labels.
+        name: What to call the case.
+    """
+    n_voxels = 0 if mask is None else int(np.count_nonzero(mask.labels == IGNORED))
     if n_voxels:
-        raise InputError(
-            f"Expected outlines of all voxels of {name}, found {n_voxels} that are marked to be ignored, which training can't "
-            "leave out. Outline them, or leave the case out.",
-            reason="ignored_voxels",
+        note(
+            IGNORED_VOXELS,
+            f"{name}: {n_voxels} voxels are marked to be ignored: nothing is learned from them, and nothing judged by them.",
         )
 
 

@@ -72,6 +72,8 @@ def require_spacing(shape: Sequence[int], spacing_mm: Sequence[float], limits: S
     Raises:
         InputError: `implausible_spacing`.
     """
+    # A sign says which way an axis runs.
+    spacing_mm = [abs(s) for s in spacing_mm]
     if not all(limits.min_spacing_mm <= s <= limits.max_spacing_mm for s in spacing_mm):
         found = " x ".join(f"{s:.4g}" for s in spacing_mm)
         _refuse(

@@ -81,13 +81,20 @@ def score_pair(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], spaci
     return score_masks(reference, predicted, spacing_mm).figures
 
 
-def score_masks(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], spacing_mm: SpacingMm) -> MaskScores:
+def score_masks(
+    reference: NDArray[np.bool_],
+    predicted: NDArray[np.bool_],
+    spacing_mm: SpacingMm,
+    *,
+    ignored: NDArray[np.bool_] | None = None,
+) -> MaskScores:
     """Score one predicted mask against its reference, as a whole and by lesion.
 
     Args:
         reference: Bool (slice, row, column).
         predicted: Bool, same shape, same grid.
         spacing_mm: (slice, row, column) spacing.
+        ignored: Bool, same shape: voxels that count for nothing, as if they were in neither mask and not in the image.
 
     Returns:
         The figures, as `score_pair` gives them, and the lesions of both masks, the reference's first.
@@ -100,7 +107,7 @@ def score_masks(reference: NDArray[np.bool_], predicted: NDArray[np.bool_], spac
         >>> scores.figures["dice"], scores.figures["reference_ml"], len(scores.lesions)
         (1.0, 4.0, 2)
     """
-    pair = MaskPair(reference, predicted, spacing_mm)
+    pair = MaskPair(reference, predicted, spacing_mm, ignored=ignored)
     figures = {name: metric.of(pair) for name, metric in METRICS.items()} | _counts(pair)
     found = pair.once(lesions)
     ordered = {name: figures.pop(name) for name in COLUMNS}

@@ -19,9 +19,10 @@ class MaskPair:
         reference: Bool (slice, row, column).
         predicted: Bool, same shape, same grid.
         spacing_mm: (slice, row, column) spacing.
+        ignored: Bool, same shape: voxels that nobody is judged by, which are in neither mask; None for none.
 
     Attributes:
-        n_outside: Voxels of the image beyond the box, in neither mask.
+        n_outside: Voxels of the image beyond the box, in neither mask; less those of the whole image that are ignored.
         image_diagonal_mm: Diagonal of the whole image: no two of its points lie further apart.
         voxel_ml: Volume of a voxel.
         is_flat: A single slice stands for a 2D image.
@@ -37,14 +38,20 @@ class MaskPair:
         8.717797887081348
     """
 
-    def __init__(self, reference: ArrayLike, predicted: ArrayLike, spacing_mm: SpacingMm) -> None:
+    def __init__(
+        self, reference: ArrayLike, predicted: ArrayLike, spacing_mm: SpacingMm, *, ignored: ArrayLike | None = None
+    ) -> None:
         ours, theirs = np.asarray(reference, dtype=bool), np.asarray(predicted, dtype=bool)
+        n_ignored = 0
+        if ignored is not None:
+            known = ~np.asarray(ignored, dtype=bool)
+            ours, theirs, n_ignored = ours & known, theirs & known, known.size - int(np.count_nonzero(known))
         if ours.shape != theirs.shape:
             raise ValueError(f"Expected two masks of one shape, found {ours.shape} and {theirs.shape}.")
         box = bounding_box(ours, theirs) or (slice(0, 1),) * ours.ndim
         self.reference, self.predicted = ours[box], theirs[box]
         self.spacing_mm = spacing_mm
-        self.n_outside = ours.size - self.reference.size
+        self.n_outside = ours.size - self.reference.size - n_ignored
         self.image_diagonal_mm = float(np.linalg.norm(np.multiply(ours.shape, spacing_mm)))
         self.voxel_ml = float(np.prod(spacing_mm)) / 1000.0
         self.is_flat = ours.shape[0] == 1

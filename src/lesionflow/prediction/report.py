@@ -75,7 +75,12 @@ class Report(_Part):
 
 
 def make_report(
-    model: ServedModel, study: StudyInput, segmentation: Segmentation, timings_s: Mapping[str, float]
+    model: ServedModel,
+    study: StudyInput,
+    segmentation: Segmentation,
+    timings_s: Mapping[str, float],
+    *,
+    outside_body: str = "",
 ) -> Report:
     """Say what was found in a study.
 
@@ -84,6 +89,7 @@ def make_report(
         study: What was read; its volumes are not looked at.
         segmentation: What was found.
         timings_s: Seconds by part, so far.
+        outside_body: What of the mask lies in air, in a sentence.
 
     Returns:
         The report, its figures rounded; its timings end with their `total`.
@@ -105,7 +111,7 @@ def make_report(
         input_check=input_check,
         passport=passport,
         timings_s={**timings, "total": round(sum(timings.values()), 3)},
-        warnings=(*study.warnings, *_warnings(targets, input_check)),
+        warnings=(*study.warnings, *_warnings(targets, input_check, outside_body)),
     )
 
 
@@ -138,13 +144,20 @@ def _input_check(segmentation: Segmentation) -> InputReport | None:
     return None if found is None else InputReport(**{**vars(found), "score": round(found.score, 3)})
 
 
-def _warnings(targets: tuple[TargetReport, ...], input_check: InputReport | None) -> list[str]:
+def describe_unlike(reasons: tuple[str, ...]) -> str:
+    """Say in a sentence that a study is unlike the training data."""
+    return (
+        f"The study is unlike those the model was trained on, by its {', '.join(reasons)}: do not rely on the mask, nor on "
+        "how sure the model is of it."
+    )
+
+
+def _warnings(targets: tuple[TargetReport, ...], input_check: InputReport | None, outside_body: str) -> list[str]:
     warnings = []
     if input_check is not None and input_check.flagged:
-        warnings.append(
-            f"The study is unlike those the model was trained on, by its {', '.join(input_check.reasons)}: do not rely on "
-            "the mask, nor on how sure the model is of it."
-        )
+        warnings.append(describe_unlike(input_check.reasons))
+    if outside_body:
+        warnings.append(outside_body)
     if all(target.volume_ml == 0 for target in targets):
         warnings.append("No tumor was found.")
     return warnings

@@ -6,6 +6,7 @@ The model's plan decides everything; params.yaml is not read here.
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from lesionflow.data.volume import Volume
@@ -14,9 +15,11 @@ from lesionflow.inference import Segmentation, Segmenter
 from lesionflow.io.files import write_text
 from lesionflow.io.inputs import StudyInput, read_input, unpacked
 from lesionflow.machine.study_budget import study_budget
+from lesionflow.prediction import UNLIKE_TRAINING
+from lesionflow.prediction.body_check import describe_outside
 from lesionflow.prediction.models import ServedModel
-from lesionflow.prediction.report import Report, make_report
-from lesionflow.prediction.writers import WRITERS, find_writer
+from lesionflow.prediction.report import Report, describe_unlike, make_report
+from lesionflow.prediction.writers import REPORT, WRITERS, find_writer
 from lesionflow.preprocessing import align_channels
 
 
@@ -47,9 +50,26 @@ class Prediction:
         writer.write(output, self)
         self.timings_s[f"write_{output_format.replace('-', '_')}"] = time.perf_counter() - began
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be known of the mask, whatever it is written as."""
+        return self.report().warnings
+
+    @property
+    def remark(self) -> str:
+        """The gravest warning in as few words as every format has room for; empty where there is none."""
+        found = self.segmentation.out_of_distribution
+        return UNLIKE_TRAINING if found is not None and found.flagged else ""
+
+    @cached_property
+    def outside_body(self) -> str:
+        """What of the mask lies in air, in a sentence; empty where nothing does."""
+        kinds = tuple(self.model.bundle.plan.dataset.channels.values())
+        return describe_outside(self.volume, self.segmentation.mask, kinds)
+
     def report(self) -> Report:
         """Return the report, with all timings so far."""
-        return make_report(self.model, self.study, self.segmentation, self.timings_s)
+        return make_report(self.model, self.study, self.segmentation, self.timings_s, outside_body=self.outside_body)
 
 
 def segment_study(
@@ -98,6 +118,7 @@ def predict_study(
     output: Path,
     *,
     output_format: str,
+    strict: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Segment a study, write its mask to `output` and its report beside it, to `<output>.json`.
@@ -107,22 +128,35 @@ def predict_study(
         segmenter: Ready to run.
         source: As `segment_study`, or a zip with one DICOM study.
         output: The file to write.
-        output_format: A key of `WRITERS`.
+        output_format: A key of `WRITERS`; `REPORT`: the report alone, to `output` itself.
+        strict: Whether a study unlike the training data is refused; without, it is warned of.
         progress: Called with parts done and parts in all.
 
     Returns:
         The report.
 
     Raises:
-        InputError: When the study can't be read right, or has no DICOM series that the format could refer to.
+        InputError: When the study can't be read right, has no DICOM series that the format could refer to, or is
+            `unlike_training_data`.
         ConfigError: When the format is unknown.
     """
     with unpacked(source) as opened:
-        prediction = segment_study(model, segmenter, opened, progress, output_formats=(output_format,))
-        prediction.write(output, output_format)
+        wanted = () if output_format == REPORT else (output_format,)
+        prediction = segment_study(model, segmenter, opened, progress, output_formats=wanted)
+        if strict:
+            _require_alike(prediction.segmentation)
+        for name in wanted:
+            prediction.write(output, name)
     report = prediction.report()
-    write_text(output.with_name(output.name + ".json"), report.model_dump_json(indent=2) + "\n")
+    beside = output if output_format == REPORT else output.with_name(output.name + ".json")
+    write_text(beside, report.model_dump_json(indent=2) + "\n")
     return report
+
+
+def _require_alike(segmentation: Segmentation) -> None:
+    found = segmentation.out_of_distribution
+    if found is not None and found.flagged:
+        raise InputError(f"{describe_unlike(found.reasons)} Nothing was written.", reason="unlike_training_data")
 
 
 def _require_source(study: StudyInput, output_format: str) -> None:

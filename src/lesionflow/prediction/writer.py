@@ -21,6 +21,7 @@ class Writer:
             `?format=` alone chooses this one.
         file_name: Its name among the files of one result.
         write: Writes it, whole or not at all. Heavy libraries are imported in here.
+        more_suffixes: What else names of its files may end with, beside the suffix of `file_name`.
         is_picture: Whether it is to be looked at; else it carries every voxel of the mask.
         needs_dicom: Whether it refers to the DICOM images that were segmented.
     """
@@ -31,6 +32,7 @@ class Writer:
     accepted: tuple[str, ...]
     file_name: str
     write: Callable[[Path, "Prediction"], None]
+    more_suffixes: tuple[str, ...] = ()
     is_picture: bool = False
     needs_dicom: bool = False
 
@@ -38,3 +40,8 @@ class Writer:
     def suffix(self) -> str:
         """What names of its files end with: `.nii.gz` of `mask.nii.gz`."""
         return "".join(Path(self.file_name).suffixes)
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """All that names of its files may end with, the usual one first."""
+        return (self.suffix, *self.more_suffixes)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lesionflow.data.geometry import Geometry, SpacingMm
-from lesionflow.data.volume import Mask, Volume
+from lesionflow.data.volume import IGNORED, Mask, Volume
 from lesionflow.errors import InputError
 
 #: A voxel reaches half its width beyond its center: there the outermost value is repeated, beyond it the fill stands.
@@ -182,7 +182,8 @@ def resample_mask_to_grid(mask: Mask, geometry: Geometry) -> Mask:
         return Mask(mask.labels, geometry)
     best = np.full(geometry.shape, 0.5, dtype=np.float32)
     labels = np.zeros(geometry.shape, dtype=np.uint8)
-    for label in mask.present:
+    # What is not known goes last: where it and a label have half of a voxel each, nobody is judged by it.
+    for label in (*mask.present, *([IGNORED] if mask.ignored is not None else [])):
         indicator = (mask.labels == label).astype(np.float32)[None]
         share = resample_array(indicator, mask.geometry, geometry, order=1, fill=0.0, smooth=False)[0]
         wins = share >= best

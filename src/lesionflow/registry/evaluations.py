@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from lesionflow.errors import ArtifactError
 from lesionflow.io.stores.evaluations import ABOUT, CASES, StoredEvaluation, parse_evaluation
 from lesionflow.registry.store import connect, reaching
-from lesionflow.registry.versions import CHAMPION, find_version, list_models
+from lesionflow.registry.versions import CHAMPION, NOT_FOUND, find_version, list_models
 
 #: Where a run keeps its evaluation.
 FOLDER = "evaluation"
@@ -29,7 +29,14 @@ def fetch_evaluation(tracking_uri: str, run_id: str, name: str) -> StoredEvaluat
     """
     client = connect(tracking_uri)
     with reaching(tracking_uri):
-        there = {Path(entry.path).name for entry in client.list_artifacts(run_id, FOLDER)}
+        try:
+            there = {Path(entry.path).name for entry in client.list_artifacts(run_id, FOLDER)}
+        except MlflowException as error:
+            if error.error_code != NOT_FOUND:
+                raise
+            raise ArtifactError(
+                f"Expected the run of {name} in MLflow, found that it was deleted. Evaluate it again."
+            ) from None
         if not {CASES, ABOUT} <= there:
             raise ArtifactError(f"Expected an evaluation in the run of {name}, found none. Evaluate it first.")
         about, cases = (_download(tracking_uri, run_id, f"{FOLDER}/{file}") for file in (ABOUT, CASES))

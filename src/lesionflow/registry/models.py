@@ -31,6 +31,7 @@ from lesionflow.registry.versions import (
     find_version,
     list_models,
     list_versions,
+    mark_aliases,
     require_version,
     rollback,
     set_alias,
@@ -117,6 +118,7 @@ def register_bundle(
             )
             raise ServiceError(message)
     set_alias(model_name, CHALLENGER, found.version, tracking_uri)
+    mark_aliases(model_name, tracking_uri)
     return require_version(model_name, found.version, tracking_uri)
 
 

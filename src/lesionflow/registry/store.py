@@ -10,14 +10,18 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from lesionflow.errors import ServiceError
+from lesionflow.errors import LesionFlowError, ServiceError
 from lesionflow.io.files import replacing_file
+from lesionflow.registry.advice import say_fault
+from lesionflow.registry.secrets import without_password, without_secrets
+
+__all__ = ["artifact_location", "connect", "quiet_loggers", "reaching", "sqlite_path", "without_password"]
 
 SQLITE = "sqlite:///"
 ARTIFACTS = "mlartifacts"
 #: What mlflow and its libraries raise when the store is absent, locked, of another version or refuses; requests' errors
-#: are OSErrors.
-FAULTS = (MlflowException, SQLAlchemyError, OSError)
+#: are OSErrors. An address that can't be read, or a picture's key that is refused, is a ValueError; a missing driver an ImportError.
+FAULTS = (MlflowException, SQLAlchemyError, OSError, ValueError, ImportError)
 
 
 def sqlite_path(tracking_uri: str) -> Path | None:
@@ -48,43 +52,44 @@ def reaching(tracking_uri: str) -> Iterator[None]:
     """
     try:
         yield
+    except LesionFlowError:
+        raise
     except FAULTS as error:
-        message = (
-            f"Expected to reach MLflow at {without_password(tracking_uri)}, found {type(error).__name__}: "
-            f"{error!s:.400}. Check MLFLOW_TRACKING_URI and that the server or file is there."
-        )
-        raise ServiceError(message) from error
+        # A traceback shows the cause's own message, which may hold the address as it is.
+        cause = error if without_secrets(f"{tracking_uri} {error}", tracking_uri) == f"{tracking_uri} {error}" else None
+        raise ServiceError(say_fault(error, tracking_uri)) from cause
 
 
-def connect(tracking_uri: str) -> MlflowClient:
-    """Return a client of the store, making a missing SQLite file first.
+def connect(tracking_uri: str, *, make: bool = False) -> MlflowClient:
+    """Return a client of the store.
 
-    Two processes may call this at once, and a kill leaves no half-made file: the tables are made in a file of another
-    name that is then moved to its place, under a lock.
+    Two processes may make a missing SQLite file at once, and a kill leaves no half-made one: the tables are made in a file
+    of another name that is then moved to its place, under a lock.
 
     Args:
         tracking_uri: `sqlite:///FILE`, `http(s)://HOST` or another database's URI.
+        make: Whether a missing SQLite file is made. Who only reads makes none: it would say that there is no model, where
+            another folder was meant.
 
     Returns:
         A client for both tracking and registry.
 
     Raises:
-        ServiceError: When the store can't be reached.
+        ServiceError: When the store can't be reached, or is a missing file that is only to be read.
     """
+    database = sqlite_path(tracking_uri)
+    if database is not None and not make and not database.exists():
+        raise ServiceError(
+            f"Expected an MLflow store at {database}, found no such file. Name the workspace that `lesionflow run` made with "
+            "--workdir DIR, or set MLFLOW_TRACKING_URI to the store that is meant."
+        )
     with reaching(tracking_uri):
-        database = sqlite_path(tracking_uri)
         if database is not None:
             tracking_uri = f"{SQLITE}{database}"
             _make_sqlite(database)
         client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
         client.search_experiments(max_results=1)
     return client
-
-
-def without_password(tracking_uri: str) -> str:
-    """Return the URI without the user and password that may stand before its host."""
-    scheme, separator, rest = tracking_uri.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def _make_sqlite(database: Path) -> None:

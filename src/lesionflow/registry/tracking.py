@@ -1,6 +1,5 @@
 """What happened in a run: params, curves, tables and pictures in MLflow. No global state: every call names its run."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,10 +10,12 @@ import numpy as np
 import pandas as pd
 from mlflow.data.code_dataset_source import CodeDatasetSource
 from mlflow.data.meta_dataset import MetaDataset
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunStatus, RunTag
+from mlflow.entities import DatasetInput, InputTag, LifecycleStage, Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import (
     MLFLOW_DATASET_CONTEXT,
+    MLFLOW_EXPERIMENT_PRIMARY_METRIC_GREATER_IS_BETTER,
+    MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME,
     MLFLOW_LOGGED_ARTIFACTS,
     MLFLOW_PARENT_RUN_ID,
     MLFLOW_RUN_NOTE,
@@ -23,39 +24,35 @@ from mlflow.utils.mlflow_tags import (
 from mlflow.utils.time import get_current_time_millis
 from numpy.typing import NDArray
 
+from lesionflow.errors import ServiceError
+from lesionflow.registry.champion_marks import (
+    KIND,
+    OWN_NOTE,
+    RESEARCH_USE,
+    ROLE,
+    TRAINING,
+    VIEW,
+    describe_experiment,
+    digest_of,
+    runs_address,
+)
 from lesionflow.registry.store import artifact_location, connect, reaching
+from lesionflow.registry.views import SHARED_VIEW, VIEW_STATE
 
 #: mlflow refuses longer values of a parameter, and more of them in one call.
 MAX_PARAM_LENGTH = 6000
 MAX_PARAMS_A_CALL = 100
 #: mlflow cuts a data set's digest at this length.
 MAX_DIGEST_LENGTH = 36
-#: Tag of an experiment under which the UI looks for a view that somebody shares, and the name of ours.
-SHARED_VIEW, VIEW = "mlflow.sharedViewState.", "lesionflow"
-#: What such a view holds beside its columns: all runs, the newest first. mlflow 3.17 wants each of these keys.
-VIEW_STATE: Mapping[str, Any] = {
-    "searchFilter": "",
-    "orderByKey": "attributes.start_time",
-    "orderByAsc": False,
-    "startTime": "ALL",
-    "lifecycleFilter": "Active",
-    "datasetsFilter": [],
-    "modelVersionFilter": "All Runs",
-    "runsExpanded": {},
-    "runsPinned": [],
-    "runsHidden": [],
-    "runsHiddenMode": "FIRST_10_RUNS",
-    "viewMaximized": False,
-    "runListHidden": False,
-    "isAccordionReordered": False,
-    "useGroupedValuesInCharts": True,
-    "hideEmptyCharts": True,
-    "groupBy": None,
-    "groupsExpanded": {},
-    "autoRefreshEnabled": True,
+#: What mlflow calls a run that it does not have, and an id that is none.
+NOT_FOUND, INVALID = "RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"
+#: By these the UI marks the better of several runs.
+PRIMARY_METRIC = {
+    MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME: "test/dice",
+    MLFLOW_EXPERIMENT_PRIMARY_METRIC_GREATER_IS_BETTER: "True",
 }
-#: Tag that knows the description which we wrote ourselves, and may replace.
-OWN_NOTE = "description_sha256"
+#: Digits behind the point of figures in tables that people read.
+SHOWN_DECIMALS = 4
 
 
 class Tracker:
@@ -72,9 +69,10 @@ class Tracker:
     def __init__(self, tracking_uri: str, experiment: str) -> None:
         self.tracking_uri = tracking_uri
         self.experiment = experiment
-        self.client = connect(tracking_uri)
+        self.client = connect(tracking_uri, make=True)
         with reaching(tracking_uri):
             self.experiment_id = self._make_experiment()
+            self._tell_kind()
 
     def start_run(self, name: str, tags: Mapping[str, str] | None = None, *, parent: str = "") -> str:
         """Open a run.
@@ -117,12 +115,22 @@ class Tracker:
             self.finish(run_id, status)
 
     def has_run(self, run_id: str) -> bool:
-        """Tell whether the store knows a run: a bundle may come from another one."""
-        try:
-            self.client.get_run(run_id)
-        except MlflowException:
+        """Tell whether the store has a run that can be written to: a bundle may come from another one, and a run may be deleted.
+
+        Raises:
+            ServiceError: When the store can't be reached: that says nothing of the run.
+        """
+        if not run_id:
             return False
-        return True
+        with reaching(self.tracking_uri):
+            try:
+                run = self.client.get_run(run_id)
+            except MlflowException as error:
+                # A server's 404, a run's id that is none.
+                if error.error_code in {NOT_FOUND, INVALID}:
+                    return False
+                raise
+        return str(run.info.lifecycle_stage) == LifecycleStage.ACTIVE
 
     def log_params(self, run_id: str, params: Mapping[str, Any]) -> None:
         """Log parameters; nested ones get dotted names, `train.augmentation.noise_std`."""
@@ -152,8 +160,8 @@ class Tracker:
         """
         with reaching(self.tracking_uri):
             tags = self.client.get_run(run_id).data.tags
-            if MLFLOW_RUN_NOTE not in tags or _digest(tags[MLFLOW_RUN_NOTE]) == tags.get(OWN_NOTE):
-                self.client.log_batch(run_id, tags=[RunTag(MLFLOW_RUN_NOTE, text), RunTag(OWN_NOTE, _digest(text))])
+            if MLFLOW_RUN_NOTE not in tags or digest_of(tags[MLFLOW_RUN_NOTE]) == tags.get(OWN_NOTE):
+                self.client.log_batch(run_id, tags=[RunTag(MLFLOW_RUN_NOTE, text), RunTag(OWN_NOTE, digest_of(text))])
 
     def log_table(self, run_id: str, table: pd.DataFrame, name: str) -> None:
         """Log a table that the MLflow UI shows and compares across runs; one of the same name is replaced.
@@ -164,7 +172,7 @@ class Tracker:
             name: File name, ending in `.json`.
         """
         # The client's own log_table appends to a table of the same name, so a step run again would double its rows.
-        content = str(table.to_json(orient="split", index=False, date_format="iso"))
+        content = str(table.to_json(orient="split", index=False, date_format="iso", double_precision=SHOWN_DECIMALS))
         with reaching(self.tracking_uri):
             self.client.log_text(run_id, content, name)
             logged = json.loads(self.client.get_run(run_id).data.tags.get(MLFLOW_LOGGED_ARTIFACTS, "[]"))
@@ -219,11 +227,25 @@ class Tracker:
         Returns:
             The view's address, to stand after the UI's own; it also opens the side of the UI that is made for training.
         """
-        columns = [*(f"metrics.`{name}`" for name in metrics), *(f"params.`{name}`" for name in params)]
+        columns = [
+            f"tags.`{ROLE}`",
+            *(f"metrics.`{name}`" for name in metrics),
+            *(f"params.`{name}`" for name in params),
+        ]
         state = json.dumps({**VIEW_STATE, "selectedColumns": columns})
         with reaching(self.tracking_uri):
             self.client.set_experiment_tag(self.experiment_id, f"{SHARED_VIEW}{VIEW}", state)
-        return f"#/experiments/{self.experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
+        return runs_address(self.experiment_id)
+
+    def _tell_kind(self) -> None:
+        """Let the UI open the experiment as one of trainings, and say what it is; what a person set stays."""
+        tags = self.client.get_experiment(self.experiment_id).tags
+        for key, value in {KIND: TRAINING, **PRIMARY_METRIC}.items():
+            if key not in tags:
+                self.client.set_experiment_tag(self.experiment_id, key, value)
+        if OWN_NOTE not in tags:
+            text = f"Trainings on the data set {self.experiment}; no champion yet. {RESEARCH_USE}"
+            describe_experiment(self.client, self.experiment_id, text)
 
     def _make_experiment(self) -> str:
         found = self.client.get_experiment_by_name(self.experiment)
@@ -236,6 +258,12 @@ class Tracker:
                 found = self.client.get_experiment_by_name(self.experiment)
                 if found is None:
                     raise
+        if found.lifecycle_stage != LifecycleStage.ACTIVE:
+            # Said before anything is trained, not when the first run is to be written.
+            raise ServiceError(
+                f"Expected the experiment {self.experiment} in MLflow, found it deleted. Restore it with `mlflow experiments restore "
+                f"--experiment-id {found.experiment_id}`, or choose another ingest.dataset_name."
+            )
         return str(found.experiment_id)
 
 
@@ -249,7 +277,3 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[name] = value
     return flat
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

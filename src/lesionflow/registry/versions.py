@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from lesionflow.errors import ArtifactError
+from lesionflow.registry.champion_marks import mark_roles
 from lesionflow.registry.store import connect, reaching
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -106,6 +107,15 @@ def set_alias(model_name: str, alias: str, version: str, tracking_uri: str) -> N
         client.set_registered_model_alias(model_name, alias, version)
 
 
+def mark_aliases(model_name: str, tracking_uri: str) -> None:
+    """Repeat a model's aliases at its runs, where reviewers compare them.
+
+    Raises:
+        ServiceError: When the store can't be reached.
+    """
+    mark_roles(connect(tracking_uri), list_versions(model_name, tracking_uri))
+
+
 def tag_version(model_name: str, version: str, tags: Mapping[str, str], tracking_uri: str) -> None:
     """Set tags of a version, replacing those of the same name.
 
@@ -134,6 +144,7 @@ def set_champion(model_name: str, version: str, tracking_uri: str) -> ChampionCh
         if before is not None:
             set_alias(model_name, PREVIOUS, before, tracking_uri)
         set_alias(model_name, CHAMPION, after, tracking_uri)
+    mark_aliases(model_name, tracking_uri)
     return ChampionChange(before, after)
 
 

@@ -43,6 +43,10 @@ from lesionflow.serving.uploads.multipart import receive_parts
 from lesionflow.serving.work_queue import WorkQueue
 
 STATIC = Path(__file__).parent / "static"
+#: Warnings in an answer's headers, and characters of each: servers and proxies take 8 to 16 kB of all headers together.
+MAX_WARNINGS, MAX_WARNING_LENGTH = 8, 500
+#: What stands in a header as it is; all else, line ends above all, is percent-encoded.
+PLAIN = " !\"#$&'()*+,/:;<=>?@[]^_`{|}~"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -180,6 +184,11 @@ def _answer(results: ResultStore, report: dict[str, Any], name: str) -> Response
     }
     answer = ANSWERS[name]
     if answer.file_name is None:
-        return JSONResponse(report, headers=headers)
-    path = results.file(report["id"], answer.file_name)
-    return FileResponse(path, media_type=answer.media_type, filename=answer.file_name, headers=headers)
+        response: Response = JSONResponse(report, headers=headers)
+    else:
+        path = results.file(report["id"], answer.file_name)
+        response = FileResponse(path, media_type=answer.media_type, filename=answer.file_name, headers=headers)
+    # A header each, so that whoever keeps the mask alone is told too.
+    for warning in report["warnings"][:MAX_WARNINGS]:
+        response.headers.append("X-Lesionflow-Warning", quote(warning, safe=PLAIN)[:MAX_WARNING_LENGTH])
+    return response

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lesionflow.config import PreprocessConfig, Settings
 from lesionflow.data.plan import Plan
-from lesionflow.data.volume import Mask
+from lesionflow.data.volume import IGNORED, Mask
 from lesionflow.errors import DataQualityError, InputError
 from lesionflow.io.stores import preprocessed
 from lesionflow.io.stores.cases import read_case, read_contents
@@ -91,9 +91,11 @@ def _make(cases: Path, folder: Path, plan: Plan, case_id: str) -> str:
 
 def _foreground(mask: Mask) -> dict[int, NDArray[np.int32]]:
     places = {}
-    for label in mask.present:
+    # Where some voxels are not known, patches away from tumor are placed by those that are known to be background.
+    for label in (*mask.present, *((0, IGNORED) if mask.ignored is not None else ())):
         voxels = np.argwhere(mask.labels == label).astype(np.int32)
-        places[label] = voxels[:: max(len(voxels) // FOREGROUND_VOXELS, 1)]
+        if len(voxels):
+            places[label] = voxels[:: max(len(voxels) // FOREGROUND_VOXELS, 1)]
     return places
 
 

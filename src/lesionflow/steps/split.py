@@ -1,14 +1,17 @@
 """The step `split`: divide patients into a locked test set and folds."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from lesionflow.cohort.near_duplicates import SIGNATURE_COLUMNS, find_near_duplicates, group_near_duplicates
 from lesionflow.cohort.splitting import SplitCase, SplitRules, make_split
 from lesionflow.config import Settings, SplitConfig
+from lesionflow.data.split import Split
+from lesionflow.errors import InputError
 from lesionflow.io.stores.cases import read_table
 from lesionflow.io.stores.splits import read_split, write_split
 from lesionflow.io.stores.validations import read_quarantine
@@ -17,7 +20,19 @@ from lesionflow.io.stores.validations import read_quarantine
 TRAITS = ("site", "manufacturer", "modality")
 #: Source format of cases whose files tell nothing of where they came from.
 PICTURES = "pictures"
+#: Of so many patients who are all better, the sign-flip test gives p = 2 / 2**6 = 0.03; of one fewer 0.06.
+FEW_TEST_PATIENTS = 6
+#: Patients named in a message, by their pseudonyms.
+MAX_NAMED = 8
 logger = logging.getLogger(__name__)
+
+
+class LockedPatients(NamedTuple):
+    """Patients of the locked test set: who is in the data, who is in quarantine or without an outline, who is in it no longer."""
+
+    present: tuple[str, ...]
+    held_back: tuple[str, ...]
+    gone: tuple[str, ...]
 
 
 def run(
@@ -34,11 +49,12 @@ def run(
         settings: Not used.
 
     Returns:
-        `n_train`, `n_validation` and `n_test` cases, `n_test_patients` and `n_new_patients`.
+        `n_train`, `n_validation` and `n_test` cases, `n_test_patients` who are locked, how many of them are `n_test_patients_held_back` or
+        `n_test_patients_gone`, and `n_new_patients`.
 
     Raises:
         ConfigError: When the params or the previous split do not fit the cases.
-        InputError: When there are too few patients.
+        InputError: When there are too few patients, or none of the test set is left.
         ArtifactError: When an input or the previous split can't be read.
     """
     del settings
@@ -50,6 +66,8 @@ def run(
     n_new = len({case.patient_id for case in cases} - known)
     if previous:
         logger.info("%d patients are new; the %d tested on before stay so", n_new, len(previous.test_patients))
+    locked = count_locked(split, cases, read_table(inputs["cases"])["patient_id"])
+    _say_locked(locked, config.test_fraction)
     write_split(path, split)
     logger.info(
         "%d cases to train, %d to validate, %d to test on", *map(len, (split.train, split.validation, split.test))
@@ -59,8 +77,58 @@ def run(
         "n_validation": float(len(split.validation)),
         "n_test": float(len(split.test)),
         "n_test_patients": float(len(split.test_patients)),
+        "n_test_patients_held_back": float(len(locked.held_back)),
+        "n_test_patients_gone": float(len(locked.gone)),
         "n_new_patients": float(n_new),
     }
+
+
+def count_locked(split: Split, cases: Sequence[SplitCase], known: Iterable[str]) -> LockedPatients:
+    """Tell which patients of the locked test set are still there: the file names them for ever, the data may not hold them.
+
+    Args:
+        split: Whose test patients.
+        cases: Those that may be used.
+        known: Patients of all cases, also of those in quarantine or without an outline.
+    """
+    usable, all_known = {case.patient_id for case in cases}, set(known)
+    absent = [name for name in split.test_patients if name not in usable]
+    return LockedPatients(
+        present=tuple(name for name in split.test_patients if name in usable),
+        held_back=tuple(name for name in absent if name in all_known),
+        gone=tuple(name for name in absent if name not in all_known),
+    )
+
+
+def _say_locked(locked: LockedPatients, test_fraction: float) -> None:
+    n_locked = sum(map(len, locked))
+    said = f"Locked test set of {n_locked} patients: {len(locked.present)} are in the data"
+    said += (
+        f", {len(locked.held_back)} in quarantine or without an outline ({_some(locked.held_back)})"
+        if locked.held_back
+        else ""
+    )
+    said += f", {len(locked.gone)} gone ({_some(locked.gone)})" if locked.gone else ""
+    if test_fraction > 0 and not locked.present:
+        raise InputError(
+            f"{said}. Expected at least one to test on. Bring their studies back, or remove the split's file to start a new test set.",
+            reason="too_few_patients",
+        )
+    if len(locked.present) < n_locked:
+        logger.warning("%s. A model's figures on what is left are not those of the whole test set.", said)
+    elif n_locked:
+        logger.info("%s.", said)
+    if 0 < len(locked.present) < FEW_TEST_PATIENTS:
+        logger.warning(
+            "Only %d patients are tested on: with fewer than %d no difference between two models can reach p < 0.05.",
+            len(locked.present),
+            FEW_TEST_PATIENTS,
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more
 
 
 def usable_cases(folder: Path, quarantine: Mapping[str, object]) -> list[SplitCase]:

@@ -13,7 +13,7 @@ from lesionflow.io.files import replacing_folder
 from lesionflow.io.stores.cases import read_dataset, read_table, thumbnail_path
 from lesionflow.io.stores.validations import DATA_DOCS, FINDINGS, QUARANTINE, SUMMARY
 from lesionflow.validation.checks import Limits, make_rules, require_known_severities, with_derived_columns
-from lesionflow.validation.expectations import judge
+from lesionflow.validation.expectations import judge, write_verdict
 from lesionflow.validation.report import Verdict, findings_json, mixes, quarantine_json, reach_verdict, summary_html
 from lesionflow.validation.thumbnails import draw_sheets
 
@@ -88,13 +88,14 @@ def _write_report(config: ValidateConfig, cases: Path, folder: Path, champion_ca
     dataset, table = read_dataset(cases), read_table(cases)
     limits = Limits(**config.model_dump(include=set(Limits.__dataclass_fields__)))
     rules = tuple(rule for rule in make_rules(limits, dataset) if config.severity[rule.check] != "off")
-    violations = judge(with_derived_columns(table, dataset, champion_cases), rules, folder / DATA_DOCS)
+    violations = judge(with_derived_columns(table, dataset, champion_cases), rules, folder / DATA_DOCS, config.severity)
     verdict = reach_verdict(
         violations,
         config.severity,
         n_cases=len(table),
         max_quarantined_fraction=config.max_quarantined_fraction,
     )
+    write_verdict(folder / DATA_DOCS, verdict.sentence)
     (folder / FINDINGS).write_text(findings_json(verdict), encoding="utf-8")
     (folder / QUARANTINE).write_text(quarantine_json(verdict), encoding="utf-8")
     sheets = _write_sheets(verdict, table, cases, folder)

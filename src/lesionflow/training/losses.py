@@ -3,8 +3,11 @@
 Both are (batch, target, [slice,] row, column); targets are 0 or 1. Each target is judged by itself (sigmoid), so
 overlapping regions need nothing else; `dice_ce_loss` alone wants targets that exclude one another.
 
+Targets may be followed by one more mask, of the voxels that are not known: no loss is there, and no gradient.
+
 A loss of sums over the batch takes `total`, which puts together what several processes counted, each on its share of one
-batch. A mean over voxels needs none: shares are of equal size, and so the mean of their means is that of all.
+batch. A mean over voxels needs it only where some are not known: else shares are of equal size, and the mean of their means
+is that of all.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,6 +34,22 @@ TVERSKY_FALSE_POSITIVE, TVERSKY_FALSE_NEGATIVE = 0.3, 0.7
 def own_share(sums: torch.Tensor) -> torch.Tensor:
     """Return the sums as they are: the `total` of a process alone."""
     return sums
+
+
+def part_known(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Part the masks of targets from that of what is not known, which may stand behind them.
+
+    Args:
+        logits: (batch, target, ...).
+        targets: 0/1 (batch, target or target + 1, ...).
+
+    Returns:
+        The targets, and 0/1 (batch, 1, ...) of what is known; None where everything is.
+    """
+    if targets.shape == logits.shape:
+        return targets, None
+    n_targets = logits.shape[1]
+    return targets[:, :n_targets], targets[:, n_targets:] == 0
 
 
 def dice_loss(
@@ -78,25 +97,31 @@ def tversky_loss(
     return 1 - ((true_positive + SMOOTH) / (true_positive + wrong + SMOOTH)).mean()
 
 
-def bce_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def bce_loss(logits: torch.Tensor, targets: torch.Tensor, *, total: Total = own_share) -> torch.Tensor:
     """Binary cross entropy, mean over all voxels.
 
     Args:
         logits: Any shape.
         targets: 0/1, of the same shape.
+        total: As in `dice_loss`.
 
     Returns:
         Scalar >= 0.
     """
-    return functional.binary_cross_entropy_with_logits(logits.float(), targets.float())
+    targets, known = part_known(logits, targets)
+    if known is None:
+        return functional.binary_cross_entropy_with_logits(logits.float(), targets.float())
+    values = functional.binary_cross_entropy_with_logits(logits.float(), targets.float(), reduction="none")
+    return _mean(values, known, total)
 
 
-def focal_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def focal_loss(logits: torch.Tensor, targets: torch.Tensor, *, total: Total = own_share) -> torch.Tensor:
     """Cross entropy that fades for voxels already right, mean over all voxels.
 
     Args:
         logits: Any shape.
         targets: 0/1, of the same shape.
+        total: As in `dice_loss`.
 
     Returns:
         Scalar >= 0.
@@ -104,16 +129,17 @@ def focal_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     References:
         Lin et al. 2017, DOI 10.1109/ICCV.2017.324, equation 5.
     """
+    targets, known = part_known(logits, targets)
     targets = targets.float()
     cross_entropy = functional.binary_cross_entropy_with_logits(logits.float(), targets, reduction="none")
     wrongness = torch.abs(targets - torch.sigmoid(logits.float()))
     weight = FOCAL_ALPHA * targets + (1 - FOCAL_ALPHA) * (1 - targets)
-    return (weight * wrongness**FOCAL_GAMMA * cross_entropy).mean()
+    return _mean(weight * wrongness**FOCAL_GAMMA * cross_entropy, known, total)
 
 
 def dice_bce_loss(logits: torch.Tensor, targets: torch.Tensor, *, total: Total = own_share) -> torch.Tensor:
     """Sum of `dice_loss` over the batch and `bce_loss`."""
-    return dice_loss(logits, targets, total=total) + bce_loss(logits, targets)
+    return dice_loss(logits, targets, total=total) + bce_loss(logits, targets, total=total)
 
 
 def dice_ce_loss(logits: torch.Tensor, targets: torch.Tensor, *, total: Total = own_share) -> torch.Tensor:
@@ -130,9 +156,13 @@ def dice_ce_loss(logits: torch.Tensor, targets: torch.Tensor, *, total: Total = 
     Returns:
         Scalar >= 0.
     """
+    overlap = dice_loss(logits, targets, total=total)
+    targets, known = part_known(logits, targets)
     padded = torch.cat([torch.zeros_like(logits[:, :1]), logits], dim=1).float()
     classes = torch.cat([torch.zeros_like(targets[:, :1]), targets], dim=1).argmax(dim=1)
-    return dice_loss(logits, targets, total=total) + functional.cross_entropy(padded, classes)
+    if known is None:
+        return overlap + functional.cross_entropy(padded, classes)
+    return overlap + _mean(functional.cross_entropy(padded, classes, reduction="none")[:, None], known, total)
 
 
 def over_outputs(loss: Loss, outputs: Logits, targets: torch.Tensor) -> torch.Tensor:
@@ -141,7 +171,7 @@ def over_outputs(loss: Loss, outputs: Logits, targets: torch.Tensor) -> torch.Te
     Args:
         loss: Of one output.
         outputs: Logits (batch, target, ...), or several of them, the finest first, of the targets' size or coarser.
-        targets: 0/1 (batch, target, ...).
+        targets: 0/1 (batch, target, ...), and perhaps what is not known behind them.
 
     Returns:
         Scalar: the weighted mean, an output of half the size having half the weight (nnU-Net's rule); its targets are
@@ -171,7 +201,7 @@ LOSSES: Mapping[str, Loss] = MappingProxyType(
 
 
 def sums_over_batch(name: str) -> bool:
-    """Tell whether a loss sums over the batch before it divides, so that it takes `total`.
+    """Tell whether a loss may sum over the batch before it divides, so that it takes `total`.
 
     Args:
         name: A key of `LOSSES`.
@@ -199,12 +229,24 @@ def _shrink(targets: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     return functional.interpolate(targets.float(), size=like.shape[2:], mode="nearest-exact")
 
 
+def _mean(values: torch.Tensor, known: torch.Tensor | None, total: Total) -> torch.Tensor:
+    """Return the mean over all voxels of the batch that are known; 0 where none is."""
+    if known is None:
+        return values.mean()
+    counted = known.expand_as(values)
+    found, n_voxels = total(torch.stack([(values * counted).sum(), counted.sum().to(values.dtype)]))
+    return found / n_voxels.clamp(min=1)
+
+
 def _soft_counts(
     logits: torch.Tensor, targets: torch.Tensor, total: Total | None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return soft true positives, false positives and false negatives of each target in the batch; without total, in each patch."""
     # Sums over many voxels lose digits in half precision.
+    targets, known = part_known(logits, targets)
     probabilities, targets = torch.sigmoid(logits.float()), targets.float()
+    if known is not None:
+        probabilities, targets = probabilities * known, targets * known
     space = tuple(range(2, logits.ndim))
     parts = [part.sum((0, *space) if total else space) for part in (probabilities * targets, probabilities, targets)]
     # One exchange for all three.

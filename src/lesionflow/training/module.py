@@ -11,7 +11,7 @@ from torch import nn
 
 from lesionflow.training.batches.datamodule import Batch
 from lesionflow.training.batches.slabs import SlabBatch
-from lesionflow.training.losses import LOSSES, Logits, loss_of_shares, over_outputs
+from lesionflow.training.losses import LOSSES, Logits, loss_of_shares, over_outputs, part_known
 from lesionflow.training.process_group import SINGLE_PROCESS, ProcessGroup
 from lesionflow.training.recipe import Recipe
 
@@ -86,8 +86,8 @@ class SegmentationModule(LightningModule):
         n_slices = len(batch.image)
         self._losses = [self._losses[0] + n_slices * float(self._loss(logits, batch.mask)), self._losses[1] + n_slices]
         predicted = torch.sigmoid(logits.float()) >= self.recipe.probability_threshold
-        counts = count_voxels(predicted, batch.mask.bool())
-        counts = counts.cpu()
+        reference, known = part_known(predicted, batch.mask.bool())
+        counts = count_voxels(predicted, reference, known).cpu()
         self._counts[batch.case] = self._counts.get(batch.case, torch.zeros_like(counts)) + counts
 
     def on_validation_epoch_end(self) -> None:
@@ -152,17 +152,20 @@ def _groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     return [encoder, {"params": parts[False]}]
 
 
-def count_voxels(predicted: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+def count_voxels(predicted: torch.Tensor, reference: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
     """Count true positives, false positives and false negatives of each target.
 
     Args:
         predicted: Bool (batch, target, ...).
         reference: Bool, of the same shape.
+        known: Bool (batch, 1, ...): the voxels that count; None for all.
 
     Returns:
         int64 (target, 3).
     """
     axes = (0, *range(2, predicted.ndim))
+    if known is not None:
+        predicted, reference = predicted & known, reference & known
     pairs = (predicted & reference, predicted & ~reference, ~predicted & reference)
     return torch.stack([pair.sum(axes) for pair in pairs], dim=-1)
 

@@ -1,8 +1,9 @@
 """The only great_expectations: it judges the case table and writes Data Docs."""
 
+import html
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -14,10 +15,17 @@ import pandas as pd
 from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context.types.base import ProgressBarsConfig
 
+from lesionflow.config import Severity
 from lesionflow.errors import ArtifactError
 from lesionflow.validation.checks import CHECKS, Rule, columns_of
 
 SITE = "data_docs"
+#: Where their first lines tell the outcome: what is replaced stands after the first group.
+STATUS = re.compile(r"(<span class=\"h6\"\s*>Status:</span>)\s*<i class=\"fas fa-[^>]*></i>\s*\w+")
+#: Figures as Python writes them, in 7 to 17 digits.
+LONG_FIGURE = re.compile(r"(?<![\w.#-])-?\d+\.\d{6,}(?:e-?\d+)?(?![\w.])")
+LEAST_DIGITS, MOST_DIGITS = 4, 17
+PHONE = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 #: Data Docs carry a time of their run in names and text. The same data must give the same bytes, so it is this one...
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 #: ...and where a person would read it, these words.
@@ -38,14 +46,17 @@ class Violation(NamedTuple):
     found: tuple[str, ...]
 
 
-def judge(table: pd.DataFrame, rules: Sequence[Rule], docs_folder: Path) -> tuple[Violation, ...]:
+def judge(
+    table: pd.DataFrame, rules: Sequence[Rule], docs_folder: Path, severity: Mapping[str, Severity]
+) -> tuple[Violation, ...]:
     """Let Great Expectations judge the table.
 
     Args:
         table: The case table with derived columns. Only `case_id` and the columns of the rules are shown to it, since
             Data Docs repeat values.
         rules: What is expected.
-        docs_folder: Where Data Docs go; `index.html` is their first page.
+        docs_folder: Where Data Docs go; `index.html` is their first page. Their verdict is `write_verdict`'s.
+        severity: What each check does where it does not hold, to stand beside it.
 
     Returns:
         The rules that do not hold, in the order of `rules`.
@@ -59,7 +70,7 @@ def judge(table: pd.DataFrame, rules: Sequence[Rule], docs_folder: Path) -> tupl
         raise ArtifactError(f"Expected the columns {', '.join(missing)} in the case table, found none. Run ingest.")
     shown = table[list(dict.fromkeys(("case_id", *columns)))].copy()
     with tempfile.TemporaryDirectory(prefix="lesionflow-gx-") as project:
-        checkpoint = _make_checkpoint(Path(project), rules, docs_folder)
+        checkpoint = _make_checkpoint(Path(project), rules, docs_folder, severity)
         results = checkpoint.run(
             batch_parameters={"dataframe": shown}, run_id=RunIdentifier(run_name="case_table", run_time=NO_TIME)
         )
@@ -69,7 +80,21 @@ def judge(table: pd.DataFrame, rules: Sequence[Rule], docs_folder: Path) -> tupl
     return tuple(violations[number] for number in sorted(violations))
 
 
-def _make_checkpoint(project: Path, rules: Sequence[Rule], docs_folder: Path) -> Any:
+def write_verdict(docs_folder: Path, verdict: str) -> None:
+    """Write into Data Docs what follows from all that was found.
+
+    By themselves they say `Failed` as soon as one expectation does not hold, were it one that only warns.
+
+    Args:
+        docs_folder: What `judge` wrote.
+        verdict: The sentence that the summary says.
+    """
+    for page in (docs_folder / "validations").rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(STATUS.sub(rf"\g<1> {html.escape(verdict)}", text), encoding="utf-8")
+
+
+def _make_checkpoint(project: Path, rules: Sequence[Rule], docs_folder: Path, severity: Mapping[str, Severity]) -> Any:
     context = gx.get_context(mode="file", project_root_dir=project)
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     for site in context.get_site_names():
@@ -79,7 +104,7 @@ def _make_checkpoint(project: Path, rules: Sequence[Rule], docs_folder: Path) ->
     context.add_data_docs_site(SITE, {"class_name": "SiteBuilder", "store_backend": store, "site_index_builder": index})
     asset = context.data_sources.add_pandas("lesionflow").add_dataframe_asset("cases")
     batch = asset.add_batch_definition_whole_dataframe("all")
-    expectations = [_expectation(number, rule) for number, rule in enumerate(rules)]
+    expectations = [_expectation(number, rule, severity[rule.check]) for number, rule in enumerate(rules)]
     suite = context.suites.add(gx.ExpectationSuite(name="case_table", expectations=expectations))
     definition = gx.ValidationDefinition(name="case_table", data=batch, suite=suite)
     return context.checkpoints.add(
@@ -92,11 +117,11 @@ def _make_checkpoint(project: Path, rules: Sequence[Rule], docs_folder: Path) ->
     )
 
 
-def _expectation(number: int, rule: Rule) -> Any:
+def _expectation(number: int, rule: Rule, severity: Severity) -> Any:
     check = CHECKS[rule.check]
     about = {
         "meta": {"check": rule.check, "rule": number},
-        "notes": f"Check `{rule.check}`: {check.meaning} {check.advice}",
+        "notes": f"Check `{rule.check}` (if it does not hold: {severity}): {check.meaning} {check.advice}",
     }
     if rule.kind == "between":
         return gxe.ExpectColumnValuesToBeBetween(column=rule.column, min_value=rule.low, max_value=rule.high, **about)
@@ -120,10 +145,25 @@ def _violation(result: Any, rules: Sequence[Rule]) -> Violation:
         raise ArtifactError(message)
     if rule.kind == "row_count":
         return Violation(rule, (), (str(result.result["observed_value"]),))
-    found = {str(entry["case_id"]): str(entry.get(rule.column)) for entry in result.result["unexpected_index_list"]}
+    unexpected = result.result["unexpected_index_list"]
+    found = {str(entry["case_id"]): show_figure(entry.get(rule.column), rule.low, rule.high) for entry in unexpected}
     if not CHECKS[rule.check].by_case:
         return Violation(rule, (), tuple(sorted(set(found.values()))))
     return Violation(rule, tuple(sorted(found)), tuple(found[case_id] for case_id in sorted(found)))
+
+
+def show_figure(value: object, *bounds: float | None) -> str:
+    """Return a value in four digits, or as many more as tell it from the bounds that it is beyond.
+
+    Examples:
+        >>> show_figure(0.3735440931780366, None, 0.1), show_figure(0.1000004, None, 0.1), show_figure(5.0), show_figure("x")
+        ('0.3735', '0.1000004', '5', 'x')
+    """
+    if not isinstance(value, float):
+        return str(value)
+    near = {bound for bound in bounds if bound is not None and bound != value}
+    shown = (f"{value:.{digits}g}" for digits in range(LEAST_DIGITS, MOST_DIGITS))
+    return next((text for text in shown if float(text) not in near), repr(value))
 
 
 def _make_self_contained(docs_folder: Path) -> None:
@@ -135,7 +175,8 @@ def _make_self_contained(docs_folder: Path) -> None:
         text = page.read_text(encoding="utf-8")
         text = REMOTE_LOGO.sub("../" * depth + "static/images/logo-long.png", text)
         text = LOAD_TIME.sub(NO_TIME_WORDS, RANDOM_ID.sub("", text))
-        text = REMOTE.sub("", text).replace("</head>", style, 1)
+        text = LONG_FIGURE.sub(lambda found: f"{float(found[0]):.{LEAST_DIGITS}g}", text)
+        text = REMOTE.sub("", text).replace("</head>", f"{PHONE}{style}", 1)
         page.write_text(text.replace(stamp, NO_TIME_WORDS), encoding="utf-8")
     _write_index(docs_folder, style)
 

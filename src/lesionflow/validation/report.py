@@ -2,6 +2,7 @@
 
 import html
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ MAX_NAMED_CASES = 5
 MAX_NAMED_VALUES = 12
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.4rem .6rem;border-bottom:1px solid #d5dae0;
-vertical-align:top}.fail{color:#b42318}.quarantine{color:#9a5b00}.warn{color:#5c5400}.held,.off{color:#4d5761}img{max-width:100%}"""
+vertical-align:top}.fail{color:#b42318}.quarantine{color:#9a5b00}.warn{color:#5c5400}.held,.off{color:#4d5761}img{max-width:100%}.scroll{overflow-x:auto}li{overflow-wrap:anywhere}"""
 
 
 class Finding(NamedTuple):
@@ -44,6 +45,16 @@ class Verdict(NamedTuple):
     findings: tuple[Finding, ...]
     quarantine: Mapping[str, tuple[str, ...]]
     refusals: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words, the same on every page."""
+        said = f"The data {'failed' if self.refusals else 'passed'} validation"
+        counts = Counter(finding.severity for finding in self.findings)
+        told = (("warning", "warnings", counts["warn"]), ("case", "cases", len(self.quarantine)))
+        parts = [f"{n} {one if n == 1 else several}" for one, several, n in told if n]
+        more = " and ".join(parts) + (" in quarantine" if self.quarantine else "")
+        return f"{said}{' with ' if more else ''}{more}."
 
 
 def reach_verdict(
@@ -131,15 +142,15 @@ def summary_html(
     Returns:
         HTML that loads nothing but those pictures.
     """
-    passed = "The data failed validation." if verdict.refusals else "The data passed validation."
     lines = [f"<li>{html.escape(refusal)}</li>" for refusal in verdict.refusals]
     rows = [_row(check, severity[check], verdict, rules) for check in CHECKS]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Validation of the cases</title>'
-        f"<style>{_STYLE}</style></head><body><h1>{passed}</h1>"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head><body><h1>{verdict.sentence}</h1>"
         f"<p>{verdict.n_cases} cases, {len(verdict.quarantine)} of them in quarantine.</p><ul>{''.join(lines)}</ul>"
-        "<table><tr><th>Check</th><th>Verdict</th><th>Expected</th><th>Cases</th><th>What to do</th></tr>"
-        f"{''.join(rows)}</table>"
+        "<div class='scroll'><table><tr><th>Check</th><th>Verdict</th><th>Expected</th><th>Cases</th><th>What to do</th></tr>"
+        f"{''.join(rows)}</table></div>"
         '<p><a href="data_docs/index.html">Data Docs of Great Expectations</a></p>'
         f"<h2>What the cases are</h2><ul>{''.join(_mix(name, counts) for name, counts in mixes.items())}</ul>"
         f"{_sheets(sheets)}</body></html>\n"

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from lesionflow.data.case import Case
 from lesionflow.data.dataset import Kind
+from lesionflow.data.volume import IGNORED, outlined
 
 #: Pixels of a thumbnail's longer side; of a sheet's columns, caption and gap.
 SIDE = 176
@@ -20,9 +21,13 @@ CAPTION, GAP = 26, 4
 CASES_A_SHEET = 96
 #: Okabe and Ito's orange, which color-blind readers tell from gray.
 OUTLINE = (230, 159, 0)
+#: Around what is not known: their sky blue.
+NOT_KNOWN = (86, 180, 233)
 MARKED = (240, 90, 70)
 WINDOWS: Mapping[str, tuple[float, float]] = {"ct": (-160.0, 240.0), "pet": (0.0, 10.0)}
 GRAY_PERCENT = (1.0, 99.5)
+#: Masks (row, column) and the color of each one's border.
+Drawn = tuple[tuple[NDArray[np.bool_], tuple[int, int, int]], ...]
 
 
 def draw_thumbnail(case: Case, kinds: tuple[Kind, ...]) -> bytes:
@@ -41,11 +46,13 @@ def draw_thumbnail(case: Case, kinds: tuple[Kind, ...]) -> bytes:
     labels = (
         np.zeros(case.volume.geometry.shape, np.uint8) if case.reference_mask is None else case.reference_mask.labels
     )
-    mask: NDArray[np.bool_] = np.asarray(_turn(labels[None], order, flips)[0] > 0)
+    turned = _turn(labels[None], order, flips)[0]
+    mask, ignored = outlined(turned), np.asarray(turned == IGNORED)
     number = int(mask.sum(axis=(1, 2)).argmax()) if mask.any() else len(mask) // 2
     spacing = [case.volume.geometry.spacing_mm[axis] for axis in order]
     size = _size(mask.shape[1] * spacing[1], mask.shape[2] * spacing[2])
-    panels = [_panel(channel[number], kind, mask[number], size) for channel, kind in zip(image, kinds, strict=True)]
+    drawn = ((ignored[number], NOT_KNOWN), (mask[number], OUTLINE))
+    panels = [_panel(channel[number], kind, drawn, size) for channel, kind in zip(image, kinds, strict=True)]
     buffer = io.BytesIO()
     Image.fromarray(np.concatenate(panels, axis=1)).save(buffer, "PNG")
     return buffer.getvalue()
@@ -112,7 +119,7 @@ def _size(height_mm: float, width_mm: float) -> tuple[int, int]:
     return max(round(height_mm * scale), 8), max(round(width_mm * scale), 8)
 
 
-def _panel(plane: NDArray[Any], kind: Kind, mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.uint8]:
+def _panel(plane: NDArray[Any], kind: Kind, drawn: Drawn, size: tuple[int, int]) -> NDArray[np.uint8]:
     values = plane.astype(np.float32)
     low, high = WINDOWS.get(kind) or (float(v) for v in np.percentile(values, GRAY_PERCENT))
     gray = np.clip((values - low) / max(high - low, 1e-6), 0, 1) * 255
@@ -120,9 +127,8 @@ def _panel(plane: NDArray[Any], kind: Kind, mask: NDArray[np.bool_], size: tuple
         gray = 255 - gray
     shown = Image.fromarray(gray.astype(np.uint8)).resize((size[1], size[0]), Image.Resampling.BILINEAR)
     panel = np.repeat(np.asarray(shown)[:, :, None], 3, axis=2)
-    inside = (
-        np.asarray(Image.fromarray(mask.astype(np.uint8) * 255).resize((size[1], size[0]), Image.Resampling.NEAREST))
-        > 0
-    )
-    panel[inside & ~ndimage.binary_erosion(inside)] = OUTLINE
+    for mask, color in drawn:
+        white = Image.fromarray(mask.astype(np.uint8) * 255)
+        inside = np.asarray(white.resize((size[1], size[0]), Image.Resampling.NEAREST)) > 0
+        panel[inside & ~ndimage.binary_erosion(inside)] = color
     return panel

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lesionflow.config import load_params
 from lesionflow.errors import ConfigError, LesionFlowError
-from lesionflow.workspace.layout import dvc_yaml
+from lesionflow.workspace.layout import STAGES, dvc_yaml
+from lesionflow.workspace.params_file import PARAMS, take_params
 
 IGNORED = """\
 /data/raw
@@ -20,31 +21,41 @@ IGNORED = """\
 /models/
 /reports/
 /mlflow.db*
+/.mlflow.db*
 /mlartifacts/
+/.params.sha256
+/phantoms/
+/unseen/
+/dvc_plots/
+*.log
 .partial-*
 .old-*
 """
 
 
-def init_workspace(folder: Path, params: Path) -> None:
+def init_workspace(folder: Path, params: Path) -> bool:
     """Make a folder a git and DVC workspace; what is there already stays.
 
     Args:
         folder: Where.
-        params: The params file to copy.
+        params: The params file to copy where there is none.
+
+    Returns:
+        Whether it was none before.
 
     Raises:
         ConfigError: When git is missing or the params are wrong.
     """
     load_params(params)
+    is_new = not (folder / STAGES).exists()
     if shutil.which("git") is None:
         raise ConfigError("Expected git on this machine, found none. Install it (Debian: apt-get install git).")
     folder.mkdir(parents=True, exist_ok=True)
     for part in ("data", "reports", "models"):
         (folder / part).mkdir(exist_ok=True)
-    if not (folder / "params.yaml").exists():
-        shutil.copyfile(params, folder / "params.yaml")
-    (folder / "dvc.yaml").write_text(dvc_yaml(), encoding="utf-8")
+    if not (folder / PARAMS).exists():
+        take_params(folder, params)
+    (folder / STAGES).write_text(dvc_yaml(), encoding="utf-8")
     _ignore(folder / ".gitignore")
     if not (folder / ".git").exists():
         _call(["git", "init", "-q"], folder)
@@ -55,6 +66,7 @@ def init_workspace(folder: Path, params: Path) -> None:
         _call([sys.executable, "-m", "dvc", "config", "core.autostage", "false"], folder)
         store = os.path.relpath(folder.resolve().parent / f"{folder.resolve().name}-store", folder.resolve() / ".dvc")
         _call([sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "local", store], folder)
+    return is_new
 
 
 def _ignore(path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from lesionflow.errors import ConfigError
 from lesionflow.steps import STEPS
 
 #: Inputs and outputs of the steps by name, relative to the workspace.
@@ -21,26 +22,33 @@ PATHS: Mapping[str, str] = {
     "registration": "reports/registration.json",
     "promotion": "reports/promotion.json",
 }
-#: Outputs that a step reads before it writes them: cases done already, the locked test set, the plan to stay near to.
-KEPT_BETWEEN_RUNS = ("cases", "splits", "plan", "preprocessed")
-#: What `dvc plots show` and `dvc plots diff` draw of an evaluation.
-PLOTS: list[dict[str, Any]] = [
-    {
-        "Dice by tumor size": {
-            "x": {"reports/evaluation/cases.csv": "reference_ml"},
-            "y": {"reports/evaluation/cases.csv": "dice"},
-            "template": "scatter",
-        }
-    },
-    {
-        "FROC": {
-            "x": {"reports/evaluation/froc.csv": "false_alarms_per_case"},
-            "y": {"reports/evaluation/froc.csv": "sensitivity"},
-            "template": "scatter",
-        }
-    },
-]
+#: Outputs that a step reads before it writes them: cases done already, the locked test set, the plan to stay near to, scores that
+#: MLflow did not take.
+KEPT_BETWEEN_RUNS = ("cases", "splits", "plan", "preprocessed", "evaluation")
+#: What `dvc plots show` and `dvc plots diff` lay side by side of an evaluation: pictures, as DVC's own plots are drawn by scripts
+#: that a page loads from another server, and are blank where there is none.
+PLOTS = (f"{PATHS['evaluation']}/plots",)
+#: The file that makes a folder a workspace, and that of its runs and models.
+STAGES, STORE = "dvc.yaml", "mlflow.db"
 HEADER = "# Made from lesionflow.steps.STEPS by `lesionflow init`; a test checks that it is current.\n"
+
+
+def require_workspace(folder: Path) -> None:
+    """Refuse a folder that is no workspace.
+
+    Raises:
+        ConfigError: When it holds no `dvc.yaml`.
+    """
+    if not (folder / STAGES).exists():
+        raise ConfigError(
+            f"Expected a workspace at {folder.resolve()}, found no {STAGES}. Make one with `lesionflow init DIR --preset NAME`, "
+            "or name the one that is meant with --workdir."
+        )
+
+
+def store_uri(folder: Path) -> str:
+    """Return the tracking URI of a workspace's own MLflow store."""
+    return f"sqlite:///{(folder / STORE).resolve()}"
 
 
 def step_command(name: str) -> str:
@@ -62,7 +70,7 @@ def dvc_yaml() -> str:
             "params": [name],
             "outs": outs,
         }
-    content = {"stages": stages, "metrics": [f"{PATHS['evaluation']}/headline.json"], "plots": PLOTS}
+    content = {"stages": stages, "metrics": [f"{PATHS['evaluation']}/headline.json"], "plots": list(PLOTS)}
     return HEADER + yaml.safe_dump(content, sort_keys=False, width=160)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lesionflow.steps import STEPS
+from lesionflow.workspace.layout import store_uri
 from lesionflow.workspace.stale_locks import drop_torn_lock_file, release_stale_locks
 
 STAGE_STARTS = "Running stage '"
@@ -26,7 +27,7 @@ def run_workspace(folder: Path, say: Callable[[str], None]) -> int:
     """
     environment = dict(os.environ)
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
-    environment.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').resolve()}")
+    environment.setdefault("MLFLOW_TRACKING_URI", store_uri(folder))
     environment |= {"DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
     release_stale_locks(folder)
     drop_torn_lock_file(folder)

@@ -6,6 +6,53 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+#: Where the trackers lie that sources name as `project#number`.
+PROJECTS = {
+    "3DUnetCNN": "ellisdg/3DUnetCNN",
+    "adit": "openradx/adit",
+    "Anima-Public": "Inria-Empenn/Anima-Public",
+    "batchgenerators": "MIC-DKFZ/batchgenerators",
+    "BodyPartRegression": "MIC-DKFZ/BodyPartRegression",
+    "BRAINSTools": "BRAINSia/BRAINSTools",
+    "dcm2niix": "rordenlab/dcm2niix",
+    "dcmqi": "QIICR/dcmqi",
+    "dcmrtstruct2nii": "Sikerdebaard/dcmrtstruct2nii",
+    "dcmstack": "moloney/dcmstack",
+    "deid": "pydicom/deid",
+    "dicom2nifti": "icometrix/dicom2nifti",
+    "Dicom_RT_and_Images_to_Mask": "brianmanderson/Dicom_RT_and_Images_to_Mask",
+    "DICOMAnonymizer": "mmiv-center/DICOMAnonymizer",
+    "dicomweb-client": "ImagingDataCommons/dicomweb-client",
+    "FastSurfer": "Deep-MI/FastSurfer",
+    "fmriprep": "nipreps/fmriprep",
+    "highdicom": "ImagingDataCommons/highdicom",
+    "ITK": "InsightSoftwareConsortium/ITK",
+    "itksnap": "pyushkevich/itksnap",
+    "mlflow": "mlflow/mlflow",
+    "MONAI": "Project-MONAI/MONAI",
+    "nibabel": "nipy/nibabel",
+    "NIFTI-Reader-JS": "rii-mango/NIFTI-Reader-JS",
+    "NIfTI.jl": "JuliaNeuroscience/NIfTI.jl",
+    "nifti_clib": "NIFTI-Imaging/nifti_clib",
+    "niivue": "niivue/niivue",
+    "nnUNet": "MIC-DKFZ/nnUNet",
+    "nyxus": "PolusAI/nyxus",
+    "OHIF": "OHIF/Viewers",
+    "ohif-viewer-XNAT-plugin": "JamesAPetts/ohif-viewer-XNAT-plugin",
+    "platipy": "pyplati/platipy",
+    "pydicom": "pydicom/pydicom",
+    "pyradiomics": "AIM-Harvard/pyradiomics",
+    "RSNA-anonymizer": "RSNA/anonymizer",
+    "rt-utils": "qurit/rt-utils",
+    "simnibs": "simnibs/simnibs",
+    "SimpleITK": "SimpleITK/SimpleITK",
+    "Slicer": "Slicer/Slicer",
+    "spinalcordtoolbox": "spinalcordtoolbox/spinalcordtoolbox",
+    "torchio": "TorchIO-project/torchio",
+    "TotalSegmentator": "wasserth/TotalSegmentator",
+    "vtk-dicom": "dgobbi/vtk-dicom",
+    "Weasis": "nroduit/Weasis",
+}
 CT = {"CT": {"kind": "ct", "modality": "CT", "series_description": ""}}
 PET = {"PET": {"kind": "pet", "modality": "PT", "series_description": ""}}
 MR = {"T1": {"kind": "mr", "modality": "MR", "series_description": ""}}
@@ -40,6 +87,8 @@ class Right:
         n_patients: Their patients.
         rejected: Reasons of the refusals beside accepted cases, sorted.
         notes: Codes that must be among what is said.
+        may_refuse: Whether a refusal by name is right too.
+        ignored: Voxels that are not known, over all cases.
     """
 
     refused: tuple[str, ...] = ()
@@ -51,6 +100,8 @@ class Right:
     n_patients: int | None = None
     rejected: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    may_refuse: bool = False
+    ignored: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,12 +109,13 @@ class Sent:
     """What a client sends of the input, and what `predict` and the service must make of it.
 
     Args:
-        files: A folder of DICOM below the input ("" is all of it), or an image file by channel.
+        files: A folder of DICOM below the input ("" is all of it), a zip, or an image file by channel.
         refused: Reasons, one of which both must give.
         shape: (slice, row, column) of the mask's grid.
         maximum: The largest value read, of the first channel.
         value_at: A position in the patient (LPS, mm) and the first channel's value there.
         says: Words that a warning must hold.
+        formats: Output formats beside NIfTI that both must give too.
     """
 
     files: str | Mapping[str, str]
@@ -72,6 +124,7 @@ class Sent:
     maximum: float | None = None
     value_at: tuple[tuple[float, float, float], float] | None = None
     says: str = ""
+    formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

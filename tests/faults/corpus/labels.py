@@ -1,5 +1,536 @@
-"""Names and structure of labels, which decide before numbers do."""
+"""Names and structure of labels, which decide before numbers do.
 
-from faults.corpus.fault import Fault
+Masks are blocks of columns of the CT in `made_volumes` (6 columns of 20 voxels): a tuple of six values, one a column.
+"""
 
-FAULTS: tuple[Fault, ...] = ()
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from faults.corpus.fault import CT, MR, Fault, Right, ingest_section
+from faults.corpus.made_dicom import CORNERS, READ, segmented
+from faults.corpus.made_volumes import AFFINE, HU, NRRD_HEAD, image
+from support.dicom_factory import SHAPE, write_rtstruct, write_segmentation, write_series
+
+N_COLUMN = 20
+GLIOMA = ingest_section(
+    MR,
+    {"necrotic_core": 1, "edema": 2, "enhancing_tumor": 3, "non_enhancing_tumor": 4},
+    regions={"WT": [1, 2, 3, 4], "TC": [1, 3, 4], "ET": [3]},
+    outlines=[
+        {"pattern": "(?i)necro.*|ncr.*", "label": "necrotic_core"},
+        {"pattern": "(?i)(peritumoral_?)?edema|ed", "label": "edema"},
+        {"pattern": "(?i)enhancing.*|et", "label": "enhancing_tumor"},
+        {"pattern": "(?i)non_?enhancing.*", "label": "non_enhancing_tumor"},
+    ],
+)
+LIVER = ingest_section(
+    CT,
+    {"liver": 1, "tumor": 2},
+    outlines=[{"pattern": "(?i)liver", "label": "liver"}, {"pattern": "(?i)tumou?r", "label": "tumor"}],
+)
+TUMOR = ingest_section(CT, {"tumor": 1})
+WHOLE, CORE = "whole tumor", "tumor core"
+Columns = Sequence[float]
+
+
+def columns(values: Columns, dtype: Any = np.uint8) -> np.ndarray:
+    """Return a mask of one value a column."""
+    return np.broadcast_to(np.array(values, dtype)[:, None, None], HU.shape).copy()
+
+
+def nnunet(labels: Any, values: Columns, channel: str = "CT", **others: Any) -> Callable[[Path], None]:
+    """Return what writes a data set of nnU-Net with one case; `labels` may be the text of dataset.json itself."""
+
+    def make(folder: Path) -> None:
+        for name in ("imagesTr", "labelsTr"):
+            (folder / name).mkdir()
+        content = {
+            "channel_names": {"0": channel},
+            "labels": labels,
+            "numTraining": 1,
+            "file_ending": ".nii.gz",
+            **others,
+        }
+        (folder / "dataset.json").write_text(labels if isinstance(labels, str) else json.dumps(content))
+        image().to_filename(folder / "imagesTr" / "x_0000.nii.gz")
+        image(columns(values)).to_filename(folder / "labelsTr" / "x.nii.gz")
+
+    return make
+
+
+def decathlon(labels: Mapping[str, str], values: Columns, channel: str) -> Callable[[Path], None]:
+    """Return what writes a task of the Decathlon with one case."""
+
+    def make(folder: Path) -> None:
+        (folder / "imagesTr").mkdir()
+        (folder / "labelsTr").mkdir()
+        listed = [{"image": "./imagesTr/x.nii.gz", "label": "./labelsTr/x.nii.gz"}]
+        content = {"modality": {"0": channel}, "labels": labels, "training": listed, "test": []}
+        (folder / "dataset.json").write_text(json.dumps(content))
+        image().to_filename(folder / "imagesTr" / "x.nii.gz")
+        image(columns(values)).to_filename(folder / "labelsTr" / "x.nii.gz")
+
+    return make
+
+
+def beside(marked: np.ndarray, name: str = "case1_seg", **header: Any) -> Callable[[Path], None]:
+    """Return what writes `case1.nii.gz` and its mask; a slope's storage type is told by `stored`."""
+
+    def make(folder: Path) -> None:
+        image().to_filename(folder / "case1.nii.gz")
+        mask = image(marked)
+        if "stored" in header:
+            mask.set_data_dtype(header["stored"])
+        mask.to_filename(folder / f"{name}.nii.gz")
+
+    return make
+
+
+def segments(
+    layers: Sequence[np.ndarray], named: Sequence[tuple[str, int, int]], first: int = 0, *, old: bool = False
+) -> Callable[[Path], None]:
+    """Return what writes `case1.nii.gz` and a `.seg.nrrd` as 3D Slicer does.
+
+    Args:
+        layers: Masks (x, y, z).
+        named: Name, layer and value of each segment.
+        first: Column of the image at which the masks begin.
+        old: As before 2020: without layers and values.
+    """
+
+    def make(folder: Path) -> None:
+        image().to_filename(folder / "case1.nii.gz")
+        several = len(layers) > 1
+        voxels = np.stack(layers) if several else layers[0]
+        head = {
+            "type": "uchar",
+            "dimension": voxels.ndim,
+            "space": NRRD_HEAD["space"],
+            "sizes": " ".join(map(str, voxels.shape)),
+            "space directions": ("none " if several else "") + NRRD_HEAD["space directions"],
+            "kinds": ("list " if several else "") + "domain domain domain",
+            "encoding": "raw",
+            "space origin": f"({-AFFINE[0, 3] - 2 * first},-20,30)",
+        }
+        text = "NRRD0005\n" + "".join(f"{key}: {value}\n" for key, value in head.items())
+        for number, (called, layer, value) in enumerate(named):
+            fields = {"ID": f"s{number}", "Name": called, "NameAutoGenerated": 0, "Extent": "0 5 0 4 0 3"}
+            fields |= {} if old else {"Layer": layer, "LabelValue": value}
+            text += "".join(f"Segment{number}_{key}:={content}\n" for key, content in fields.items())
+        (folder / "case1.seg.nrrd").write_bytes(text.encode() + b"\n" + voxels.astype(np.uint8).tobytes(order="F"))
+
+    return make
+
+
+def label_map(
+    *described: tuple[int, str], values: Mapping[int, int], padding: int | None = 0
+) -> Callable[[Path], None]:
+    """Return what writes a series and a SEG of type LABELMAP.
+
+    Args:
+        described: Number and label of each segment.
+        values: What the pixels of column c of slice 1 hold; 0 elsewhere.
+        padding: Pixel Padding Value.
+    """
+
+    def make(folder: Path) -> None:
+        series = write_series(folder / "images")
+        stored = np.zeros(SHAPE, np.uint8)
+        for column, value in values.items():
+            stored[1, :, column] = value
+
+        def change(data: Dataset) -> None:
+            data.SegmentationType = "LABELMAP"
+            if padding is not None:
+                data.PixelPaddingValue = padding
+            data.SegmentSequence = [_segment(number, called) for number, called in described]
+
+        write_segmentation(folder / "seg.dcm", series, {"any": stored}, kind="FRACTIONAL", change=change)
+
+    return make
+
+
+def _segment(number: int, called: str) -> Dataset:
+    data, code = Dataset(), Dataset()
+    data.SegmentNumber, data.SegmentLabel, data.SegmentAlgorithmType = number, called, "MANUAL"
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "125040", "DCM", "Background"
+    if called == "outside":
+        data.SegmentedPropertyCategoryCodeSequence = [code]
+    return data
+
+
+def _structure(called: str) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        def in_utf_8(data: Dataset) -> None:
+            data.SpecificCharacterSet = "ISO_IR 192"
+
+        series = write_series(folder / "images")
+        write_rtstruct(folder / "rs.dcm", series, {called: [(1, CORNERS)]}, change=in_utf_8)
+
+    return make
+
+
+def _by_program(data: Dataset) -> None:
+    data.SegmentSequence[0].SegmentAlgorithmType = "AUTOMATIC"
+
+
+def noted(code: str) -> Right:
+    """The outline of `made_dicom` is read, and something said."""
+    return Right(**{**READ.__dict__, "notes": (code,)})
+
+
+def voxels(*notes: str, ignored: int = 0, **n_columns: int) -> Right:
+    """One case of so many columns of each label."""
+    counts = {label: n * N_COLUMN for label, n in n_columns.items()}
+    return Right(voxels=counts, n_cases=1, rejected=(), notes=notes, ignored=ignored * N_COLUMN)
+
+
+def refused(*reasons: str) -> Right:
+    """Nothing may be accepted, by one of these reasons."""
+    return Right(refused=reasons)
+
+
+ANY = ingest_section(CT, outlines=[{"pattern": "(?i).*", "label": "tumor"}])
+LESION = ingest_section(CT, outlines=[{"pattern": "(?i)gtv l\u00e4sion", "label": "tumor"}])
+INSIDE = columns((0, 1, 1, 0, 0, 0))
+SHARES = np.linspace(0, 1, HU.size).reshape(HU.shape)
+
+FAULTS = (
+    Fault(
+        "regions-read-by-their-numbers",
+        "nnUNet#1503",
+        "A data set names nested regions alone; its numbers were taken for those of another list, and labels 1 and 2 changed places.",
+        "Regions are told by their names and subtracted: what is in the whole tumor and not in its core is edema.",
+        nnunet({"background": 0, WHOLE: [1, 2, 3], CORE: [2, 3], "enhancing tumor": [3]}, (0, 1, 1, 1, 2, 3), "T1"),
+        voxels("one_label_of_region", edema=3, necrotic_core=1, enhancing_tumor=1),
+        ingest=GLIOMA,
+    ),
+    Fault(
+        "regions-declared-in-another-order",
+        "nnUNet#2900",
+        "What the order of regions means was misunderstood, and labels renamed.",
+        "Order and numbers mean nothing: which region lies in which does.",
+        nnunet({"ET": 2, "background": 0, "TC": [1, 2], "WT": [1, 2, 5]}, (0, 5, 5, 5, 1, 2), "T1"),
+        voxels("one_label_of_region", edema=3, necrotic_core=1, enhancing_tumor=1),
+        ingest=GLIOMA,
+    ),
+    Fault(
+        "regions-that-leave-two-labels-open",
+        "nnUNet#3042",
+        "Of children's tumors, two values lie in the same regions; which is which label, nobody says.",
+        "Refused: names or rules must say it.",
+        nnunet(
+            {"background": 0, "whole_tumor": [1, 2, 3, 4], "tumor_core": [1, 2, 3], "ET": 1}, (0, 1, 2, 3, 4, 4), "T1"
+        ),
+        refused("ambiguous_region"),
+        ingest=GLIOMA,
+    ),
+    Fault(
+        "regions-that-no-rule-knows",
+        "",
+        "Regions of unknown names were taken by their numbers.",
+        "Refused: no name is known.",
+        nnunet({"background": 0, "mass": [1, 2], "rest": [2]}, (0, 1, 1, 2, 2, 0)),
+        refused("no_matching_outline"),
+        ingest=TUMOR,
+    ),
+    Fault(
+        "a-region-and-a-part-of-it",
+        "KiTS23",
+        "Kidney, masses and tumor are nested; a voxel of a cyst was taken for background of the kidney.",
+        "A voxel is the narrowest structure that the rules know: a cyst, of which they do not speak, is kidney.",
+        nnunet({"background": 0, "liver": [1, 2, 3], "masses": [2, 3], "tumor": 2}, (0, 1, 1, 1, 2, 3)),
+        voxels(liver=4, tumor=1),
+        ingest=LIVER,
+    ),
+    Fault(
+        "voxels-to-be-ignored-are-background",
+        "nnUNet#1926",
+        "The reserved label `ignore` was background to other programs: what nobody outlined was learned to be no tumor.",
+        "They stay apart: nothing is learned from them, and nothing judged by them.",
+        nnunet({"background": 0, "tumor": 1, "ignore": 2}, (0, 1, 2, 2, 2, 0)),
+        voxels("ignored_voxels", tumor=1, ignored=3),
+        ingest=TUMOR,
+    ),
+    Fault(
+        "ignore-declared-twice",
+        "nnUNet#2884",
+        "Of a name that stands twice in dataset.json the last alone was read.",
+        "Refused by name.",
+        nnunet(
+            '{"channel_names": {"0": "CT"}, "labels": {"background": 0, "tumor": 1, "ignore": 2, "ignore": 3}}',
+            (0, 1, 2, 3, 0, 0),
+        ),
+        refused("broken_dataset_json"),
+        ingest=TUMOR,
+    ),
+    Fault(
+        "a-structure-spelled-with-a-hyphen",
+        "Medical Segmentation Decathlon, Task01",
+        "`non-enhancing tumor` did not fit a rule for `non_enhancing`, and its voxels became background.",
+        "Blanks, hyphens, underscores, case and spelling do not tell names apart.",
+        decathlon(
+            {"0": "background", "1": "edema", "2": "Non-enhancing tumour", "3": "enhancing tumour"},
+            (0, 1, 1, 2, 2, 3),
+            "T1",
+        ),
+        voxels(edema=2, non_enhancing_tumor=2, enhancing_tumor=1),
+        ingest=GLIOMA,
+    ),
+    Fault(
+        "a-label-by-another-name",
+        "",
+        "The data set calls `cancer` what the rules call `tumor`: trained as background.",
+        "Refused: a structure without a rule may be the label that nothing is called by.",
+        nnunet({"background": 0, "liver": 1, "cancer": 2}, (0, 1, 1, 2, 2, 0)),
+        refused("unmatched_structure"),
+        ingest=LIVER,
+    ),
+    Fault(
+        "organs-beside-the-tumor",
+        "AMOS",
+        "A data set of many organs, of which one is wanted.",
+        "Read; what is left out is said with its name and voxels.",
+        nnunet({"background": 0, "spleen": 1, "tumor": 2, "kidney": 3}, (1, 1, 2, 2, 3, 0)),
+        voxels("dropped_structure", tumor=2),
+        ingest=TUMOR,
+    ),
+    Fault(
+        "two-values-of-one-name",
+        "",
+        "nnU-Net 1 and the Decathlon list names by value, and two may be alike: the first was lost.",
+        "Both are the structure.",
+        nnunet({"0": "background", "1": "tumor", "3": "tumor"}, (0, 1, 1, 3, 3, 0)),
+        voxels(tumor=4),
+        ingest=TUMOR,
+    ),
+    Fault(
+        "background-and-tumor-change-places",
+        "",
+        "dataset.json has the tumor as 0.",
+        "Refused: 0 is background.",
+        nnunet({"tumor": 0, "background": 1}, (0, 0, 1, 1, 1, 1)),
+        refused("broken_dataset_json"),
+        ingest=TUMOR,
+    ),
+    Fault(
+        "a-label-that-is-no-whole-number",
+        "",
+        "A declared value of 1.5 was cut to 1.",
+        "Refused by name.",
+        nnunet({"background": 0, "tumor": 1.5}, (0, 1, 1, 0, 0, 0)),
+        refused("broken_dataset_json"),
+        ingest=TUMOR,
+    ),
+    Fault(
+        "two-channels-of-one-name",
+        "",
+        "nnU-Net's channel names choose how intensities are normalized, and may be alike: of two, the last was read for both.",
+        "Refused: which is meant can't be told.",
+        nnunet({"background": 0, "tumor": 1}, (0, 1, 1, 0, 0, 0), channel_names={"0": "CT", "1": "CT"}),
+        refused("ambiguous_channel"),
+        ingest=TUMOR,
+    ),
+    Fault(
+        "numbers-of-childrens-tumors",
+        "BraTS-PEDs 2023 and 2024",
+        "The enhancing tumor is 3 in one year and 1 in the next, under the same file names.",
+        "Refused: the year can't be told; nnU-Net's layout says what values are.",
+        lambda folder: _brats(folder, "BraTS-PED-00002-000"),
+        refused("ambiguous_values"),
+        ingest=GLIOMA,
+    ),
+    Fault(
+        "segments-by-number",
+        "slicerio#10",
+        "A segment was deleted and drawn anew: its name stayed, its number changed, and numbers were believed.",
+        "The names in the header decide.",
+        segments([columns((0, 1, 1, 1, 2, 0))], [("tumor", 0, 1), ("liver", 0, 2)]),
+        voxels(tumor=3, liver=1),
+        ingest=LIVER,
+    ),
+    Fault(
+        "segments-in-layers",
+        "MONAILabel#565",
+        "Segments that overlap lie in layers, of which the first alone was read.",
+        "All layers are read; where two overlap, the label that stands later wins.",
+        segments([columns((0, 1, 1, 1, 1, 0)), columns((0, 0, 0, 1, 1, 1))], [("liver", 0, 1), ("Tumour", 1, 1)]),
+        voxels(liver=2, tumor=3),
+        ingest=LIVER,
+    ),
+    Fault(
+        "segments-of-old-files",
+        "slicerio#9",
+        "Files of before 2020 have a component a segment, and neither value nor layer.",
+        "Each component is its segment.",
+        segments(
+            [columns((0, 0, 0, 1, 1, 1)), columns((0, 1, 1, 1, 0, 0))], [("tumor", 0, 1), ("liver", 1, 1)], old=True
+        ),
+        voxels(liver=2, tumor=3),
+        ingest=LIVER,
+    ),
+    Fault(
+        "segments-cut-to-what-was-drawn",
+        "",
+        "The file holds a box around the segments: refused for its size, or laid at the image's corner.",
+        "Its voxels lie where its header says; beyond it is background.",
+        segments([columns((0, 1, 1, 1, 2, 0))[1:5]], [("tumor", 0, 1), ("liver", 0, 2)], first=1),
+        voxels(tumor=3, liver=1),
+        ingest=LIVER,
+    ),
+    Fault(
+        "segments-that-nobody-named",
+        "Slicer#4733",
+        "`Segment_1` is what the program calls what it was told no name for.",
+        "No name: numbers are those of the rules, and 1 the only label.",
+        segments([INSIDE], [("Segment_1", 0, 1)]),
+        voxels(tumor=2),
+        ingest=TUMOR,
+    ),
+    Fault(
+        "two-segments-of-one-value",
+        "",
+        "Two segments claim the same voxels by layer and value.",
+        "Refused: which is meant can't be told.",
+        segments([INSIDE], [("tumor", 0, 1), ("liver", 0, 1)]),
+        refused("broken_segments"),
+        ingest=LIVER,
+    ),
+    Fault(
+        "background-of-a-label-map-is-a-segment",
+        "Slicer#9163",
+        "A label map must list its background, number 0, as a segment: it became a structure, and names moved by one.",
+        "By its code, number or name it is background, whatever rule fits it.",
+        label_map((0, "outside"), (1, "GTV"), (7, "core"), values={2: 1, 3: 7}),
+        Right(voxels={"tumor": 2 * SHAPE[1]}, n_cases=1, rejected=()),
+        ingest=ANY,
+    ),
+    Fault(
+        "background-of-a-label-map-with-another-number",
+        "dcmqi#490",
+        "Background may have a value of its own, such as 9.",
+        "Its code and its name say so.",
+        label_map((9, "Background"), (1, "GTV"), values=dict.fromkeys(range(SHAPE[2]), 9) | {2: 1}, padding=9),
+        Right(voxels={"tumor": SHAPE[1]}, n_cases=1, rejected=()),
+        ingest=ANY,
+    ),
+    Fault(
+        "a-value-of-a-label-map-without-a-segment",
+        "",
+        "Pixels hold a number that no segment has.",
+        "Refused: what it is nobody says.",
+        label_map((0, "outside"), (1, "GTV"), values={2: 1, 3: 2}),
+        refused("unknown_label"),
+        ingest=ANY,
+    ),
+    Fault(
+        "a-structure-numbered-as-background",
+        "cornerstone3D#2882",
+        "Segment numbers of a label map may begin at 0, which is background to most readers.",
+        "Refused, unless its code or name says that it is background.",
+        label_map((0, "GTV"), (1, "GTV 2"), values={2: 1}),
+        refused("unreadable_outline"),
+        ingest=ANY,
+    ),
+    Fault(
+        "a-segmentation-of-probabilities",
+        "",
+        "Fractions of occupancy and of probability look alike.",
+        "From half of the maximum on; that they are probabilities is said.",
+        lambda folder: _fractional(folder, "PROBABILITY"),
+        noted("probability_segmentation"),
+    ),
+    Fault(
+        "outlined-by-a-program",
+        "",
+        "Predictions of a model, stored as DICOM SEG, became the truth that the next one was trained on.",
+        "Read; that no person drew it is said.",
+        segmented(change=_by_program),
+        noted("automatic_outline"),
+    ),
+    Fault(
+        "structure-named-with-a-letter-in-two-parts",
+        "",
+        "`ä` is one character on one system and two on another: the name fits no rule.",
+        "Forms of one letter are one.",
+        _structure("GTV La\u0308sion"),
+        READ,
+        ingest=LESION,
+    ),
+    Fault(
+        "structure-named-in-full-width-letters",
+        "",
+        "Names typed by an East Asian keyboard look alike and are other characters.",
+        "Widths of one letter are one.",
+        _structure("\uff27\uff34\uff36\u3000L\u00e4sion"),
+        READ,
+        ingest=LESION,
+    ),
+    Fault(
+        "labels-that-are-nearly-whole",
+        "nibabel#1069",
+        "Labels that were numbers with a point come back as 1.00001526: refused as probabilities, or cut to 0.",
+        "A label within half of the step that the file can store is that label.",
+        beside(columns((0, 1, 1, 2, 2, 2), np.float64), stored=np.int16),
+        voxels(liver=2, tumor=3),
+        ingest=LIVER,
+    ),
+    Fault(
+        "probabilities-stored-with-a-slope",
+        "",
+        "Shares of a voxel were rounded to labels.",
+        "Refused: they are no labels.",
+        beside(SHARES, stored=np.int16),
+        refused("not_labels"),
+        ingest=TUMOR,
+    ),
+    Fault(
+        "inside-in-sixteen-bits",
+        "",
+        "Programs of 16 bits write 65535 for inside.",
+        "Where nothing else but 0 is there, it is inside.",
+        beside(columns((0, 65535, 65535, 0, 0, 0), np.uint16)),
+        voxels(tumor=2),
+        ingest=TUMOR,
+    ),
+    Fault(
+        "the-organ-is-1-and-the-rules-want-2",
+        "LiTS",
+        "Of liver 1 and tumor 2 the tumor is wanted alone: in a case without one, the liver was taken for \u201cinside\u201d.",
+        "Refused: 1 may be another structure.",
+        beside(INSIDE),
+        refused("unknown_label"),
+        ingest=ingest_section(CT, {"tumor": 2}),
+    ),
+    Fault(
+        "the-only-mask-is-called-tumor",
+        "TotalSegmentator",
+        "One file a structure, 1 inside: of a case with a tumor's file alone, 1 was read as the first label.",
+        "The file's name says what is inside.",
+        beside(INSIDE, "tumor_mask"),
+        voxels(tumor=2),
+        ingest=LIVER,
+    ),
+)
+
+
+def _fractional(folder: Path, kind: str) -> None:
+    series = write_series(folder / "images")
+    shares = np.full(SHAPE, 99)
+    shares[1, 1:5, 2:7] = 100
+
+    def change(data: Dataset) -> None:
+        data.SegmentationFractionalType = kind
+
+    write_segmentation(folder / "seg.dcm", series, {"GTV": shares}, kind="FRACTIONAL", change=change)
+
+
+def _brats(folder: Path, case: str) -> None:
+    (folder / case).mkdir()
+    image().to_filename(folder / case / f"{case}-t1n.nii.gz")
+    image(columns((0, 1, 1, 2, 3, 0))).to_filename(folder / case / f"{case}-seg.nii.gz")

@@ -146,6 +146,14 @@ FAULTS = (
         refused("not_labels"),
     ),
     Fault(
+        "mask-of-0-and-255",
+        "nnUNet#1247",
+        "A mask drawn in black and white: 255 where 1 was declared stopped planning.",
+        "255 is what many programs write for the only label.",
+        nifti(marked=mask(MARKED * 255)),
+        READ,
+    ),
+    Fault(
         "mask-in-64-bits",
         "NIfTI.jl#61",
         "Some programs do not open whole numbers of 64 bits.",

@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from faults.corpus.fault import Fault, Right, Sent, ingest_section
+from faults.corpus.fault import CT, PET, Fault, Right, Sent, ingest_section
 from faults.corpus.made_volumes import (
     AFFINE,
     AT,
@@ -87,6 +87,11 @@ def _decathlon_of_five_axes(folder: Path) -> None:
     listed = [{"image": "./imagesTr/case1.nii.gz", "label": "./labelsTr/case1.nii.gz"}]
     declared = {"modality": {"0": "T1", "1": "T2"}, "labels": {"0": "background", "1": "tumor"}, "training": listed}
     (folder / "dataset.json").write_text(json.dumps(declared))
+
+
+def _apart(folder: Path) -> None:
+    nib.save(image(), folder / "ct.nii.gz")
+    nib.save(image(np.abs(HU).astype(np.float32) / 100, np.diag([2.0, 3.0, 4.0, 1.0])), folder / "pet.nii.gz")
 
 
 TWO_MR = {name: {"kind": "mr", "modality": "MR", "series_description": ""} for name in ("T2", "T1")}
@@ -366,6 +371,16 @@ FAULTS = (
         nifti(image(HU.astype(np.uint16).astype(np.int32))),
         refused("implausible_hu"),
         not_sent("implausible_hu"),
+    ),
+    Fault(
+        "nifti-channels-that-lie-apart",
+        "",
+        "A PET that had lost its place was laid on the CT, and was empty there.",
+        "Refused: `channels_do_not_overlap`.",
+        _apart,
+        None,
+        Sent({"CT": "ct.nii.gz", "PET": "pet.nii.gz"}, refused=("channels_do_not_overlap",)),
+        ingest=ingest_section(CT | PET),
     ),
     Fault(
         "nifti-voxels-that-are-no-numbers",

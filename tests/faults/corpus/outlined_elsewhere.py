@@ -154,7 +154,7 @@ FAULTS = (
         refused("contour_outside_image"),
     ),
     Fault(
-        "structure-without-contours",
+        "structure-that-was-never-drawn",
         "Dicom_RT_and_Images_to_Mask#27",
         "A structure that was named and never drawn stopped the conversion.",
         "It says that nothing is there: an empty mask.",

@@ -1,5 +1,6 @@
 """How the pixels of DICOM images are kept, and what they are worth."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,14 +8,17 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
-from faults.corpus.fault import Fault, Right, Sent
-from faults.corpus.made_dicom import CENTROID, PLACE, READ, SENT, changed, edited, not_sent, refused
+from faults.corpus.fault import PET, Fault, Right, Sent, ingest_section
+from faults.corpus.made_dicom import CENTROID, PLACE, READ, SENT, STORED, changed, edited, not_sent, refused
 from support.dicom_factory import stored_values
 
 #: JPEG 2000 needs pictures of some size.
 LARGE = {"shape": (5, 40, 48), "stored": stored_values((5, 40, 48))}
 LARGE_AT = (PLACE, float(LARGE["stored"][2, 3, 4]) * 2.0 - 1000.0)
 LARGE_READ = Right(voxels={"tumor": 20}, value_at=LARGE_AT, centroid_mm=CENTROID, n_cases=1, rejected=())
+#: 70 kg; 370 MBq, an hour before the scan, of a half life of 6588 s; Bq/ml are twice what is stored.
+SUV_FACTOR = 70_000.0 / (370e6 * 0.5 ** (3600.0 / 6588.0))
+PET_AT = (PLACE, float(STORED[2, 3, 4]) * 2.0 * SUV_FACTOR)
 LARGE_SENT = Sent("", shape=(5, 40, 48), value_at=LARGE_AT)
 
 
@@ -97,6 +101,11 @@ def _slope_by_slice(data: Dataset, k: int) -> None:
     if k % 2:
         data.RescaleSlope = "1"
         _store(data, (_values(data) * 2).astype("<i2"), bits=16, signed=True)
+
+
+def _without_rescale(data: Dataset, k: int) -> None:
+    if k == 2:
+        del data.RescaleSlope, data.RescaleIntercept
 
 
 def _other_numbers(data: Dataset, k: int) -> None:
@@ -202,6 +211,25 @@ FAULTS = (
         changed(_slope_by_slice),
         READ,
         SENT,
+    ),
+    Fault(
+        "pet-with-a-slope-a-slice",
+        "dcm2niix#978",
+        "Every slice of a PET had a slope of its own: converted with one of them, it came out in stripes.",
+        "Each slice is rescaled by its own, then to SUV.",
+        changed(_slope_by_slice, modality="PT"),
+        replace(READ, value_at=PET_AT),
+        replace(SENT, value_at=PET_AT),
+        ingest=ingest_section(PET),
+    ),
+    Fault(
+        "ct-with-a-slice-without-rescale",
+        "dcm2niix#973",
+        "Some slices of a series had lost slope and intercept, and came out as stored.",
+        "Refused: `missing_rescale`.",
+        changed(_without_rescale),
+        refused("missing_rescale"),
+        not_sent("missing_rescale"),
     ),
     Fault(
         "ct-of-effective-atomic-numbers",

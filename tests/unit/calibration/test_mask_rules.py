@@ -112,3 +112,13 @@ def test_found_lesions_are_thrown_away_only_beyond_chance(n_cases, kept) -> None
     assert (trial.n_better, trial.n_worse) == (n_cases, 0)
     assert trial.dice_after > trial.dice_before + 0.1
     assert choice.rules.largest_only is trial.kept is kept
+
+
+def test_what_is_not_known_is_nothing_to_calibrate_by() -> None:
+    """The network is sure of a second tumor there: it is neither right nor wrong."""
+    labels, probabilities = _truth(), np.where(_truth() > 0, 0.95, 0.01)
+    labels[8, 18:22, 20:24], probabilities[8, 18:22, 20:24] = 255, 0.99
+    case = _case(0, probabilities, labels)
+    assert case.score(case.predict(START, 1.0)) == (1.0,)
+    assert case.reference().sum() == (_truth() > 0).sum()
+    assert (case.dense() > 0.98).sum() == 0

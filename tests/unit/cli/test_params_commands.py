@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from lesionflow.cli import main
@@ -75,3 +76,10 @@ def test_reading_docstrings_and_presets_slows_no_other_command_down():
     code = "import sys, lesionflow.cli; print('lesionflow.config.reference' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_name_longer_than_any_key_is_refused_at_once_and_said_in_short(capsys):
+    began = time.process_time()
+    assert main(["params", "explain", "train." + "max_minutes" * 10_000]) == 2
+    assert time.process_time() - began < 2.0
+    assert len(capsys.readouterr().err) < 400

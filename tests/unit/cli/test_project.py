@@ -18,10 +18,36 @@ def runs(monkeypatch):
     return seen
 
 
-def test_init_makes_a_workspace_of_a_preset(tmp_path):
+def test_init_makes_a_workspace_of_a_preset_and_says_what_comes_next(tmp_path, capsys):
     assert main(["init", str(tmp_path / "work"), "--preset", "sts_petct"]) == 0
     assert (tmp_path / "work/params.yaml").read_bytes() == find_params("sts_petct").read_bytes()
+    said = capsys.readouterr().out
+    assert "is a workspace now: git, DVC, dvc.yaml and params.yaml (the preset sts_petct)" in said
+    assert f"lesionflow data add STUDIES --workdir {tmp_path / 'work'}" in said
     assert set(yaml.safe_load((tmp_path / "work/dvc.yaml").read_text())["stages"]) >= {"ingest", "promote"}
+
+
+def test_init_over_a_workspace_of_another_preset_is_refused(tmp_path, capsys):
+    work = tmp_path / "work"
+    assert main(["init", str(work), "--preset", "phantom_ct"]) == 0
+    assert main(["init", str(work), "--preset", "phantom_ct"]) == 0
+    assert "nothing was changed" in capsys.readouterr().out
+    assert main(["init", str(work), "--preset", "sts_petct"]) == 2
+    assert "found the preset phantom_ct in" in capsys.readouterr().err
+    assert (work / "params.yaml").read_bytes() == find_params("phantom_ct").read_bytes()
+
+
+def test_params_that_were_edited_are_not_replaced_without_a_word(tmp_path, runs, capsys):
+    (tmp_path / "studies").mkdir()
+    work, data = tmp_path / "work", ["--data", str(tmp_path / "studies")]
+    assert main(["run", "--workdir", str(work), "--params", "phantom_ct", *data]) == 0
+    (work / "params.yaml").write_text((work / "params.yaml").read_text() + "# mine\n")
+    assert main(["run", "--workdir", str(work), "--params", "phantom_ct"]) == 2
+    assert "--replace-params" in capsys.readouterr().err
+    assert (work / "params.yaml").read_text().endswith("# mine\n")
+    assert len(runs["folders"]) == 1
+    assert main(["run", "--workdir", str(work), "--params", "phantom_ct", "--replace-params"]) == 0
+    assert "it was an edited file" in capsys.readouterr().out
 
 
 def test_run_makes_the_workspace_links_the_studies_and_runs(tmp_path, runs):

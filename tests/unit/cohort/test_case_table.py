@@ -88,3 +88,21 @@ def test_the_content_hash_looks_at_values_type_shape_and_place():
     }
     assert len(hashes) == 4
     assert content_sha256(np.asfortranarray(array), GRID) == content_sha256(array, GRID)
+
+
+def test_what_is_not_known_is_no_tumor_and_no_background():
+    labels = make_case().reference_mask.labels.copy()
+    labels[2], labels[0, 1, :4] = 255, 255
+    row = case_row(make_case(mask=Mask(labels, GRID)), source_format="dicom", measured=GIVEN)
+    assert (row["labels_present"], row["n_lesions"]) == ("1,2", 2)
+    assert row["tumor_ml"] == pytest.approx(4 * 3.0 * 0.8 * 0.5 / 1000)
+
+
+def test_the_rim_of_an_outline_leaves_out_what_is_not_known():
+    """As if the image ended there."""
+    channel, labels = (
+        np.random.default_rng(0).normal(size=(1, 20, 20)).astype(np.float32),
+        np.zeros((1, 20, 20), np.uint8),
+    )
+    channel[0, :, 10:], labels[0, 8:12, 8:10], labels[0, :, 10:] = 1000.0, 1, 255
+    assert outline_contrast(channel, labels) == outline_contrast(channel[..., :10], labels[..., :10])

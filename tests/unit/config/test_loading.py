@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from lesionflow.config import RegisterConfig, load_params, load_section
+from lesionflow.config import RegisterConfig, SplitConfig, load_params, load_section
 from lesionflow.config.loading import check_params
 from lesionflow.config.presets import find_params
 from lesionflow.errors import ConfigError
@@ -52,3 +52,100 @@ def test_what_yaml_itself_stumbles_over_is_refused_by_name(tmp_path, text) -> No
     (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(ConfigError, match="Expected a readable YAML params file"):
         load_params(tmp_path / "params.yaml")
+
+
+PRESET = find_params("sts_petct").read_text(encoding="utf-8")
+
+
+def _refused(tmp_path, *changes: tuple[str, str]) -> str:
+    text = PRESET
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as raised:
+        load_params(tmp_path / "params.yaml")
+    return str(raised.value)
+
+
+def _line_of(part: str) -> int:
+    return PRESET[: PRESET.index(part)].count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "said"),
+    [
+        ("max_epochs: 30", "max_epochs: 30.0", "train.max_epochs", "valid integer"),
+        ("max_epochs: 30", 'max_epochs: "30"', "train.max_epochs", "valid integer"),
+        ("max_epochs: 30", "max_epochs: true", "train.max_epochs", "valid integer"),
+        ("max_epochs: 30", "max_epochs: ~", "train.max_epochs", "valid integer"),
+        ("deterministic: ", "deterministic: 1 # ", "train.deterministic", "valid boolean"),
+        ("learning_rate: ", 'learning_rate: "0.1" # ', "train.learning_rate", "valid number"),
+        ("optimizer: ", "optimizer: sdg # ", "train.optimizer", "Did you mean sgd?"),
+        ("max_epochs: 30", "max_epochs: 30\n  max_epoch: 3", "train.max_epoch", "Did you mean max_epochs?"),
+        ("reference_channel: CT", "reference_channel: ct", "ingest.reference_channel", "Did you mean CT?"),
+        (
+            "labels: {tumor: 1}",
+            "labels: {tumour: 1}",
+            "ingest.outlines",
+            "found tumor. Did you mean tumour?",
+        ),
+        ("labels: {tumor: 1}", "labels: {tumor: 1, mass: 1}", "ingest.labels", "tumor and mass are both 1"),
+        ("labels: {tumor: 1}", "labels: {tumor: 1, NCR/NET: 2, NCR_NET: 3}", "ingest.labels", "are one name"),
+        ("labels: {tumor: 1}", "labels: {tumor: 1, Background: 2}", "ingest.labels", "reserved"),
+        ("regions: {}", "regions: {whole: [1, 2]}", "ingest.regions", "region whole unites 2, but the labels are 1 tumor"),
+        ("regions: {}", "regions: {whole: []}", "ingest.regions", "must unite at least one label"),
+        ("regions: {}", "regions: {whole: [1], again: [1]}", "ingest.regions", "whole and again are the same labels"),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_named_with_its_key_its_line_and_what_is_near(tmp_path, old, new, path, said) -> None:
+    told = _refused(tmp_path, (old, new))
+    line = _line_of(old) + new.count("\n")
+    if path == "ingest.outlines":
+        line = _line_of("outlines:")
+    assert f"  {path} (line {line}): " in told
+    assert said in told
+
+
+def test_a_channels_unknown_key_and_a_missing_key_are_named_where_they_belong(tmp_path) -> None:
+    told = _refused(tmp_path, ("PET: {kind: pet,", "PET: {knd: pet,"))
+    line = _line_of("PET: {kind: pet,")
+    assert f"ingest.channels.PET.knd (line {line}): " in told
+    assert "Did you mean kind?" in told
+    assert f"ingest.channels.PET.kind (line {line}): Field required" in told
+
+
+@pytest.mark.parametrize("written", [".inf", "-.inf", ".nan", "1.0e+400", "1e-3", "010", "12:30", "on"])
+def test_what_is_not_finite_or_has_two_readings_is_refused_by_its_line(tmp_path, written) -> None:
+    told = _refused(tmp_path, ("max_suv: ", f"max_suv: {written} # "))
+    assert "readable YAML params file" in told
+    assert f"line {_line_of('max_suv: ')}: {written} " in told
+
+
+def test_a_section_from_an_orchestrator_may_write_whole_numbers_as_floats_and_nothing_else(monkeypatch) -> None:
+    values = yaml.safe_load(PRESET)["split"]
+    floats = {name: float(value) for name, value in values.items()}
+    assert load_section(SplitConfig, floats, "split") == load_section(SplitConfig, values, "split")
+    for wrong in ("3", 3.5, True, None, float("inf"), float("nan")):
+        with pytest.raises(ConfigError, match="n_folds"):
+            load_section(SplitConfig, {**values, "n_folds": wrong}, "split")
+    with pytest.raises(ConfigError, match="does not fit"):
+        load_section(SplitConfig, {**values, "n_folds": {1, 2}}, "split")
+
+
+def test_a_networks_options_are_finite_too() -> None:
+    content = yaml.safe_load(PRESET)
+    content["plan"]["architecture"]["options"]["dropout_fraction"] = [0.1, float("nan")]
+    with pytest.raises(ConfigError, match="finite numbers, found others in dropout_fraction"):
+        check_params(content, "mine.yaml")
+
+
+def test_every_label_belongs_to_a_region_where_there_are_any() -> None:
+    content = yaml.safe_load(PRESET)
+    content["ingest"] |= {"labels": {"NCR/NET": 1, "edema": 2}, "regions": {"edema": [1]}, "outlines": []}
+    with pytest.raises(ConfigError) as raised:
+        check_params(content, "mine.yaml")
+    assert "region edema does not hold the label edema (2)" in str(raised.value)
+    assert "2 edema belongs to none" in str(raised.value)
+    content["ingest"]["regions"] = {"whole": [1, 2], "NCR/NET": [1]}
+    assert check_params(content, "mine.yaml")["ingest"]["labels"] == {"NCR/NET": 1, "edema": 2}

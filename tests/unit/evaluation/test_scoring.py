@@ -67,3 +67,20 @@ def test_a_case_that_can_not_be_scored_is_never_passed_over():
         score_bundle(constant_bundle(0.0), lambda name: case(name, outlined=False), ["c-1"], device="cpu")
     with pytest.raises(ArtifactError, match="none for c-1"):
         score_bundle(constant_bundle(0.0), lambda name: case(name, channels=2), ["c-1"], device="cpu")
+
+
+def test_what_is_not_known_is_not_asked_about():
+    """All is found: of the known voxels the tumor's are right, and the others false alarms."""
+
+    def partly(case_id):
+        known = case(case_id)
+        labels = known.reference_mask.labels.copy()
+        labels[2], labels[:, :, 20:] = 255, 255
+        return Case(case_id, "p-1", ("CT",), known.volume, Mask(labels, GRID))
+
+    n_known = 2 * 16 * 20
+    scores = score_bundle(constant_bundle(2.0), partly, ["c-1"], device="cpu")
+    row = scores.cases.iloc[0]
+    assert (row["tp"], row["fp"], row["fn"], row["tn"]) == (N_TUMOR, n_known - N_TUMOR, 0, 0)
+    assert (scores.bins["n"].sum(), scores.bins["n_true"].sum()) == (n_known, N_TUMOR)
+    assert (scores.detections["n_false_alarms"] == 0).all()

@@ -1,5 +1,6 @@
 """Zips among the studies: read like folders, or refused each by itself."""
 
+import io
 import resource
 import shutil
 import zipfile
@@ -8,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lesionflow.errors import MachineError
+from lesionflow.errors import InputError, MachineError
 from lesionflow.io import archives
 from lesionflow.io.archives import opened
 from lesionflow.io.files import find_files
@@ -122,3 +123,18 @@ def unpack_on_a_full_disk(path, folder):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
     folder.mkdir()
     archives.unpack(path, folder, max_bytes=1 << 30, max_files=9)
+
+
+def test_a_user_reads_what_is_wrong_and_not_the_name_of_pythons_error(tmp_path):
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        archive.writestr("a.dcm", b"x" * 5000)
+    for content, said in (
+        (whole.getvalue()[:2000], "one that is damaged or was copied in part"),
+        (b"no zip", "a file that is none"),
+    ):
+        path = tmp_path / "study.zip"
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=said) as refused:
+            archives.unpack(path, tmp_path, max_bytes=1 << 20, max_files=10)
+        assert "BadZipFile" not in str(refused.value)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -171,3 +172,21 @@ def test_a_full_disk_while_a_file_is_written_is_the_machines(tmp_path):
 def write_limited(path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
     files.write_text(path, "x" * 2000)
+
+
+def test_the_old_folder_comes_back_where_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    path = tmp_path / "bundle"
+    path.mkdir()
+    (path / "old").write_text("whole")
+    rename = Path.rename
+
+    def fail_for_partial(self, target):
+        if self.name.startswith(".partial-"):
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_for_partial)
+    with pytest.raises(MachineError, match="no space left"), replacing_folder(path) as partial:
+        (partial / "new").write_text("new")
+    assert (path / "old").read_text() == "whole"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["bundle"]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lesionflow.metrics import COUNTS, METRICS, score_pair
+from lesionflow.metrics import COUNTS, METRICS, score_masks, score_pair
 from lesionflow.metrics.pair import MaskPair
 from support.masks import SHAPE, SPACING_MM, box, boxes
 
@@ -97,3 +97,27 @@ def test_a_pair_is_cut_to_the_box_around_both_masks() -> None:
     assert pair.voxel_ml == pytest.approx(1.2e-3)
     assert not pair.is_flat
     assert MaskPair(REFERENCE[2:3], PREDICTED[2:3], SPACING_MM).is_flat
+
+
+def test_what_is_ignored_counts_as_if_it_had_been_cut_away():
+    """Every metric and count of an image whose last columns are ignored is that of the image without them."""
+    rng = np.random.default_rng(5)
+    reference, predicted = rng.random((4, 20, 24)) < 0.1, rng.random((4, 20, 24)) < 0.1
+    reference[1:3, 5:12, 4:10], predicted[1:3, 6:13, 5:11] = True, True
+    reference[:, :, 14:17], predicted[:, :, 14:17] = False, False
+    ignored = np.zeros(reference.shape, bool)
+    ignored[:, :, 16:] = True
+    whole = score_masks(reference, predicted, (3.0, 0.8, 0.5), ignored=ignored)
+    cut = score_masks(reference[:, :, :16], predicted[:, :, :16], (3.0, 0.8, 0.5))
+    of_the_image = {"image_diagonal_mm"}
+    assert {k: v for k, v in whole.figures.items() if k not in of_the_image} == pytest.approx(
+        {k: v for k, v in cut.figures.items() if k not in of_the_image}, nan_ok=True
+    )
+    assert whole.lesions == cut.lesions
+
+
+def test_a_lesion_that_is_ignored_is_neither_missed_nor_made_up():
+    reference, predicted = np.zeros((1, 9, 9), bool), np.zeros((1, 9, 9), bool)
+    reference[0, 1:3, 1:3], predicted[0, 6:8, 6:8] = True, True
+    figures = score_masks(reference, predicted, (1.0, 1.0, 1.0), ignored=reference | predicted).figures
+    assert (figures["dice"], figures["tn"], figures["fp"], figures["fn"]) == (1.0, 73, 0, 0)

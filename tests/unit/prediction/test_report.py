@@ -3,12 +3,15 @@
 import dataclasses
 import json
 
+import nibabel
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 
 from lesionflow import __version__
 from lesionflow.data.calibration import FeatureGroup, InputProfile
+from lesionflow.errors import InputError
 from lesionflow.inference import Segmenter
 from lesionflow.prediction.study import predict_study, segment_study
 from support.bundles import small_calibration
@@ -135,3 +138,31 @@ def test_lesions_are_simple_itks(model, segmenter, study):
         np.testing.assert_allclose(
             [row[column] for row in sorted(ours)], [row[column] for row in sorted(by_hand)], atol=1.1e-4
         )
+
+
+def test_every_format_carries_the_warning_that_a_study_is_unlike(model, study, tmp_path):
+    """A mask kept without its report says so by itself; `strict` writes none."""
+    features = FeatureGroup(name="size", spreads=(0.1, 0.1, 0.1), cases=((0.0, 0.0, 0.0),), usual_distance=1.0)
+    profile = InputProfile(groups=(features,), limit=2.0, false_alarm_fraction=0.0, n_cases=20)
+    bundle = dataclasses.replace(model.bundle, calibration=small_calibration().model_copy(update={"profile": profile}))
+    prediction = segment_study(dataclasses.replace(model, bundle=bundle), Segmenter(bundle, device="cpu"), study)
+    plain = dataclasses.replace(prediction.segmentation, out_of_distribution=None)
+    for name, found in (("unlike", prediction), ("plain", dataclasses.replace(prediction, segmentation=plain))):
+        for output_format, end in (("dicom-seg", "dcm"), ("nifti", "nii.gz"), ("png", "png")):
+            found.write(tmp_path / f"{name}.{end}", output_format)
+    seg, plain_seg = (pydicom.dcmread(tmp_path / f"{name}.dcm") for name in ("unlike", "plain"))
+    assert seg.SeriesDescription == "Tumor segmentation (research use only): UNLIKE TRAINING DATA"
+    assert "by its size: do not rely on the mask" in seg.ImageComments
+    assert plain_seg.SeriesDescription == "Tumor segmentation (research use only)"
+    nifti, plain_nifti = (nibabel.load(tmp_path / f"{name}.nii.gz").header for name in ("unlike", "plain"))
+    assert nifti["aux_file"].item() == b"UNLIKE TRAINING DATA"
+    assert plain_nifti["aux_file"].item() == b""
+    # A second line above the picture.
+    assert (tmp_path / "unlike.png").read_bytes() != (tmp_path / "plain.png").read_bytes()
+    with pytest.raises(InputError, match="Nothing was written") as refused:
+        predict_study(
+            dataclasses.replace(model, bundle=bundle), Segmenter(bundle, device="cpu"), study, tmp_path / "s.nii.gz",
+            output_format="nifti", strict=True,
+        )  # fmt: skip
+    assert refused.value.reason == "unlike_training_data"
+    assert not list(tmp_path.glob("s.nii.gz*"))

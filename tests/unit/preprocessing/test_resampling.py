@@ -105,3 +105,11 @@ def test_nearest_keeps_values() -> None:
     fine = spacing_geometry(SOURCE, (1.0, 0.3, 0.2))
     volume = Volume(np.rint(_field(SOURCE)), SOURCE)
     assert set(np.unique(resample_to_grid(volume, fine, order=0).array)) <= set(np.unique(volume.array))
+
+
+def test_what_is_not_known_is_resampled_as_a_label_is_and_wins_where_it_has_as_much_of_a_voxel() -> None:
+    source = Geometry.from_parts((1, 1, 6), (1.0, 1.0, 1.0))
+    mask = Mask(np.array([[[1, 1, 255, 255, 0, 0]]]), source)
+    finer = Geometry.from_parts((1, 1, 11), (1.0, 1.0, 0.5))
+    found = resample_mask_to_grid(mask, finer).labels.ravel().tolist()
+    assert found == [1, 1, 1, 255, 255, 255, 255, 255, 0, 0, 0]

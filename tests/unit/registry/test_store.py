@@ -1,10 +1,11 @@
 import subprocess
 import sys
+import traceback
 
 import pytest
 
-from lesionflow.errors import ServiceError
-from lesionflow.registry.store import artifact_location, connect, sqlite_path, without_password
+from lesionflow.errors import ArtifactError, ServiceError
+from lesionflow.registry.store import artifact_location, connect, reaching, sqlite_path
 
 
 def test_processes_may_make_the_store_at_once(tmp_path):
@@ -34,6 +35,34 @@ def test_only_sqlite_has_its_artifacts_beside_it(tmp_path, monkeypatch):
     assert artifact_location("sqlite:///mlflow.db", "x") == f"file://{tmp_path}/mlartifacts/x"
 
 
-def test_passwords_are_not_shown():
-    assert without_password("https://me:secret@host/path") == "https://host/path"
-    assert without_password("sqlite:////a/b.db") == "sqlite:////a/b.db"
+def test_no_error_of_the_store_shows_a_password(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    for password in ("s3cret", "s3:cret/x", "p@s3cret", "s3cret%40x", "s3cret?x#y"):
+        for uri in (
+            f"http://me:{password}@127.0.0.1:1/path",
+            f"postgresql://me:{password}@localhost:1/db",
+            f"foo://me:{password}@x",
+        ):
+            with pytest.raises(ServiceError) as raised:
+                connect(uri)
+            shown = "".join(traceback.format_exception(raised.value))
+            # The test's own line names it.
+            shown = "\n".join(line for line in shown.splitlines() if "connect(uri)" not in line)
+            assert "s3" not in shown.replace("127", ""), (uri, shown)
+            assert "cret" not in shown, (uri, shown)
+
+
+def test_a_fault_of_our_own_passes_through():
+    with pytest.raises(ArtifactError, match="ours"), reaching("sqlite:///x.db"):
+        raise ArtifactError("ours")
+    with pytest.raises(ServiceError, match="ValueError: theirs") as raised, reaching("sqlite:///x.db"):
+        raise ValueError("theirs")
+    assert isinstance(raised.value.__cause__, ValueError)
+
+
+def test_who_only_reads_makes_no_store(tmp_path):
+    with pytest.raises(ServiceError, match=r"found no such file\. Name the workspace"):
+        connect(f"sqlite:///{tmp_path}/mlflow.db")
+    assert not list(tmp_path.iterdir())
+    connect(f"sqlite:///{tmp_path}/mlflow.db", make=True)
+    assert (tmp_path / "mlflow.db").is_file()

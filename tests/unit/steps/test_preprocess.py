@@ -7,7 +7,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import ArtifactError, DataQualityError
 from lesionflow.io.files import sha256_file
-from lesionflow.io.images.nifti import write_mask, write_volume
+from lesionflow.io.images.nifti import read_mask, write_mask, write_volume
 from lesionflow.io.stores.cases import image_path, mask_path, read_table, write_table
 from lesionflow.io.stores.preprocessed import case_file, open_case, read_index
 from lesionflow.steps import run_step
@@ -119,3 +119,19 @@ def test_a_broken_plan_is_named(work):
     (work / "plan.json").write_text("{}")
     with pytest.raises(ArtifactError, match="Run plan again"):
         preprocess(work)
+
+
+def test_what_is_not_known_stays_so_and_its_places_are_kept_apart(work):
+    case_id = read_table(work / "cases")["case_id"][0]
+    mask = read_mask(mask_path(work / "cases", case_id), name="c-1")
+    labels = mask.labels.copy()
+    labels[:, :, :6] = 255
+    write_mask(mask_path(work / "cases", case_id), Mask(labels, mask.geometry))
+    preprocess(work)
+    stored = open_case(case_file(work / "preprocessed", case_id))
+    known = np.asarray(stored.mask[:])
+    assert {0, 1, 255} <= set(stored.foreground) <= {0, *labels.ravel().tolist()}
+    for value, places in stored.foreground.items():
+        assert (known[tuple(places.T)] == value).all()
+    other = open_case(case_file(work / "preprocessed", read_table(work / "cases")["case_id"][1]))
+    assert not {0, 255} & set(other.foreground)

@@ -67,6 +67,45 @@ def test_too_few_patients_write_nothing(tmp_path):
     assert list((tmp_path / "data").iterdir()) == []
 
 
+def test_it_says_which_locked_patients_are_still_there(tmp_path, caplog):
+    caplog.set_level("INFO")
+    table = case_table(32)
+    counts, old = _run(tmp_path, table)
+    assert "Locked test set of 8 patients: 8 are in the data." in caplog.text
+    assert (counts["n_test_patients"], counts["n_test_patients_gone"], counts["n_test_patients_held_back"]) == (8, 0, 0)
+    caplog.clear()
+    gone, held = list(old.test_patients[:2]), old.test_patients[2]
+    held_case = table.loc[table["patient_id"] == held, "case_id"].iloc[0]
+    left = table[~table["patient_id"].isin(gone)].reset_index(drop=True)
+    counts, new = _run(tmp_path, left, {held_case: ["spacing"]})
+    said = caplog.text
+    n_locked = len(new.test_patients)
+    assert set(old.test_patients) <= set(new.test_patients)
+    assert f"Locked test set of {n_locked} patients: {n_locked - 3} are in the data" in said
+    assert f"1 in quarantine or without an outline ({held})" in said
+    assert f"2 gone ({', '.join(gone)})" in said
+    assert (counts["n_test_patients_gone"], counts["n_test_patients_held_back"]) == (2, 1)
+
+
+def test_few_test_patients_are_a_warning(tmp_path, caplog):
+    _run(tmp_path, case_table(16))
+    assert "Only 4 patients are tested on: with fewer than 6 no difference" in caplog.text
+
+
+def test_a_test_set_of_whom_nobody_is_left_is_refused(tmp_path):
+    table = case_table(16)
+    _, old = _run(tmp_path, table)
+    # All others were divided before and stay outside the test set.
+    left = table[~table["patient_id"].isin(old.test_patients)].reset_index(drop=True)
+    lock = (tmp_path / "data" / "splits.json").read_bytes()
+    with pytest.raises(
+        InputError, match=r"Locked test set of 4 patients: 0 are in the data, 4 gone.*start a new test set"
+    ) as raised:
+        _run(tmp_path, left)
+    assert raised.value.reason == "too_few_patients"
+    assert (tmp_path / "data" / "splits.json").read_bytes() == lock
+
+
 @pytest.mark.parametrize("content", ["[]", "{", '{"c": 3}'])
 def test_a_broken_quarantine_is_an_artifact_error(tmp_path, content):
     _run(tmp_path, case_table(16))

@@ -65,7 +65,7 @@ def test_params_may_name_every_loss_and_no_other():
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_loss_is_known_to_sum_by_what_it_takes(name):
-    assert sums_over_batch(name) == (name in SUMMING)
+    assert sums_over_batch(name), "where some voxels are not known, every loss divides by how many are"
 
 
 @pytest.fixture
@@ -205,3 +205,82 @@ def test_the_mean_over_two_shares_is_the_loss_of_the_batch_where_sums_are_put_to
     assert sum(values) / 2 == pytest.approx(whole, rel=1e-5)
     alone = sum(LOSSES[name](*share).item() for share in shares) / 2
     assert (alone == pytest.approx(whole, rel=1e-5)) == (name not in SUMMING)
+
+
+def with_unknown(targets, share=0.3):
+    """The targets, and behind them a mask of voxels that are not known."""
+    generator = torch.Generator().manual_seed(1)
+    unknown = (torch.rand((len(targets), 1, *targets.shape[2:]), generator=generator) < share).to(torch.uint8)
+    return torch.cat([targets, unknown], dim=1), unknown
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_no_loss_and_no_gradient_where_nothing_is_known(name, exclusive):
+    """The loss is that of the known voxels alone, laid side by side; what the network says elsewhere is all the same to it."""
+    logits, targets = exclusive
+    marked, unknown = with_unknown(targets)
+    logits.requires_grad_()
+    loss = LOSSES[name](logits, marked)
+    loss.backward()
+    everywhere = unknown.bool().expand_as(logits)
+    assert (logits.grad[everywhere] == 0).all()
+    assert (logits.grad[~everywhere] != 0).all()
+    known = ~unknown[:, 0].bool()
+    rows = [tensor.movedim(1, -1)[known].T[None, :, None] for tensor in (logits.detach(), targets)]
+    assert loss.item() == pytest.approx(LOSSES[name](*rows).item(), rel=1e-5)
+    lied = torch.where(everywhere, 1 - targets, targets)
+    shouted = torch.where(everywhere, 50 * logits.detach(), logits.detach())
+    assert LOSSES[name](shouted, torch.cat([lied, unknown], 1)).item() == pytest.approx(loss.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_where_nothing_at_all_is_known_there_is_nothing_to_learn(name, exclusive):
+    logits, targets = exclusive
+    logits.requires_grad_()
+    LOSSES[name](logits, torch.cat([targets, torch.ones_like(targets[:, :1])], 1)).backward()
+    assert (logits.grad == 0).all()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_loss_of_all_that_is_known_is_as_ever(name, exclusive):
+    logits, targets = exclusive
+    marked = torch.cat([targets, torch.zeros_like(targets[:, :1])], 1)
+    assert LOSSES[name](logits, marked).item() == pytest.approx(LOSSES[name](logits, targets).item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_deep_supervision_learns_nothing_there_either(name):
+    """The coarse output's voxels take the nearest of what is known; blocks of two voxels are known, or not, as a whole."""
+    targets, unknown = torch.zeros(1, 2, 8, 8, dtype=torch.uint8), torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
+    targets[:, 0, 2:5, 2:6], unknown[..., 4:, :] = 1, 1
+    outputs = tuple(
+        torch.randn(1, 2, n, n, generator=torch.Generator().manual_seed(n)).requires_grad_() for n in (8, 4)
+    )
+    over_outputs(LOSSES[name], outputs, torch.cat([targets, unknown], 1)).backward()
+    for output, half in zip(outputs, (4, 2), strict=True):
+        assert (output.grad[..., half:, :] == 0).all()
+        assert (output.grad[..., :half, :] != 0).all()
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_shares_of_which_unequal_parts_are_known_make_the_loss_of_the_batch(name, exclusive):
+    logits, targets = exclusive
+    marked, _ = with_unknown(targets)
+    marked[0, -1, :2] = 1
+    counted = []
+    shares = [(logits[i : i + 1], marked[i : i + 1]) for i in range(2)]
+
+    def count(sums):
+        counted.append(sums)
+        return sums
+
+    n_exchanges = []
+    for share in shares:
+        loss_of_shares(name, count)(*share)
+        n_exchanges.append(len(counted))
+    each = n_exchanges[0]
+    answers = [sum(counted[number::each]) for number in range(each)]
+    for share in shares:
+        heard = iter(answers)
+        value = loss_of_shares(name, lambda _, heard=heard: next(heard))(*share).item()
+        assert value == pytest.approx(LOSSES[name](logits, marked).item(), rel=1e-5)

@@ -55,3 +55,16 @@ def test_the_encoder_may_learn_at_another_rate():
     optimizer = make_optimizer(network, replace(RECIPE, encoder=r"0\.", encoder_learning_rate_fraction=0.25))
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     assert [rates[id(p)] / RECIPE.learning_rate for p in network.parameters()] == [0.25, 0.25, 1.0, 1.0]
+
+
+def test_what_is_not_known_counts_neither_for_nor_against_the_validation():
+    module = SegmentationModule(torch.nn.Identity(), RECIPE)
+    logged = {}
+    module.log = lambda name, value, **_: logged.update({name: float(value)})
+    image = torch.tensor([10.0, 10.0, -10.0, -10.0, 10.0]).reshape(1, 1, 1, -1)
+    masks = torch.tensor([[1, 0, 1, 0, 1], [0, 1, 1, 0, 0]], dtype=torch.uint8).reshape(1, 2, 1, -1)
+    module.on_validation_epoch_start()
+    module.validation_step(SlabBatch(0, image, masks), 0)
+    module.on_validation_epoch_end()
+    assert logged["val/dice"] == 1.0
+    assert logged["val/loss"] < 0.01

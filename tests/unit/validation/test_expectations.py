@@ -10,11 +10,13 @@ import pytest
 
 from lesionflow.errors import ArtifactError
 from lesionflow.validation.checks import CHECKS, Limits, make_rules, with_derived_columns
-from lesionflow.validation.expectations import judge
+from lesionflow.validation.expectations import judge, show_figure, write_verdict
+from lesionflow.validation.report import reach_verdict, summary_html
 from support.case_tables import CT_PET, case_table
 
 TESTS = Path(__file__).parents[2]
 LIMITS = Limits(5, (0.2, 10.0), (3, 32, 32), (-2048.0, 32767.0), 200.0, (0.0, 3000.0), 0.5, 0.1, 0.02, 30.0, 0.95, 0.5)
+WARN = dict.fromkeys(CHECKS, "warn")
 #: One fault of one case each: the check, the column, the value that alone breaks it.
 FAULTS = [
     ("spacing", "spacing_slice_mm", 10.5),
@@ -50,7 +52,7 @@ FAULTS = [
 def _judge(table, folder):
     # Only the CT shows the outlines: one channel that does is enough.
     table = table.assign(outline_contrast__PET=np.nan)
-    return judge(with_derived_columns(table, CT_PET), make_rules(LIMITS, CT_PET), folder)
+    return judge(with_derived_columns(table, CT_PET), make_rules(LIMITS, CT_PET), folder, WARN)
 
 
 def test_a_good_table_has_no_violation_and_readable_docs(tmp_path):
@@ -92,11 +94,11 @@ def test_every_check_is_tried():
 def test_cases_unlike_the_champions_are_found_singly_and_together(tmp_path):
     table = case_table(40).assign(outline_contrast__PET=np.nan, tumor_ml=[*range(20), *range(80, 100)])
     derived = with_derived_columns(table, CT_PET, set(table["case_id"][:20]))
-    one, all_of_them = judge(derived, make_rules(LIMITS, CT_PET), tmp_path / "docs")
+    one, all_of_them = judge(derived, make_rules(LIMITS, CT_PET), tmp_path / "docs", WARN)
     assert one.rule.check == "unlike_champion"
     assert one.case_ids == tuple(table["case_id"][20:])
     assert one.found[0] == "tumor_ml 80"
-    assert (all_of_them.rule.check, all_of_them.case_ids, all_of_them.found) == ("drift", (), ("1.0",))
+    assert (all_of_them.rule.check, all_of_them.case_ids, all_of_them.found) == ("drift", (), ("1",))
 
 
 def test_a_mirrored_copy_is_named_with_its_twin(tmp_path):
@@ -114,7 +116,7 @@ def test_a_mirrored_copy_is_named_with_its_twin(tmp_path):
 
 def test_one_maker_alone_concerns_the_table_not_its_cases(tmp_path):
     (violation,) = _judge(case_table(9).assign(manufacturer="Kneebone Imaging"), tmp_path / "docs")
-    assert (violation.rule.check, violation.case_ids, violation.found) == ("scanner_mix", (), ("1.0",))
+    assert (violation.rule.check, violation.case_ids, violation.found) == ("scanner_mix", (), ("1",))
 
 
 def test_docs_identify_nobody_call_nobody_home_and_repeat_to_the_byte(tmp_path):
@@ -143,7 +145,7 @@ def test_docs_identify_nobody_call_nobody_home_and_repeat_to_the_byte(tmp_path):
 def test_a_missing_column_is_named(tmp_path):
     table = with_derived_columns(case_table(), CT_PET).drop(columns=["max__PET", "n_rows"])
     with pytest.raises(ArtifactError, match="n_rows, max__PET"):
-        judge(table, make_rules(LIMITS, CT_PET), tmp_path / "docs")
+        judge(table, make_rules(LIMITS, CT_PET), tmp_path / "docs", WARN)
 
 
 def test_a_column_of_another_type_is_an_artifact_error(tmp_path):
@@ -166,9 +168,46 @@ def test_great_expectations_is_silent_at_info():
         "from support.case_tables import CT_PET, case_table;"
         "from lesionflow.validation.checks import Rule;"
         "from lesionflow.validation.expectations import judge;"
-        "judge(case_table(), [Rule('spacing', 'not_null', 'spacing_row_mm')], Path(tempfile.mkdtemp()) / 'docs')"
+        "judge(case_table(), [Rule('spacing', 'not_null', 'spacing_row_mm')], Path(tempfile.mkdtemp()) / 'docs', {'spacing': 'warn'})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=TESTS)
     # numexpr, which pandas loads, greets where it has not been told how many threads to take.
     said = [line for line in done.stderr.splitlines() if "numexpr" not in line]
     assert (done.stdout, said) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("severity", "sentence"),
+    [
+        ("warn", "The data passed validation with 1 warning."),
+        ("quarantine", "The data passed validation with 1 case in quarantine."),
+        ("fail", "The data failed validation."),
+    ],
+)
+def test_data_docs_and_summary_give_one_verdict(tmp_path, severity, sentence):
+    table = case_table()
+    table.loc[2, "mirrored_inside_fraction"] = 1.3735440931780366
+    severities = {**WARN, "alignment": severity}
+    rules = make_rules(LIMITS, CT_PET)
+    derived = with_derived_columns(table.assign(outline_contrast__PET=np.nan), CT_PET)
+    violations = judge(derived, rules, tmp_path / "docs", severities)
+    verdict = reach_verdict(violations, severities, n_cases=len(table), max_quarantined_fraction=0.5)
+    write_verdict(tmp_path / "docs", verdict.sentence)
+    summary = summary_html(verdict, rules, severities, mixes={}, sheets=[])
+    (page,) = (tmp_path / "docs" / "validations").rglob("*.html")
+    docs = page.read_text()
+    for text in (docs, summary):
+        assert sentence in text
+        assert not re.search(r"\d\.\d{6,}", re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL))
+        assert 'name="viewport"' in text
+    assert "Status:" in docs
+    assert not re.search(r"Status:</span>\s*<i", docs)
+    assert "0.3735" in summary
+    assert f"(if it does not hold: {severity})" in (tmp_path / "docs/expectations/case_table.html").read_text()
+
+
+def test_a_figure_is_told_from_the_bound_that_it_is_beyond():
+    assert show_figure(0.3735440931780366, None, 0.1) == "0.3735"
+    assert float(show_figure(0.10000004, None, 0.1)) > 0.1
+    assert show_figure(np.float64(12345.678), 1.0, 3.0) == "1.235e+04"
+    assert show_figure("c-1 mirrored") == "c-1 mirrored"

@@ -9,7 +9,7 @@ from PIL import Image
 from lesionflow.data.case import Case
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
-from lesionflow.validation.thumbnails import CASES_A_SHEET, OUTLINE, SIDE, draw_sheets, draw_thumbnail
+from lesionflow.validation.thumbnails import CASES_A_SHEET, NOT_KNOWN, OUTLINE, SIDE, draw_sheets, draw_thumbnail
 
 SHAPE, SPACING_MM = (6, 40, 50), (3.0, 1.0, 2.0)
 
@@ -85,3 +85,14 @@ def test_sheets_hold_so_many_cases_and_frame_those_with_findings():
     assert columns.max() < 2 * (SIDE + 8)
     assert not (pixels(second) == (240, 90, 70)).all(axis=-1).any()
     assert draw_sheets([]) == []
+
+
+def test_what_is_not_known_is_drawn_in_a_color_of_its_own_and_does_not_choose_the_slice():
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[1, 2:5, 2:5] = 1
+    outlined = pixels(draw_thumbnail(case(labels), ("ct",)))
+    labels[1, :, -3:], labels[0] = 255, 255
+    both = pixels(draw_thumbnail(case(labels), ("ct",)))
+    orange, blue = ((both == color).all(-1) for color in (OUTLINE, NOT_KNOWN))
+    np.testing.assert_array_equal(orange, (outlined == OUTLINE).all(-1))
+    assert blue.any()

@@ -1,12 +1,19 @@
 """Where everything lies: no two things in one place, and the text of `dvc.yaml` as DVC reads it."""
 
+import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
+from lesionflow.config.presets import find_params
+from lesionflow.io.stores.evaluations import HEADLINE, PLOTS
 from lesionflow.steps import STEPS
+from lesionflow.workspace.creation import init_workspace
 from lesionflow.workspace.layout import KEPT_BETWEEN_RUNS, PATHS, dvc_yaml, step_command, step_paths
 
 
@@ -35,7 +42,24 @@ def test_what_a_step_reads_before_it_writes_is_kept_by_dvc():
     assert stages["split"]["outs"] == [{"data/splits.json": {"persist": True}}]
 
 
-def test_a_figure_that_dvc_shows_is_among_what_evaluate_writes():
+def test_what_dvc_shows_is_among_what_evaluate_writes_and_needs_no_network():
     content = yaml.safe_load(dvc_yaml())
-    shown = [*content["metrics"], *(file for plot in content["plots"] for one in plot.values() for file in one["x"])]
-    assert all(Path(file).parent == Path(PATHS["evaluation"]) for file in shown)
+    shown = [*content["metrics"], *content["plots"]]
+    assert shown == [f"{PATHS['evaluation']}/{name}" for name in (HEADLINE, PLOTS)]
+
+
+def test_dvc_draws_the_pictures_without_another_server(tmp_path):
+    """A page of `dvc plots show` loads nothing but what lies beside it."""
+    work = tmp_path / "work"
+    init_workspace(work, find_params("phantom_ct"))
+    folder = work / PATHS["evaluation"] / PLOTS
+    folder.mkdir(parents=True)
+    for name in ("froc_tumor", "dice_by_size_tumor"):
+        Image.new("RGB", (4, 3)).save(folder / f"{name}.png")
+    subprocess.run([sys.executable, "-m", "dvc", "plots", "show", "-q"], cwd=work, check=True)
+    page = (work / "dvc_plots" / "index.html").read_text()
+    assert "http" not in page
+    assert "<script" not in page
+    pictures = re.findall('src="(.+?)"', page)
+    assert len(pictures) == 2
+    assert all((work / "dvc_plots" / picture).is_file() for picture in pictures)

@@ -7,6 +7,8 @@ from lesionflow.errors import ConfigError
 
 #: The presets that ship with the package, each a whole params file, made by `build` from `sources/`.
 PRESETS = Path(__file__).resolve().parent
+#: Of a name that is none, so much is said again.
+LONGEST_SAID = 200
 
 
 def find_params(name: str) -> Path:
@@ -23,9 +25,11 @@ def find_params(name: str) -> Path:
         if _is_file(file):
             return file.absolute()
     known = sorted(p.stem for p in PRESETS.glob("*.yaml"))
-    near = difflib.get_close_matches(path.stem, known, n=1)
+    near = difflib.get_close_matches(path.stem[:LONGEST_SAID], known, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
-    raise ConfigError(f"Expected a params file or one of the presets {', '.join(known)}, found {name!r}.{hint}")
+    raise ConfigError(
+        f"Expected a params file or one of the presets {', '.join(known)}, found {name[:LONGEST_SAID]!r}.{hint}"
+    )
 
 
 def _is_file(path: Path) -> bool:

@@ -17,6 +17,7 @@ from lesionflow.config.loading import check_params
 from lesionflow.config.presets import PRESETS
 from lesionflow.config.sections import Params
 from lesionflow.config.sections.section import Section
+from lesionflow.config.yaml_reading import compose, read_yaml
 from lesionflow.errors import ConfigError
 
 SOURCES = PRESETS / "sources"
@@ -52,15 +53,16 @@ def make_presets(sources: Path = SOURCES) -> dict[str, str]:
 def _make_preset(base: yaml.MappingNode, path: Path) -> str:
     merged = _in_order(_laid_over(base, _compose(path), ""), Params)
     body = yaml.serialize(merged, Dumper=_Dumper, width=WIDTH, allow_unicode=True)
-    check_params(yaml.safe_load(body), f"Preset {path.stem}, of {path.parent}")
+    check_params(read_yaml(body).values, f"Preset {path.stem}, of {path.parent}")
     purpose, _, _ = path.read_text(encoding="utf-8").partition("\n")
     return f"{purpose}\n{MADE.format(name=path.stem)}{body}"
 
 
 def _compose(path: Path) -> yaml.MappingNode:
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = path.read_text(encoding="utf-8")
+        node = compose(text, yaml.SafeLoader(text))
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"Expected a readable YAML file at {path}, found: {error}.") from error
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(f"Expected a mapping of sections in {path}, found {node}.")

@@ -1,9 +1,11 @@
 """Params of `ingest`, `validate` and `split`: which cases there are, and who is tested on."""
 
-from typing import Annotated, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, TypeVar
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
+from lesionflow.config.names import RESERVED, did_you_mean, name_faults
 from lesionflow.config.sections.section import (
     ChannelKind,
     Count,
@@ -15,6 +17,8 @@ from lesionflow.config.sections.section import (
     Section,
     Severity,
 )
+
+Named = TypeVar("Named")
 
 
 class ChannelRule(Section):
@@ -66,6 +70,92 @@ class IngestConfig(Section):
     """How far a slice may lie beside its place on the even grid, in slice distances, before the series is refused; rounding is allowed for."""
     max_rejected_fraction: Fraction
     """Which share of the studies may be refused before the run fails."""
+
+    @field_validator("channels", "labels", "regions")
+    @classmethod
+    def _names_can_be_used(cls, named: dict[str, Named]) -> dict[str, Named]:
+        if faults := name_faults(named):
+            raise ValueError("; ".join(faults))
+        return named
+
+    @field_validator("labels")
+    @classmethod
+    def _numbers_are_unique(cls, labels: dict[str, int]) -> dict[str, int]:
+        names: dict[int, list[str]] = {}
+        for name, number in labels.items():
+            names.setdefault(number, []).append(name)
+        if twice := [f"{' and '.join(same)} are both {number}" for number, same in names.items() if len(same) > 1]:
+            raise ValueError(f"a number means one label, but {'; '.join(twice)}")
+        return labels
+
+    @field_validator("reference_channel")
+    @classmethod
+    def _reference_is_a_channel(cls, name: str, info: ValidationInfo) -> str:
+        channels = info.data.get("channels")
+        if channels is not None and name not in channels:
+            raise ValueError(f"expected one of the channels {', '.join(channels)}.{did_you_mean(name, channels)}")
+        return name
+
+    @field_validator("regions")
+    @classmethod
+    def _regions_unite_labels(
+        cls, regions: dict[str, tuple[int, ...]], info: ValidationInfo
+    ) -> dict[str, tuple[int, ...]]:
+        labels: dict[str, int] | None = info.data.get("labels")
+        if labels is not None and (faults := region_faults(regions, labels)):
+            raise ValueError("; ".join(faults))
+        return regions
+
+    @field_validator("outlines")
+    @classmethod
+    def _outlines_become_labels(
+        cls, outlines: tuple[OutlineRule, ...], info: ValidationInfo
+    ) -> tuple[OutlineRule, ...]:
+        labels = info.data.get("labels")
+        known = None if labels is None else [*labels, *RESERVED]
+        unknown = [rule.label for rule in outlines if known is not None and rule.label not in known]
+        if labels is not None and known and unknown:
+            hints = [f"{name}.{did_you_mean(name, known)}" for name in dict.fromkeys(unknown)]
+            raise ValueError(f"expected labels of ingest.labels ({', '.join(labels)}), found {' '.join(hints)}")
+        return outlines
+
+
+def region_faults(regions: Mapping[str, tuple[int, ...]], labels: Mapping[str, int]) -> list[str]:
+    """Say what is wrong with regions.
+
+    Args:
+        regions: Numbers of labels by the region's name.
+        labels: Numbers by name.
+
+    Returns:
+        A sentence a fault.
+    """
+    known = ", ".join(f"{number} {name}" for name, number in labels.items())
+    numbers, faults = set(labels.values()), []
+    for name, united in regions.items():
+        if unknown := sorted(set(united) - numbers):
+            faults.append(f"region {name} unites {', '.join(map(str, unknown))}, but the labels are {known}")
+        if not united or len(set(united)) < len(united):
+            faults.append(f"region {name} must unite at least one label, and each once, found {list(united)}")
+        if name in labels and labels[name] not in united:
+            faults.append(f"region {name} does not hold the label {name} ({labels[name]}); call it otherwise")
+    left = [
+        f"{number} {name}"
+        for name, number in labels.items()
+        if regions and not any(number in r for r in regions.values())
+    ]
+    if left:
+        faults.append(
+            f"every label must belong to a region, but {', '.join(left)} belongs to none; add a region for it"
+        )
+    same = {
+        frozenset(united): [n for n, other in regions.items() if set(other) == set(united)]
+        for united in regions.values()
+    }
+    faults += [
+        f"regions {' and '.join(names)} are the same labels; take one out" for names in same.values() if len(names) > 1
+    ]
+    return faults
 
 
 class ValidateConfig(Section):

@@ -3,6 +3,7 @@
 `auto` lets the data decide (not null, which a Kubeflow parameter can't hold).
 """
 
+import math
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -33,6 +34,8 @@ class ArchitectureConfig(Section):
     @classmethod
     def _whole_numbers_are_whole(cls, options: dict[str, Any]) -> dict[str, Any]:
         # A Kubeflow dict parameter gives every number back as a float; the same params must give the same plan.
+        if not_finite := [name for name, value in options.items() if not _is_finite(value)]:
+            raise ValueError(f"expected finite numbers, found others in {', '.join(not_finite)}")
         return {name: _whole(value) for name, value in options.items()}
 
 
@@ -93,6 +96,14 @@ class PreprocessConfig(Section):
 
     max_failed_fraction: Fraction
     """Which share of the cases may be impossible to preprocess before the run fails."""
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _whole(value: Any) -> Any:

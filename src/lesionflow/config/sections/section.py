@@ -42,7 +42,7 @@ class MadeAnew(StrEnum):
 
 
 class Section(BaseModel):
-    """Base of all sections: frozen, strict about names."""
+    """Base of all sections: frozen, strict about names; every number is finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     made_anew: ClassVar[MadeAnew]

@@ -8,6 +8,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from pydicom.sequence import Sequence as DicomSequence
+from pydicom.tag import Tag
+
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.values.pet_times import decay_time_s
 from lesionflow.io.dicom.values.plausibility import require_dose, require_half_life, say_uptake
@@ -29,6 +32,13 @@ OF_DRUG = (
     "RadionuclideHalfLife",
     "RadiopharmaceuticalStartTime",
     "RadiopharmaceuticalStartDateTime",
+)
+
+#: All of that, as it stands in a slice.
+STORED_TAGS = (
+    *(Tag(keyword) for keyword in (*OF_UNITS, *OF_FACTORS, "RadiopharmaceuticalInformationSequence")),
+    Tag(PHILIPS_SUV_FACTOR),
+    Tag(PHILIPS_BQML_FACTOR),
 )
 
 
@@ -74,6 +84,8 @@ def suv_factor(slices: Sequence[Any], *, name: str) -> float:
 
 def _require_one_of_each(slices: Sequence[Any], name: str) -> None:
     """Refuse a series whose slices don't agree in what the factor is made of."""
+    if len({_as_stored(data) for data in slices}) == 1:
+        return
     private = (PHILIPS_SUV_FACTOR, PHILIPS_BQML_FACTOR)
     units = {(*_told(data, OF_UNITS), *(_private(data, tag) for tag in private)) for data in slices}
     if len(units) > 1:
@@ -89,6 +101,18 @@ def _require_one_of_each(slices: Sequence[Any], name: str) -> None:
             "Separate the series, or export it as SUV.",
             reason="mixed_suv_factors",
         )
+
+
+def _as_stored(data: Any) -> tuple[Any, ...]:
+    """Return what the factor is made of as the file has it: decoding it on every slice takes a twentieth of the reading."""
+    return tuple(_bare(data.get_item(tag).value) if tag in data else None for tag in STORED_TAGS)
+
+
+def _bare(value: Any) -> Any:
+    """Return a value as bytes or text, of a sequence those of its items."""
+    if isinstance(value, DicomSequence):
+        return tuple((element.tag, _bare(element.value)) for item in value for element in item.values())
+    return value if isinstance(value, bytes) else str(value)
 
 
 def _one_injection(drugs: Sequence[Any]) -> Any:

@@ -142,8 +142,8 @@ def _wanted(data: Any, frame_of_reference: str, rules: ReadingRules, name: str) 
             f"Expected a structure that ingest.outlines names in {name}, found {', '.join(sorted(others.values())) or 'none'}. "
             "Add a rule.",
         )
-    if others:
-        left_out = ", ".join(sorted(others.values()))
+    if dropped := [structure for structure in others.values() if not rules.is_unwanted(structure)]:
+        left_out = ", ".join(sorted(dropped))
         note(
             "dropped_structure",
             f"Structures of {name} that no rule of ingest.outlines names were left out: {left_out}.",

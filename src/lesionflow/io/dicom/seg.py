@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 import highdicom as hd
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.multival import MultiValue
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
@@ -17,6 +16,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, require_same_grid
 from lesionflow.errors import DicomError, LesionFlowError
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet, read_dicom_file
+from lesionflow.io.dicom.relations.seg_sources import LONGEST, as_sources
 from lesionflow.io.dicom.segments.frames import group_of, read_parts
 from lesionflow.io.dicom.segments.naming import labels_of, tell_origin
 from lesionflow.io.dicom.series import read_headers
@@ -25,23 +25,10 @@ from lesionflow.io.labels import tell_dropped, unite
 from lesionflow.io.rules import ReadingRules
 from lesionflow.machine.faults import blame_machine
 
-#: Longest values of the types of text that patient and study are told in (PS3.5 6.2); longer ones are seen in real studies.
-LONGEST = {"SH": 16, "CS": 16, "LO": 64, "ST": 1024, "LT": 10240}
-#: Groups of those attributes, of which a segmentation repeats what its images say.
-REPEATED_GROUPS = (0x0008, 0x0010, 0x0012, 0x0020)
-#: What every object says of patient and study, if only that it is not known (type 2; PS3.3 C.7.1.1 and C.7.2.1).
-NEEDED = (
-    "PatientID",
-    "PatientName",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "StudyID",
-    "AccessionNumber",
-)
 FAMILY = codes.DCM.ArtificialIntelligence
 MAKER = "lesionflow"
+#: Of the series, which lists of series show.
+DESCRIPTION = "Tumor segmentation (research use only)"
 
 
 def read_segments(data: Any, geometry: Geometry, frame_of_reference: str, rules: ReadingRules, *, name: str) -> Mask:
@@ -95,7 +82,15 @@ def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: Reading
 
 
 def write_seg(
-    path: Path, mask: Mask, reference_files: tuple[str, ...], targets: tuple[Target, ...], *, version: str, name: str
+    path: Path,
+    mask: Mask,
+    reference_files: tuple[str, ...],
+    targets: tuple[Target, ...],
+    *,
+    version: str,
+    name: str,
+    remark: str = "",
+    comments: tuple[str, ...] = (),
 ) -> None:
     """Write a mask as a binary DICOM SEG, read it back, and let it go only when every voxel lies where it should.
 
@@ -106,6 +101,8 @@ def write_seg(
         targets: One segment each, named by the target.
         version: Model version, for the algorithm identification.
         name: What to call the study in messages.
+        remark: A word of warning after the series' description, where viewers show it.
+        comments: All that is to be known of the mask, for the image's comments.
 
     Raises:
         DicomError: When the reference series can't be read.
@@ -115,17 +112,33 @@ def write_seg(
     series = read_headers(reference_files, name=name)
     require_same_grid(series.geometry, mask.geometry, f"Mask and series of {name}")
     with replacing_file(path) as partial:
-        _save(partial, mask, series.data, targets, version)
+        _save(partial, mask, series.data, targets, version, name, remark, comments)
         _require_equal(partial, mask, series.frame_of_reference, targets, name)
 
 
-def _save(path: Path, mask: Mask, sources: Sequence[Any], targets: tuple[Target, ...], version: str) -> None:
-    patient_name = _make_legal(sources[0])
+def read_version(data: Any) -> str:
+    """Return the model version that `write_seg` wrote into a data set; empty in one of another maker."""
+    with quiet():
+        return str(data.get("SoftwareVersions") or "") if str(data.get("Manufacturer") or "") == MAKER else ""
+
+
+def _save(
+    path: Path,
+    mask: Mask,
+    images: Sequence[Any],
+    targets: tuple[Target, ...],
+    version: str,
+    name: str,
+    remark: str,
+    comments: tuple[str, ...],
+) -> None:
+    sources, patient_name = as_sources(images, mask.geometry.spacing_mm[0], name=name)
     frames = _frames(mask, sources, targets)
     digest = hashlib.sha256(frames.data)
     digest.update("".join(str(s.SOPInstanceUID) for s in sources).encode() + version.encode())
-    seg = hd.seg.Segmentation(
-        source_images=list(sources),
+    seg = _made(
+        name,
+        source_images=sources,
         pixel_array=frames,
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_describe(number, target, version) for number, target in enumerate(targets, start=1)],
@@ -139,11 +152,27 @@ def _save(path: Path, mask: Mask, sources: Sequence[Any], targets: tuple[Target,
         device_serial_number="0",
         content_label="TUMOR",
         content_description="Tumor segmentation by a trained model",
-        series_description="Tumor segmentation (research use only)",
+        series_description=f"{DESCRIPTION}{remark and f': {remark}'}"[: LONGEST["LO"]],
         omit_empty_frames=bool(frames.any()),
     )
     seg.PatientName = patient_name
+    if comments:
+        # PS3.3 C.7.6.1: of the General Image module, which segmentations have.
+        seg.ImageComments = "\r\n".join(comments)[: LONGEST["LT"]]
     seg.save_as(path, enforce_file_format=True)
+
+
+def _made(name: str, **values: Any) -> Any:
+    """Make the segmentation; what the headers of the images do not allow is a fault of the study, of memory or disk is not."""
+    try:
+        with quiet():
+            return hd.seg.Segmentation(**values)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise DicomError(
+            f"Expected headers in {name} that a segmentation can refer to, found {type(error).__name__}: {error!s:.150}. Ask for "
+            "another format, or mend the headers.",
+            reason="unreferable_images",
+        ) from error
 
 
 def _frames(mask: Mask, sources: Sequence[Any], targets: tuple[Target, ...]) -> NDArray[np.uint8]:
@@ -155,31 +184,6 @@ def _frames(mask: Mask, sources: Sequence[Any], targets: tuple[Target, ...]) -> 
         for frame, index in zip(frames, order, strict=True):
             frame[..., number] = region[index]
     return frames
-
-
-def _make_legal(data: Any) -> Any:
-    """Make legal what highdicom repeats of an image: add what is missing, cut what is too long; return the patient's name.
-
-    In the image, the end of the name's first component is marked for the time being: highdicom takes one without a caret for
-    a mistake, though PS3.5 6.2.1 allows it.
-    """
-    with quiet():
-        for keyword in NEEDED:
-            if keyword not in data:
-                setattr(data, keyword, "")
-        tags = list(data.keys())
-        for element in (data[tag] for tag in tags if tag.group in REPEATED_GROUPS):
-            if (longest := LONGEST.get(element.VR)) and any(len(text) > longest for text in _texts(element.value)):
-                cut = [text[:longest].rstrip() for text in _texts(element.value)]
-                element.value = cut[0] if len(cut) == 1 else cut
-        name = data.PatientName
-        if name and "^" not in str(name):
-            data.PatientName = f"{name}^"
-    return name
-
-
-def _texts(value: Any) -> list[str]:
-    return [str(text) for text in value] if isinstance(value, (list, MultiValue)) else [str(value or "")]
 
 
 def _slices_of(sources: Sequence[Any], geometry: Geometry) -> list[int]:

@@ -161,18 +161,30 @@ def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
     if factor != 1.0:
         array *= np.float32(factor)
     _require_plausible(array, first, geometry.voxel_volume_ml, name)
-    named = {"manufacturer": "Manufacturer", "institution": "InstitutionName", "sex": "PatientSex"}
-    attributes = {name: str(first.get(keyword) or "") for name, keyword in named.items()}
-    if age := _age_years(str(first.get("PatientAge") or "")):
-        attributes["age_years"] = age
     return Series(
         volume=Volume(array[None], geometry),
         files=tuple(dict.fromkeys(sources[i] for i in order)),
         frame_of_reference=str(first.get("FrameOfReferenceUID") or ""),
         series_uid=str(first.SeriesInstanceUID),
         modality=str(first.Modality),
-        attributes=attributes,
+        attributes=_attributes(first),
     )
+
+
+def _attributes(data: Any) -> dict[str, str]:
+    named = {"manufacturer": "Manufacturer", "institution": "InstitutionName", "sex": "PatientSex"}
+    attributes = {name: _told(data, keyword) for name, keyword in named.items()}
+    if age := _age_years(_told(data, "PatientAge")):
+        attributes["age_years"] = age
+    return attributes
+
+
+def _told(data: Any, keyword: str) -> str:
+    """Return what no voxel depends on; empty when it can't be read."""
+    try:
+        return str(data.get(keyword) or "")
+    except READ_FAULTS:
+        return ""
 
 
 def _frames(paths: tuple[str, ...], name: str) -> Iterator[tuple[str, Any, list[Any]]]:

@@ -16,6 +16,7 @@ from lesionflow.io.dicom.seg import read_segments
 from lesionflow.io.dicom.series import MODALITIES, Series, read_series
 from lesionflow.io.dicom.sorting import DicomStudy, scan
 from lesionflow.io.files import find_files
+from lesionflow.io.notes import note
 from lesionflow.io.rules import CASE, ReadingRules, ReadStudy, SourceStudy
 
 
@@ -168,6 +169,12 @@ def _read_outlines(study: DicomStudy, reference: Series, rules: ReadingRules, na
         )
     if refusal is not None and not masks:
         raise refusal
+    if len(fitting) > 1:
+        note(
+            "dropped_outlines",
+            f"{len(fitting) - 1} other structure sets or segmentations of {name} hold no structure that ingest.outlines "
+            "names: they were left out.",
+        )
     return masks[0]
 
 

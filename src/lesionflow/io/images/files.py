@@ -7,11 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
+from lesionflow.data.lattice import reordered
 from lesionflow.data.volume import Mask, Volume, require_same_grid
 from lesionflow.errors import InputError
 from lesionflow.io.images import itk as itk_images
-from lesionflow.io.images import nifti, picture_masks, raster
+from lesionflow.io.images import nifti
 from lesionflow.io.images.label_values import as_labels
+from lesionflow.io.images.pictures import masks as picture_masks
+from lesionflow.io.images.pictures import raster
 from lesionflow.machine.study_budget import reading_mask
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
@@ -97,7 +100,7 @@ def require_same_turn(images: Iterable[Path], masks: Iterable[Path], *, name: st
     drawn = [path for path in masks if ending(path) in raster.ENDINGS]
     for image in images:
         for mask in drawn if ending(image) in raster.ENDINGS else ():
-            raster.require_same_turn(image, mask, name=name)
+            raster.require_turned_alike(image, mask, name=name)
 
 
 def read_volume(path: Path, *, name: str) -> Volume:
@@ -175,11 +178,8 @@ def read_layers_on(path: Path, grid: Geometry, *, name: str) -> list[NDArray[np.
 def _placed(values: NDArray[np.uint8], own: Geometry, grid: Geometry, name: str) -> NDArray[np.uint8]:
     if grid.same_grid(own):
         return values
-    corner = np.rint(grid.to_index(own.origin_mm)).astype(int)
-    end = corner + np.asarray(own.shape)
-    box = (slice(corner[0], end[0]), slice(corner[1], end[1]), slice(corner[2], end[2]))
-    if (corner < 0).any() or (end > np.asarray(grid.shape)).any() or not grid.cut(box).same_grid(own):
+    placed = reordered(Mask(values, own), grid)
+    if placed is None:
         require_same_grid(grid, own, f"Image and segments of {name}")
-    whole = np.zeros(grid.shape, dtype=np.uint8)
-    whole[box] = values
-    return whole
+        return values
+    return placed.labels

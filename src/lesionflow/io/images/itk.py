@@ -73,7 +73,7 @@ def read(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
         require_told_spacing(path, steps, name=name)
         require_volume(
             size[::-1],
-            (steps[2], steps[1], steps[0]),
+            (abs(steps[2]), abs(steps[1]), abs(steps[0])),
             name=name,
             itemsize=DTYPES.get(reader.GetPixelID(), np.dtype(np.uint8)).itemsize,
             n_channels=reader.GetNumberOfComponents(),

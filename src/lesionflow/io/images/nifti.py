@@ -123,9 +123,24 @@ def write_volume(path: Path, volume: Volume, channel: int = 0) -> None:
     _write(path, array, volume.geometry)
 
 
-def write_mask(path: Path, mask: Mask) -> None:
-    """Write a mask as NIfTI uint8. The same mask gives the same bytes."""
-    _write(path, mask.labels, mask.geometry)
+def write_mask(path: Path, mask: Mask, *, description: str = "", remark: str = "") -> None:
+    """Write a mask as NIfTI uint8. The same mask and texts give the same bytes.
+
+    Args:
+        path: A `.nii` or `.nii.gz` file.
+        mask: What to write.
+        description: Stands in the header's `descrip`, cut to what it holds; viewers show it.
+        remark: Stands in the header's `aux_file`, likewise.
+    """
+    _write(path, mask.labels, mask.geometry, description, remark)
+
+
+def read_description(path: Path) -> str:
+    """Return the text in a NIfTI header's `descrip`; empty where the file is none."""
+    try:
+        return str(nib.load(path).header["descrip"].item().decode("ascii", "replace")).rstrip("\0")
+    except READ_FAULTS:
+        return ""
 
 
 def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
@@ -225,7 +240,8 @@ def _require_size(image: Any, path: Path, name: str) -> None:
         )
     shape = (*image.shape, 1, 1, 1)
     file_bytes, itemsize, n_channels = path.stat().st_size, image.get_data_dtype().itemsize, math.prod(shape[3:])
-    for spacing in _spacings(image, name) or [None]:
+    spacings: list[SpacingMm | None] = [*_spacings(image, name)]
+    for spacing in spacings or [None]:
         require_volume(
             shape[2::-1], spacing, name=name, itemsize=itemsize, n_channels=n_channels, file_bytes=file_bytes
         )
@@ -254,17 +270,19 @@ def _step(path: Path) -> float:
     return abs(float(getattr(image.dataobj, "slope", 1.0))) % 1.0 if scaled else 0.0
 
 
-def _write(path: Path, array: NDArray[Any], geometry: Geometry) -> None:
+def _write(path: Path, array: NDArray[Any], geometry: Geometry, description: str = "", remark: str = "") -> None:
     affine = RAS_TO_LPS @ geometry.affine[:, [2, 1, 0, 3]]
     image = nib.Nifti1Image(array.transpose(2, 1, 0), affine)
     image.header.set_xyzt_units("mm")
-    if not geometry.spacing_known:
-        image.header["descrip"] = PIXEL_UNIT
+    texts = [PIXEL_UNIT.decode()] if not geometry.spacing_known else []
+    texts += [description] if description else []
+    for field, text in (("descrip", "; ".join(texts)), ("aux_file", remark)):
+        image.header[field] = text.encode("ascii", "replace")[: image.header[field].dtype.itemsize]
     image.set_qform(affine, code=1)
     image.set_sform(affine, code=1)
     with replacing_file(path) as partial:
         content = image.to_bytes()
-        if path.suffix == ".gz":
+        if path.suffix.lower() == ".gz":
             # Without name and time: the same content gives the same bytes.
             content = igzip.compress(content, COMPRESSION_LEVEL, mtime=0)
         partial.write_bytes(content)

@@ -15,7 +15,7 @@ from lesionflow.io.images import itk
 ENDINGS = (".nrrd", ".nhdr")
 FIELD = re.compile(r"^Segment(\d+)_(Name|ID|LabelValue|Layer)$")
 #: What Slicer and ITK-SNAP call a segment that nobody named.
-UNNAMED = re.compile(r"^(segment|label)[ _]*\d+$", re.IGNORECASE)
+UNNAMED = re.compile(r"^(segment|label)([ _]*\d+)?$", re.IGNORECASE)
 
 
 class Segment(NamedTuple):

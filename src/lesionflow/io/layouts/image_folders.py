@@ -12,17 +12,17 @@ from lesionflow.errors import InputError
 from lesionflow.io.files import find_files
 from lesionflow.io.images import files as image_files
 from lesionflow.io.images import itk as itk_images
-from lesionflow.io.images import raster
 from lesionflow.io.images.masks import read_mask_on
+from lesionflow.io.images.pictures import raster
 from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.images.segment_files import read_named_parts
 from lesionflow.io.labels import as_declared, is_one_structure, tell_dropped, unite
-from lesionflow.io.layouts.mask_choice import MaskFile, label_by_own_name, labels_by_name, without_auxiliary
-from lesionflow.io.layouts.mask_content import drawn_twice, is_mask_like
 from lesionflow.io.layouts.modalities import canonical, choose_channels
-from lesionflow.io.layouts.pairing import Pair, pair
+from lesionflow.io.layouts.pairs.mask_choice import MaskFile, label_by_own_name, labels_by_name, without_auxiliary
+from lesionflow.io.layouts.pairs.mask_content import drawn_twice, is_mask_like
+from lesionflow.io.layouts.pairs.pairing import Pair, pair
+from lesionflow.io.layouts.pairs.unnamed_masks import UNNAMED, told_by_content, unread, without_unread
 from lesionflow.io.layouts.patients import patient_of
-from lesionflow.io.layouts.unnamed_masks import UNNAMED, told_by_content, unread, without_unread
 from lesionflow.io.notes import note
 from lesionflow.io.rules import CASE, ReadingRules, ReadStudy, SourceStudy
 

@@ -64,7 +64,7 @@ CONTAINER = re.compile(
 WHOLE = "the whole name"
 
 
-class Patient(NamedTuple):
+class NamedPatient(NamedTuple):
     """Whom a name speaks of, by which part of it, and whether that is a guess on the safe side."""
 
     name: str
@@ -84,7 +84,7 @@ def patient_of(case: str) -> str:
     return find_patient(case).name
 
 
-def find_patient(case: str) -> Patient:
+def find_patient(case: str) -> NamedPatient:
     """Return the patient's part of a case's name, and what told it.
 
     Args:
@@ -94,16 +94,16 @@ def find_patient(case: str) -> Patient:
         The patient; two cases are of one patient when these names are equal.
     """
     if bids := BIDS.search(case):
-        return Patient(bids[0], "`sub-` (BIDS)")
+        return NamedPatient(bids[0], "`sub-` (BIDS)")
     folders, _, last = case.rstrip("/").rpartition("/")
     parts = [*folders.split("/"), last] if folders else [last]
     for depth, part in enumerate(parts):
         if spoken := SPOKEN.match(_original(part)):
-            return Patient("/".join([*parts[:depth], spoken[0]]), "the number behind the word patient")
+            return NamedPatient("/".join([*parts[:depth], spoken[0]]), "the number behind the word patient")
     return _of_parts(parts)
 
 
-def _of_parts(parts: list[str]) -> Patient:
+def _of_parts(parts: list[str]) -> NamedPatient:
     last = _original(parts[-1])
     own = _own_part(last)
     parent = parts[-2] if len(parts) > 1 else ""
@@ -111,8 +111,8 @@ def _of_parts(parts: list[str]) -> Patient:
         above = _of_parts(parts[:-1])
         # A date or a follow-up's word names an examination; a bare number may count patients.
         sure = bool(DATED.match(own.name)) or any(map(FOLLOW_UP.match, _words(last)))
-        return Patient(above.name, "the folder", doubtful=not sure)
-    return Patient("/".join([*parts[:-1], own.name]), own.told_by, own.doubtful)
+        return NamedPatient(above.name, "the folder", doubtful=not sure)
+    return NamedPatient("/".join([*parts[:-1], own.name]), own.told_by, own.doubtful)
 
 
 def _original(name: str) -> str:
@@ -135,25 +135,25 @@ def _words(name: str) -> list[str]:
     return [word for word in re.split(r"[_\-. ()]+", name) if word]
 
 
-def _own_part(name: str) -> Patient:
+def _own_part(name: str) -> NamedPatient:
     """Take marks off the end of a name, as long as what is left still names somebody."""
     if UID.match(name):
-        return Patient(name)
-    patient, marks_off = Patient(name), False
+        return NamedPatient(name)
+    patient, marks_off = NamedPatient(name), False
     while cut := _cut_mark(patient.name, numbers=not marks_off):
         marks_off = marks_off or cut.told_by == SLICE
-        patient = Patient(
+        patient = NamedPatient(
             cut.name, patient.told_by if patient.told_by != WHOLE else cut.told_by, patient.doubtful or cut.doubtful
         )
     if side := SIDE.match(patient.name):
-        patient = Patient(side[1], "the side behind it", doubtful=True)
+        patient = NamedPatient(side[1], "the side behind it", doubtful=True)
     return patient
 
 
 SLICE, MARK = "what stands before the last number", "what stands before a slice's, lesion's or follow-up's mark"
 
 
-def _cut_mark(name: str, *, numbers: bool) -> Patient | None:
+def _cut_mark(name: str, *, numbers: bool) -> NamedPatient | None:
     """Return the name without its last mark; None when it has none that may be taken off."""
     left, word = _last(name)
     before, counted = _last(left)
@@ -171,10 +171,10 @@ def _cut_mark(name: str, *, numbers: bool) -> Patient | None:
     )
     for rest, speaks, is_one in marks:
         if is_one and rest and _names(rest, word=speaks):
-            return Patient(rest, MARK)
+            return NamedPatient(rest, MARK)
     may_count = numbers or DATE.match(word) or all(map(NUMBER.match, _words(name)))
     if left and number and may_count and OWN_NUMBER.match(counted):
-        return Patient(left, SLICE, doubtful=bool(CODE.match(counted)))
+        return NamedPatient(left, SLICE, doubtful=bool(CODE.match(counted)))
     return None
 
 

@@ -92,7 +92,7 @@ READERS: Mapping[str, Reader] = {
         image_folders.detect_pictures,
         image_folders.find_pictures,
         image_folders.read_study,
-        recognized_by="PNG, JPEG, TIFF or BMP files",
+        recognized_by="PNG, JPEG, TIFF, BMP or GIF files",
         channels_by="`gray`, or `red`, `green`, `blue`",
         values_by="white or any one color is the only label; gray values are `ingest.labels`",
     ),

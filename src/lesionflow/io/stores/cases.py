@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.data.case import Case
-from lesionflow.data.dataset import Dataset
-from lesionflow.data.volume import Volume, require_same_grid
+from lesionflow.data.dataset import IGNORE, Dataset, Target
+from lesionflow.data.volume import IGNORED, Volume, require_same_grid
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import replacing_file, write_text
 from lesionflow.machine.faults import blame_machine
@@ -52,11 +52,20 @@ def thumbnail_path(folder: Path, case_id: str) -> Path:
     return folder / THUMBNAILS / f"{case_id}.png"
 
 
-def write_dataset(folder: Path, dataset: Dataset, n_cases: int) -> None:
-    """Write `dataset.json` as nnU-Net v2 reads it, with our own declaration beside it."""
+def write_dataset(folder: Path, dataset: Dataset, n_cases: int, *, some_ignored: bool = False) -> None:
+    """Write `dataset.json` as nnU-Net v2 reads it, with our own declaration beside it.
+
+    Args:
+        folder: Of the cases.
+        dataset: What they share.
+        n_cases: How many there are.
+        some_ignored: Some voxels of some masks are not known: `IGNORED` is declared as nnU-Net's `ignore`.
+    """
     labels: dict[str, object] = {"background": 0, **dataset.labels}
     if dataset.regions:
         labels = {"background": 0, **{t.name: list(t.labels) for t in dataset.targets}}
+    if some_ignored:
+        labels[IGNORE] = IGNORED
     content: dict[str, object] = {
         "channel_names": {str(i): name for i, name in enumerate(dataset.channels)},
         "labels": labels,
@@ -66,8 +75,15 @@ def write_dataset(folder: Path, dataset: Dataset, n_cases: int) -> None:
         "lesionflow": dataset.model_dump(mode="json"),
     }
     if dataset.regions:
-        content["regions_class_order"] = [max(t.labels) for t in dataset.targets]
+        content["regions_class_order"] = [_own_label(t, dataset.targets) for t in dataset.targets]
     write_text(folder / DATASET, json.dumps(content, indent=2) + "\n")
+
+
+def _own_label(target: Target, targets: tuple[Target, ...]) -> int:
+    """Return the label that nnU-Net writes where a region was found and none within it: one that lies in no narrower region."""
+    narrower = [set(other.labels) for other in targets if set(other.labels) < set(target.labels)]
+    rest = [label for label in target.labels if not any(label in other for other in narrower)]
+    return rest[0] if rest else max(target.labels)
 
 
 def read_dataset(folder: Path) -> Dataset:

@@ -15,6 +15,10 @@ from lesionflow.machine.faults import blame_machine
 ABOUT, METRICS, HEADLINE, NNUNET_SUMMARY = "evaluation.json", "metrics.json", "headline.json", "summary.json"
 #: Scores by case, what is shown of them in MLflow and DVC, and the report for people.
 CASES, LESIONS, REPORT = "cases.parquet", "lesions.parquet", "report.html"
+#: What FROC and reliability are summed from, and a picture a case.
+DETECTIONS, BINS, OVERLAYS = "detections.parquet", "reliability.parquet", "overlays"
+#: Pictures of all cases together, which DVC shows.
+PLOTS = "plots"
 
 
 class StoredEvaluation(NamedTuple):

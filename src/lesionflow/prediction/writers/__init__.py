@@ -6,6 +6,7 @@ that says how another library reads it back. `make made` writes its line in the 
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 
 from lesionflow.errors import ConfigError
@@ -21,6 +22,38 @@ def _find_writers() -> Iterator[Writer]:
 
 #: By name, in the order of the modules' names: where `Accept` has a wildcard, the first that fits answers.
 WRITERS: Mapping[str, Writer] = {writer.name: writer for writer in _find_writers()}
+
+
+#: The report alone, no mask: what a name that ends so asks for.
+REPORT, REPORT_SUFFIX = "json", ".json"
+
+
+def find_format(output: Path, requested: str | None) -> str:
+    """Return the format of a file by its name's end.
+
+    Args:
+        output: The file to write; its name alone is looked at.
+        requested: The format that was asked for by name; None: the name's end decides.
+
+    Returns:
+        A key of `WRITERS`, or `REPORT`.
+
+    Raises:
+        ConfigError: When no format's files end so, or those of another than the one asked for.
+    """
+    ends = {suffix: name for name, writer in WRITERS.items() for suffix in writer.suffixes} | {REPORT_SUFFIX: REPORT}
+    name = output.name.lower()
+    found = next((ends[end] for end in sorted(ends, key=len, reverse=True) if name.endswith(end) and name != end), None)
+    known = ", ".join(f"{end} ({name})" for end, name in ends.items())
+    if found is None:
+        raise ConfigError(f"Expected a file whose name ends with one of {known}, found {output.name!r}.")
+    if requested is not None and requested != found:
+        wanted = " or ".join(end for end, name in ends.items() if name == requested) or "no known end"
+        raise ConfigError(
+            f"Expected the name of a file of the format {requested} to end with {wanted}, found {output.name!r}, which is "
+            f"{found}'s. Leave --format away, or name the file otherwise."
+        )
+    return found
 
 
 def find_writer(name: str) -> Writer:

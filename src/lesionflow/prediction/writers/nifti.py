@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lesionflow.prediction import MAKER, SHOWN_DIGEST
 from lesionflow.prediction.writer import Writer
 
 if TYPE_CHECKING:
@@ -13,7 +14,9 @@ def _write(output: Path, prediction: "Prediction") -> None:
     """Write the mask as a gzipped NIfTI file."""
     from lesionflow.io.images.nifti import write_mask
 
-    write_mask(output, prediction.segmentation.mask)
+    # The digest alone: one bundle gives the same bytes, by whatever name it was called.
+    origin = f"{MAKER} {prediction.model.bundle.digest:.{SHOWN_DIGEST}}"
+    write_mask(output, prediction.segmentation.mask, description=origin, remark=prediction.remark)
 
 
 WRITER = Writer(
@@ -22,5 +25,6 @@ WRITER = Writer(
     media_type="application/gzip",
     accepted=("application/gzip", "application/x-nifti", "application/x-gzip"),
     file_name="mask.nii.gz",
+    more_suffixes=(".nii",),
     write=_write,
 )

@@ -17,6 +17,8 @@ def _write(output: Path, prediction: "Prediction") -> None:
     kinds = tuple(prediction.model.bundle.plan.dataset.channels.values())
     volumes = ", ".join(f"{name} {ml:.1f} ml" for name, ml in prediction.segmentation.volumes_ml.items())
     title = f"{prediction.study.case_id}: {volumes} ({prediction.model.name} {prediction.model.version})"
+    if prediction.remark:
+        title += f"\n{prediction.remark}: do not rely on it"
     with replacing_file(output) as partial:
         partial.write_bytes(overlay_slice(prediction.volume, prediction.segmentation.mask, kinds, title))
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lesionflow.config.names import key_of
 from lesionflow.errors import InputError
 from lesionflow.serving.settings import ServiceSettings
 from lesionflow.serving.uploads.archives import unpack_upload
@@ -52,10 +53,12 @@ def study_source(
 
 
 def _refuse_unknown(names: Sequence[str], channels: Sequence[str]) -> None:
-    expected = f"Expected a part `study` with a zip of DICOM, or one NIfTI part for each of {', '.join(channels)}"
+    # A part's name is of letters, digits and `_.-`; a channel may be called `T1 (Gd)`.
+    named = ", ".join(map(key_of, channels))
+    expected = f"Expected a part `study` with a zip of DICOM, or one NIfTI part for each of {named}"
     if not names:
         raise InputError(f"{expected}, found no part.", reason="empty_upload")
-    unknown = sorted(set(names) - {STUDY, *channels})
+    unknown = sorted(set(names) - {STUDY, *channels, *map(key_of, channels)})
     if unknown:
         raise InputError(f"{expected}, found {', '.join(unknown):.200}.", reason="unknown_part")
     if STUDY in names and set(names) != {STUDY}:
@@ -73,14 +76,18 @@ def _dicom_folder(files: Sequence[Path], folder: Path, settings: ServiceSettings
 
 def _by_channel(parts: Sequence[Part], channels: Sequence[str]) -> dict[str, Path]:
     paths: dict[str, Path] = {}
+    by_key = {key_of(name): name for name in channels}
     for part in parts:
-        if part.name in paths:
+        name = by_key.get(part.name, part.name)
+        if name in paths:
             message = f"Expected one file for the channel {part.name}, found two. Send one volume a channel."
             raise InputError(message, reason="duplicate_part")
-        paths[part.name] = _with_suffix(part.path)
+        paths[name] = _with_suffix(part.path)
     missing = [name for name in channels if name not in paths]
     if missing:
-        message = f"Expected a NIfTI part for each of {', '.join(channels)}, found none for {', '.join(missing)}."
+        message = (
+            f"Expected a NIfTI part for each of {', '.join(by_key)}, found none for {', '.join(map(key_of, missing))}."
+        )
         raise InputError(message, reason="missing_channel")
     return paths
 

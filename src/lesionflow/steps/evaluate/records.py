@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from lesionflow.config.names import key_of
 from lesionflow.data.bundle import Bundle
 from lesionflow.evaluation import plots
 from lesionflow.evaluation.empty_masks import outcomes
@@ -29,7 +30,17 @@ from lesionflow.evaluation.summary import (
     metrics_json,
     nnunet_summary,
 )
-from lesionflow.io.stores.evaluations import ABOUT, METRICS, NNUNET_SUMMARY, REPORT, write_tables
+from lesionflow.io.stores.evaluations import (
+    ABOUT,
+    BINS,
+    DETECTIONS,
+    METRICS,
+    NNUNET_SUMMARY,
+    OVERLAYS,
+    PLOTS,
+    REPORT,
+    write_tables,
+)
 from lesionflow.io.stores.evaluations import HEADLINE as HEADLINE_FILE
 from lesionflow.metrics import HEADLINE
 from lesionflow.registry.tracking import Tracker
@@ -111,8 +122,8 @@ class Outcome:
 def write_outcome(folder: Path, outcome: Outcome, drawn: Mapping[str, Mapping[str, Picture]]) -> None:
     """Write tables, figures, JSON files and the report into a folder."""
     write_tables(folder, {"cases": outcome.scores.cases, "lesions": outcome.scores.lesions})
-    outcome.scores.detections.to_parquet(folder / "detections.parquet", index=False)
-    outcome.scores.bins.to_parquet(folder / "reliability.parquet", index=False)
+    outcome.scores.detections.to_parquet(folder / DETECTIONS, index=False)
+    outcome.scores.bins.to_parquet(folder / BINS, index=False)
     _write_json(folder / ABOUT, {**outcome.about, "against_champion": outcome.against_champion()})
     _write_json(folder / METRICS, metrics_json(outcome.results))
     _write_json(folder / HEADLINE_FILE, headline_json(outcome.results))
@@ -120,12 +131,13 @@ def write_outcome(folder: Path, outcome: Outcome, drawn: Mapping[str, Mapping[st
     _write_json(folder / NNUNET_SUMMARY, nnunet_summary(outcome.scores.cases, targets))
     curves = [froc_table(result.froc).assign(target=target) for target, result in outcome.results.items()]
     pd.concat(curves).to_csv(folder / "froc.csv", index=False)
+    (folder / PLOTS).mkdir()
     for target, pictures in drawn.items():
         for name, picture in pictures.items():
-            (folder / f"{name}_{target}.png").write_bytes(picture.png)
-    (folder / "overlays").mkdir()
+            (folder / PLOTS / f"{name}_{key_of(target)}.png").write_bytes(picture.png)
+    (folder / OVERLAYS).mkdir()
     for case_id, png in outcome.pictures.items():
-        (folder / "overlays" / f"{case_id}.png").write_bytes(png)
+        (folder / OVERLAYS / f"{case_id}.png").write_bytes(png)
     (folder / REPORT).write_text(_report(outcome, drawn), encoding="utf-8")
 
 
@@ -153,7 +165,7 @@ def log_outcome(tracker: Tracker, folder: Path, outcome: Outcome, drawn: Mapping
         tracker.log_image(run_id, to_array(png), key=f"cases/{case_id}")
     for target, pictures in drawn.items():
         for name, picture in pictures.items():
-            tracker.log_image(run_id, to_array(picture.png), key=f"{name}/{target}")
+            tracker.log_image(run_id, to_array(picture.png), key=f"{name}/{key_of(target)}")
     dataset = f"{outcome.bundle.plan.dataset.name}-test"
     tracker.log_dataset(run_id, name=dataset, digest=outcome.about["test_set_sha256"], context="testing")
     tracker.log_artifacts(run_id, folder, "evaluation")
@@ -201,7 +213,7 @@ def _logged_metrics(results: Mapping[str, TargetResult]) -> dict[str, float]:
     """Name figures so that they sort: `test/dice`, `test/dice_high`, `test/dice_low`; by target where there are several."""
     metrics: dict[str, float] = {}
     for target, result in results.items():
-        prefix = "test" if len(results) == 1 else f"test/{target}"
+        prefix = "test" if len(results) == 1 else f"test/{key_of(target)}"
         for name, estimate in result.estimates.items():
             metrics[f"{prefix}/{name}"] = estimate.mean
             if name in HEADLINE:

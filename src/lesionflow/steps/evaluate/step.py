@@ -11,21 +11,25 @@ from lesionflow.cohort.splitting import digest_of_test_set
 from lesionflow.config import EvaluateConfig, Settings
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.case import Case
-from lesionflow.errors import ArtifactError
+from lesionflow.data.split import Split
+from lesionflow.errors import ArtifactError, ServiceError
 from lesionflow.evaluation.comparison import require_comparable
 from lesionflow.evaluation.figures import overlay_planes
+from lesionflow.evaluation.page import Picture
 from lesionflow.evaluation.results import ChampionScores, Sampling, summarize
 from lesionflow.evaluation.scoring import score_bundle
 from lesionflow.inference import Segmentation
 from lesionflow.io.files import replacing_folder
 from lesionflow.io.stores.bundles import read_bundle
 from lesionflow.io.stores.cases import read_case, read_table
+from lesionflow.io.stores.evaluations import StoredEvaluation
 from lesionflow.io.stores.ledger import ledger_path, note_read
 from lesionflow.io.stores.splits import read_split
 from lesionflow.metrics import HEADLINE
 from lesionflow.registry.evaluations import fetch_evaluation, find_champion, read_run_file
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps.evaluate.records import Outcome, log_outcome, write_outcome
+from lesionflow.steps.evaluate.unlogged import KeptScores, find_unlogged, mark_unlogged
 from lesionflow.steps.revision import code_revision
 
 CURVES = "training/curves.png"
@@ -54,6 +58,47 @@ def run(
     """
     bundle, split = read_bundle(inputs["bundle"]), read_split(inputs["splits"])
     cases = read_table(inputs["cases"])
+    hashes = {r.case_id: (r.image_sha256, r.mask_sha256) for r in cases.itertuples()}
+    about: dict[str, Any] = {
+        "bundle_digest": bundle.digest,
+        "run_id": bundle.card.run_id,
+        "test_set_sha256": digest_of_test_set(split, hashes),
+        "n_cases": len(split.test),
+    }
+    # All that is asked of MLflow is asked before anything is scored: a fault of it costs no score.
+    tracker = Tracker(settings.tracking_uri, bundle.card.tracking_experiment)
+    known = tracker.has_run(bundle.card.run_id)
+    rival = _find_champion(tracker, about)
+    curves = read_run_file(settings.tracking_uri, bundle.card.run_id, CURVES) if known else None
+    scores, pictures = find_unlogged(outputs["evaluation"], about) or _score(
+        bundle, split, cases, inputs, about, settings
+    )
+    champion, champion_note = _compare_with(rival, scores.cases)
+    sampling = Sampling(config.n_bootstrap, config.confidence_level, config.seed)
+    outcome = Outcome(
+        bundle=bundle,
+        scores=scores,
+        results=summarize(scores, cases, tuple(t.name for t in bundle.plan.targets), sampling, champion),
+        about=about,
+        pictures=pictures,
+        champion=champion,
+        champion_note=champion_note,
+        curves=curves,
+        confidence_level=config.confidence_level,
+        n_worst_cases=config.n_worst_cases,
+        data=_facts(bundle, cases, scores.cases, about["test_set_sha256"]),
+    )
+    return _finish(outcome, tracker, outputs["evaluation"], known=known)
+
+
+def _score(
+    bundle: Bundle,
+    split: Split,
+    cases: pd.DataFrame,
+    inputs: Mapping[str, Path],
+    about: Mapping[str, Any],
+    settings: Settings,
+) -> KeptScores:
     patients = dict(zip(cases["case_id"], cases["patient_id"], strict=True))
     pictures: dict[str, bytes] = {}
 
@@ -65,46 +110,22 @@ def run(
         kinds = tuple(channel.kind for channel in bundle.plan.channels)
         pictures[case.case_id] = overlay_planes(case, found.mask, kinds, f"{case.case_id}: {dice}")
 
-    hashes = {r.case_id: (r.image_sha256, r.mask_sha256) for r in cases.itertuples()}
-    about: dict[str, Any] = {
-        "bundle_digest": bundle.digest,
-        "run_id": bundle.card.run_id,
-        "test_set_sha256": digest_of_test_set(split, hashes),
-        "n_cases": len(split.test),
-    }
     note_read(ledger_path(inputs["splits"]), {"step": "evaluate", **about, "code_revision": code_revision()})
-    scores = score_bundle(bundle, read, split.test, device=settings.device, on_case=draw)
-    tracker = Tracker(settings.tracking_uri, bundle.card.tracking_experiment)
-    known = bool(bundle.card.run_id) and tracker.has_run(bundle.card.run_id)
-    champion, champion_note = _find_champion_scores(tracker, about, scores.cases)
-    sampling = Sampling(config.n_bootstrap, config.confidence_level, config.seed)
-    outcome = Outcome(
-        bundle=bundle,
-        scores=scores,
-        results=summarize(scores, cases, tuple(t.name for t in bundle.plan.targets), sampling, champion),
-        about=about,
-        pictures=pictures,
-        champion=champion,
-        champion_note=champion_note,
-        curves=read_run_file(settings.tracking_uri, bundle.card.run_id, CURVES) if known else None,
-        confidence_level=config.confidence_level,
-        n_worst_cases=config.n_worst_cases,
-        data=_facts(bundle, cases, scores.cases, about["test_set_sha256"]),
-    )
-    return _finish(outcome, tracker, outputs["evaluation"], known=known)
+    return KeptScores(score_bundle(bundle, read, split.test, device=settings.device, on_case=draw), pictures)
 
 
 def _finish(outcome: Outcome, tracker: Tracker, output: Path, *, known: bool) -> dict[str, float]:
     drawn = outcome.plots()
     with replacing_folder(output) as folder:
         write_outcome(folder, outcome, drawn)
-        if known:
-            log_outcome(tracker, folder, outcome, drawn)
-        else:
-            run_id = outcome.bundle.card.run_id or "(none)"
-            logger.warning(
-                "The run %s that trained this bundle is not in this MLflow store; nothing is logged.", run_id
-            )
+    if known:
+        _log(outcome, tracker, output, drawn)
+    else:
+        run_id = outcome.bundle.card.run_id or "(none)"
+        logger.warning(
+            "The run %s that trained this bundle is not in this MLflow store, or was deleted there; nothing is logged.",
+            run_id,
+        )
     dice = next(iter(outcome.results.values())).estimates["dice"]
     logger.info("Test Dice %.3f [%.3f, %.3f], %d patients.", dice.mean, dice.low, dice.high, dice.n)
     logger.info("Against the champion: %s", outcome.against_champion())
@@ -116,24 +137,43 @@ def _finish(outcome: Outcome, tracker: Tracker, output: Path, *, known: bool) ->
     }
 
 
-def _find_champion_scores(
-    tracker: Tracker, about: Mapping[str, Any], ours: pd.DataFrame
-) -> tuple[ChampionScores | None, str]:
-    """Return the champion's scores on this test set, or why there are none."""
+def _log(outcome: Outcome, tracker: Tracker, output: Path, drawn: Mapping[str, Mapping[str, Picture]]) -> None:
+    """Show the evaluation in MLflow; where that fails, it stays on disk and is shown by the same command given again."""
+    try:
+        log_outcome(tracker, output, outcome, drawn)
+    except ServiceError as error:
+        mark_unlogged(output, str(error))
+        raise ServiceError(
+            f"{error} The scores are made and written to {output.name}; the same command given again shows them in MLflow without making "
+            "them anew."
+        ) from error
+
+
+def _find_champion(tracker: Tracker, about: Mapping[str, Any]) -> StoredEvaluation | str:
+    """Return the champion's evaluation on this test set, or why there is none."""
     found = find_champion(tracker.tracking_uri, tracker.experiment_id)
     if found is None:
-        return None, "There is no champion to compare with yet."
+        return "There is no champion to compare with yet."
     run_id, name = found
     try:
         champion = fetch_evaluation(tracker.tracking_uri, run_id, name)
-        if champion.bundle_digest == about["bundle_digest"]:
-            return None, f"This model is the champion, {name}."
-        if champion.test_set_sha256 != about["test_set_sha256"]:
-            return None, f"The champion, {name}, was scored on another test set; `promote` scores it anew on this one."
-        require_comparable(champion.cases, ours, HEADLINE)
     except ArtifactError as error:
-        return None, f"The champion, {name}, can't be compared with here: {error}"
-    return ChampionScores(name, champion.cases), ""
+        return f"The champion, {name}, can't be compared with here: {error}"
+    if champion.bundle_digest == about["bundle_digest"]:
+        return f"This model is the champion, {name}."
+    if champion.test_set_sha256 != about["test_set_sha256"]:
+        return f"The champion, {name}, was scored on another test set; `promote` scores it anew on this one."
+    return champion
+
+
+def _compare_with(rival: StoredEvaluation | str, ours: pd.DataFrame) -> tuple[ChampionScores | None, str]:
+    if isinstance(rival, str):
+        return None, rival
+    try:
+        require_comparable(rival.cases, ours, HEADLINE)
+    except ArtifactError as error:
+        return None, f"The champion, {rival.name}, can't be compared with here: {error}"
+    return ChampionScores(rival.name, rival.cases), ""
 
 
 def _facts(

@@ -8,6 +8,7 @@ from lesionflow.cohort.image_signature import sign_image
 from lesionflow.data.case import Case
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.geometry import Geometry
+from lesionflow.data.volume import outlined
 from lesionflow.preprocessing.crop import body_mask
 from lesionflow.preprocessing.orientation import CANONICAL_LPS_AXES, find_orientation, reorient
 
@@ -31,8 +32,8 @@ def measure_case(case: Case, dataset: Dataset) -> dict[str, Any]:
     body = reorient(body_mask(case.volume.array, tuple(dataset.channels.values())), orientation)
     image, first = reorient(case.volume.array[0], orientation), next(iter(dataset.channels.values()))
     inside = mirrored = 1.0
-    if case.reference_mask is not None and case.reference_mask.labels.any():
-        tumor = reorient(case.reference_mask.labels, orientation) > 0
+    if case.reference_mask is not None and case.reference_mask.present:
+        tumor = outlined(reorient(case.reference_mask.labels, orientation))
         inside = float(body[tumor].mean())
         mirrored = max(float(body[np.flip(tumor, axis)].mean()) for axis in range(3))
     coarse_grid, detail = sign_image(image, SOFT_TISSUE_HU if first == "ct" else None)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lesionflow.errors import ConfigError
-from lesionflow.io.layouts.patients import WHOLE, Patient, find_patient, is_mark
+from lesionflow.io.layouts.patients import WHOLE, NamedPatient, find_patient, is_mark
 from lesionflow.io.notes import note
 from lesionflow.io.rules import SourceStudy
 
@@ -47,7 +47,7 @@ def with_patients(studies: Sequence[SourceStudy], layout: str, pattern: str) -> 
     return [replace(source, patient_key=patients[source.key].name) for source in studies]
 
 
-def _agreed(patients: Mapping[str, Patient]) -> dict[str, Patient]:
+def _agreed(patients: Mapping[str, NamedPatient]) -> dict[str, NamedPatient]:
     """Take the whole names where a rule that only guesses would make one patient of all: `R01-001`, `R01-002`, ..."""
     names = {patient.name for patient in patients.values()}
     if len(patients) > 1 and len(names) == 1 and all(patient.doubtful for patient in patients.values()):
@@ -57,11 +57,11 @@ def _agreed(patients: Mapping[str, Patient]) -> dict[str, Patient]:
             f"{_example(patients)}. If that beginning is the patient, all are one patient's: set ingest.patient_pattern to "
             r"'^(.*\d)[_\-. ]', and add others.",
         )
-        return {key: Patient(key) for key in patients}
+        return {key: NamedPatient(key) for key in patients}
     return dict(patients)
 
 
-def _by_pattern(by_name: Mapping[str, Patient], pattern: str) -> dict[str, Patient]:
+def _by_pattern(by_name: Mapping[str, NamedPatient], pattern: str) -> dict[str, NamedPatient]:
     compiled = re.compile(pattern)
     if not compiled.groups:
         raise ConfigError(
@@ -81,11 +81,12 @@ def _by_pattern(by_name: Mapping[str, Patient], pattern: str) -> dict[str, Patie
             f"of them is like {_shape(next(key for key in by_name if key not in found))!r} (letters as x, digits as 0).",
         )
     return {
-        key: Patient(found[key], "ingest.patient_pattern") if key in found else told for key, told in by_name.items()
+        key: NamedPatient(found[key], "ingest.patient_pattern") if key in found else told
+        for key, told in by_name.items()
     }
 
 
-def _say(patients: Mapping[str, Patient]) -> None:
+def _say(patients: Mapping[str, NamedPatient]) -> None:
     by_rule: dict[str, list[str]] = defaultdict(list)
     for key, patient in patients.items():
         by_rule[patient.told_by].append(key)
@@ -101,7 +102,7 @@ def _say(patients: Mapping[str, Patient]) -> None:
         _say_doubts(patients)
 
 
-def _say_doubts(patients: Mapping[str, Patient]) -> None:
+def _say_doubts(patients: Mapping[str, NamedPatient]) -> None:
     doubtful = {key: patient for key, patient in patients.items() if patient.doubtful}
     n_joined = len(doubtful) - len({patient.name for patient in doubtful.values()})
     if n_joined:
@@ -120,7 +121,7 @@ def _say_doubts(patients: Mapping[str, Patient]) -> None:
     _say_alike(patients)
 
 
-def _counted_apart(patients: Mapping[str, Patient]) -> list[str]:
+def _counted_apart(patients: Mapping[str, NamedPatient]) -> list[str]:
     """Return names of several beginnings, with the same numbers behind each: that may count slices of patients."""
     groups: dict[str, set[str]] = defaultdict(set)
     for patient in patients.values():
@@ -133,7 +134,7 @@ def _counted_apart(patients: Mapping[str, Patient]) -> list[str]:
     return sorted(name for names in several.values() for name in names)
 
 
-def _say_alike(patients: Mapping[str, Patient]) -> None:
+def _say_alike(patients: Mapping[str, NamedPatient]) -> None:
     """Say when the same name in several folders counts as several patients."""
     folders: dict[str, set[str]] = defaultdict(set)
     for patient in patients.values():
@@ -153,7 +154,7 @@ def _warn(code: str, message: str) -> None:
     note(code, message)
 
 
-def _example(patients: Mapping[str, Patient]) -> str:
+def _example(patients: Mapping[str, NamedPatient]) -> str:
     key = next(iter(patients))
     return _shown(key, patients[key].name)
 

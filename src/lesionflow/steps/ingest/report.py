@@ -22,7 +22,7 @@ MAX_PICTURES = 600
 MAX_NAMED = 12
 
 
-def make_report(
+def read_page(
     index: Mapping[str, Entry],
     general: Sequence[Note],
     dataset: Dataset,

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,26 +11,27 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
 from lesionflow.cohort.case_table import case_row
 from lesionflow.cohort.pseudonym import pseudonym
 from lesionflow.config import IngestConfig, Settings
 from lesionflow.data.case import Case
-from lesionflow.data.dataset import BACKGROUND, CASE_COLUMNS, CHANNEL_COLUMNS, IGNORE, Dataset
-from lesionflow.errors import ConfigError, DataQualityError, InputError
+from lesionflow.data.dataset import CASE_COLUMNS, CHANNEL_COLUMNS, Dataset
+from lesionflow.errors import DataQualityError, InputError
 from lesionflow.io.files import replacing_file, sha256_file, write_text
 from lesionflow.io.images import nifti
+from lesionflow.io.labels import IGNORED_VOXELS, tell_ignored
 from lesionflow.io.layouts.recognition import READERS
 from lesionflow.io.notes import Note, collected, note
-from lesionflow.io.rules import CASE, ReadingRules, SeriesRule
+from lesionflow.io.rules import CASE, ReadingRules
 from lesionflow.io.stores import cases
 from lesionflow.io.stores.case_index import Entry, harmed_files, read_case_index, write_case_index
 from lesionflow.io.stores.private import SOURCES, known_sources
 from lesionflow.machine.study_budget import study_budget
 from lesionflow.preprocessing import align_channels
+from lesionflow.steps.ingest.declaration import dataset_of, rules_of
 from lesionflow.steps.ingest.measurements import measure_case
-from lesionflow.steps.ingest.report import make_report
+from lesionflow.steps.ingest.report import read_page
 from lesionflow.steps.ingest.studies import Task, open_studies, secret_of
 from lesionflow.steps.parallel import map_cases
 from lesionflow.validation.thumbnails import draw_thumbnail
@@ -65,7 +65,7 @@ def run(
         DataQualityError: When more than the allowed fraction of studies is refused.
     """
     folder = outputs["cases"]
-    dataset, rules = _dataset(config), _rules(config)
+    dataset, rules = dataset_of(config), rules_of(config)
     studies = open_studies(inputs["raw"], config, settings, reader_version=READER_VERSION, only_recorded=True)
     with collected() as general, studies as (layout, tasks):
         for name in cases.FOLDERS:
@@ -98,7 +98,7 @@ def report(config: IngestConfig, cases_folder: Path, settings: Settings) -> str:
     general = [Note(note["code"], note["message"]) for note in told if not note["case_id"]]
     index = read_case_index(cases_folder)
     sources = known_sources(settings.private_dir)
-    return make_report(index, general, _dataset(config), folders=(cases_folder,), sources=sources)
+    return read_page(index, general, dataset_of(config), folders=(cases_folder,), sources=sources)
 
 
 def preview(
@@ -118,7 +118,7 @@ def preview(
     Returns:
         The case table of now, and what is refused.
     """
-    dataset, rules = _dataset(config), _rules(config)
+    dataset, rules = dataset_of(config), rules_of(config)
     before = read_case_index(cases_folder)
     studies = open_studies(raw, config, settings, reader_version=READER_VERSION, only_recorded=False)
     scratch_folder = tempfile.TemporaryDirectory(prefix="lesionflow-preview-")
@@ -129,7 +129,7 @@ def preview(
         index |= {task.case_id: entry for task, entry in _read_all(read, todo, settings)}
         if page is not None:
             folders, sources = (Path(scratch), cases_folder), known_sources(settings.private_dir)
-            write_text(page, make_report(index, general, dataset, folders=folders, sources=sources))
+            write_text(page, read_page(index, general, dataset, folders=folders, sources=sources))
     rows = [index[case_id].row for case_id in sorted(index) if index[case_id].row]
     refused = [index[case_id].refusal for case_id in sorted(index) if index[case_id].refusal]
     return Preview(pd.DataFrame(rows, columns=_columns(dataset)), refused, len(todo), dataset)
@@ -149,73 +149,6 @@ def _read_all(read: Callable[[Task], Entry], todo: Sequence[Task], settings: Set
             yield task, result
 
 
-def _dataset(config: IngestConfig) -> Dataset:
-    if config.reference_channel not in config.channels:
-        found = ", ".join(config.channels)
-        raise ConfigError(f"Expected ingest.reference_channel among {found}, found {config.reference_channel}.")
-    known = {*config.labels, BACKGROUND, IGNORE}
-    unknown = [rule.label for rule in config.outlines if rule.label not in known]
-    if unknown:
-        raise ConfigError(f"Expected labels of ingest.labels in ingest.outlines, found {', '.join(unknown)}.")
-    _require_patterns(config)
-    try:
-        return _declared(config)
-    except ValidationError as error:
-        found = "; ".join(str(fault["msg"]).removeprefix("Value error, ") for fault in error.errors())
-        raise ConfigError(
-            f"Expected channels, labels and regions of section ingest that fit, found: {found}."
-        ) from error
-
-
-def _declared(config: IngestConfig) -> Dataset:
-    return Dataset(
-        name=config.dataset_name,
-        channels={name: config.channels[name].kind for name in _channel_order(config)},
-        labels=config.labels,
-        regions=config.regions,
-        series_descriptions={n: r.series_description for n, r in config.channels.items() if r.series_description},
-        body_parts={n: r.body_part for n, r in config.channels.items() if r.body_part},
-        reconstruction_kernels={
-            n: r.reconstruction_kernel for n, r in config.channels.items() if r.reconstruction_kernel
-        },
-    )
-
-
-def _require_patterns(config: IngestConfig) -> None:
-    patterns = [rule.pattern for rule in config.outlines]
-    for rule in config.channels.values():
-        patterns += [rule.series_description, rule.body_part, rule.reconstruction_kernel]
-    patterns += [] if config.patient_pattern == "auto" else [config.patient_pattern]
-    for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            message = (
-                f"Expected a regular expression in ingest.outlines or ingest.channels, found {pattern!r}: {error}."
-            )
-            raise ConfigError(message) from error
-
-
-def _channel_order(config: IngestConfig) -> list[str]:
-    """Put the reference channel first: prediction takes the first channel's grid."""
-    return sorted(config.channels, key=lambda name: name != config.reference_channel)
-
-
-def _rules(config: IngestConfig) -> ReadingRules:
-    series = {
-        name: SeriesRule(rule.modality, rule.series_description, rule.body_part, rule.reconstruction_kernel)
-        for name, rule in config.channels.items()
-    }
-    return ReadingRules(
-        channels={name: series[name] for name in _channel_order(config)},
-        reference=config.reference_channel,
-        labels=config.labels,
-        outlines=tuple((rule.pattern, rule.label) for rule in config.outlines),
-        spacing_tolerance_fraction=config.slice_spacing_tolerance_fraction,
-        regions=config.regions,
-    )
-
-
 def _read(folder: Path, layout: str, rules: ReadingRules, dataset: Dataset, secret: str, task: Task) -> Entry:
     if task.source.fault is not None:
         reason, message = task.source.fault
@@ -225,6 +158,7 @@ def _read(folder: Path, layout: str, rules: ReadingRules, dataset: Dataset, secr
         for said in task.source.notes:
             note(said.code, said.message.replace(CASE, task.case_id))
         study = READERS[layout].read(task.source, rules, name=task.case_id)
+        tell_ignored(study.mask, task.case_id)
     channels = tuple(rules.channels)
     volume = align_channels(study.volumes, channels, rules.reference, case_id=task.case_id)
     attributes = _harmless(study.attributes, secret)
@@ -284,7 +218,8 @@ def _finish(folder: Path, dataset: Dataset, index: Mapping[str, Entry], general:
     if rows:
         # Rows that were kept come from JSON, sorted by key: the columns must not tell which these are.
         cases.write_table(folder, pd.DataFrame(rows, columns=_columns(dataset)))
-    cases.write_dataset(folder, dataset, len(rows))
+    some_ignored = any(code == IGNORED_VOXELS for entry in index.values() for code, _ in entry.notes)
+    cases.write_dataset(folder, dataset, len(rows), some_ignored=some_ignored)
     write_case_index(folder, index)
 
 

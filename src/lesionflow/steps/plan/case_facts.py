@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.fingerprint import CaseFacts
+from lesionflow.data.volume import outlined
 from lesionflow.io.stores.cases import read_case
 
 #: Intensities kept of each case; percentiles of all cases together need no more.
@@ -36,7 +37,7 @@ def measure_facts(folder: Path, dataset: Dataset, case_id: str) -> CaseFacts:
     body = body_mask(image, tuple(dataset.channels.values()))
     mask = np.zeros(body.shape, bool)
     if case.reference_mask is not None:
-        mask = reorient(case.reference_mask.labels, orientation) > 0
+        mask = outlined(reorient(case.reference_mask.labels, orientation))
     geometry = reorient_geometry(case.volume.geometry, orientation)
     extent = [np.flatnonzero(body.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]
     shape = [int(e[-1] - e[0]) + 1 if e.size else n for e, n in zip(extent, body.shape, strict=True)]

@@ -32,14 +32,14 @@ def require_tumors(task: TrainingTask, train: Sequence[CaseArrays], validation: 
     Raises:
         ArtifactError: It names the targets, or the fold.
     """
-    seen = {label for case in train for label in case.foreground}
+    seen = {label for case in train for label in case.labels}
     unseen = [target.name for target in task.plan.targets if not seen & set(target.labels)]
     if unseen:
         raise ArtifactError(
             f"Expected each target in at least one of {len(train)} training cases of fold {task.fold}, found none with "
             f"{', '.join(unseen)}. Add studies that have it, or take it out of ingest.labels and ingest.regions."
         )
-    if not any(case.foreground for case in validation):
+    if not any(case.labels for case in validation):
         raise ArtifactError(
             f"Expected a tumor in at least one of {len(validation)} validation cases of fold {task.fold}, found none: a "
             "network that finds nothing would have Dice 1. Choose another split.fold or split.seed, or add studies."

@@ -46,12 +46,12 @@ def coarse_tasks(task: TrainingTask, cases: Mapping[str, CaseArrays]) -> tuple[T
         return ()
     plan = first.model_copy(update={"architecture": first.architecture.model_copy(update={"n_members": 1})})
     # Dealt by what they show, so that rare labels come to each of them.
-    ordered = sorted(task.train, key=lambda case_id: (sorted(cases[case_id].foreground), case_id))
+    ordered = sorted(task.train, key=lambda case_id: (cases[case_id].labels, case_id))
     transfer = task.config.transfer.model_copy(update={"source": "none", "sha256": ""})
     made = []
     for number in range(first.architecture.n_members):
         train = tuple(sorted(ordered[number :: first.architecture.n_members]))
-        seen = {label for case_id in train for label in cases[case_id].foreground}
+        seen = {label for case_id in train for label in cases[case_id].labels}
         unseen = [target.name for target in plan.targets if not seen & set(target.labels)]
         if unseen:
             raise ArtifactError(

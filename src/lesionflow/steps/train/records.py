@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from lesionflow import __version__
+from lesionflow.config.names import key_of
 from lesionflow.data.bundle import FoldCard
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps.revision import code_revision
@@ -165,7 +166,7 @@ def _start(tracker: Tracker, task: TrainingTask, device: str, parent: str) -> st
         name, tags = f"{name}-{task.name}", {**tags, "fold": task.name}
     run_id = tracker.start_run(name, tags, parent=parent)
     decided = plan.model_dump(mode="json", exclude={"dataset", "decisions", "format", "channels"})
-    channels = {channel["name"]: channel for channel in plan.model_dump(mode="json")["channels"]}
+    channels = {key_of(channel["name"]): channel for channel in plan.model_dump(mode="json")["channels"]}
     n_cases = {"train": len(task.train), "validation": len(task.validation)}
     train = task.config.model_dump(mode="json")
     tracker.log_params(run_id, {"train": train, "plan": {**decided, "channels": channels}, "n_cases": n_cases})

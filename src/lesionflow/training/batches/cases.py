@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lesionflow.data.volume import IGNORED
+
 
 class ArrayLike(Protocol):
     """Something with a shape of which a block can be read: an array, or one that reads a file."""
@@ -27,13 +29,24 @@ class CaseArrays:
         case_id: Its pseudonym.
         image: Floats (channel, slice, row, column), normalized.
         mask: Labels (slice, row, column).
-        foreground: Some voxels of each label present: label -> whole numbers (n, 3) in (slice, row, column), n >= 1.
+        foreground: Some voxels of each label present: label -> whole numbers (n, 3) in (slice, row, column), n >= 1. Where
+            some voxels are not known, also of these, by `IGNORED`, and of those known to be background, by 0.
     """
 
     case_id: str
     image: ArrayLike
     mask: ArrayLike
     foreground: Mapping[int, NDArray[np.integer[Any]]]
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """The labels that are present, in ascending order."""
+        return tuple(sorted(label for label in self.foreground if label not in {0, IGNORED}))
+
+    @property
+    def has_ignored(self) -> bool:
+        """Some voxels are not known."""
+        return IGNORED in self.foreground
 
 
 def read_block(array: ArrayLike, start: tuple[int, int, int], size: tuple[int, int, int]) -> NDArray[Any]:
@@ -58,17 +71,21 @@ def read_block(array: ArrayLike, start: tuple[int, int, int], size: tuple[int, i
     return np.asarray(block[..., wanted[0][:, None, None], wanted[1][None, :, None], wanted[2][None, None, :]])
 
 
-def stack_targets(labels: NDArray[np.uint8], targets: tuple[tuple[int, ...], ...]) -> NDArray[np.uint8]:
+def stack_targets(
+    labels: NDArray[np.uint8], targets: tuple[tuple[int, ...], ...], *, with_ignored: bool = False
+) -> NDArray[np.uint8]:
     """Turn labels into the 0/1 masks of the network's targets.
 
     Args:
         labels: (slice, row, column).
         targets: The labels that each target unites.
+        with_ignored: Put the mask of what is not known behind those of the targets.
 
     Returns:
-        uint8 (target, slice, row, column).
+        uint8 (target, slice, row, column), with one more of the first axis where it is asked for.
     """
-    table = np.zeros((len(targets), 256), dtype=np.uint8)
-    for row, united in zip(table, targets, strict=True):
+    rows = (*targets, (IGNORED,)) if with_ignored else targets
+    table = np.zeros((len(rows), 256), dtype=np.uint8)
+    for row, united in zip(table, rows, strict=True):
         row[list(united)] = 1
     return table[:, labels]

@@ -98,7 +98,9 @@ class TrainingPatches(Dataset[Sample]):
         seed: int,
     ) -> None:
         self.cases = tuple(cases)
-        self.with_foreground = tuple(case for case in cases if case.foreground)
+        self.with_foreground = tuple(case for case in cases if case.labels)
+        #: Every sample has one more mask behind its targets' then: batches are of one shape.
+        self.with_ignored = any(case.has_ignored for case in cases)
         self.targets = targets
         self.patch = patch
         self.foreground_fraction = foreground_fraction if self.with_foreground else 0.0
@@ -131,7 +133,7 @@ class TrainingPatches(Dataset[Sample]):
         image = read_block(case.image, start, self.patch.size).astype(np.float32)
         middle = (start[0] + (self.patch.size[0] - self.patch.n_mask_slices) // 2, *start[1:])
         labels = read_block(case.mask, middle, (self.patch.n_mask_slices, *self.patch.size[1:]))
-        mask = stack_targets(labels, self.targets)
+        mask = stack_targets(labels, self.targets, with_ignored=self.with_ignored)
         drawn = None
         if self.augmentation is not None:
             image, mask = self.augmentation(image, mask, (self.seed, AUGMENTING, *key))
@@ -149,7 +151,7 @@ class TrainingPatches(Dataset[Sample]):
             batch: Patches stacked, part by part.
 
         Returns:
-            Images and masks.
+            Images and masks: of each target and, where a case has voxels that are not known, of these behind them.
         """
         image, mask, *drawn = batch
         if not drawn or self.augmentation is None or self.augmentation.warp is None:
@@ -168,14 +170,15 @@ class TrainingPatches(Dataset[Sample]):
         """
         if is_foreground(index, self.foreground_fraction):
             case = self._draw(self.with_foreground, rng)
-            label = sorted(case.foreground)[rng.integers(len(case.foreground))]
+            label = case.labels[rng.integers(len(case.labels))]
             voxels = case.foreground[label]
             jitter = [0 if self.patch.dimensions == 2 else JITTER_FRACTION, JITTER_FRACTION, JITTER_FRACTION]
             reach = np.floor(np.asarray(jitter) * self.patch.size).astype(int)
             center = voxels[rng.integers(len(voxels))] + rng.integers(-reach, reach + 1)
         else:
             case = self._draw(self.cases, rng)
-            center = rng.integers(case.mask.shape)
+            known = case.foreground.get(0, ()) if case.has_ignored else ()
+            center = known[rng.integers(len(known))] if len(known) else rng.integers(case.mask.shape)
         return case, self._start(center, case.mask.shape)
 
     def _draw(self, cases: tuple[CaseArrays, ...], rng: np.random.Generator) -> CaseArrays:

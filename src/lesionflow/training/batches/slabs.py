@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from lesionflow.data.volume import outlined
 from lesionflow.training.batches.cases import CaseArrays, read_block, stack_targets
 from lesionflow.training.batches.sampling import PatchShape
 
@@ -17,7 +18,10 @@ SLABS_AT_ONCE = 4
 
 
 class SlabBatch(NamedTuple):
-    """Some slabs of one case; images are padded at their ends to what the network can halve, masks are not."""
+    """Some slabs of one case; images are padded at their ends to what the network can halve, masks are not.
+
+    Behind the masks of the targets stands that of what is not known, where some case has such voxels.
+    """
 
     case: int
     image: torch.Tensor
@@ -54,6 +58,7 @@ class ValidationSlabs(Dataset[SlabBatch]):
         self.targets = targets
         self.patch = patch
         self.multiple = multiple
+        self.with_ignored = any(case.has_ignored for case in self.cases)
         self.chunks = tuple(
             _Chunk(number, starts)
             for number, case in enumerate(self.cases)
@@ -75,7 +80,7 @@ class ValidationSlabs(Dataset[SlabBatch]):
     def _starts(self, case: CaseArrays, max_slices: int) -> list[int]:
         """First predicted slice of each slab."""
         n_slices, thick = case.mask.shape[0], self.patch.n_mask_slices
-        with_tumor = {int(s) // thick for s in np.flatnonzero(np.asarray(case.mask[:]).any(axis=(1, 2)))}
+        with_tumor = {int(s) // thick for s in np.flatnonzero(outlined(np.asarray(case.mask[:])).any(axis=(1, 2)))}
         n_slabs = -(-n_slices // thick)
         chosen = choose_slabs(n_slabs, with_tumor, max(1, max_slices // thick))
         # The last slab is moved up to end with the volume.
@@ -86,7 +91,7 @@ class ValidationSlabs(Dataset[SlabBatch]):
         context = (self.patch.size[0] - self.patch.n_mask_slices) // 2
         image = read_block(case.image, (start - context, 0, 0), (self.patch.size[0], *plane)).astype(np.float32)
         labels = read_block(case.mask, (start, 0, 0), (self.patch.n_mask_slices, *plane))
-        return self.patch.arrange(image, stack_targets(labels, self.targets))
+        return self.patch.arrange(image, stack_targets(labels, self.targets, with_ignored=self.with_ignored))
 
 
 def choose_slabs(n_slabs: int, with_tumor: set[int], most: int) -> list[int]:

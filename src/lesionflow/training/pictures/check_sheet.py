@@ -12,6 +12,8 @@ from lesionflow.training.batches.sampling import TrainingPatches
 
 N_PATCHES = 6
 CONTOUR_COLOR = "#E69F00"
+#: Around what is not known.
+IGNORED_COLOR = "#999999"
 GRAY_PERCENT = (1.0, 99.5)
 
 
@@ -30,7 +32,8 @@ def draw_check_sheet(patches: TrainingPatches) -> bytes:
     for number in range(N_PATCHES):
         for row, source in enumerate((plain, patches)):
             image, mask = (part[0].numpy() for part in source.finish(stack_samples([source[(0, number)]])))
-            _draw(axes[row][number], *_middle(image, mask, patches.patch.dimensions, patches.patch.size[0]))
+            shown, masks = _middle(image, mask, patches.patch.dimensions, patches.patch.size[0])
+            _draw(axes[row][number], shown, masks[: len(patches.targets)], masks[len(patches.targets) :])
         axes[0][number].set_title(f"patch {number + 1}", fontsize=8)
     for row, words in enumerate(("as it is", "as training sees it")):
         axes[row][0].set_ylabel(words)
@@ -49,11 +52,11 @@ def _middle(
     return image[0, n_slices // 2], mask[:, n_slices // 2]
 
 
-def _draw(axes: Any, image: NDArray[Any], masks: NDArray[Any]) -> None:
+def _draw(axes: Any, image: NDArray[Any], masks: NDArray[Any], ignored: NDArray[Any]) -> None:
     low, high = np.percentile(image, GRAY_PERCENT)
     axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
-    for mask in masks:
+    for mask, color in (*((mask, CONTOUR_COLOR) for mask in masks), *((mask, IGNORED_COLOR) for mask in ignored)):
         if mask.any() and not mask.all():
-            axes.contour(mask, levels=[0.5], colors=[CONTOUR_COLOR], linewidths=1.0)
+            axes.contour(mask, levels=[0.5], colors=[color], linewidths=1.0)
     axes.set_xticks([])
     axes.set_yticks([])

@@ -12,6 +12,7 @@ from pytorch_lightning import Callback, Trainer
 
 from lesionflow.training.averaging import AveragedWeights
 from lesionflow.training.batches.slabs import SlabBatch, ValidationSlabs
+from lesionflow.training.losses import part_known
 from lesionflow.training.module import SegmentationModule, count_voxels, dice_of_counts
 from lesionflow.training.schedule import TimeBudget
 
@@ -83,14 +84,17 @@ class Pictures(Callback):
         size = batch.mask.shape[2:]
         logits = module(batch.image.to(module.device))[(..., *(slice(n) for n in size))]
         predicted = (torch.sigmoid(logits.float()) >= module.recipe.probability_threshold).cpu()
-        slab, number = fullest(batch.mask)
+        truth, known = part_known(logits, batch.mask)
+        slab, number = fullest(truth)
         case_id = self._slabs.cases[batch.case].case_id
         # In 2D neighboring slices are channels, and the middle one is predicted.
         shown = self._slabs.patch.size[0] // 2 if self._slabs.patch.dimensions == 2 else 0
         image = _plane(batch.image, slab, shown, number)[: size[-2], : size[-1]]
         found = []
-        for target in range(batch.mask.shape[1]):
-            reference, mine = (_plane(m, slab, target, number).bool() for m in (batch.mask, predicted))
+        for target in range(truth.shape[1]):
+            reference, mine = (_plane(m, slab, target, number).bool() for m in (truth, predicted))
+            if known is not None:
+                mine = mine & _plane(known, slab, 0, number).bool()
             counts = count_voxels(mine[None, None], reference[None, None])
             dice = float(dice_of_counts(counts)[0])
             found.append(SampleSlice(case_id, target, image.numpy(), reference.numpy(), mine.numpy(), dice))
@@ -108,7 +112,7 @@ def choose(slabs: ValidationSlabs) -> list[SlabBatch]:
         if slabs.chunks[number].case >= N_CASES:
             break
         batch = slabs[number]
-        size = int(batch.mask.flatten(1).sum(1).max())
+        size = int(batch.mask[:, : len(slabs.targets)].flatten(1).sum(1).max())
         if batch.case not in best or size > best[batch.case][0]:
             best[batch.case] = (size, batch)
     return [batch for _, batch in best.values()]

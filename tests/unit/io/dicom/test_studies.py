@@ -6,6 +6,7 @@ import pytest
 
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.studies import find_studies, read_study
+from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
 from support.dicom_factory import FRAME_UID, ROOT, SHAPE, write_rtstruct, write_segmentation, write_series
 
@@ -200,7 +201,9 @@ class TestOutlines:
         series = dicom_factory()
         structure_factory(series, {"BODY": SQUARE})
         segmentation_factory(series, {"gtv_mass": np.ones(SHAPE, dtype=bool)})
-        assert read(tmp_path).mask.labels.all()
+        with collected() as notes:
+            assert read(tmp_path).mask.labels.all()
+        assert [note.code for note in notes] == ["dropped_outlines"]
 
     def test_a_structure_that_no_rule_names_is_refused_with_the_names_found(
         self, tmp_path, dicom_factory, structure_factory

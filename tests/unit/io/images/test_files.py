@@ -10,7 +10,7 @@ from PIL import Image
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError
-from lesionflow.io.images.files import ending, read_channels, read_mask, read_volume, require_unit, stem
+from lesionflow.io.images.files import ending, read_channels, read_layers_on, read_mask, read_volume, require_unit, stem
 from lesionflow.io.images.nifti import write_volume
 
 GEOMETRY = Geometry.from_parts((2, 3, 4), (3.0, 0.8, 0.5), (1.0, -2.0, 3.0))
@@ -94,3 +94,17 @@ def test_whole_labels_of_a_float_file_are_labels_at_their_place(tmp_path: Path) 
     mask = read_mask(write(tmp_path / "a.mha", array), (3, 255), name="c-1")
     np.testing.assert_array_equal(mask.labels, array)
     assert mask.geometry.spacing_mm == pytest.approx((3.0, 0.8, 0.5))
+
+
+def test_layers_stored_the_other_way_round_are_turned_to_their_image(tmp_path):
+    marked = np.zeros((4, 5, 6), np.uint8)
+    marked[1, 2, 3] = 1
+    grid = Geometry.from_parts(marked.shape, (4.0, 3.0, 2.0), (-10.0, -20.0, 30.0))
+    # Columns run down from the sixth, which lies 5 x 2 mm further on.
+    image = SimpleITK.GetImageFromArray(marked[:, :, ::-1].copy())
+    image.SetSpacing((2.0, 3.0, 4.0))
+    image.SetOrigin((0.0, -20.0, 30.0))
+    image.SetDirection((-1, 0, 0, 0, 1, 0, 0, 0, 1))
+    SimpleITK.WriteImage(image, str(tmp_path / "a.seg.nrrd"))
+    (layer,) = read_layers_on(tmp_path / "a.seg.nrrd", grid, name="c-1")
+    assert np.argwhere(layer).tolist() == [[1, 2, 3]]

@@ -137,9 +137,9 @@ def test_a_label_whose_image_is_absent_is_named(raw):
     assert faults == {"lung_001": "mask_without_image", "lung_002_0000": None}
 
 
-def test_what_a_dataset_marks_to_be_ignored_is_refused_by_name(raw):
+def test_what_a_dataset_marks_to_be_ignored_is_not_known(raw):
     declare(raw, channel_names={"0": "PET", "1": "CT"}, labels={"background": 0, "tumor": 1, "ignore": 2})
-    assert refusal(raw) == "ignored_voxels"
+    np.testing.assert_array_equal(read(raw).mask.labels, np.choose(LABELS, (0, 1, 255)))
 
 
 def test_a_region_is_no_number(raw):

@@ -77,7 +77,7 @@ def test_nnunet_finds_what_it_asks_for(tmp_path):
     assert content["labels"] == {"background": 0, "whole": [1, 2], "core": [2]}
     assert (content["numTraining"], content["file_ending"]) == (3, ".nii.gz")
     # Of each region the label that is left when narrower ones are written over it.
-    assert len(content["regions_class_order"]) == 2
+    assert content["regions_class_order"] == [1, 2]
 
 
 @pytest.mark.parametrize("content", [None, "{", "{}", '{"lesionflow": 3}', '{"lesionflow": {"name": "x"}}'])
@@ -127,3 +127,16 @@ def test_an_empty_folder_in_place_of_the_table_is_refused(tmp_path):
     (tmp_path / "cases.parquet").mkdir()
     with pytest.raises(ArtifactError, match="found one without case_id"):
         read_table(tmp_path)
+
+
+def test_regions_are_written_with_the_label_that_lies_in_them_alone_and_what_is_ignored_by_its_name(tmp_path):
+    """nnU-Net writes the numbers of `regions_class_order` one over the other: edema, necrosis within, enhancing within that."""
+    regions = {"ET": (3,), "WT": (1, 2, 3, 4), "TC": (1, 3, 4)}
+    labels = {"necrotic_core": 1, "edema": 2, "enhancing_tumor": 3, "non_enhancing_tumor": 4}
+    brats = Dataset(name="d", channels={"T1": "mr"}, labels=labels, regions=regions)
+    write_dataset(tmp_path, brats, 1, some_ignored=True)
+    content = json.loads((tmp_path / "dataset.json").read_text())
+    assert content["regions_class_order"] == [2, 1, 3]
+    assert content["labels"]["ignore"] == 255
+    write_dataset(tmp_path, brats, 1)
+    assert "ignore" not in json.loads((tmp_path / "dataset.json").read_text())["labels"]

@@ -60,7 +60,7 @@ def test_the_folder_holds_the_tables_the_figures_and_the_pictures(tmp_path):
     assert json.loads((tmp_path / "metrics.json").read_text())["dice"]["mean"] == pytest.approx(0.7)
     assert json.loads((tmp_path / "headline.json").read_text())["tumor"]["hd95_mm"] == 7.25
     assert (tmp_path / "overlays" / "c-0.png").read_bytes() == b"a picture"
-    assert (tmp_path / "froc_tumor.png").read_bytes() == b"a plot"
+    assert (tmp_path / "plots" / "froc_tumor.png").read_bytes() == b"a plot"
     assert set(pd.read_csv(tmp_path / "froc.csv")["target"]) == {"tumor"}
     assert "There is no champion" in (tmp_path / "report.html").read_text()
 

@@ -7,7 +7,7 @@ from PIL import Image
 from lesionflow.data.dataset import Dataset
 from lesionflow.io.notes import Note
 from lesionflow.io.stores.case_index import Entry
-from lesionflow.steps.ingest.report import MAX_NAMED, make_report
+from lesionflow.steps.ingest.report import MAX_NAMED, read_page
 
 DATASET = Dataset(
     name="knees <1>",
@@ -45,7 +45,7 @@ def show(tmp_path):
             made = io.BytesIO()
             Image.new("RGB", (8, 8)).save(made, "PNG")
             (folder / f"{case_id}.png").write_bytes(made.getvalue())
-        return make_report(
+        return read_page(
             index, general, DATASET, folders=(tmp_path / "none", tmp_path / "cases"), sources=sources or {}
         )
 

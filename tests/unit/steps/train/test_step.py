@@ -5,6 +5,7 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from lesionflow.models import build_model
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import STEPS, run_step
 from lesionflow.steps.revision import code_revision
-from support.training_cases import empty_case
+from support.training_cases import blob_case, empty_case
 from support.training_workspace import TRAIN, VALIDATION, make_inputs, make_plan, train_params
 
 REPO = Path(__file__).resolve().parents[4]
@@ -172,6 +173,28 @@ def test_three_dimensions_train_too_and_give_the_same_weights_again(store, tmp_p
     assert all(
         np.isfinite(one.weights[k]).all() and np.array_equal(one.weights[k], two.weights[k]) for k in one.weights
     )
+
+
+@pytest.mark.parametrize(
+    "plan", [make_plan(), make_plan(dimensions=3, patch_size=(8, 24, 32))], ids=["slices", "volumes"]
+)
+def test_cases_of_which_a_part_is_not_known_are_trained_on_and_calibrated_by(store, tmp_path, plan):
+    """The upper half of two cases is not outlined: no weight is lost, and validation has figures."""
+
+    def partly(number):
+        case = blob_case(number)
+        if number in {0, 2}:
+            case.mask[5:] = 255
+        return replace(case, foreground={v: p for v in (0, 1, 255) if len(p := np.argwhere(case.mask == v))}
+                       if number in {0, 2} else case.foreground)  # fmt: skip
+
+    counts = train(make_inputs(tmp_path, plan, make_case=partly), tmp_path / "bundle", max_epochs=2)
+    bundle = read_bundle(tmp_path / "bundle")
+    assert 0.0 <= counts["validation_dice"] <= 1.0
+    assert all(np.isfinite(weights).all() for weights in bundle.weights.values())
+    assert bundle.calibration is not None
+    _, (run,) = runs_of(store)
+    assert np.isfinite(run.data.metrics["val/loss"])
 
 
 def test_large_data_stay_compressed_and_give_the_same_weights(store, tmp_path, monkeypatch):

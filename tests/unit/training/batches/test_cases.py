@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lesionflow.training.batches.cases import read_block, stack_targets
+from lesionflow.training.batches.cases import CaseArrays, read_block, stack_targets
 
 ARRAY = np.arange(2 * 5 * 7 * 11).reshape(2, 5, 7, 11)
 
@@ -43,3 +43,20 @@ def test_targets_are_unions_of_labels():
     stacked = stack_targets(labels, ((1, 2, 3), (2,), (1, 3)))
     np.testing.assert_array_equal(stacked[:, 0, 0], [[0, 1, 1, 1], [0, 0, 1, 0], [0, 1, 0, 1]])
     assert stacked.dtype == np.uint8
+
+
+def test_what_is_not_known_is_a_mask_behind_those_of_the_targets():
+    labels = np.array([[[0, 1, 2, 255]]], np.uint8)
+    assert stack_targets(labels, ((1, 2), (2,)), with_ignored=True)[:, 0, 0].tolist() == [
+        [0, 1, 1, 0],
+        [0, 0, 1, 0],
+        [0, 0, 0, 1],
+    ]
+    assert stack_targets(labels, ((1, 2), (2,)))[:, 0, 0].tolist() == [[0, 1, 1, 0], [0, 0, 1, 0]]
+
+
+def test_a_case_tells_its_labels_from_what_is_not_known():
+    where = np.zeros((1, 3), int)
+    case = CaseArrays("c-1", np.zeros((1, 1, 1, 4)), np.zeros((1, 1, 4)), {0: where, 3: where, 255: where, 1: where})
+    assert (case.labels, case.has_ignored) == ((1, 3), True)
+    assert not CaseArrays("c-1", case.image, case.mask, {1: where}).has_ignored

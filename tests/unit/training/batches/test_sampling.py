@@ -3,6 +3,7 @@ import pytest
 
 from lesionflow.augmentation import build_augmentation
 from lesionflow.training import CaseArrays, PatchShape
+from lesionflow.training.batches.datamodule import stack_samples
 from lesionflow.training.batches.sampling import EpochSampler, TrainingPatches, is_foreground
 from support.training_cases import CHANGES, PATCH, TARGETS, blob_case, empty_case
 
@@ -129,3 +130,49 @@ def test_processes_share_every_batch_without_gap_or_overlap():
     for batch in range(4):
         together = {key for share in shares for key in list(share)[2 * batch : 2 * batch + 2]}
         assert together == set(whole[6 * batch : 6 * batch + 6])
+
+
+def ignored_case():
+    """Tumor in one corner, a known strip beside it, and all else not known."""
+    mask = np.full((3, 40, 40), 255, np.uint8)
+    mask[:, :12, :12], mask[:, 2:8, 2:8] = 0, 1
+    foreground = {value: np.argwhere(mask == value) for value in (0, 1, 255)}
+    return CaseArrays("c-i", np.zeros((1, 3, 40, 40), np.float32), mask, foreground)
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_no_patch_is_placed_by_what_is_not_known(dimensions):
+    data = patches([ignored_case()], PatchShape((3, 4, 4), dimensions), 0.5)
+    for index in range(100):
+        case, start = data.place(index, np.random.default_rng(index))
+        middle = tuple(s + k // 2 for s, k in zip(start, data.patch.size, strict=True))
+        near = data.patch.size[1] // 4
+        value = case.mask[1, max(middle[1] - near, 0), max(middle[2] - near, 0)]
+        assert value != 255
+        assert middle[1] <= 12 + near
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_what_is_not_known_goes_the_way_of_the_targets_in_every_sample(dimensions):
+    """Through flips, turns and warps: labels and what is not known fill the patch of a case that has no background."""
+    mask = np.full((8, 40, 40), 255, np.uint8)
+    mask[:, :20] = 1
+    case = CaseArrays("c-i", np.zeros((1, 8, 40, 40), np.float32), mask, {v: np.argwhere(mask == v) for v in (1, 255)})
+    n_slices = 3 if dimensions == 2 else 8
+    shape = PatchShape((n_slices, 32, 32), dimensions)
+    augmentation = build_augmentation(
+        CHANGES, spacing_mm=(1.0, 1.0, 1.0), n_image_slices=n_slices, n_mask_slices=shape.n_mask_slices
+    )
+    data = patches([case, blob_case(0)], shape, 0.5, augmentation)
+    assert data.with_ignored
+    for index in range(8):
+        _, mask = data.finish(stack_samples([data[(0, index)]]))
+        assert mask.shape[1] == 2
+        if data.place(index, np.random.default_rng((3, 0, 0, index)))[0] is case:
+            covered = (mask.sum(1) > 0).double().mean()
+            assert covered > 0.97, "borders alone may round to neither"
+            assert (mask.sum(1) == 2).double().mean() < 0.03
+
+
+def test_cases_that_are_known_as_a_whole_have_no_further_mask():
+    assert not patches([blob_case(0)]).with_ignored

@@ -106,3 +106,17 @@ def test_at_most_so_many_slices_of_a_case_are_looked_at_and_one_slab_at_least():
     thick = ValidationSlabs([case], TARGETS, PatchShape((4, 40, 48), 3), max_slices=3, multiple=1)
     assert [len(batch.image) for batch in (thick[0],)] == [1]
     assert len(thick) == 1
+
+
+def test_what_is_not_known_is_no_tumor_and_stands_behind_the_targets():
+    case = coordinate_case(labels=((2, 9, 31),))
+    mask = case.mask.copy()
+    mask[5] = 255
+    case = CaseArrays("c-i", case.image, mask, case.foreground | {255: np.argwhere(mask == 255)})
+    slabs = ValidationSlabs([case], ((1,),), PatchShape((1, 8, 8), 2), max_slices=2, multiple=4)
+    assert [chunk.starts for chunk in slabs.chunks] == [(2, 4)], "the slice of tumor, and the middle one of the others"
+    whole = ValidationSlabs([case], ((1,),), PatchShape((1, 8, 8), 2), max_slices=7, multiple=4)
+    masks = np.concatenate([whole[i].mask for i in range(len(whole))])
+    assert masks.shape[1] == 2
+    assert masks[:, 1].sum() == 50 * 60
+    assert masks[:, 0].sum() == 1

@@ -94,3 +94,13 @@ def test_what_is_empty_or_full_has_no_contour_and_titles_say_case_target_and_dic
     assert not axes.collections
     assert axes.get_title() == "c-1, tumor: Dice 0.125"
     assert figures[0].get_suptitle().startswith("epoch 3\n")
+
+
+def test_what_is_not_known_is_no_tumor_to_be_shown() -> None:
+    case = spotted_case("c-1", {2: 5})
+    mask = case.mask.copy()
+    mask[6] = 255
+    case = CaseArrays("c-1", case.image, mask, case.foreground | {255: np.argwhere(mask == 255)})
+    slabs = ValidationSlabs([case], ((1,),), PatchShape((1, 8, 8), 2), max_slices=99, multiple=1)
+    (chosen,) = choose(slabs)
+    assert chosen.mask[:, 0].flatten(1).sum(1).max() == 5

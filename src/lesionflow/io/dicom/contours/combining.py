@@ -17,7 +17,7 @@ from lesionflow.io.dicom.contours.points import Contour
 from lesionflow.io.dicom.contours.relations import has_channel, is_within, one_round, without_repeats
 
 #: Share of a contour's pixels that it may run round twice: a loop where a hand-drawn line closes.
-TWICE_FRACTION = 0.05
+TWICE_FRACTION = 0.25
 
 
 def combine(contours: Sequence[Contour], shape: tuple[int, int], account: Account) -> NDArray[np.bool_]:
@@ -47,7 +47,7 @@ def combine(contours: Sequence[Contour], shape: tuple[int, int], account: Accoun
     # What holds no pixel changes nothing.
     outlines = [outline for outline in outlines if outline.filled.inside.any()]
     levels = levels_of(outlines, account)
-    for level in sorted({level for level in levels if level is not None}):
+    for level in sorted(set(levels)):
         for outline in (o for o, own in zip(outlines, levels, strict=True) if own == level):
             plane[outline.filled.box][outline.filled.inside] = level % 2 == 0
     return plane

@@ -1,14 +1,17 @@
 """From a closed contour to pixels: a pixel belongs when its center lies inside (even-odd rule, exact on centers)."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: Each takes a hundred bytes; an outline round every second pixel of 512 x 512 crosses 260,000 times.
-MAX_CROSSINGS = 2_000_000
+#: An outline round every second pixel of 512 x 512 crosses 260,000 times; so many take a second.
+MAX_CROSSINGS = 8_000_000
 
 Corners = NDArray[np.float64]
+#: Crossings of edges and rows that are worked on at once.
+CHUNK_CROSSINGS = 1 << 21
 
 
 class Filled(NamedTuple):
@@ -53,19 +56,29 @@ def fill_contour(corners: Corners, shape: tuple[int, int]) -> Filled:
     if n_rows.sum() > MAX_CROSSINGS:
         message = f"a contour that crosses the rows of its slice {n_rows.sum()} times, more than {MAX_CROSSINGS}"
         raise ValueError(message)
-    edge = np.repeat(np.arange(len(corners)), n_rows)
-    row = first[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
-    rise, run = (lower - upper)[edge].T
-    # Divided last: a crossing that floating point can hold, as one on a center, is exact.
-    crossing = upper[edge, 1] + (row - upper[edge, 0]) * run / rise
-    column = np.clip(np.ceil(crossing), left, right).astype(np.intp)
-    width = right - left + 1
-    place = (row - top) * width + column - left
-    downward = downward[edge]
-    shaped = (bottom - top, width)
-    down = np.bincount(place[downward], minlength=shaped[0] * width).reshape(shaped)[:, :-1]
-    up = np.bincount(place[~downward], minlength=shaped[0] * width).reshape(shaped)[:, :-1]
-    winding = np.cumsum(down - up, axis=1)
+    shaped = (bottom - top, right - left + 1)
+    crossings = np.zeros(shaped[0] * shaped[1], dtype=np.intp)
+    # Few contours need more than one part: edges by the thousand that each run over all rows.
+    for part in _parts(n_rows):
+        edge = np.repeat(part, n_rows[part])
+        row = first[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(n_rows[part]) - n_rows[part], n_rows[part])
+        rise, run = (lower - upper)[edge].T
+        # Divided last: a crossing that floating point can hold, as one on a center, is exact.
+        crossing = upper[edge, 1] + (row - upper[edge, 0]) * run / rise
+        column = np.clip(np.ceil(crossing), left, right).astype(np.intp)
+        place = (row - top) * shaped[1] + column - left
+        down = downward[edge]
+        crossings += np.bincount(place[down], minlength=len(crossings))
+        crossings -= np.bincount(place[~down], minlength=len(crossings))
+    winding = np.cumsum(crossings.reshape(shaped)[:, :-1], axis=1)
     # Down and up differ by an even number from their sum, so the winding number tells odd from even too.
     inside = winding % 2 == 1
     return Filled((slice(top, bottom), slice(left, right)), inside, int(np.count_nonzero(winding) - inside.sum()))
+
+
+def _parts(n_rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """Yield edges, so many at a time that their crossings fit into little memory."""
+    part = np.cumsum(n_rows) // CHUNK_CROSSINGS
+    starts = np.flatnonzero(np.diff(part, prepend=-1))
+    for start, stop in zip(starts, [*starts[1:], len(n_rows)], strict=True):
+        yield np.arange(start, stop)

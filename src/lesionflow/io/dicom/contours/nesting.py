@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 
 from lesionflow.io.dicom.contours.account import Account
 from lesionflow.io.dicom.contours.filling import Corners, Filled
-from lesionflow.io.dicom.contours.relations import TOUCH_PIXELS, is_within
+from lesionflow.io.dicom.contours.relations import TOUCH_PIXELS, depth_outside
 
+#: Two contours nowhere further apart than this, in pixels, are one contour drawn twice: the ring between them could hold
+#: no pixel's width.
+SAME_PIXELS = 0.75
 #: A contour that leaves another by less than this, in pixels, may be a hole that was drawn a little over its edge.
 NARROW_PIXELS = 1.0
 
@@ -25,12 +28,25 @@ class Outline(NamedTuple):
     corners: Corners
     filled: Filled
 
+    @property
+    def n_pixels(self) -> int:
+        """How many pixels it holds."""
+        return int(self.filled.inside.sum())
 
-def levels_of(outlines: Sequence[Outline], account: Account) -> list[int | None]:
-    """Return how many contours lie around each, one around the other; None for a copy of an earlier one.
 
-    What has an odd number around it is a hole. Contours that cross have the same number; which they must have, or a hole
-    would be one of something that it lies half outside of.
+class _Neighbors(NamedTuple):
+    """What lies around one contour: those that it is within, those that it is the same as, those it is nearly within."""
+
+    around: set[int]
+    same: set[int]
+    nearly: set[int]
+
+
+def levels_of(outlines: Sequence[Outline], account: Account) -> list[int]:
+    """Return how many contours lie around each, one around the other: what has an odd number around it is a hole.
+
+    Copies have the same number, and so have contours that cross: else one would be a hole of something that it lies half
+    outside of.
 
     Raises:
         DicomError: `ambiguous_contours` where a contour that crosses another may be a hole in it or a part of it.
@@ -39,65 +55,70 @@ def levels_of(outlines: Sequence[Outline], account: Account) -> list[int | None]
         return [0]
     low = np.array([outline.corners.min(axis=0) for outline in outlines])
     high = np.array([outline.corners.max(axis=0) for outline in outlines])
-    around = [_around(n, outlines, low, high) for n in range(len(outlines))]
-    copies = {n for n, others in enumerate(around) if any(m < n and n in around[m] for m in others)}
-    account.counts["repeated_contours"] += len(copies)
-    levels: list[int | None] = [None] * len(outlines)
-    kept = [n for n in range(len(outlines)) if n not in copies]
+    neighbors = _neighbors(outlines, low, high)
+    account.counts["repeated_contours"] += sum(min(own.same, default=n) < n for n, own in enumerate(neighbors))
+    levels = [0] * len(outlines)
     # Whatever lies around a contour has fewer around itself.
-    for n in sorted(kept, key=lambda n: len(around[n] - copies)):
-        levels[n] = max(((levels[m] or 0) + 1 for m in around[n] - copies), default=0)
-    _count_crossing(kept, outlines, around, levels, (low, high), account)
+    for n in sorted(range(len(outlines)), key=lambda n: len(neighbors[n].around)):
+        levels[n] = max((levels[m] + 1 for m in neighbors[n].around), default=0)
+    _count_crossing(outlines, neighbors, levels, (low, high), account)
     return levels
 
 
-def _around(n: int, outlines: Sequence[Outline], low: NDArray[np.float64], high: NDArray[np.float64]) -> set[int]:
-    """Return the contours that one lies within."""
-    near = (low <= low[n] + TOUCH_PIXELS).all(axis=1) & (high >= high[n] - TOUCH_PIXELS).all(axis=1)
-    return {m for m in map(int, np.flatnonzero(near)) if m != n and is_within(outlines[n].corners, outlines[m].corners)}
+def _neighbors(outlines: Sequence[Outline], low: NDArray[np.float64], high: NDArray[np.float64]) -> list[_Neighbors]:
+    depths: list[dict[int, float]] = []
+    for n, one in enumerate(outlines):
+        near = (low <= low[n] + NARROW_PIXELS).all(axis=1) & (high >= high[n] - NARROW_PIXELS).all(axis=1)
+        others = (m for m in np.flatnonzero(near).tolist() if m != n)
+        found = {m: depth_outside(one.corners, outlines[m].corners, NARROW_PIXELS) for m in others}
+        depths.append({m: depth for m, depth in found.items() if depth <= NARROW_PIXELS})
+    neighbors = []
+    for n, own in enumerate(depths):
+        same = {m for m in own if max(own[m], depths[m].get(n, np.inf)) <= SAME_PIXELS}
+        mutual = {m for m in own if n in depths[m]}
+        # What leaves another by a strip that holds no pixel can be no part.
+        idle = {m for m in own.keys() - mutual if _n_common(outlines[n], outlines[m]) == outlines[n].n_pixels}
+        within = {m for m, depth in own.items() if depth <= TOUCH_PIXELS}
+        neighbors.append(_Neighbors((within | idle) - same, same, own.keys() - mutual))
+    return neighbors
 
 
 def _count_crossing(
-    kept: Sequence[int],
     outlines: Sequence[Outline],
-    around: Sequence[set[int]],
-    levels: Sequence[int | None],
+    neighbors: Sequence[_Neighbors],
+    levels: Sequence[int],
     bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
     account: Account,
 ) -> None:
     low, high = bounds
     crossing: set[int] = set()
-    for a in kept:
-        meets = (low <= high[a]).all(axis=1) & (high >= low[a]).all(axis=1)
-        for b in np.flatnonzero(meets[: a + 1]).tolist():
-            if b == a or levels[b] is None or b in around[a] or a in around[b]:
+    for a, own in enumerate(neighbors):
+        meets = (low[:a] <= high[a]).all(axis=1) & (high[:a] >= low[a]).all(axis=1)
+        for b in np.flatnonzero(meets).tolist():
+            if b in own.around | own.same or a in neighbors[b].around:
                 continue
-            n_common = _n_common(outlines[a].filled, outlines[b].filled)
+            n_common = _n_common(outlines[a], outlines[b])
             if not n_common:
                 continue
-            holes = ((levels[a] or 0) + (levels[b] or 0)) % 2
-            if holes or _is_nearly_within(a, b, outlines, n_common) != _is_nearly_within(b, a, outlines, n_common):
+            # A part of which most lies in another, and the rest in a strip along its edge.
+            strips = [m in neighbors[n].nearly and 2 * n_common > outlines[n].n_pixels for n, m in ((a, b), (b, a))]
+            if (levels[a] - levels[b]) % 2 or any(strips):
                 found = "one that crosses another's edge and may be a hole in it or a part of it"
                 account.refuse("ambiguous_contours", "contours that nest or lie apart", found, "Draw it clearly.")
             crossing |= {a, b}
     account.counts["crossing_contours"] += len(crossing)
 
 
-def _n_common(one: Filled, other: Filled) -> int:
+def _n_common(one: Outline, other: Outline) -> int:
     """Return how many pixels two contours have in common."""
-    start = [max(a.start, b.start) for a, b in zip(one.box, other.box, strict=True)]
-    stop = [min(a.stop, b.stop) for a, b in zip(one.box, other.box, strict=True)]
+    boxes = one.filled.box, other.filled.box
+    start = [max(a.start, b.start) for a, b in zip(*boxes, strict=True)]
+    stop = [min(a.stop, b.stop) for a, b in zip(*boxes, strict=True)]
     if start[0] >= stop[0] or start[1] >= stop[1]:
         return 0
     parts = [
         part.inside[start[0] - rows.start : stop[0] - rows.start, start[1] - columns.start : stop[1] - columns.start]
-        for part in (one, other)
+        for part in (one.filled, other.filled)
         for rows, columns in (part.box,)
     ]
     return int((parts[0] & parts[1]).sum())
-
-
-def _is_nearly_within(inner: int, outer: int, outlines: Sequence[Outline], n_common: int) -> bool:
-    """Tell whether one contour lies within another but for a narrow strip."""
-    mostly = 2 * n_common > int(outlines[inner].filled.inside.sum())
-    return mostly and is_within(outlines[inner].corners, outlines[outer].corners, NARROW_PIXELS)

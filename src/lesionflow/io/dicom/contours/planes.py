@@ -23,6 +23,8 @@ SAME_PLANE_FRACTION = 0.1
 TIE_FRACTION = 0.01
 #: Share of the outlined area that may lie beyond the images: more tells of missing slices, or of another series.
 LOST_FRACTION = 0.05
+#: Share of a structure that its contours may run round twice.
+TWICE_FRACTION = 0.05
 
 
 class ContourPlane(NamedTuple):
@@ -71,6 +73,7 @@ def fill_structure(contours: Iterable[Contour], geometry: Geometry, account: Acc
         inside[k] = combined(int(taken[k])) if first == k else inside[first]
     _fill_gaps(inside, positions, taken, pixels, geometry, account)
     _refuse_unseen(inside, positions, taken, pixels, account)
+    _refuse_twice(inside, account)
     return inside
 
 
@@ -160,6 +163,18 @@ def _refuse_unseen(
                 f"some at slice index {positions[n]:.2f} that no slice would show",
                 "Was a part of it drawn on another series?",
             )
+
+
+def _refuse_twice(inside: NDArray[np.bool_], account: Account) -> None:
+    """Refuse a structure of which more than a little is run round twice: a hole, or a part of it?"""
+    n_twice, n_inside = account.counts["self_crossing_contours"], int(inside.sum())
+    if n_twice > max(1, TWICE_FRACTION * (n_twice + n_inside)):
+        account.refuse(
+            "self_crossing_contour",
+            "contours that do not run round the same pixels twice",
+            f"some that do so for {n_twice} pixels beside {n_inside}",
+            "Draw them again.",
+        )
 
 
 def _refuse_lost(planes: Sequence[ContourPlane], geometry: Geometry, account: Account) -> None:

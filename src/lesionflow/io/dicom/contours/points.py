@@ -19,6 +19,8 @@ OPEN = ("POINT", "OPEN_PLANAR", "OPEN_NONPLANAR")
 MAX_NUMBERS = 3 << 18
 #: Corners that lie this near to one line, in mm, enclose nothing.
 COLLINEAR_MM = 1e-4
+#: No patient lies so far away; what is finite and farther overflows.
+FARTHEST_MM = 1e9
 
 
 class Contour(NamedTuple):
@@ -64,8 +66,8 @@ def closed_contours(items: Any, account: Account) -> Iterator[Contour]:
 
 def _points(item: Any, account: Account) -> NDArray[np.float64]:
     values = _numbers(item)
-    if values.size % 3 or not np.isfinite(values).all():
-        found = f"one of {values.size} numbers" + (", some not finite" if values.size % 3 == 0 else "")
+    if values.size % 3 or not (np.abs(values) < FARTHEST_MM).all():
+        found = f"one of {values.size} numbers" + ("" if values.size % 3 else ", some of which say no place")
         account.refuse("degenerate_contour", "three finite numbers a point", found, "Export the outlines again.")
     points = values.reshape(-1, 3)
     told = int(item.get("NumberOfContourPoints") or len(points))

@@ -1,5 +1,7 @@
 """How two contours of one plane lie to each other: one within the other, the same, or neither."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,8 +9,8 @@ from lesionflow.io.dicom.contours.filling import Corners
 
 #: Coordinates are rounded, often to 0.01 mm: so far, in pixels, one contour may reach over another that it touches.
 TOUCH_PIXELS = 0.05
-#: Points compared with edges at once; bounds the memory.
-CHUNK_PAIRS = 1 << 20
+#: Points of a contour that are compared with another's edges at once: neighbors, for which few edges matter.
+CHUNK_POINTS = 64
 
 
 def without_repeats(corners: Corners) -> Corners:
@@ -40,40 +42,56 @@ def is_within(inner: Corners, outer: Corners, tolerance: float = TOUCH_PIXELS) -
         outer: Likewise.
         tolerance: Width of the seam in pixels.
     """
-    if (inner.min(axis=0) < outer.min(axis=0) - tolerance).any():
-        return False
-    if (inner.max(axis=0) > outer.max(axis=0) + tolerance).any():
-        return False
-    # The outer contour may run into the inner one, or be a keyhole that runs round it.
-    return not _any_deep(inner, outer, tolerance, side=False) and not _any_deep(outer, inner, tolerance, side=True)
+    return depth_outside(inner, outer, tolerance) <= tolerance
 
 
-def _any_deep(points: Corners, contour: Corners, tolerance: float, *, side: bool) -> bool:
-    """Tell whether a corner or an edge's middle of one contour is on that side of another (True: inside), and not near it."""
-    probes = np.concatenate([points, (points + np.roll(points, -1, axis=0)) / 2])
-    step = max(1, CHUNK_PAIRS // len(contour))
-    for start in range(0, len(probes), step):
-        chunk = probes[start : start + step]
-        doubtful = chunk[_inside(chunk, contour) == side]
-        if len(doubtful) and (_distance(doubtful, contour) > tolerance).any():
-            return True
-    return False
+def depth_outside(inner: Corners, outer: Corners, most: float) -> float:
+    """Return how far a contour reaches out of another, in pixels; infinite beyond `most`.
+
+    The outer contour may run into the inner one, or be a keyhole that runs round it: that counts too.
+    """
+    if (inner.min(axis=0) < outer.min(axis=0) - most).any() or (inner.max(axis=0) > outer.max(axis=0) + most).any():
+        return math.inf
+    beyond = _depth(inner, outer, most, side=False)
+    return beyond if beyond == math.inf else max(beyond, _depth(outer, inner, most, side=True))
 
 
-def _inside(points: Corners, contour: Corners) -> NDArray[np.bool_]:
-    """Tell which points lie inside by the even-odd rule."""
+def _depth(points: Corners, contour: Corners, most: float, *, side: bool) -> float:
+    """Return how far corners and edges' middles of one contour lie on that side of another (True: inside)."""
+    middles = (points + np.roll(points, -1, axis=0)) / 2
+    probes = np.stack([points, middles], axis=1).reshape(-1, 2)
     ends = np.roll(contour, -1, axis=0)
+    low, high = np.minimum(contour, ends), np.maximum(contour, ends)
+    deepest = 0.0
+    for start in range(0, len(probes), CHUNK_POINTS):
+        chunk = probes[start : start + CHUNK_POINTS]
+        top, bottom = chunk.min(axis=0), chunk.max(axis=0)
+        rows = (low[:, 0] <= bottom[0]) & (high[:, 0] >= top[0])
+        chunk = chunk[_inside(chunk, contour[rows], ends[rows]) == side]
+        if not len(chunk):
+            continue
+        near = ((low <= bottom + most) & (high >= top - most)).all(axis=1)
+        deepest = max(deepest, _distance(chunk, contour[near], ends[near]))
+        if deepest > most:
+            return math.inf
+    return deepest
+
+
+def _inside(points: Corners, starts: Corners, ends: Corners) -> NDArray[np.bool_]:
+    """Tell which points lie inside by the even-odd rule, from the edges that pass their rows."""
     row, column = points[:, :1], points[:, 1:]
-    spans = (contour[:, 0] <= row) != (ends[:, 0] <= row)
-    rise = np.where(ends[:, 0] == contour[:, 0], 1.0, ends[:, 0] - contour[:, 0])
-    crossing = contour[:, 1] + (row - contour[:, 0]) * (ends[:, 1] - contour[:, 1]) / rise
+    spans = (starts[:, 0] <= row) != (ends[:, 0] <= row)
+    rise = np.where(ends[:, 0] == starts[:, 0], 1.0, ends[:, 0] - starts[:, 0])
+    crossing = starts[:, 1] + (row - starts[:, 0]) * (ends[:, 1] - starts[:, 1]) / rise
     return np.asarray((spans & (crossing <= column)).sum(axis=1) % 2 == 1)
 
 
-def _distance(points: Corners, contour: Corners) -> NDArray[np.float64]:
-    """Return each point's distance from the nearest edge."""
-    along = np.roll(contour, -1, axis=0) - contour
+def _distance(points: Corners, starts: Corners, ends: Corners) -> float:
+    """Return the largest distance that a point has from its nearest edge; infinite without edges."""
+    if not len(starts):
+        return math.inf
+    along = ends - starts
     squared = np.maximum((along**2).sum(axis=1), np.finfo(np.float64).tiny)
-    offset = points[:, None, :] - contour
+    offset = points[:, None, :] - starts
     share = np.clip((offset * along).sum(axis=2) / squared, 0.0, 1.0)
-    return np.asarray(np.linalg.norm(offset - share[..., None] * along, axis=2).min(axis=1))
+    return float(np.linalg.norm(offset - share[..., None] * along, axis=2).min(axis=1).max())

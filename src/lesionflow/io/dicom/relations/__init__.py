@@ -1,1 +1,1 @@
-"""How the objects of one study relate: which series is a channel, which frames of reference a registration joins, what a SEG repeats."""
+"""How the objects of one study relate: series and channels, frames of reference, what a SEG repeats. Voxels and outlines belong beside it."""

@@ -22,7 +22,7 @@ from lesionflow.io.dicom.reading import READ_FAULTS, quiet
 from lesionflow.machine.faults import blame_machine
 
 #: Longest values of the types of text that patient and study are told in (PS3.5 6.2); longer ones are seen in real studies.
-LONGEST = {"SH": 16, "CS": 16, "LO": 64, "ST": 1024, "LT": 10240, "PN": 64, "UC": 10240, "UT": 10240}
+LONGEST = {"SH": 16, "CS": 16, "LO": 64, "ST": 1024, "LT": 10240, "UC": 10240, "UT": 10240}
 #: Groups of patient and study, of which a segmentation repeats what its images say.
 REPEATED_GROUPS = (0x0008, 0x0010, 0x0012, 0x0020)
 #: What every object says of patient and study, if only that it is not known (type 2; PS3.3 C.7.1.1 and C.7.2.1).
@@ -59,6 +59,8 @@ PATTERNS = {
     "IS": re.compile(r"[+-]?\d{1,11}"),
 }
 CONTROL = re.compile(r"[\x00-\x1f\x7f\\]+")
+#: Of each way that a name is spelt; the caret that may be added counts.
+LONGEST_NAME = 63
 UTF8 = "ISO_IR 192"
 
 
@@ -171,6 +173,7 @@ def _legal(element: Any) -> DataElement | None:
     if vr == "SQ":
         return DataElement(element.tag, vr, element.value)
     texts = [_text(vr, CONTROL.sub(" ", str(text)).strip()) for text in _values(element.value)]
+    texts = texts[:1] if element.keyword in NEEDED else texts
     if any(text is None for text in texts):
         return None
     return DataElement(element.tag, vr, texts[0] if len(texts) == 1 else texts)
@@ -182,6 +185,8 @@ def _values(value: Any) -> list[Any]:
 
 def _text(vr: str, text: str) -> str | None:
     """Return a value as text of its type, cut to its length; None when it is of no kind that patient and study are told in."""
+    if vr == "PN":
+        return "=".join(spelling[:LONGEST_NAME].rstrip() for spelling in text.split("="))
     if vr in LONGEST and vr != "CS":
         return text[: LONGEST[vr]].rstrip()
     if not text:

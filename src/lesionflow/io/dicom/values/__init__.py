@@ -1,1 +1,1 @@
-"""What stored numbers mean: rescaling, real-world values, times and plausibility of PET, units of CT, character sets. Reads no files."""
+"""What stored numbers mean: rescale, real-world values, times and plausibility of PET, bits and padding. No files are read here."""

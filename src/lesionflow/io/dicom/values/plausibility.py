@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionflow.data.hounsfield import MAX_HU, MIN_HU, hu_fault
+from lesionflow.data.hounsfield import MAX_HU, MIN_HU, MU_MAXIMUM, hu_fault
 from lesionflow.errors import DicomError
 from lesionflow.io.notes import note
 
@@ -160,7 +160,14 @@ def require_hu(hu: NDArray[np.float32], *, name: str) -> None:
         DicomError: `implausible_hu`.
     """
     lowest, highest = float(hu.min()), float(hu.max())
-    if fault := hu_fault(lowest, highest):
+    fault = hu_fault(lowest, highest)
+    if fault and highest - lowest < MU_MAXIMUM and np.array_equal(hu, np.rint(hu)):
+        # Coefficients are no whole numbers; masks and test objects stored as CT are.
+        note(
+            "unusual_hu",
+            f"Expected HU of tissue in the CT of {name}, found whole numbers {lowest:g} to {highest:g} alone.",
+        )
+    elif fault:
         _refuse(
             "implausible_hu",
             f"Expected CT in HU, {MIN_HU:g} to {MAX_HU:g}, in {name}, found {lowest:g} to {highest:g}: "

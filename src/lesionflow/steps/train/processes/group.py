@@ -25,6 +25,7 @@ from lesionflow.errors import ConfigError, LesionFlowError
 from lesionflow.steps.train.batches import make_data
 from lesionflow.steps.train.compute import Compute
 from lesionflow.steps.train.inputs import TrainingInputs
+from lesionflow.steps.train.processes.losses import end, part, telling_losses
 from lesionflow.steps.train.task import TrainingTask
 from lesionflow.training import ProcessGroup, Recipe, TrainingState, fit
 from lesionflow.training.process_group import (
@@ -121,35 +122,25 @@ def process_group(
                 f"found {config.devices} x {config.nodes}."
             )
         place = {LOCAL_RANK: os.environ.get(LOCAL_RANK, "0"), LOCAL_SIZE: str(config.devices)}
-        with _environment(place), join_process_group(device) as processes:
+        with telling_losses(()), _environment(place), join_process_group(device) as processes:
             yield processes
             _dismiss(processes)
         return
     places = _places(config)
-    others = [_start(config, inputs, settings, device, place) for place in places[1:]]
+    others: list[subprocess.Popen[bytes]] = []
     try:
-        for worker in others:
-            _require_ready(worker)
-        with _environment(places[0]), join_process_group(device) as processes:
-            yield processes
-            _dismiss(processes)
-        for worker in others:
-            worker.wait(FAREWELL_S)
-    except RuntimeError as error:
-        # What gloo and NCCL raise when another process is gone.
-        lost = [worker.returncode for worker in others if worker.poll()]
-        if lost:
-            raise LesionFlowError(
-                f"Expected {len(others)} processes beside this one to train to the end, found one ended with code {lost[0]}; "
-                "its last words stand above. Start again: training goes on after the last whole epoch."
-            ) from error
-        raise
+        with telling_losses(others):
+            for place in places[1:]:
+                others.append(_begin(place))
+                _tell(others[-1], config, inputs, settings, device)
+            for worker in others:
+                _require_ready(worker)
+            with _environment(places[0]), join_process_group(device) as processes:
+                yield processes
+                _dismiss(processes)
+        part(others, FAREWELL_S)
     finally:
-        for worker in others:
-            worker.kill()
-            worker.wait()
-            if worker.stdout is not None:
-                worker.stdout.close()
+        end(others)
 
 
 def _dismiss(processes: ProcessGroup) -> None:
@@ -195,24 +186,30 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def _start(
-    config: TrainConfig, inputs: Mapping[str, Path], settings: Settings, device: str, place: Mapping[str, str]
-) -> subprocess.Popen[bytes]:
-    """Start a worker on this machine; what it needs to know it reads from its standard input."""
+def _begin(place: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "lesionflow.steps.train.processes.worker"]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    return subprocess.Popen(command, env={**os.environ, **place}, **pipes)  # noqa: S603 - our own command
+
+
+def _tell(
+    worker: subprocess.Popen[bytes],
+    config: TrainConfig,
+    inputs: Mapping[str, Path],
+    settings: Settings,
+    device: str,
+) -> None:
+    """Write what a worker needs to know to its standard input."""
     told = {
         "config": config.model_dump(mode="json"),
         "inputs": {name: str(path) for name, path in inputs.items()},
         "device": device,
         "workers": share_of(settings.workers, config),
     }
-    command = [sys.executable, "-m", "lesionflow.steps.train.processes.worker"]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    worker = subprocess.Popen(command, env={**os.environ, **place}, **pipes)  # noqa: S603 - our own command
     if worker.stdin is None:
         raise LesionFlowError("Expected a process to write to, found none.")
     with worker.stdin as pipe:
         pipe.write(json.dumps(told).encode())
-    return worker
 
 
 def _require_ready(worker: subprocess.Popen[bytes]) -> None:

@@ -64,6 +64,7 @@ CASES = {
     "twice, once closed by its first corner": ([A, np.vstack([A, A[:1]])], block(2, 3, 12, 23)),
     "twice, once with a corner on an edge": ([A, np.insert(A, 1, (1.5, 9.5), axis=0)], block(2, 3, 12, 23)),
     "twice, rounded otherwise": ([A, A + 0.004], block(2, 3, 12, 23)),
+    "twice, once a little smaller": ([A, box(2.4, 3.4, 11.6, 22.6)], block(2, 3, 12, 23)),
     "three times, and a hole twice": ([A, IN_A, A, A, IN_A], block(2, 3, 12, 23) & ~block(3, 4, 6, 8)),
     "run round twice": ([np.vstack([A, A])], block(2, 3, 12, 23)),
     "a hole with no center in it": ([A, np.array([(4.1, 5.1), (4.1, 5.4), (4.4, 5.4)])], block(2, 3, 12, 23)),
@@ -92,7 +93,7 @@ def test_the_exclusive_kind_combines_by_exclusive_or_however_they_lie():
 def test_what_is_made_of_them_is_counted():
     account = Account("c-1", "GTV")
     combined(A, A[::-1], np.vstack([B, B]), account=account)
-    assert +account.counts == {"repeated_contours": 2, "crossing_contours": 2}
+    assert +account.counts == {"repeated_contours": 2, "crossing_contours": 3}
 
 
 def test_holes_and_neighbors_are_nothing_to_speak_of():

@@ -108,6 +108,8 @@ def test_a_nodule_beside_the_gap_is_not_bridged():
     assert told == {"contour_gaps_filled": 1}
 
 
+#: Rows 2 to 17 of columns 2 to 19, and 20 pixels of them a second time.
+LOOP = [(1.5, 1.5), (1.5, 19.5), (17.5, 19.5), (17.5, 14.5), (12.5, 14.5), (12.5, 18.5), (18.5, 18.5), (18.5, 1.5)]
 REFUSED = {
     "tilted": ([contour(3, tilt=0.8)], "contour_off_plane"),
     "across the slices": ([contour(3, tilt=6)], "contour_off_plane"),
@@ -119,6 +121,16 @@ REFUSED = {
     "before the slices": ([contour(3), contour(-2)], "contour_outside_image"),
     "beyond the rows": ([contour(3, (10, 5, 40, 19))], "contour_outside_image"),
     "far away": ([contour(3, (1e6, 5, 2e6, 19))], "contour_outside_image"),
+    "a part of which runs round twice": (
+        [
+            Contour(
+                GRID.to_lps([(k, i, j) for i, j in [*LOOP]]),
+                exclusive=False,
+            )
+            for k in (3, 4)
+        ],
+        "self_crossing_contour",
+    ),
     "here and there": ([contour(k) for k in (0, 4, 11)], "contour_gaps"),
 }
 

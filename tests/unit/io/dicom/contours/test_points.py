@@ -87,6 +87,7 @@ BROKEN = {
     "ten numbers": (contour(TRIANGLE + r"\4"), "degenerate_contour"),
     "a number that lacks": (contour(r"1\2\3\4\\3\4\9\3"), "degenerate_contour"),
     "not a number": (contour(r"1\2\3\4\nan\3\4\9\3"), "degenerate_contour"),
+    "a number that no patient reaches": (contour(r"1\2\3\4\1e12\3\4\9\3"), "degenerate_contour"),
     "no end": (contour(r"1\2\3\4\1e999\3\4\9\3"), "degenerate_contour"),
     "fewer than announced": (contour(n_points=40), "truncated_contour"),
     "no kind": (contour(kind=""), "open_contour"),

@@ -118,6 +118,11 @@ def test_hu_that_occur(lowest, highest, notes):
     assert said(require_hu, np.linspace(lowest, highest, 12, dtype=np.float32)) == notes
 
 
+def test_a_mask_stored_as_ct_is_read_and_that_is_said():
+    """As a test object of another project has it: 0 outside, 1 inside."""
+    assert said(require_hu, np.eye(5, dtype=np.float32)) == ["unusual_hu"]
+
+
 @pytest.mark.parametrize(("lowest", "highest"), [(0.0, 0.5), (-0.01, 9.0), (-1024, 64_000), (-64_000, 3000)])
 def test_values_that_are_no_hu_are_refused(lowest, highest):
     """Attenuation per mm and per cm, signed numbers read as unsigned and the other way round."""
