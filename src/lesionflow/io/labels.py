@@ -10,7 +10,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import IGNORED, Mask
 from lesionflow.errors import InputError
 from lesionflow.io import names
-from lesionflow.io.notes import note
+from lesionflow.io.notes import note, took
 from lesionflow.io.regions import label_of_values, narrowest
 from lesionflow.io.rules import ReadingRules
 
@@ -63,6 +63,9 @@ def translate(
             f"{', '.join(declared)}. Name them alike, or add a rule to ingest.outlines.",
             reason="no_matching_outline",
         )
+    for structure, values in held.items():
+        for label in {labels.get(value) for value in values} - {None}:
+            took(rules.called(int(label or 0)), structure)
     _tell_dropped(mask, held, labels, rules, name, apart)
     return Mask(table[mask.labels], mask.geometry)
 
@@ -194,6 +197,9 @@ def wanted_parts(structures: Sequence[tuple[str, NDArray[np.bool_]]], rules: Rea
         )
     lost = [(s, int(np.count_nonzero(v))) for s, label, v in found if label is None and not rules.is_unwanted(s)]
     tell_dropped(lost, name)
+    for structure, label, _ in found:
+        if label is not None:
+            took(rules.called(label), structure)
     return [(label, voxels) for _, label, voxels in found if label is not None]
 
 

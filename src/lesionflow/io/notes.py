@@ -1,7 +1,8 @@
 """What a reader says of a study that it read all the same: a structure dropped, a gap filled, a frame registered.
 
 Readers call `note` wherever they are; who reads a study opens `collected` and passes on what was said: `ingest` to its
-index and report, `predict` and the service to the warnings of their answer.
+index and report, `predict` and the service to the warnings of their answer. What was taken as what, names of files and
+series among it, goes another way, `took`: it may name somebody, so it never leaves the team.
 """
 
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ class Note(NamedTuple):
     message: str
 
 
+_taken: ContextVar[dict[str, list[str]] | None] = ContextVar("lesionflow_taken", default=None)
 _collector: ContextVar[list[Note] | None] = ContextVar("lesionflow_notes", default=None)
 
 
@@ -41,3 +43,21 @@ def collected() -> Iterator[list[Note]]:
         yield notes
     finally:
         _collector.reset(token)
+
+
+def took(what: str, found: str) -> None:
+    """Say which file, series or structure was taken as a channel or label; nobody hears it outside `listening`."""
+    taken = _taken.get()
+    if taken is not None and found not in taken.setdefault(what, []):
+        taken[what].append(found)
+
+
+@contextmanager
+def listening() -> Iterator[dict[str, list[str]]]:
+    """Give what fills with what is taken, by channel or label, in this thread, as long as the context is open."""
+    taken: dict[str, list[str]] = {}
+    token = _taken.set(taken)
+    try:
+        yield taken
+    finally:
+        _taken.reset(token)

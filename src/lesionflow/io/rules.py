@@ -67,6 +67,10 @@ class ReadingRules:
         alike = [label for called, label in self.labels.items() if names.key(called) == names.key(structure)]
         return alike[0] if len(alike) == 1 and names.key(structure) else self.label_of(structure)
 
+    def called(self, value: int) -> str:
+        """Return the name of a label."""
+        return next((name for name, label in self.labels.items() if label == value), IGNORE)
+
     def is_unwanted(self, structure: str) -> bool:
         """Tell whether somebody said that a structure is background: its name, or a rule with the label `background`."""
         return names.is_background(structure) or self._ruled(structure) == BACKGROUND

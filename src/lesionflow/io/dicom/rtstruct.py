@@ -20,7 +20,7 @@ from lesionflow.io.dicom.contours.planes import fill_structure
 from lesionflow.io.dicom.contours.points import closed_contours
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet
 from lesionflow.io.labels import unite
-from lesionflow.io.notes import note
+from lesionflow.io.notes import note, took
 from lesionflow.io.rules import ReadingRules
 from lesionflow.machine.faults import blame_machine
 
@@ -136,6 +136,7 @@ def _wanted(data: Any, frame_of_reference: str, rules: ReadingRules, name: str) 
                 "set drawn on another study?",
             )
         found[number] = NamedStructure(structure, label)
+        took(rules.called(label), structure)
     if not found:
         _refuse(
             "no_matching_outline",

@@ -16,7 +16,7 @@ from lesionflow.io.dicom.seg import read_segments
 from lesionflow.io.dicom.series import MODALITIES, Series, read_series
 from lesionflow.io.dicom.sorting import DicomStudy, scan
 from lesionflow.io.files import find_files
-from lesionflow.io.notes import note
+from lesionflow.io.notes import note, took
 from lesionflow.io.rules import CASE, ReadingRules, ReadStudy, SourceStudy
 
 
@@ -111,6 +111,7 @@ def _fault(study: DicomStudy) -> tuple[str, str] | None:
 def _read_channel(study: DicomStudy, rules: ReadingRules, channel: str, name: str) -> Series:
     chosen = choose_series(study.images, rules.channels[channel], MODALITIES, channel=channel, name=name)
     paths = tuple(header.path for header in chosen)
+    took(channel, f"{chosen[0].description or '(no description)'}, {len(paths)} files")
     return read_series(paths, name=name, spacing_tolerance_fraction=rules.spacing_tolerance_fraction)
 
 

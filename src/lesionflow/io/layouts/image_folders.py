@@ -23,7 +23,7 @@ from lesionflow.io.layouts.pairs.mask_content import drawn_twice, is_mask_like
 from lesionflow.io.layouts.pairs.pairing import Pair, pair
 from lesionflow.io.layouts.pairs.unnamed_masks import UNNAMED, told_by_content, unread, without_unread
 from lesionflow.io.layouts.patients import patient_of
-from lesionflow.io.notes import note
+from lesionflow.io.notes import note, took
 from lesionflow.io.rules import CASE, ReadingRules, ReadStudy, SourceStudy
 
 
@@ -93,9 +93,13 @@ def read_wanted_channels(images: dict[str, Path], rules: ReadingRules, *, name: 
         else:
             chosen = choose_channels(rules, held, name=name)
         volumes = {channel: held[key] for channel, key in chosen.items()}
+        for channel, key in chosen.items():
+            took(channel, f"{images[''].name} {key}".strip())
     else:
         chosen = choose_channels(rules, images, name=name)
         volumes = {channel: image_files.read_volume(images[key], name=name) for channel, key in chosen.items()}
+        for channel, key in chosen.items():
+            took(channel, images[key].name)
     for channel, volume in volumes.items():
         check_values(volume, rules.channels[channel].modality, name=name)
     return volumes
@@ -206,4 +210,5 @@ _INSIDE = ReadingRules({}, "", {"inside": 1})
 
 
 def _read_mask(path: Path, rules: ReadingRules, on: _DrawnOn, name: str) -> Mask:
+    took("mask", path.name)
     return read_mask_on(path, on.geometry, tuple(rules.labels.values()), image=on.file, name=name)

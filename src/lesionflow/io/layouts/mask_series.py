@@ -17,6 +17,7 @@ from lesionflow.io.dicom.reading import READ_FAULTS, is_dicom, quiet, read_dicom
 from lesionflow.io.dicom.series import read_series
 from lesionflow.io.files import find_files
 from lesionflow.io.labels import unite
+from lesionflow.io.notes import took
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy, place
 from lesionflow.machine.faults import blame_machine
 
@@ -91,6 +92,8 @@ def _read_masks(structures: dict[str, list[Path]], geometry: Geometry, rules: Re
             "no_matching_outline",
             f"Expected a structure that ingest.outlines names in {name}, found {', '.join(sorted(structures))}. Add a rule.",
         )
+    for structure, label in wanted.items():
+        took(rules.called(label), structure)
     try:
         with quiet():
             parts = [(label, _stack(structures[s], geometry, name)) for s, label in sorted(wanted.items())]

@@ -13,6 +13,7 @@ from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.labels import translate
 from lesionflow.io.layouts.modalities import choose_channels
 from lesionflow.io.layouts.patients import patient_of
+from lesionflow.io.notes import took
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
 
 CHANNEL_FILE = re.compile(r"^(?P<case>.+)_(?P<channel>\d{4})$")
@@ -72,6 +73,7 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
         image_files.require_unit(files[0], rules.channels[channel].modality, name=name)
         volumes[channel] = image_files.read_volume(files[0], name=name)
         drawn_on[channel] = files[0]
+        took(channel, files[0].name)
         check_values(volumes[channel], rules.channels[channel].modality, name=name)
     masks = [Path(file) for file in source.files[:-1] if Path(file).parent.name == "labelsTr"]
     if len(masks) != 1:

@@ -4,14 +4,16 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lesionflow.io.files import write_text
 from lesionflow.machine.faults import blame_machine
 
 KEY = "pseudonym.key"
 SOURCES = "sources.json"
+TAKEN = "taken.json"
 #: Readable and writable by its owner alone.
 PRIVATE_MODE = 0o600
 
@@ -41,15 +43,33 @@ def pseudonym_key(folder: Path) -> str:
 def remember_sources(folder: Path, sources: Mapping[str, str]) -> None:
     """Add where cases came from to the private list, so that the team finds a study by its pseudonym."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / SOURCES
-    write_text(path, json.dumps({**known_sources(folder), **sources}, indent=1, sort_keys=True) + "\n")
-    path.chmod(PRIVATE_MODE)
+    _write(folder / SOURCES, {**known_sources(folder), **sources})
+
+
+def remember_taken(folder: Path, taken: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+    """Add what was taken as each channel and label, by case: names of files, series and structures, which may name somebody."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _write(folder / TAKEN, {**known_taken(folder), **taken})
+
+
+def known_taken(folder: Path) -> dict[str, dict[str, list[str]]]:
+    """Return what was taken as what, by case, as far as this machine knows."""
+    return _read(folder / TAKEN)
 
 
 def known_sources(folder: Path) -> dict[str, str]:
     """Return where cases came from, as far as this machine knows."""
+    return _read(folder / SOURCES)
+
+
+def _write(path: Path, content: Mapping[str, object]) -> None:
+    write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+    path.chmod(PRIVATE_MODE)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((folder / SOURCES).read_text(encoding="utf-8")))
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError) as error:
         # A list that can't be read now must not be written over.
         blame_machine(error)

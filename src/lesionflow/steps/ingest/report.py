@@ -4,10 +4,11 @@ The page says where each study came from, so it belongs beside the private folde
 """
 
 import html
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,15 @@ from lesionflow.io.stores.case_index import Entry
 #: Pictures beyond are left out, and the page says so: it is to be looked through.
 MAX_PICTURES = 600
 MAX_NAMED = 12
+#: What was taken as each channel and label, by case id.
+Taken = Mapping[str, Mapping[str, Sequence[str]]]
+
+
+class Known(NamedTuple):
+    """What only the team's own machine knows, by case id: where each came from, and what was taken as which channel and label."""
+
+    sources: Mapping[str, str]
+    taken: Taken
 
 
 def read_page(
@@ -28,7 +38,7 @@ def read_page(
     dataset: Dataset,
     *,
     folders: Sequence[Path],
-    sources: Mapping[str, str],
+    known: Known,
 ) -> str:
     """Make the page.
 
@@ -37,11 +47,12 @@ def read_page(
         general: What was said of all together.
         dataset: Channels, labels and regions.
         folders: Folders of cases; the first that holds a case's picture gives it.
-        sources: Where each case came from, as far as this machine knows.
+        known: What only this machine knows.
 
     Returns:
         HTML that needs nothing beside it.
     """
+    sources = known.sources
     read = {case_id: index[case_id] for case_id in sorted(index) if index[case_id].row}
     refused = {case_id: index[case_id].refusal for case_id in sorted(index) if index[case_id].refusal}
     parts = [
@@ -50,8 +61,8 @@ def read_page(
         "<p class='note'>Places on disk are named here: keep this page where the studies are, and give it to nobody else.</p>",
         _refusals(refused, sources),
         _said(index, general, sources),
-        _channels(read, dataset),
-        _labels(read, dataset),
+        _channels(read, dataset, known.taken),
+        _labels(read, dataset, known.taken),
         _patients(read, sources),
         _pictures(read, dataset, folders, sources),
     ]
@@ -107,18 +118,34 @@ def _told(
     return f"<h2>{title}</h2>" + table((head, "studies", "the first of them", "where"), rows)
 
 
-def _channels(read: Mapping[str, Entry], dataset: Dataset) -> str:
+def _channels(read: Mapping[str, Entry], dataset: Dataset, taken: Taken) -> str:
     rows = []
     for name, kind in dataset.channels.items():
         told = {"series description": dataset.series_descriptions.get(name, "")}
         told |= {"body part": dataset.body_parts.get(name, ""), "kernel": dataset.reconstruction_kernels.get(name, "")}
         rule = ", ".join(f"{what} like {text}" for what, text in told.items() if text) or "the only one of its kind"
         values = [_range(read, f"{column}__{name}") for column in ("p01", "p99")]
-        rows.append((words(name), words(kind), words(rule), _count(len(read)), *map(words, values)))
+        rows.append(
+            (
+                words(name),
+                words(kind),
+                words(rule),
+                _count(len(read)),
+                *map(words, values),
+                words(_found(read, taken, name)),
+            )
+        )
     grids = [(axis, words(_range(read, f"spacing_{axis}_mm"))) for axis in ("slice", "row", "column")]
-    heads = ("channel", "kind", "taken by", "cases", "1st percentile", "99th percentile")
+    heads = ("channel", "kind", "taken by", "cases", "1st percentile", "99th percentile", "what was taken")
     spacing = table(("spacing along", "mm: median (least to most)"), [(words(axis), cell) for axis, cell in grids])
     return "<h2>Channels</h2>" + table(heads, rows) + spacing
+
+
+def _found(read: Mapping[str, Entry], taken: Taken, what: str) -> str:
+    """Return what was taken as a channel or label, the most frequent first, numbers in names told alike."""
+    counts = Counter(re.sub(r"\d+", "#", found) for case_id in read for found in taken.get(case_id, {}).get(what, ()))
+    shown = [f"{text} ({count})" if count > 1 else text for text, count in counts.most_common(MAX_NAMED)]
+    return ", ".join(shown) + (f" and {len(counts) - MAX_NAMED} more" if len(counts) > MAX_NAMED else "")
 
 
 def _range(read: Mapping[str, Entry], column: str) -> str:
@@ -128,16 +155,17 @@ def _range(read: Mapping[str, Entry], column: str) -> str:
     return f"{number(float(np.median(values)), '-')} ({number(values.min(), '-')} to {number(values.max(), '-')})"
 
 
-def _labels(read: Mapping[str, Entry], dataset: Dataset) -> str:
+def _labels(read: Mapping[str, Entry], dataset: Dataset, taken: Taken) -> str:
     present = [entry.row["labels_present"].split(",") for entry in read.values()]
     rows = []
     for name, value in dataset.labels.items():
         n_cases = sum(str(value) in labels for labels in present)
-        rows.append((words(name), _count(value), _count(n_cases), words("" if n_cases else "in no case: is it meant?")))
+        found = _found(read, taken, name) if n_cases else "in no case: is it meant?"
+        rows.append((words(name), _count(value), _count(n_cases), words(found)))
     names = {value: name for name, value in dataset.labels.items()}
     regions = [f"{name} = {' + '.join(names[v] for v in values)}" for name, values in dataset.regions.items()]
     said = f"<p>Regions: {html.escape('; '.join(regions))}</p>" if regions else ""
-    return "<h2>Labels</h2>" + table(("label", "value", "cases", ""), rows) + said
+    return "<h2>Labels</h2>" + table(("label", "value", "cases", "what was taken"), rows) + said
 
 
 def _patients(read: Mapping[str, Entry], sources: Mapping[str, str]) -> str:

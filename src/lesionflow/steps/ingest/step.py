@@ -22,16 +22,16 @@ from lesionflow.io.files import replacing_file, sha256_file, write_text
 from lesionflow.io.images import nifti
 from lesionflow.io.labels import IGNORED_VOXELS, tell_ignored
 from lesionflow.io.layouts.recognition import READERS
-from lesionflow.io.notes import Note, collected, note
+from lesionflow.io.notes import Note, collected, listening, note
 from lesionflow.io.rules import CASE, ReadingRules
 from lesionflow.io.stores import cases
 from lesionflow.io.stores.case_index import Entry, harmed_files, read_case_index, write_case_index
-from lesionflow.io.stores.private import SOURCES, known_sources
+from lesionflow.io.stores.private import SOURCES, known_sources, known_taken, remember_taken
 from lesionflow.machine.study_budget import study_budget
 from lesionflow.preprocessing import align_channels
 from lesionflow.steps.ingest.declaration import dataset_of, rules_of
 from lesionflow.steps.ingest.measurements import measure_case
-from lesionflow.steps.ingest.report import read_page
+from lesionflow.steps.ingest.report import Known, read_page
 from lesionflow.steps.ingest.studies import Task, open_studies, secret_of
 from lesionflow.steps.parallel import map_cases
 from lesionflow.validation.thumbnails import draw_thumbnail
@@ -97,8 +97,8 @@ def report(config: IngestConfig, cases_folder: Path, settings: Settings) -> str:
     told = json.loads((cases_folder / cases.NOTES).read_text(encoding="utf-8"))
     general = [Note(note["code"], note["message"]) for note in told if not note["case_id"]]
     index = read_case_index(cases_folder)
-    sources = known_sources(settings.private_dir)
-    return read_page(index, general, dataset_of(config), folders=(cases_folder,), sources=sources)
+    known = Known(known_sources(settings.private_dir), known_taken(settings.private_dir))
+    return read_page(index, general, dataset_of(config), folders=(cases_folder,), known=known)
 
 
 def preview(
@@ -128,14 +128,17 @@ def preview(
         read = partial(_read, Path(scratch), layout, rules, dataset, secret_of(settings))
         index |= {task.case_id: entry for task, entry in _read_all(read, todo, settings)}
         if page is not None:
-            folders, sources = (Path(scratch), cases_folder), known_sources(settings.private_dir)
-            write_text(page, read_page(index, general, dataset, folders=folders, sources=sources))
+            known = Known(known_sources(settings.private_dir), known_taken(settings.private_dir))
+            write_text(page, read_page(index, general, dataset, folders=(Path(scratch), cases_folder), known=known))
     rows = [index[case_id].row for case_id in sorted(index) if index[case_id].row]
     refused = [index[case_id].refusal for case_id in sorted(index) if index[case_id].refusal]
     return Preview(pd.DataFrame(rows, columns=_columns(dataset)), refused, len(todo), dataset)
 
 
-def _read_all(read: Callable[[Task], Entry], todo: Sequence[Task], settings: Settings) -> Iterator[tuple[Task, Entry]]:
+def _read_all(
+    read: Callable[[Task], tuple[Entry, dict[str, list[str]]]], todo: Sequence[Task], settings: Settings
+) -> Iterator[tuple[Task, Entry]]:
+    taken = {}
     for task, result in map_cases(
         read, todo, name=lambda t: t.case_id, workers=settings.workers, what="Reading studies"
     ):
@@ -144,17 +147,22 @@ def _read_all(read: Callable[[Task], Entry], todo: Sequence[Task], settings: Set
             refusal = {"case_id": task.case_id, "reason": result.reason, "message": str(result)}
             yield task, Entry(task.key, {}, {}, refusal)
         else:
-            for _, message in result.notes:
+            entry, taken[task.case_id] = result
+            for _, message in entry.notes:
                 logger.warning("Study %s: %s", task.case_id, message)
-            yield task, result
+            yield task, entry
+    if taken:
+        remember_taken(settings.private_dir, taken)
 
 
-def _read(folder: Path, layout: str, rules: ReadingRules, dataset: Dataset, secret: str, task: Task) -> Entry:
+def _read(
+    folder: Path, layout: str, rules: ReadingRules, dataset: Dataset, secret: str, task: Task
+) -> tuple[Entry, dict[str, list[str]]]:
     if task.source.fault is not None:
         reason, message = task.source.fault
         about = "" if CASE in message else f"{task.case_id}: "
         raise InputError(about + message.replace(CASE, task.case_id), reason=reason)
-    with collected() as notes, study_budget():
+    with collected() as notes, listening() as taken, study_budget():
         for said in task.source.notes:
             note(said.code, said.message.replace(CASE, task.case_id))
         study = READERS[layout].read(task.source, rules, name=task.case_id)
@@ -175,7 +183,7 @@ def _read(folder: Path, layout: str, rules: ReadingRules, dataset: Dataset, secr
         partial_path.write_bytes(draw_thumbnail(case, tuple(dataset.channels.values())))
     row = case_row(case, source_format=layout, measured=measure_case(case, dataset))
     hashes = {str(p.relative_to(folder)): sha256_file(p) for p in paths}
-    return Entry(task.key, row, hashes, {}, tuple(notes))
+    return Entry(task.key, row, hashes, {}, tuple(notes)), taken
 
 
 def _harmless(attributes: Mapping[str, str], secret: str) -> dict[str, str]:

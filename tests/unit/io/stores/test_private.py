@@ -2,7 +2,16 @@ import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
 
-from lesionflow.io.stores.private import KEY, SOURCES, pseudonym_key, remember_sources
+from lesionflow.io.stores.private import (
+    KEY,
+    SOURCES,
+    TAKEN,
+    known_sources,
+    known_taken,
+    pseudonym_key,
+    remember_sources,
+    remember_taken,
+)
 
 
 def mode(path):
@@ -33,3 +42,12 @@ def test_sources_are_added_to_those_known(tmp_path):
     remember_sources(tmp_path / "p", {"c-2": "/b", "c-1": "/c"})
     assert json.loads((tmp_path / "p" / SOURCES).read_text()) == {"c-1": "/c", "c-2": "/b"}
     assert mode(tmp_path / "p" / SOURCES) == 0o600
+
+
+def test_what_was_taken_is_known_to_its_owner_alone(tmp_path):
+    folder = tmp_path / "p"
+    remember_taken(folder, {"c-1": {"CT": ["axial"]}, "c-2": {"CT": ["coronal"]}})
+    remember_taken(folder, {"c-2": {"CT": ["sagittal"]}})
+    assert known_taken(folder) == {"c-1": {"CT": ["axial"]}, "c-2": {"CT": ["sagittal"]}}
+    assert known_sources(folder) == {}
+    assert (folder / TAKEN).stat().st_mode & 0o777 == 0o600

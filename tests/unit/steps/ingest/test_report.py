@@ -7,7 +7,7 @@ from PIL import Image
 from lesionflow.data.dataset import Dataset
 from lesionflow.io.notes import Note
 from lesionflow.io.stores.case_index import Entry
-from lesionflow.steps.ingest.report import MAX_NAMED, read_page
+from lesionflow.steps.ingest.report import MAX_NAMED, Known, read_page
 
 DATASET = Dataset(
     name="knees <1>",
@@ -38,7 +38,7 @@ def refused(reason, message="Expected <this>."):
 
 @pytest.fixture
 def show(tmp_path):
-    def make(index, general=(), sources=None):
+    def make(index, general=(), sources=None, taken=None):
         folder = tmp_path / "cases" / "thumbnails"
         folder.mkdir(parents=True, exist_ok=True)
         for case_id in index:
@@ -46,7 +46,11 @@ def show(tmp_path):
             Image.new("RGB", (8, 8)).save(made, "PNG")
             (folder / f"{case_id}.png").write_bytes(made.getvalue())
         return read_page(
-            index, general, DATASET, folders=(tmp_path / "none", tmp_path / "cases"), sources=sources or {}
+            index,
+            general,
+            DATASET,
+            folders=(tmp_path / "none", tmp_path / "cases"),
+            known=Known(sources or {}, taken or {}),
         )
 
     return make
@@ -137,3 +141,13 @@ def test_a_page_of_nothing_but_refusals_can_be_made(show):
     assert tiles(page)["Cases"] == "0"
     assert "knees &lt;1&gt;" in page
     assert "<1>" not in page
+
+
+def test_what_was_taken_as_channel_and_label_is_told_numbers_alike(show):
+    index = {f"c-{n}": entry(f"p-{n}") for n in (1, 2, 3)}
+    taken = {
+        f"c-{n}": {"CT": [f"axial, {n} files"], "tumor": [name]} for n, name in ((1, "GTV"), (2, "GTV"), (3, "<b>"))
+    }
+    page = show(index, taken={**taken, "c-9": {"CT": ["of a case that is gone"]}})
+    assert rows(page, "Channels")[0][-1] == "axial, # files (3)"
+    assert rows(page, "Labels")[0][-1] == "GTV (2), &lt;b&gt;"

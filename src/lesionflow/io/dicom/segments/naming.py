@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lesionflow.errors import DicomError
-from lesionflow.io.notes import note
+from lesionflow.io.notes import note, took
 from lesionflow.io.rules import ReadingRules
 
 #: DCM 125040, Background: what a label map lists of its values beside structures (PS3.3 C.8.20.4), and where it says so.
@@ -37,6 +37,8 @@ def labels_of(segments: Sequence[Any], rules: ReadingRules, name: str) -> dict[i
                 reason="unreadable_outline",
             )
         numbers[number] = None if coded else label
+        if numbers[number] is not None and label is not None:
+            took(rules.called(label), str(segment.SegmentLabel))
     return numbers
 
 
