@@ -37,14 +37,14 @@ def _export(parsed: argparse.Namespace) -> int:
 
 def _import(parsed: argparse.Namespace) -> int:
     from lesionflow.cohort.nnunet_splits import from_nnunet
-    from lesionflow.io.files import write_text
+    from lesionflow.io.files import parse_json, write_text
     from lesionflow.io.stores.splits import read_split
     from lesionflow.io.stores.validations import read_quarantine
     from lesionflow.steps.split import usable_cases
 
     workspace: Path = parsed.workdir
     try:
-        content = json.loads(parsed.file.read_text(encoding="utf-8"))
+        content = parse_json(parsed.file)
     except (OSError, ValueError) as error:
         raise ConfigError(f"Expected nnU-Net's splits_final.json at {parsed.file}, found: {error}.") from error
     config = load_section(SplitConfig, load_params(workspace / "params.yaml")["split"], "split")

@@ -1,12 +1,15 @@
 """Zips among the studies: read like folders, or refused each by itself."""
 
 import io
+import resource
 import shutil
 import zipfile
+from concurrent.futures import ProcessPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
-from lesionflow.errors import InputError
+from lesionflow.errors import InputError, MachineError
 from lesionflow.io import archives
 from lesionflow.io.archives import opened
 from lesionflow.io.files import find_files
@@ -102,6 +105,24 @@ def test_more_entries_than_two_bytes_count_are_counted_round_or_in_the_longer_re
         at = content.rindex(b"PK\x05\x06")
         (tmp_path / "b.zip").write_bytes(content[:at] + content[at : at + 8] + b"\4\0\4\0" + content[at + 12 :])
         archives._require_all(tmp_path / "b.zip", archive)
+
+
+def test_a_full_disk_while_unpacking_is_not_the_zips_fault(tmp_path, monkeypatch):
+    path = write_zip(tmp_path / "a.zip", [("a", bytes(3_000_000))])
+    with ProcessPoolExecutor(1) as pool, pytest.raises(MachineError) as caught:
+        pool.submit(unpack_on_a_full_disk, path, tmp_path / "out").result()
+    assert caught.value.code == "disk_full"
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda _: SimpleNamespace(free=2_999_999))
+    (tmp_path / "other").mkdir()
+    with pytest.raises(MachineError, match="Free space") as caught:
+        archives.unpack(path, tmp_path / "other", max_bytes=1 << 30, max_files=9)
+    assert caught.value.code == "disk_full"
+
+
+def unpack_on_a_full_disk(path, folder):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    folder.mkdir()
+    archives.unpack(path, folder, max_bytes=1 << 30, max_files=9)
 
 
 def test_a_user_reads_what_is_wrong_and_not_the_name_of_pythons_error(tmp_path):

@@ -1,13 +1,16 @@
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from lesionflow.errors import ArtifactError, InputError, MachineError
+from lesionflow.io import files
 from lesionflow.io.files import (
     find_files,
     read_json,
@@ -145,6 +148,30 @@ def test_files_are_found_sorted_without_hidden_ones_and_what_lies_too_deep_is_re
     with pytest.raises(InputError) as refused:
         find_files(tmp_path)
     assert refused.value.reason == "nested_folders"
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 100_000, b'{"a":' * 100_000, b"{", b'"' + b"x" * (files.MAX_JSON_BYTES) + b'"']
+)
+def test_json_that_nests_too_deep_or_is_too_large_is_a_value_error(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"JSON|Expecting"):
+        files.parse_json(tmp_path / "a.json")
+    with pytest.raises(ArtifactError):
+        files.read_json(tmp_path / "a.json")
+
+
+def test_a_full_disk_while_a_file_is_written_is_the_machines(tmp_path):
+    with ProcessPoolExecutor(1) as pool, pytest.raises(MachineError) as caught:
+        pool.submit(write_limited, tmp_path / "a.json").result()
+    assert caught.value.code == "disk_full"
+    assert str(tmp_path) in str(caught.value)
+    assert not any(tmp_path.iterdir())
+
+
+def write_limited(path):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+    files.write_text(path, "x" * 2000)
 
 
 def test_the_old_folder_comes_back_where_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):

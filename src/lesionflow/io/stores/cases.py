@@ -95,7 +95,7 @@ def read_dataset(folder: Path) -> Dataset:
     try:
         content = json.loads((folder / DATASET).read_text(encoding="utf-8"))
         return Dataset.model_validate(content["lesionflow"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         blame_machine(error)
         raise ArtifactError(
             f"Expected cases written by `lesionflow ingest` in {folder}, found: {error}. Run ingest."
@@ -129,6 +129,9 @@ def read_table(folder: Path, name: str = TABLE) -> "pd.DataFrame":
         raise ArtifactError(f"Expected a case table in {folder}, found: {error}. Run ingest.") from error
     # Arrow keeps what decoding took, twice the table, unless it is told to give it back.
     pa.default_memory_pool().release_unused()
+    if "case_id" not in table:
+        # An empty folder is a table without columns to Arrow.
+        raise ArtifactError(f"Expected a case table in {folder}, found one without case_id. Run ingest.")
     # Ingest writes it sorted; to sort again would copy it.
     in_order = table["case_id"].is_monotonic_increasing
     return table if in_order else table.sort_values("case_id", ignore_index=True)

@@ -55,7 +55,7 @@ def parse_evaluation(about: bytes, cases: bytes, name: str) -> StoredEvaluation:
         known = json.loads(about)
         table = pd.read_parquet(io.BytesIO(cases))
         return StoredEvaluation(name, known["run_id"], table, known["test_set_sha256"], known["bundle_digest"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         blame_machine(error)
         raise ArtifactError(f"Expected the evaluation of {name}, found: {error!s:.200}. Run evaluate again.") from error
 
@@ -80,9 +80,13 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     """Read `metrics.json`: every metric of the first target with its interval, and those of others below their names.
 
     Raises:
-        ArtifactError: When it is missing or none.
+        ArtifactError: When it is missing, none, or holds no figures.
     """
-    return read_json(folder / METRICS)
+    metrics = read_json(folder / METRICS)
+    dice = metrics.get("dice")
+    if not isinstance(dice, dict) or "mean" not in dice:
+        raise ArtifactError(f"Expected the Dice with its mean in {METRICS}, found none. Run evaluate again.")
+    return metrics
 
 
 def read_scores(folder: Path, metric: str) -> pd.DataFrame:

@@ -19,7 +19,7 @@ def read_quarantine(validation: Path) -> dict[str, list[str]]:
     try:
         content = json.loads((validation / QUARANTINE).read_text(encoding="utf-8"))
         return {str(case_id): [str(check) for check in _listed(checks)] for case_id, checks in content.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         blame_machine(error)
         message = f"Expected {QUARANTINE} of `lesionflow validate` in {validation}, found: {error}. Run validate."
         raise ArtifactError(message) from error

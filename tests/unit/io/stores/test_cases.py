@@ -122,6 +122,13 @@ def test_no_table_or_a_broken_one_is_refused(tmp_path, read):
         (tmp_path / "cases.parquet").write_bytes(b"PAR1 broken")
 
 
+def test_an_empty_folder_in_place_of_the_table_is_refused(tmp_path):
+    """Arrow reads it as a table without columns."""
+    (tmp_path / "cases.parquet").mkdir()
+    with pytest.raises(ArtifactError, match="found one without case_id"):
+        read_table(tmp_path)
+
+
 def test_regions_are_written_with_the_label_that_lies_in_them_alone_and_what_is_ignored_by_its_name(tmp_path):
     """nnU-Net writes the numbers of `regions_class_order` one over the other: edema, necrosis within, enhancing within that."""
     regions = {"ET": (3,), "WT": (1, 2, 3, 4), "TC": (1, 3, 4)}

@@ -80,3 +80,10 @@ def test_scores_need_the_metric_that_is_asked_for(folder) -> None:
     (folder / CASES).write_bytes(b"words")
     with pytest.raises(ArtifactError, match="Run evaluate again"):
         read_scores(folder, "dice")
+
+
+@pytest.mark.parametrize("content", ["{}", '{"dice": 0.5}', '{"dice": {"low": 0.5}}', "[" * 100_000])
+def test_metrics_without_figures_are_refused(folder, content) -> None:
+    (folder / METRICS).write_text(content)
+    with pytest.raises(ArtifactError, match="Run"):
+        read_metrics(folder)

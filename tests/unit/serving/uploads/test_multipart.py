@@ -1,12 +1,15 @@
 """Streaming multipart: what arrives is what was sent, and limits hold."""
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator
+from concurrent.futures import ProcessPoolExecutor
 
 import httpx
 import pytest
 from starlette.datastructures import Headers
 
+from lesionflow.errors import MachineError
 from lesionflow.serving.problems import RequestRefusedError
 from lesionflow.serving.uploads.multipart import receive_parts
 
@@ -81,3 +84,49 @@ def test_too_many_parts_are_refused(tmp_path):
     with pytest.raises(RequestRefusedError) as error:
         receive(headers, body, tmp_path, max_parts=3)
     assert error.value.code == "too_many_parts"
+
+
+def refused(headers, body, folder):
+    with pytest.raises(RequestRefusedError) as caught:
+        receive(Headers(headers), body, folder)
+    return caught.value.http_status, caught.value.code
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "code"),
+    [
+        # RFC 2046 allows 70 characters.
+        ({"content-type": f"multipart/form-data; boundary={'b' * 5000}"}, b"", "broken_multipart"),
+        ({"content-type": "multipart/form-data; boundary=b", "content-length": "many"}, b"", "broken_multipart"),
+        ({"content-type": "multipart/form-data; boundary=b", "content-length": "-5"}, b"", "broken_multipart"),
+        (
+            {"content-type": "multipart/form-data; boundary=b"},
+            b'--b\r\nContent-Disposition: form-data; name="CT"; filename="' + b"x" * 9000 + b'"\r\n\r\n',
+            "broken_multipart",
+        ),
+        (
+            {"content-type": "multipart/form-data; boundary=b"},
+            b"--b\r\nContent-Disposition: form-data; name*=nowhere''CT\r\n\r\n1\r\n--b--\r\n",
+            "invalid_part_name",
+        ),
+    ],
+)
+def test_a_head_that_no_client_sends_is_refused_by_name(tmp_path, headers, body, code):
+    assert refused(headers, body, tmp_path) == (400, code)
+
+
+def test_a_length_of_thousands_of_digits_is_too_large(tmp_path):
+    headers = {"content-type": "multipart/form-data; boundary=b", "content-length": "9" * 10_000}
+    assert refused(headers, b"", tmp_path) == (413, "upload_too_large")
+
+
+def test_a_full_disk_is_no_fault_of_the_request(tmp_path):
+    headers, body = encode({"study": ("s", bytes(2_000_001))})
+    with ProcessPoolExecutor(1) as pool, pytest.raises(MachineError) as caught:
+        pool.submit(receive_on_a_full_disk, list(headers.items()), body, tmp_path).result()
+    assert (caught.value.code, caught.value.http_status) == ("disk_full", 507)
+
+
+def receive_on_a_full_disk(headers, body, folder):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+    receive(Headers(dict(headers)), body, folder)

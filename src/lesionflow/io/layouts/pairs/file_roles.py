@@ -200,7 +200,4 @@ def _settled(files: list[NamedFile]) -> list[NamedFile]:
         for f in files
         if f.role == "maybe" and f.stem.casefold() in bases and len(words_of(f.stem)) > 0
     }
-    return [
-        replace(f, role="image") if f.role == "maybe" and skeleton(f.stem) in images else f
-        for f in files
-    ]
+    return [replace(f, role="image") if f.role == "maybe" and skeleton(f.stem) in images else f for f in files]
