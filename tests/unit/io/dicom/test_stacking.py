@@ -255,6 +255,19 @@ def test_what_is_no_even_stack_is_refused_by_name(dicom_factory, heights, beside
     assert caught.value.reason == reason
 
 
+def test_wide_pixels_allow_for_a_share_of_a_pixel_beside_the_line_and_no_more(dicom_factory):
+    """Of 4 mm a twentieth is 0.2 mm; 0.33 mm beside the mean of all are a slice out of line."""
+    heights = [3.0 * k for k in range(6)]
+    for shift_mm, is_read in ((0.18, True), (0.4, False)):
+        beside = [(shift_mm * (k == 3), 0.0) for k in range(6)]
+        if is_read:
+            assert stack(dicom_factory, heights, beside, pixel_mm=4.0)[0].shape == (6, 7, 11)
+            continue
+        with pytest.raises(DicomError) as caught:
+            stack(dicom_factory, heights, beside, pixel_mm=4.0)
+        assert caught.value.reason == "gantry_tilt"
+
+
 @pytest.mark.parametrize(
     ("keyword", "values"),
     [("EchoTime", (2.3, 4.6)), ("DiffusionBValue", (0.0, 800.0)), ("TemporalPositionIdentifier", (1, 2))],

@@ -161,7 +161,7 @@ def require_hu(hu: NDArray[np.float32], *, name: str) -> None:
     """
     lowest, highest = float(hu.min()), float(hu.max())
     fault = hu_fault(lowest, highest)
-    if fault and highest - lowest < MU_MAXIMUM and np.array_equal(hu, np.rint(hu)):
+    if fault and -1.0 < lowest <= highest < MU_MAXIMUM and np.array_equal(hu, np.rint(hu)):
         # Coefficients are no whole numbers; masks and test objects stored as CT are.
         note(
             "unusual_hu",
