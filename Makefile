@@ -18,7 +18,7 @@ help:
 	@echo "make setup   the environment in .venv, from requirements.lock"
 	@echo "make demo    synthetic patients -> pipeline -> champion -> service -> a scored answer"
 	@echo "make test    what CI runs: linters, types, import contracts, all tests"
-	@echo "make test-all the same, with the README's blocks in their whole length: a network, some 20 minutes more"
+	@echo "make test-all  the same, with the README's blocks in their whole length: a network, some 20 minutes more"
 	@echo "make check   linters, types and import contracts alone"
 	@echo "make presets params.yaml and the package's presets from their sources, docs/params.md"
 	@echo "make made    all files that are made of others: presets, the pages' tables, dvc.yaml, pipelines/retrain.yaml"

@@ -61,11 +61,24 @@ def ingest_config(fault: Fault) -> IngestConfig:
     return IngestConfig.model_validate(preset(fault.preset) | dict(fault.ingest) | {"max_rejected_fraction": 1.0})
 
 
+@pytest.fixture(scope="module")
+def given_of(tmp_path_factory):
+    """Make each input once, for both tests that read it."""
+    made = {}
+
+    def make(fault: Fault) -> Path:
+        if fault.name not in made:
+            made[fault.name] = tmp_path_factory.mktemp("given") / "given"
+            made[fault.name].mkdir()
+            fault.make(made[fault.name])
+        return made[fault.name]
+
+    return make
+
+
 @pytest.mark.parametrize("fault", INGESTED, ids=by_name)
-def test_ingest_reads_it_right_or_names_what_is_wrong(fault, tmp_path):
-    given, out = tmp_path / "given", tmp_path / "cases"
-    given.mkdir()
-    fault.make(given)
+def test_ingest_reads_it_right_or_names_what_is_wrong(fault, tmp_path, given_of):
+    given, out = given_of(fault), tmp_path / "cases"
     refused = ingest(given, out, fault)
     if refused and fault.right.may_refuse:
         return
@@ -155,10 +168,8 @@ def served(tmp_path_factory):
 
 
 @pytest.mark.parametrize("fault", SENT, ids=by_name)
-def test_predict_and_the_service_read_it_right_or_name_what_is_wrong(fault, tmp_path, served):
-    given = tmp_path / "given"
-    given.mkdir()
-    fault.make(given)
+def test_predict_and_the_service_read_it_right_or_name_what_is_wrong(fault, tmp_path, served, given_of):
+    given = given_of(fault)
     config, sent = ingest_config(fault), fault.sent
     reference = config.reference_channel
     names = sorted(config.channels, key=lambda name: name != reference)

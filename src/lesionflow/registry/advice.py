@@ -5,8 +5,6 @@ import re
 from collections.abc import Iterator
 
 from mlflow.exceptions import MlflowException
-from requests.exceptions import ConnectionError as Unreachable
-from requests.exceptions import Timeout
 from sqlalchemy.exc import ArgumentError
 
 from lesionflow.registry.secrets import has_unclear_password, without_password, without_secrets
@@ -117,7 +115,7 @@ def say_fault(error: BaseException, tracking_uri: str) -> str:
 def advise(error: BaseException) -> str:
     """Return what helps with an error, by its type, its code and what it says."""
     chain = list(_chain(error))
-    if any(isinstance(one, Unreachable | Timeout) for one in chain):
+    if any(isinstance(one, ConnectionError | TimeoutError) for one in chain):
         said = "timeout"
     elif any(isinstance(one, OSError) and one.errno in {errno.ENOSPC, errno.EDQUOT} for one in chain):
         said = "disk full"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from faults.corpus import (
     contours,
     dicom_values,
+    figures,
     labels,
     mask_grids,
     names,
@@ -22,7 +23,7 @@ from faults.corpus.fault import Fault
 
 #: By the title of their chapter in docs/faults.md, in its order.
 KINDS: Mapping[str, tuple[Fault, ...]] = {
-    "Labels": labels.FAULTS,
+    "Labels": labels.FAULTS + figures.FAULTS,
     "Contours": contours.FAULTS,
     "DICOM segmentations and structure sets": outlined_elsewhere.FAULTS,
     "DICOM series": series.FAULTS + stacks.FAULTS,

@@ -111,10 +111,11 @@ class IngestConfig(Section):
     def _outlines_become_labels(
         cls, outlines: tuple[OutlineRule, ...], info: ValidationInfo
     ) -> tuple[OutlineRule, ...]:
-        labels = info.data.get("labels")
-        known = None if labels is None else [*labels, *RESERVED]
-        unknown = [rule.label for rule in outlines if known is not None and rule.label not in known]
-        if labels is not None and known and unknown:
+        # Labels that are wrong themselves are not known here, and say so.
+        labels: list[str] = list(info.data.get("labels", ()))
+        known = [*labels, *RESERVED]
+        unknown = [rule.label for rule in outlines if labels and rule.label not in known]
+        if unknown:
             hints = [f"{name}.{did_you_mean(name, known)}" for name in dict.fromkeys(unknown)]
             raise ValueError(f"expected labels of ingest.labels ({', '.join(labels)}), found {' '.join(hints)}")
         return outlines

@@ -99,8 +99,8 @@ def require_same_turn(images: Iterable[Path], masks: Iterable[Path], *, name: st
     """
     drawn = [path for path in masks if ending(path) in raster.ENDINGS]
     for image in images:
-        for mask in drawn if ending(image) in raster.ENDINGS else ():
-            raster.require_turned_alike(image, mask, name=name)
+        if ending(image) in raster.ENDINGS:
+            raster.require_turned_alike(image, drawn, name=name)
 
 
 def read_volume(path: Path, *, name: str) -> Volume:

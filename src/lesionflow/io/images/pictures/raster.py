@@ -3,6 +3,7 @@
 import struct
 import warnings
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,7 +15,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError, RasterError
 from lesionflow.io.images.packing.checksums import ISAL_FAULT, verify_png, verify_strips
-from lesionflow.io.images.pictures.samples import Samples, decode_whole, read_directory, read_samples
+from lesionflow.io.images.pictures.samples import TIFF_SIGNATURES, Samples, decode_whole, read_directory, read_samples
 from lesionflow.io.notes import note
 from lesionflow.machine.faults import blame_machine
 from lesionflow.machine.study_budget import current_budget
@@ -54,6 +55,8 @@ GRAY_MODES = ("1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 OTHER_COLORS = ("CMYK", "LAB", "HSV")
 #: EXIF's tag for how a picture is to be turned (1: not at all); 5 to 8 exchange rows and columns.
 ORIENTATION, UPRIGHT, EXCHANGING = 0x0112, 1, (5, 6, 7, 8)
+#: Without one of these a PNG, JPEG or GIF says nothing of it (EXIF in its chunk or segment, in a profile, in XMP).
+TURNING_WORDS = (b"eXIf", b"Exif", b"exif", b"rientation")
 COLORS = ("red", "green", "blue")
 
 
@@ -85,6 +88,10 @@ def read_picture(path: Path, *, name: str) -> dict[str, Volume]:
 def orientation(path: Path) -> int:
     """Return EXIF's number of how a picture is to be turned; 1 where it says none, or can't be read."""
     try:
+        content = path.read_bytes()
+        # Pillow decodes a whole PNG before it looks; one of a thousand masks has such words.
+        if not content.startswith(TIFF_SIGNATURES) and not any(word in content for word in TURNING_WORDS):
+            return UPRIGHT
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=FORMATS) as image:
@@ -93,28 +100,31 @@ def orientation(path: Path) -> int:
         return UPRIGHT
 
 
-def require_turned_alike(image: Path, mask: Path, *, name: str) -> None:
-    """Refuse a mask that may have been drawn on its picture before or after EXIF turned it, where the sizes don't tell.
+def require_turned_alike(image: Path, masks: Iterable[Path], *, name: str) -> None:
+    """Refuse a mask that may have been drawn on its picture before or after EXIF turned one of them, where no size tells.
 
     Args:
         image: A picture.
-        mask: Its mask.
+        masks: Its masks.
         name: What to call the case in messages.
 
     Raises:
         RasterError: `turned_picture`.
     """
     turned = orientation(image)
-    if turned in {UPRIGHT, orientation(mask)}:
-        return
-    with Image.open(image, formats=FORMATS) as opened:
-        square = opened.width == opened.height
-    if turned not in EXCHANGING or square:
-        refuse_picture(
-            "turned_picture",
-            f"Expected image and mask of {name} to be turned alike, found EXIF's orientation {turned} of the image alone: whether "
-            "the mask was drawn before or after that is unknown. Save the image as it is shown, without EXIF.",
-        )
+    for mask in masks:
+        both = {turned, orientation(mask)}
+        if len(both) > 1 and not (UPRIGHT in both and both & set(EXCHANGING) and not _is_square(image)):
+            refuse_picture(
+                "turned_picture",
+                f"Expected image and mask of {name} to be turned alike, found EXIF's orientations {sorted(both)}: whether the mask "
+                "was drawn before or after that is unknown. Save both as they are shown, without EXIF.",
+            )
+
+
+def _is_square(path: Path) -> bool:
+    with Image.open(path, formats=FORMATS) as opened:
+        return opened.width == opened.height
 
 
 def open_upright(path: Path, name: str, *, palette: bool = False) -> Image.Image | NDArray[Any]:
