@@ -23,6 +23,8 @@ from lesionflow.inference.memory_budget import choose_way
 from lesionflow.inference.out_of_distribution import OutOfDistribution, measure_out_of_distribution, require_profile
 from lesionflow.inference.postprocessing import Box, above_threshold, to_labels
 from lesionflow.inference.stage import Progress, Stage
+from lesionflow.inference.time_budget import network_seconds
+from lesionflow.machine.volume_cost import require_seconds
 from lesionflow.metrics.probabilities import soften
 from lesionflow.models.cascade import part_stages
 from lesionflow.preprocessing import WayBack, filled_body, find_way_back, source_slabs, to_model_space, to_source_space
@@ -134,7 +136,7 @@ class Segmenter:
             The mask on the study's own grid, and how sure the model is.
 
         Raises:
-            InputError: `memory_budget` when `memory_mb` can't be kept; and as `to_model_space`, for a study that can't be
+            InputError: `memory_budget` when `memory_mb` can't be kept; `time_budget` when the network alone takes too long; and as `to_model_space`, for a study that can't be
                 brought to model space.
         """
         return self.finish(self.ask(volume, case_id=case_id, progress=progress), volume)
@@ -198,6 +200,8 @@ class Segmenter:
 
     def _choose_way(self, way: WayBack, case_id: str) -> tuple[int, bool]:
         """Return slices at a time, and whether to run slab by slab, as fast as memory allows."""
+        seconds = network_seconds(self.plan, way.model.shape, self.device.type)
+        require_seconds(seconds, name=case_id, what="the network")
         _, n_rows, n_columns = way.model.shape
         batch_size = max(1, PIXELS_AT_A_TIME[self.device.type] // (n_rows * n_columns))
         if self.memory_mb is None:

@@ -1,0 +1,64 @@
+"""How long the network alone takes on a study if all goes as well as it can: what is refused for this could never be done in time."""
+
+import os
+from math import ceil, prod
+from typing import Any
+
+import torch
+from torch import nn
+
+from lesionflow.data.geometry import Shape
+from lesionflow.data.plan import Plan
+from lesionflow.inference.patches import flip_combinations, padded_shape, patch_starts
+from lesionflow.models import build_model, size_multiple
+
+#: Multiplications and additions a second that no core and no card exceeds: 32 lanes twice a cycle at 3 GHz; tensor cores.
+MOST_A_CORE, MOST_A_CARD = 2e11, 1e15
+#: Below so many voxels of model space nothing takes long enough to be worth the count.
+FEW_VOXELS = 1 << 26
+
+
+def network_seconds(plan: Plan, shape: Shape, device: str) -> float:
+    """Return the seconds that the network takes at the least.
+
+    Args:
+        plan: Of the network; the first stage of a cascade is passed over.
+        shape: (slice, row, column) in model space.
+        device: `cpu` or `cuda`.
+
+    Returns:
+        Seconds; 0 for studies of usual size, which are not counted.
+    """
+    if prod(shape) < FEW_VOXELS:
+        return 0.0
+    multiple = size_multiple(plan.architecture)
+    size = plan.patch_size if plan.dimensions == 3 else tuple(ceil(n / multiple) * multiple for n in shape[1:])
+    flips = flip_combinations(plan.inference.flip_axes)
+    most = MOST_A_CARD if device == "cuda" else MOST_A_CORE * len(os.sched_getaffinity(0))
+    return n_windows(plan, shape) * len(flips) * _n_products(plan, size) / most
+
+
+def n_windows(plan: Plan, shape: Shape) -> int:
+    """Return how often a network of this plan looks at a study: once a slice, or once a patch."""
+    if plan.dimensions == 2:
+        return shape[0]
+    starts = patch_starts(padded_shape(shape, plan.patch_size), plan.patch_size, plan.inference.overlap_fraction)
+    return prod(len(places) for places in starts)
+
+
+def _n_products(plan: Plan, size: tuple[int, ...]) -> float:
+    """Count the products of all convolutions for one input, on shapes alone."""
+    found: list[float] = []
+
+    def note(module: nn.Module, _: Any, output: Any) -> None:
+        if isinstance(module, nn.Conv2d | nn.Conv3d):
+            found.append(output.numel() * module.weight[0].numel())
+
+    with torch.device("meta"), torch.inference_mode():
+        network = build_model(
+            plan.architecture, in_channels=plan.in_channels, out_channels=len(plan.targets), dimensions=plan.dimensions
+        ).eval()
+        for module in network.modules():
+            module.register_forward_hook(note)
+        network(torch.empty(1, plan.in_channels, *size))
+    return sum(found)
