@@ -90,10 +90,11 @@ def _fault(name: str) -> str:
         return f"{said} is no name; give it one"
     if name.casefold() in RESERVED:
         return f"{said} is reserved: {RESERVED[name.casefold()]}; leave it out, or call it otherwise"
-    unwanted = sorted({sign for sign in name if sign == "\\" or not sign.isprintable()})
+    # A dollar begins a formula in pictures.
+    unwanted = sorted({sign for sign in name if sign in "\\$" or not sign.isprintable()})
     if name != name.strip() or unwanted:
         written = " ".join("".join(" " if sign in unwanted else sign for sign in name).split())
-        return f"{said} has a sign that a name may not hold (a space at its end, a line break, a backslash); write {written!r}"
+        return f"{said} has a sign that a name may not hold (a space at its end, a line break, a backslash, a dollar); write {written!r}"
     if len(name) > MAX_LENGTH:
         return f"{said:.80} has {len(name)} characters, of which DICOM takes {MAX_LENGTH}; write {name[:MAX_LENGTH].strip()!r}"
     return ""

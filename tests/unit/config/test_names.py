@@ -58,6 +58,7 @@ def test_what_is_written_in_two_forms_of_unicode_has_one_key() -> None:
         ([" tumor"], "write 'tumor'"),
         (["GTV\n1"], "write 'GTV 1'"),
         (["a\\b"], "write 'a b'"),
+        (["$_$ 1"], "write '_ 1'"),
         (["x" * 65], "has 65 characters, of which DICOM takes 64"),
         (["  "], "is no name"),
     ],

@@ -33,6 +33,10 @@ def _takes(path, value):
     for name in above:
         section = section[name]
     section[last] = value
+    if path == "ingest.regions":
+        # A region may unite what is a label, and no other number.
+        numbers = {number for united in value.values() for number in united} if isinstance(value, dict) else set()
+        section["labels"], section["outlines"] = {f"label-{number}": number for number in numbers}, []
     try:
         check_params(content, "probe")
     except ConfigError as error:
