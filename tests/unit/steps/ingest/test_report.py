@@ -114,6 +114,7 @@ def test_channels_tell_their_rule_and_the_range_of_their_values(show):
         "3",
         "−1,000 (−1,000 to −1,000)",
         "300 (200 to 1,200)",
+        "",
     ]
 
 

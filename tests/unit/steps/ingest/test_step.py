@@ -352,8 +352,6 @@ def test_what_ingest_wrote_can_be_ingested(tmp_path, raw, run):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"reference_channel": "MR"},
-        {"outlines": [{"pattern": "x", "label": "cyst"}]},
         {"outlines": [{"pattern": "(", "label": "tumor"}]},
         {"layout": "tarball"},
         {"patient_pattern": "("},

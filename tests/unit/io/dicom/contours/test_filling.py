@@ -142,8 +142,8 @@ def test_its_halves_are_the_whole(corners):
 
 
 def test_a_contour_that_would_fill_the_memory_is_refused():
-    """Up and down over 512 rows, 5000 times: 2.6 million crossings of a hundred bytes each."""
-    up_and_down = np.array([(511.0 * (n % 2), n / 100) for n in range(5200)])
+    """Up and down over 512 rows, 16,000 times: 8.2 million crossings."""
+    up_and_down = np.array([(511.0 * (n % 2), n / 100) for n in range(16000)])
     with pytest.raises(ValueError, match="crosses the rows"):
         fill_contour(up_and_down, (512, 512))
     fill_contour(up_and_down[:3000], (512, 512))
