@@ -10,6 +10,7 @@ from lesionflow.errors import DicomError
 from lesionflow.io.dicom.deidentification import METHOD
 from lesionflow.io.dicom.reading import is_dicom, read_dicom_file
 from lesionflow.io.dicom.relations.candidates import choose_series
+from lesionflow.io.dicom.relations.patients import patient_keys, significant
 from lesionflow.io.dicom.relations.registration import in_frame_of
 from lesionflow.io.dicom.rtstruct import read_structures, referenced_series
 from lesionflow.io.dicom.seg import read_segments
@@ -27,12 +28,13 @@ def detect(folder: Path) -> bool:
 
 def find_studies(folder: Path) -> Iterator[SourceStudy]:
     """Yield the studies below a folder; one that can't be right whatever its pixels say carries its fault."""
-    for study in scan(find_files(folder)):
-        key = study.study_uid or "unreadable"
-        # Without a patient ID nothing says that two studies are of one patient.
-        patient = study.patient_ids[0] or key
+    studies = {study.study_uid or "unreadable": study for study in scan(find_files(folder))}
+    patients = patient_keys(
+        {key: study.person._replace(patient_id=study.patient_ids[0]) for key, study in studies.items()}
+    )
+    for key, study in studies.items():
         yield SourceStudy(
-            key, patient, study.files + study.unreadable, _fault(study), study, pseudonyms=_pseudonyms(study)
+            key, patients[key], study.files + study.unreadable, _fault(study), study, pseudonyms=_pseudonyms(study)
         )
 
 
@@ -122,7 +124,7 @@ def _in_one_frame(study: DicomStudy, series: Mapping[str, Series], reference: Se
     by_instance: dict[str, str] = {}
     if len(set(frames.values())) > 1:
         found = (read_dicom_file(header.path, name=name) for header in study.registrations)
-        registrations = [data for data in found if str(data.get("PatientID") or "") in study.patient_ids]
+        registrations = [data for data in found if significant(data.get("PatientID")) in study.patient_ids]
         by_instance = {h.instance_uid: frame for uid, frame in frames.items() for h in study.series.get(uid, ())}
     return {
         channel: entry.volume
@@ -181,7 +183,7 @@ def _read_outlines(study: DicomStudy, reference: Series, rules: ReadingRules, na
 
 def _belongs(data: Any, study: DicomStudy, reference: Series) -> bool:
     """Tell whether outlines were drawn on the reference series: by the series they name, else by frame of reference."""
-    if str(data.get("PatientID") or "") not in study.patient_ids:
+    if significant(data.get("PatientID")) not in study.patient_ids:
         return False
     if str(data.Modality) == "RTSTRUCT":
         named = referenced_series(data)
