@@ -51,6 +51,17 @@ def _run_length_coded(data: Dataset) -> None:
     data.compress(RLELossless, generate_instance_uid=False)
 
 
+def _offset(data: Dataset) -> None:
+    data.ROIContourSequence[0].ContourSequence[0].ContourOffsetVector = [0, 0, 3]
+
+
+def _without_last_frame(data: Dataset) -> None:
+    """Take all voxels out of the last frame."""
+    bits = np.unpackbits(np.frombuffer(data.PixelData, np.uint8), bitorder="little")
+    bits[(data.NumberOfFrames - 1) * data.Rows * data.Columns :] = 0
+    data.PixelData = np.packbits(bits, bitorder="little").tobytes()
+
+
 def _second_segment_is_empty(folder: Path) -> None:
     series = write_series(folder / "images")
     marked = np.zeros(SHAPE, dtype=bool)
@@ -65,6 +76,30 @@ def _second_segment_is_empty(folder: Path) -> None:
 
 
 FAULTS = (
+    Fault(
+        "segmentation-with-two-frames-of-one-place",
+        "",
+        "Two frames of one segment lie on one slice and are not the same: they were united.",
+        "Refused: which of them is meant is unknown.",
+        segmented(_without_last_frame, slices=(0, 1, 2, 1)),
+        refused("duplicate_slice_position"),
+    ),
+    Fault(
+        "segmentation-with-a-frame-twice",
+        "",
+        "The same frame of a segment is there twice.",
+        "It counts once.",
+        segmented(slices=(0, 1, 2, 1)),
+        READ,
+    ),
+    Fault(
+        "contour-with-an-offset",
+        "",
+        "A contour is told 3 mm beside where it lies, by the retired Contour Offset Vector, which was passed over.",
+        "Refused: `contour_offset`.",
+        _structures(_offset),
+        refused("contour_offset"),
+    ),
     Fault(
         "segmentation-stored-upside-down",
         "OHIF#3420",

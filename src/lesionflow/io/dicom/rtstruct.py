@@ -69,7 +69,7 @@ def read_structures(data: Any, geometry: Geometry, frame_of_reference: str, rule
     Raises:
         DicomError: `no_matching_outline`, `outline_of_another_study`, `duplicate_roi_number`, `outline_without_voxels` or
             `unreadable_outline`, and all reasons of `contours`: `contour_off_plane`, `contour_outside_image`,
-            `contour_gaps`, `open_contour`, `degenerate_contour`, `truncated_contour`, `duplicate_contour`,
+            `contour_gaps`, `contour_offset`, `open_contour`, `degenerate_contour`, `truncated_contour`, `duplicate_contour`,
             `ambiguous_contours`, `self_crossing_contour`.
     """
     try:
