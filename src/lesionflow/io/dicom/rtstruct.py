@@ -115,7 +115,7 @@ def _wanted(data: Any, frame_of_reference: str, rules: ReadingRules, name: str) 
     found: dict[int, NamedStructure] = {}
     others: dict[int, str] = {}
     for roi in data.StructureSetROISequence:
-        structure, number = _name(roi), int(roi.ROINumber)
+        structure, number = name_of(roi), int(roi.ROINumber)
         label = rules.label_of(structure)
         before = found[number].label if number in found else None
         if (number in found or number in others) and label != before:
@@ -159,7 +159,7 @@ def _declared_frames(data: Any) -> set[str]:
     return declared or {str(roi.get("ReferencedFrameOfReferenceUID") or "") for roi in data.StructureSetROISequence}
 
 
-def _name(roi: Any) -> str:
+def name_of(roi: Any) -> str:
     """Return a structure's name; UTF-8 that no character set declares is read as what it is."""
     told = str(roi.get("ROIName") or "")
     try:

@@ -246,3 +246,19 @@ def test_anonymous_studies_are_not_one_patient(tmp_path):
     assert keys[0] == keys[1]
     assert len(set(keys)) == 4
     assert [said.code for said in notes] == ["doubtful_patients"]
+
+
+def later(days):
+    def change(data, k):
+        data.AcquisitionDate = f"202402{20 + days:02d}"
+
+    return change
+
+
+@pytest.mark.parametrize(("days", "codes"), [(0, []), (1, []), (5, ["days_apart"])])
+def test_channels_of_days_apart_are_read_and_that_is_said(tmp_path, dicom_factory, structure_factory, days, codes):
+    structure_factory(dicom_factory(change=later(0)), {"GTV_Mass 1": SQUARE})
+    dicom_factory(modality="PT", change=later(days))
+    with collected() as notes:
+        read(tmp_path, PET_RULES)
+    assert [said.code for said in notes] == codes
