@@ -6,7 +6,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import RLELossless
 
-from faults.corpus.fault import Fault, Right
+from faults.corpus.fault import CT, Fault, Right, ingest_section
 from faults.corpus.made_dicom import CORNERS, READ, refused, segmented
 from support.dicom_factory import ROOT, SHAPE, write_rtstruct, write_segmentation, write_series
 
@@ -75,7 +75,31 @@ def _second_segment_is_empty(folder: Path) -> None:
     write_segmentation(folder / "seg.dcm", series, {"GTV": marked}, change=describe_one_more)
 
 
+def _one_object_a_label(folder: Path) -> None:
+    series = write_series(folder / "images")
+    liver, tumor = np.zeros(SHAPE, dtype=bool), np.zeros(SHAPE, dtype=bool)
+    liver[1, 0:6, 0:9] = tumor[1, 1:5, 2:7] = True
+    write_segmentation(folder / "liver.dcm", series, {"liver": liver})
+
+    def another(data: Dataset) -> None:
+        data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = f"{ROOT}.77.2"
+
+    write_segmentation(folder / "tumor.dcm", series, {"tumor": tumor}, change=another)
+
+
+LIVER_AND_TUMOR = ingest_section(
+    CT, {"liver": 1, "tumor": 2}, outlines=[{"pattern": name, "label": name} for name in ("liver", "tumor")]
+)
 FAULTS = (
+    Fault(
+        "segmentation-of-each-label-in-a-file-of-its-own",
+        "",
+        "Liver and tumor stand in two segmentations: one was taken, or the study refused.",
+        "Read together, and said; the tumor lies in the liver.",
+        _one_object_a_label,
+        Right(voxels={"liver": 34, "tumor": 20}, n_cases=1, rejected=(), notes=("several_outlines",)),
+        ingest=LIVER_AND_TUMOR,
+    ),
     Fault(
         "segmentation-with-two-frames-of-one-place",
         "",
