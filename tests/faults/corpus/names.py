@@ -343,4 +343,28 @@ FAULTS = (
         Right(n_cases=4, n_patients=4, rejected=()),
         PICTURES,
     ),
+    _fault(
+        "phases-and-dates-as-patients",
+        "autoPET",
+        "autoPET III writes patient, date and text into one name; a phase or a copy's number makes a patient of one scan.",
+        "What stands before the date, the phase, the heart's phase or the copy's number; a guess is said.",
+        _nnunet(
+            [
+                *(f"fdg_0011f3deaf_0{n}-23-2003-NA-PET-CT Ganzkoerper-{n}" for n in (3, 5)),
+                *("HCC_001_CT1", "HCC_001_CT2", "p1_arterial", "p1_venous", "ICTS_0012_ES", "ICTS_0012_ED"),
+                *("P12", "P12 (1)", "slice012_P13", "slice013_P13", "001a", "001b"),
+            ]
+        ),
+        Right(n_cases=14, n_patients=7, rejected=(), notes=("patients_by_name", "doubtful_patients")),
+        PICTURES,
+    ),
+    _fault(
+        "patients-of-one-site-as-one",
+        "TCIA",
+        "TCGA's barcode and ADNI's subject have a site's number before the patient's: all of a site become one patient.",
+        "Both forms are known.",
+        _nnunet(["TCGA-05-4244", "TCGA-05-4245", "002_S_0295_20060418", "002_S_0295_20070525", "002_S_0413_20060502"]),
+        Right(n_cases=5, n_patients=4, rejected=()),
+        PICTURES,
+    ),
 )
