@@ -58,6 +58,21 @@ def _decathlon(folder: Path) -> None:
     (folder / "dataset.json").write_text(json.dumps(content))
 
 
+def _nnunet_listed(inside: str) -> Callable[[Path], None]:
+    """A declaration that lists another image than the one that is called as the label."""
+
+    def make(folder: Path) -> None:
+        made.save_volume(folder / "imagesTr" / "a_0000.nii.gz", VOLUME)
+        made.save_volume(folder / "ext" / "scan9.nii.gz", VOLUME + np.int16(5))
+        made.save_volume(folder / "labels" / "x.nii.gz", TUMOR)
+        made.save_volume(folder / "labelsTr" / "a.nii.gz", OTHER)
+        listed = {"a": {"images": [inside], "label": "labels/x.nii.gz"}}
+        content = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "tumor": 1}, "numTraining": 2}
+        (folder / "dataset.json").write_text(json.dumps(content | {"dataset": listed, "file_ending": ".nii.gz"}))
+
+    return make
+
+
 def _fault(
     name: str,
     source: str,
@@ -366,5 +381,21 @@ FAULTS = (
         _nnunet(["TCGA-05-4244", "TCGA-05-4245", "002_S_0295_20060418", "002_S_0295_20070525", "002_S_0413_20060502"]),
         Right(n_cases=5, n_patients=4, rejected=()),
         PICTURES,
+    ),
+    _fault(
+        "nnunet-lists-the-files-of-each-case",
+        "MIC-DKFZ/nnUNet#188",
+        "`dataset` in dataset.json lists each case's files; files of `imagesTr` that are called alike are taken instead.",
+        "The list is followed, and a count of cases that disagrees is said.",
+        _nnunet_listed("./ext/scan9.nii.gz"),
+        Right(voxels={"tumor": 24}, maximum=(76.0,), n_cases=1, rejected=(), notes=("cases_not_as_declared",)),
+    ),
+    _fault(
+        "nnunet-lists-files-out-of-its-folder",
+        "MIC-DKFZ/nnUNet#188",
+        "A listed path leads out of the data set.",
+        "Refused: what lies there is none of the data set's.",
+        _nnunet_listed("../scan9.nii.gz"),
+        Right(refused=("unsafe_path",)),
     ),
 )

@@ -17,6 +17,7 @@ from lesionflow.io.images.pictures import raster
 from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.images.segment_files import read_named_parts
 from lesionflow.io.labels import as_declared, is_one_structure, tell_dropped, unite
+from lesionflow.io.layouts.left_out import say_test_files
 from lesionflow.io.layouts.modalities import canonical, choose_channels
 from lesionflow.io.layouts.pairs.mask_choice import MaskFile, label_by_own_name, labels_by_name, without_auxiliary
 from lesionflow.io.layouts.pairs.mask_content import drawn_twice, is_mask_like
@@ -108,6 +109,7 @@ def read_wanted_channels(images: dict[str, Path], rules: ReadingRules, *, name: 
 def _find(folder: Path, endings: Sequence[str]) -> Iterator[SourceStudy]:
     files = find_files(folder)
     left = unread(files, folder)
+    say_test_files(folder, (path for path in files if image_files.ending(path) in endings))
     pairs = pair(folder, [*(path for path in files if image_files.ending(path) in endings), *left])
     for found in told_by_content(without_unread(pairs, left)):
         roles = [f"image {channel}" for channel in found.images]

@@ -49,7 +49,7 @@ READERS: Mapping[str, Reader] = {
         nnunet.detect,
         nnunet.find_studies,
         nnunet.read_study,
-        recognized_by="`dataset.json` and `imagesTr/` (version 1 or 2; NIfTI, NRRD, MHA or gray pictures)",
+        recognized_by="`dataset.json` and `imagesTr/`, or its list `dataset` (version 1 or 2; NIfTI, NRRD, MHA or gray pictures)",
         channels_by="`channel_names`",
         values_by="`labels`, by name",
         rooted=True,
