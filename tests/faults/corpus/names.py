@@ -58,6 +58,13 @@ def _decathlon(folder: Path) -> None:
     (folder / "dataset.json").write_text(json.dumps(content))
 
 
+def _pairs_of_files(folder: Path) -> None:
+    for name in ("images/p1", "masks/p1"):
+        (folder / name).parent.mkdir()
+        for ending in (".hdr", ".img"):
+            (folder / f"{name}{ending}").write_bytes(bytes(400))
+
+
 def _nnunet_listed(inside: str) -> Callable[[Path], None]:
     """A declaration that lists another image than the one that is called as the label."""
 
@@ -397,5 +404,50 @@ FAULTS = (
         "Refused: what lies there is none of the data set's.",
         _nnunet_listed("../scan9.nii.gz"),
         Right(refused=("unsafe_path",)),
+    ),
+    _fault(
+        "brats-men-rt",
+        "BraTS-MEN-RT",
+        "The radiotherapy part of BraTS has one image, `_t1c`, and its outline is called `_gtv`.",
+        "The target volume is the label of a rule for `gtv`, or the only label.",
+        _volumes(
+            [f"BraTS-MEN-RT-000{n}-1/BraTS-MEN-RT-000{n}-1_t1c.nii.gz" for n in (1, 2)],
+            {f"BraTS-MEN-RT-000{n}-1/BraTS-MEN-RT-000{n}-1_gtv.nii.gz": TUMOR for n in (1, 2)},
+        ),
+        Right(voxels={"tumor": 48}, n_cases=2, n_patients=2, rejected=()),
+        ingest_section({"T1CE": {"kind": "mr", "modality": "MR", "series_description": ""}}, {"tumor": 1}),
+    ),
+    _fault(
+        "images-beside-the-channels",
+        "UCSF-PDGM",
+        "UCSF-PDGM has `_FLAIR_bias` and `_DTI_eddy_FA` beside the channels, ACDC the series `_4d` beside its frames.",
+        "Left out and said, where the case has its image and mask.",
+        _volumes(
+            [
+                *(f"UCSF-PDGM-0004/UCSF-PDGM-0004_{of}.nii.gz" for of in ("CT", "CT_bias", "DTI_eddy_FA")),
+                *(f"patient001/patient001_{of}.nii.gz" for of in ("4d", "frame01")),
+            ],
+            {
+                "UCSF-PDGM-0004/UCSF-PDGM-0004_tumor_segmentation.nii.gz": TUMOR,
+                "patient001/patient001_frame01_gt.nii.gz": OTHER,
+            },
+        ),
+        Right(voxels={"tumor": 32}, n_cases=2, n_patients=2, rejected=(), notes=("extra_images",)),
+    ),
+    _fault(
+        "masks-of-lesions-without-a-word-for-mask",
+        "",
+        "`P1_lesion_1` and `P1_lesion_2` lie beside `P1`, a file a lesion.",
+        "What looks like a mask and says what is outlined is one, where the image has no other; that is said.",
+        _volumes(["P1.nii.gz"], {"P1_lesion_1.nii.gz": TUMOR, "P1_lesion_2.nii.gz": OTHER}),
+        Right(voxels={"tumor": 32}, n_cases=1, n_patients=1, rejected=(), notes=("masks_by_content",)),
+    ),
+    _fault(
+        "pairs-of-header-and-voxels",
+        "nipy/nibabel",
+        "NIfTI and Analyze 7.5 in two files, `.hdr` and `.img`; Analyze does not say which side is left.",
+        "Refused with what to convert.",
+        _pairs_of_files,
+        Right(refused=("unknown_layout",)),
     ),
 )
