@@ -227,7 +227,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     _fault(
         "hole-that-touches-the-edge",
-        "Sikerdebaard/dcmrtstruct2nii#37",
+        "",
         "A hole that reaches the outer contour's edge is not seen as one.",
         "It is a hole, coordinates rounded or not.",
         _read(120 - 4 * 8),
@@ -251,7 +251,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     _fault(
         "keyhole-with-an-island",
-        "OpenSaMD/OpenSaMD#51",
+        "",
         "A contour in a keyhole's hole is taken for a hole in the keyhole.",
         "It lies outside of what the keyhole encloses, and is added.",
         _read(120 - 12 + 2),
@@ -276,7 +276,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     _fault(
         "half-of-a-contour-run-round-twice",
-        "DigitalSlideArchive/HistomicsTK#481",
+        "CSAILVision/LabelMeToolbox#4",
         "A contour runs round half of itself twice: even-odd makes that a hole, nonzero does not.",
         "Refused beyond 5 % of it: hole or part can't be told.",
         _refused("self_crossing_contour"),
@@ -316,7 +316,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     _fault(
         "two-nodules-one-above-the-other",
-        "KitwareMedical/ITKContourInterpolation#85",
+        "",
         "Two nodules one above the other are bridged.",
         "A gap longer than contours are apart elsewhere stays; said by a note.",
         _read(4 * 12, "contour_gaps_left"),
@@ -341,7 +341,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     _fault(
         "contours-finer-than-the-slices",
-        "Slicer/Slicer#9321",
+        "",
         "Contours lie more closely than the slices: several fall on one and cancel each other out.",
         "A slice takes the nearest plane alone; said by a note.",
         _read(2 * 120 + 108, "contours_between_slices"),

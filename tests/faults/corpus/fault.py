@@ -8,10 +8,7 @@ from typing import Any
 
 #: Where the trackers lie that sources name as `project#number`.
 PROJECTS = {
-    "3DUnetCNN": "ellisdg/3DUnetCNN",
     "adit": "openradx/adit",
-    "Anima-Public": "Inria-Empenn/Anima-Public",
-    "batchgenerators": "MIC-DKFZ/batchgenerators",
     "BodyPartRegression": "MIC-DKFZ/BodyPartRegression",
     "BRAINSTools": "BRAINSia/BRAINSTools",
     "dcm2niix": "rordenlab/dcm2niix",
@@ -31,10 +28,8 @@ PROJECTS = {
     "mlflow": "mlflow/mlflow",
     "MONAI": "Project-MONAI/MONAI",
     "nibabel": "nipy/nibabel",
-    "NIFTI-Reader-JS": "rii-mango/NIFTI-Reader-JS",
     "NIfTI.jl": "JuliaNeuroscience/NIfTI.jl",
     "nifti_clib": "NIFTI-Imaging/nifti_clib",
-    "niivue": "niivue/niivue",
     "nnUNet": "MIC-DKFZ/nnUNet",
     "nyxus": "PolusAI/nyxus",
     "OHIF": "OHIF/Viewers",

@@ -347,7 +347,7 @@ FAULTS = (
     ),
     Fault(
         "segments-by-number",
-        "slicerio#10",
+        "lassoan/slicerio#10",
         "A segment was deleted and drawn anew: its name stayed, its number changed, and numbers were believed.",
         "The names in the header decide.",
         segments([columns((0, 1, 1, 1, 2, 0))], [("tumor", 0, 1), ("liver", 0, 2)]),
@@ -356,7 +356,7 @@ FAULTS = (
     ),
     Fault(
         "segments-in-layers",
-        "MONAILabel#565",
+        "Project-MONAI/MONAILabel#565",
         "Segments that overlap lie in layers, of which the first alone was read.",
         "All layers are read; where two overlap, the label that stands later wins.",
         segments([columns((0, 1, 1, 1, 1, 0)), columns((0, 0, 0, 1, 1, 1))], [("liver", 0, 1), ("Tumour", 1, 1)]),
@@ -365,7 +365,7 @@ FAULTS = (
     ),
     Fault(
         "segments-of-old-files",
-        "slicerio#9",
+        "",
         "Files of before 2020 have a component a segment, and neither value nor layer.",
         "Each component is its segment.",
         segments(
@@ -430,7 +430,7 @@ FAULTS = (
     ),
     Fault(
         "a-structure-numbered-as-background",
-        "cornerstone3D#2882",
+        "cornerstonejs/cornerstone3D#2882",
         "Segment numbers of a label map may begin at 0, which is background to most readers.",
         "Refused, unless its code or name says that it is background.",
         label_map((0, "GTV"), (1, "GTV 2"), values={2: 1}),
@@ -473,7 +473,7 @@ FAULTS = (
     ),
     Fault(
         "labels-that-are-nearly-whole",
-        "nibabel#1069",
+        "nipreps/petprep#152",
         "Labels that were numbers with a point come back as 1.00001526: refused as probabilities, or cut to 0.",
         "A label within half of the step that the file can store is that label.",
         beside(columns((0, 1, 1, 2, 2, 2), np.float64), stored=np.int16),

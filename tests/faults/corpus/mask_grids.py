@@ -59,7 +59,7 @@ FAULTS = (
     ),
     Fault(
         "mask-that-lost-its-place",
-        "nnUNet#2551",
+        "nnUNet#2751",
         "The mask was saved without the image's header, its origin at 0: a warning, and training went on.",
         "Refused: `geometry_mismatch`.",
         nifti(marked=mask(affine=np.diag([2.0, 3.0, 4.0, 1.0]))),
@@ -99,7 +99,7 @@ FAULTS = (
     ),
     Fault(
         "mask-off-by-rounding-alone",
-        "nnUNet#2282",
+        "nnUNet#1287",
         "Positions that differ in the tenth digit stopped planning.",
         "Read: a hundredth of a voxel is no distance.",
         nifti(marked=mask(affine=_moved(1e-4))),
@@ -147,7 +147,7 @@ FAULTS = (
     ),
     Fault(
         "mask-of-0-and-255",
-        "nnUNet#1247",
+        "nnUNet#1777",
         "A mask drawn in black and white: 255 where 1 was declared stopped planning.",
         "255 is what many programs write for the only label.",
         nifti(marked=mask(MARKED * 255)),

@@ -126,7 +126,7 @@ FAULTS = (
     ),
     _fault(
         "folder-of-masks-by-two-words",
-        "PabloLION/ct-slicing",
+        "",
         "`nodule_mask/` beside `image/`: the masks are taken for images.",
         "A folder's name may have more words; a mask whose image is absent is named.",
         _volumes(
@@ -149,7 +149,7 @@ FAULTS = (
     ),
     _fault(
         "mask-whose-name-does-not-say-so",
-        "ImprintLab/Medical-SAM2#27",
+        "",
         "CHASE_DB1 names outlines by their observers, `_1stHO`, which a program takes for images.",
         "What looks like a mask and is named after an image spoils that, by name.",
         _pictures(["Image_01L.png"], {"Image_01L_mask.png": made.DISC, "Image_01L_1stHO.png": made.CORNER}),
@@ -167,7 +167,7 @@ FAULTS = (
     ),
     _fault(
         "outlines-of-two-readers",
-        "wasserth/TotalSegmentator",
+        "",
         "Two readers' outlines of one lesion are united into one that nobody drew.",
         "Refused: the one to learn from must be named.",
         _pictures(["x1.png"], {"x1_mask1.png": made.DISC, "x1_mask2.png": made.DISC & (made.ROWS > 8)}),
@@ -208,7 +208,7 @@ FAULTS = (
     ),
     _fault(
         "lits",
-        "MIC-DKFZ/nnUNet#850",
+        "",
         "LiTS says `volume-0` and `segmentation-0`: names that share a number alone.",
         "Paired by what is left without the words for image and mask.",
         _volumes(
@@ -289,7 +289,7 @@ FAULTS = (
     ),
     _fault(
         "channel-numbers-without-declaration",
-        "Project-MONAI/MONAILabel#1896",
+        "",
         "Several channels are told by numbers alone, and their order is guessed.",
         "Refused.",
         _volumes([f"images/x1_000{n}.nii.gz" for n in (0, 1)], {"labels/x1.nii.gz": TUMOR}),
@@ -320,7 +320,7 @@ FAULTS = (
     ),
     _fault(
         "isic",
-        "JCruan519/EGE-UNet#13",
+        "xq141839/DCSAU-Net#7",
         "Images and `_segmentation` lie in folders named after the challenge.",
         "Paired across folders that differ by words for image and mask.",
         _pictures(
@@ -332,7 +332,7 @@ FAULTS = (
     ),
     _fault(
         "decathlon-with-equal-names",
-        "Project-MONAI/MONAI#831",
+        "MONAI#1279",
         "dataset.json lists `img.nii.gz` in a folder a patient.",
         "The folders tell the cases apart.",
         _decathlon,
@@ -358,7 +358,7 @@ FAULTS = (
     ),
     _fault(
         "cases-counted-as-one-patient",
-        "MIC-DKFZ/nnUNet#2688",
+        "",
         "A number that counts cases is taken for a slice, and all are one patient.",
         "`BRATS_001` and `BraTS2021_00001` are patients.",
         _nnunet(["BRATS_001", "BRATS_002", "BraTS2021_00000", "BraTS2021_00001"]),

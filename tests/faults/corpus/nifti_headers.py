@@ -144,7 +144,7 @@ FAULTS = (
     ),
     Fault(
         "nifti-mask-by-the-images-other-form",
-        "spinalcordtoolbox#3991",
+        "spinalcordtoolbox#2106",
         "The image's forms differed, and labels that a program wrote by one of them no longer fitted.",
         "Image and mask are judged alike: one grid by any form of both is one grid, and said (`mask_by_other_form`).",
         nifti(
@@ -173,7 +173,7 @@ FAULTS = (
     ),
     Fault(
         "nifti-sheared-by-a-tilted-gantry",
-        "ITK#3994",
+        "dcm2niix#945",
         "A tilted CT's sform is sheared: some programs drop the shear without a word, some refuse the file.",
         "Refused: `invalid_geometry`.",
         nifti(image(affine=_sheared(0.5)), mask(affine=_sheared(0.5)), edits=[(QFORM_CODE, "<h", 0)]),
@@ -246,7 +246,7 @@ FAULTS = (
     ),
     Fault(
         "nifti-with-a-fourth-axis-of-one",
-        "3DUnetCNN#102",
+        "neurosynth/neurosynth#43",
         "A volume read as of four axes met a mask of three.",
         "An axis of one is no axis.",
         nifti(image(HU[..., None])),
@@ -289,7 +289,7 @@ FAULTS = (
     ),
     Fault(
         "nifti-slope-that-is-no-number",
-        "Anima-Public#108",
+        "fmriprep#2507",
         "Slope and intercept were NaN, as some programs write when nothing is to be scaled.",
         "Read as stored.",
         nifti(edits=[(SLOPE, "<2f", float("nan"), float("nan"))]),
@@ -307,7 +307,7 @@ FAULTS = (
     ),
     Fault(
         "nifti-from-a-big-endian-machine",
-        "niivue#295",
+        "nipreps/niworkflows#1061",
         "Bytes were swapped in the header alone.",
         "Read.",
         nifti(_big_endian(HU), _big_endian(MARKED)),
@@ -316,7 +316,7 @@ FAULTS = (
     ),
     Fault(
         "nifti-2",
-        "NIFTI-Reader-JS#46",
+        "",
         "Programs that know NIfTI-1 alone take its header for voxels.",
         "Read.",
         nifti(nib.Nifti2Image(HU, AFFINE), nib.Nifti2Image(MARKED, AFFINE)),

@@ -91,7 +91,7 @@ FAULTS = (
     ),
     Fault(
         "segmentation-of-a-part-of-each-slice",
-        "highdicom#117",
+        "OHIF#1761",
         "Frames were taken to begin where the slice begins.",
         "Each frame is placed by its own position.",
         segmented(box=(slice(1, 6), slice(2, 9))),
@@ -107,7 +107,7 @@ FAULTS = (
     ),
     Fault(
         "segmentation-with-bits-across-bytes",
-        "pydicom#293",
+        "pydicom#627",
         "Frames of 77 bits do not end with a byte, and bits are counted from the low end: masks were scrambled.",
         "Read bit by bit.",
         segmented(slices=(0, 1, 2)),

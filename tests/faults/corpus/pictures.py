@@ -68,7 +68,7 @@ READ = Right(voxels={"tumor": N_DISC}, n_cases=1, rejected=())
 FAULTS = (
     _fault(
         "palette-of-white-and-black",
-        "nicolov/segmentation_keras#14",
+        "",
         "A mask saved with an adaptive palette has white as index 0, and comes out as its complement.",
         "Black and white are read by what is seen: 517 pixels, not 1723.",
         _pair(_adaptive),
@@ -85,7 +85,7 @@ FAULTS = (
     ),
     _fault(
         "palette-whose-black-is-no-background",
-        "kyamagu/js-segment-annotator#25",
+        "",
         "Index and color of an annotation contradict each other.",
         "Refused: which of the two is meant is unknown.",
         _pair(lambda path: made.save_palette(path, DISC * 2 + CORNER, [128, 0, 0, 0, 128, 0, 0, 0, 0])),
@@ -130,7 +130,7 @@ FAULTS = (
     ),
     _fault(
         "tiff-of-16-bits-whose-zero-is-white",
-        "ITK/ITK#6636",
+        "ITK#6636",
         "A TIFF of 16 bits with PhotometricInterpretation 0 comes out as its negative.",
         "Turned round, as its header says: the brightest pixel is 65535 - 0.",
         _image(lambda path: made.save_tiff(path, DEEP, photometric=0), "a.tif"),
@@ -198,7 +198,7 @@ FAULTS = (
     ),
     _fault(
         "jpeg-of-inks",
-        "python-pillow/Pillow#3159",
+        "python-pillow/Pillow#2907",
         "Colors that a profile alone makes sense of are converted without it.",
         "Refused.",
         _image(_cmyk, "a.jpg"),

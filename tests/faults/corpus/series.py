@@ -268,7 +268,7 @@ FAULTS = (
     ),
     read(
         "positions-in-tenths",
-        "DIAGNijmegen/rse-panimg#7",
+        "dcm2niix#216",
         "Slices 1.25 mm apart with positions of one decimal: steps of 1.2 and 1.3 mm.",
         "Read, and said.",
         stack([1.25 * k - 100.0 for k in range(12)], 1),
@@ -278,7 +278,7 @@ FAULTS = (
     ),
     read(
         "positions-that-jitter",
-        "moloney/dcmstack#55",
+        "",
         "Every position of a PET lies within 0.04 mm of one line, in all directions.",
         "Read on the line through all of them, and said.",
         stack([2.0 * k - 100.0 + j for k, j in enumerate(JITTER)], 8, JITTER[::-1]),
@@ -296,7 +296,7 @@ FAULTS = (
     ),
     refused(
         "a-slice-half-a-step-off",
-        "DIAGNijmegen/rse-grand-challenge#1301",
+        "DIAGNijmegen/rse-panimg#7",
         "One slice lies between two places of the grid.",
         "Refused.",
         stack([0.625 * (k + 0.5 * (k == 3)) - 100.0 for k in range(8)], 2),
@@ -404,7 +404,7 @@ FAULTS = (
     ),
     read(
         "projections-beside-the-series",
-        "rordenlab/dcm2niix#731",
+        "",
         "Maximum intensity projections made from the series lie beside it.",
         "Read without them, and said.",
         beside(4, setting(ImageType=["DERIVED", "SECONDARY", "MIP"]), orientation=CORONAL),
@@ -446,7 +446,7 @@ FAULTS = (
     ),
     read(
         "pet-joined-by-a-registration",
-        "cornerstonejs/cornerstone3D#1008",
+        "cornerstonejs/cornerstone3D#1153",
         "A rigid registration in the study says how the two frames lie; it was passed over.",
         "Read, the PET moved by its matrix, and said.",
         registered(TURN),
@@ -455,7 +455,7 @@ FAULTS = (
     ),
     refused(
         "pet-joined-by-a-registration-that-scales",
-        "cornerstonejs/cornerstone3D#1153",
+        "Slicer#7255",
         "The registration is none of a rigid body.",
         "Refused.",
         registered(TURN, "AFFINE"),
@@ -464,7 +464,7 @@ FAULTS = (
     ),
     read(
         "no-frame-of-reference",
-        "slicebox/slicebox#290",
+        "",
         "De-identification removed the frames of reference.",
         "Read as one, when outlines and channels fit, and said.",
         without_frame,

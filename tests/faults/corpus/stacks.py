@@ -217,7 +217,7 @@ FAULTS = (
     ),
     Fault(
         "series-numbered-backwards",
-        "SimpleITK#2117",
+        "SimpleITK#1609",
         "Slices sorted by name or number gave another origin and spacing than their positions.",
         "The positions decide.",
         changed(_numbered_backwards),
@@ -303,7 +303,7 @@ FAULTS = (
     ),
     Fault(
         "enhanced-image-of-two-volumes",
-        "dcm2niix#626",
+        "dcm2niix#853",
         "Frames of two times in one file were stacked as one volume.",
         "Refused: `duplicate_slice_position`.",
         _two_volumes,
@@ -330,7 +330,7 @@ FAULTS = (
     ),
     Fault(
         "ct-with-a-screenshot-among-its-slices",
-        "dicom2nifti#5",
+        "",
         "A color picture among slices stopped the conversion, or became a slice.",
         "Refused by name.",
         edited(_screenshot),

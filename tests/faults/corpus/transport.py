@@ -194,7 +194,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("gzip-with-a-wrong-crc", "wasserth/TotalSegmentator#24", "A NIfTI of a public data set has a wrong CRC, seen only by who reads its last voxel.",
           "Refused: every packed file is read to its checksum.", _flipped_gzip, _refused("unreadable_nifti"),
           Sent(IMAGE, refused=("unreadable_nifti",)), TUMOR),
-    Fault("gzip-cut-off", "nipy/nibabel#772", "A transfer ends before the last bytes of a NIfTI.", "Refused.", _cut_gzip,
+    Fault("gzip-cut-off", "NifTK/NiftyNet#148", "A transfer ends before the last bytes of a NIfTI.", "Refused.", _cut_gzip,
           _refused("unreadable_nifti"), Sent(IMAGE, refused=("unreadable_nifti",)), TUMOR),
     Fault("gzip-padded-with-zeros", "pauldmccarthy/indexed_gzip#69", "Zeros behind a gzip file make readers fail.",
           "Read: tapes and block devices leave them.", _padded, WHOLE, Sent(IMAGE, shape=(5, 7, 11), maximum=float(VALUES.max())), TUMOR),
