@@ -33,11 +33,11 @@ DATE_WITHIN = re.compile(
 #: roster id), OASIS, LIDC-IDRI, CPTAC, NSCLC Radiogenomics, BraTS from 2023 on, autoPET.
 KNOWN = re.compile(
     r"(?<![A-Za-z0-9])(?:TCGA[_\-.][A-Z0-9]{2}[_\-.][A-Z0-9]{4}|\d{3}_S_\d{4,5}|OAS1_\d{4}|OAS[234]\d{4}|LIDC-IDRI-\d{4}|C3[LN]-\d{5}|"
-    r"(?:R01|AMC)-\d{3}|BraTS-[A-Z]+(?:-RT)?-\d{4,5}|(?:fdg|psma)_[0-9a-f]{8,32})(?![A-Za-z0-9])",
+    r"(?:R01|AMC)-\d{3}|QIN-HEADNECK-\d{2}-\d{4}|BraTS-[A-Z]+(?:-RT)?-\d{4,5}|(?:fdg|psma)_[0-9a-f]{8,32})(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
 #: What a copied file is called: `P12 (1)`, `P12 - Copy`.
-COPY_NUMBER = re.compile(r"^(?P<left>.*\d[^ ]*?)[_\-. ]*\(\d{1,2}\)$")
+COPY_NUMBER = re.compile(r"^(?P<left>.*\d.*?)[_\-. ]*\(\d{1,2}\)$")
 #: Phases of contrast, of breath and of the heart.
 PHASE = (
     r"arterial|venous|portal|porto-?venous|portal-?venous|delayed|delay|native|plain|nc|ncct|nect|cect|ce|art|ven|pv|pvp|hap|ap|vp|dp|eap|lap|"

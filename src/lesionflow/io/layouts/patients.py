@@ -131,9 +131,13 @@ def _without_before(name: str) -> NamedPatient:
     words = _words(match["mark"])
     marks = (BEHIND_NUMBER, FOLLOW_UP, DATE) if len(words) == 1 else (COUNTED,)
     first = _words(match["rest"])[0]
-    if not any(mark.match(words[0]) for mark in marks) or is_mark(first) or is_mark(match["word"]):
+    if not any(mark.match(words[0]) for mark in marks) or is_mark(first) or _is_no_code(match["word"]):
         return NamedPatient(name)
     return NamedPatient(match["rest"], "the code behind a slice's, lesion's or examination's mark", doubtful=True)
+
+
+def _is_no_code(word: str) -> bool:
+    return is_mark(word) and word.lower() not in ("case", "patient", "subject")
 
 
 SLICE, MARK = "what stands before the last number", "what stands before a slice's, lesion's or follow-up's mark"
@@ -147,13 +151,18 @@ def _cut_mark(name: str, *, numbers: bool) -> NamedPatient | None:
     before, counted = _last(left)
     first, behind = _last(before)
     number = bool(NUMBER.match(word))
+    joint = counted + word
     dated = WRITTEN_DATE.match(name)
     # What is left, whether the mark speaks for itself, and whether it is one.
     marks = (
         (dated["left"] if dated else "", True, bool(dated)),
         (before, bool(FOLLOW_UP.match(counted)), number and bool(COUNTED.match(counted))),
         (first, False, number and bool(NUMBER.match(counted) and COUNTED.match(behind))),
-        (before, True, word.lower() == "up" and counted.lower() == "follow"),
+        (
+            before,
+            bool(FOLLOW_UP.match(joint)),
+            joint.isalpha() and any(m.match(joint) for m in (FOLLOW_UP, BEHIND_NUMBER)),
+        ),
         (left, True, bool(FOLLOW_UP.match(word))),
         (left, False, bool(BEHIND_NUMBER.match(word))),
     )
@@ -168,8 +177,8 @@ def _cut_mark(name: str, *, numbers: bool) -> NamedPatient | None:
 
 def _may_be_site(name: str, left: str, counted: str) -> bool:
     """Tell whether what stands before the last number may be a site's: `A1_3`, `01-001`, `1001-003`."""
-    short = counted == left and len(left) <= MAX_SITE_DIGITS
-    return bool(CODE.match(counted)) or short or (counted == left and name[len(left)] == "-")
+    number = bool(NUMBER.match(counted))
+    return bool(CODE.match(counted)) or (number and (len(counted) <= MAX_SITE_DIGITS or name[len(left)] == "-"))
 
 
 def _cut_date(name: str) -> NamedPatient | None:

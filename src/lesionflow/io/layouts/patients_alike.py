@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from lesionflow.io.layouts.patients import NamedPatient
 
 #: `P12_foo`, `001a`, `P12_x2`; what stands before it has a number.
-ENDING = re.compile(r"^(?P<base>.*\d[^\W_]*)(?:[_\-. ]+(?P<word>[^\W\d_]{1,12}\d{0,2})|(?<=\d)(?P<letter>[A-Za-z]))$")
+ENDING = re.compile(r"^(?P<base>.*\d[^\W_]*)(?:[_\-. ]+(?P<word>[^\W\d_]{1,12}\d*)|(?<=\d)(?P<letter>[A-Za-z]))$")
 #: A code that is a patient's own behind a site's.
-OWN_CODE = re.compile(r"^(p|pat|pt|patient|s|sub|subject|case|id|c)\d+$", re.IGNORECASE)
+OWN_CODE = re.compile(r"^(p|pat|pt|patient|sub|subject|case|id)\d+$", re.IGNORECASE)
 #: More letters are taken off only where several names end with the same ones.
 MAX_SHORT = 4
 TOLD_BY = "what stands before an unknown ending"
@@ -48,12 +48,14 @@ def joined(patients: Mapping[str, NamedPatient]) -> tuple[dict[str, NamedPatient
 
 def _parted(name: str) -> tuple[str, str]:
     match = ENDING.match(name)
-    if not match or OWN_CODE.match(match["word"] or ""):
+    if not match:
         return name, ""
     return match["base"], (match["word"] or match["letter"]).casefold()
 
 
 def _is_ending(ending: str, times: int) -> bool:
+    if OWN_CODE.match(ending):
+        return False
     return times > 1 or (ending.isalpha() and len(ending) <= MAX_SHORT)
 
 

@@ -89,6 +89,10 @@ SPLIT = {
     ("Pat_01", "pat_01_b"): True,
     ("MR_100_c", "MR_100_t"): True,
     ("K7_foo", "K7_bar"): True,
+    ("A01_pre-op", "A01_post-op"): False,
+    ("A01_portal-venous", "A01_late-arterial"): False,
+    ("case12 - Copy (2)", "case12"): True,
+    ("tumor1_case7", "tumor2_case7"): True,
 }
 
 
@@ -118,6 +122,19 @@ def test_what_may_be_a_site_and_a_patient_or_a_patient_and_a_slice_is_joined_and
     assert "4 studies are counted as 2 patients" in said["doubtful_patients"]
     assert "'^(.+)$'" in said["doubtful_patients"]
     assert len(set(told("01-001", "01-002", "01-003")[0].values())) == 3
+
+
+def test_a_number_behind_a_site_s_is_said_whatever_stands_before_it():
+    found, said = told("S-101-001", "S-101-002", "S-102-001")
+    assert set(found.values()) == {"S-101", "S-102"}
+    assert "doubtful_patients" in said
+
+
+@pytest.mark.parametrize("names", [("100_HM10395", "100_HM10396"), ("hosp1_P12", "hosp1_P13")])
+def test_a_code_behind_a_number_is_a_patient_of_its_own_and_said(names):
+    found, said = told(*names, "Z-other")
+    assert len(set(found.values())) == 3
+    assert "doubtful_patients" in said
 
 
 def test_a_longer_ending_that_differs_is_a_warning():
