@@ -64,6 +64,7 @@ def _fault(
     return Fault(name, source, met, answer, make, right, sent, ingest, preset="nuclei_2d")
 
 
+SMALLER = Right(refused=("geometry_mismatch",))
 READ = Right(voxels={"tumor": N_DISC}, n_cases=1, rejected=())
 FAULTS = (
     _fault(
@@ -73,6 +74,22 @@ FAULTS = (
         "Black and white are read by what is seen: 517 pixels, not 1723.",
         _pair(_adaptive),
         READ,
+    ),
+    _fault(
+        "mask-of-half-the-size",
+        "",
+        "Masks were resized and pictures were not: laid on one another by index they lie in the corner.",
+        "Refused: a picture has no place, so another size is another picture.",
+        _pair(lambda path: made.save(path, DISC[::2, ::2])),
+        SMALLER,
+    ),
+    _fault(
+        "mask-a-pixel-smaller",
+        "",
+        "A pixel was cut from the mask, at which side is unknown.",
+        "Refused: `geometry_mismatch`.",
+        _pair(lambda path: made.save(path, DISC[1:, 1:])),
+        SMALLER,
     ),
     _fault(
         "palette-of-label-colors",

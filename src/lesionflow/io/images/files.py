@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
-from lesionflow.data.lattice import reordered
-from lesionflow.data.volume import Mask, Volume, require_same_grid
+from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import InputError
 from lesionflow.io.images import itk as itk_images
 from lesionflow.io.images import nifti
 from lesionflow.io.images.label_values import as_labels
 from lesionflow.io.images.pictures import masks as picture_masks
 from lesionflow.io.images.pictures import raster
+from lesionflow.io.images.placement import put_on
 from lesionflow.machine.study_budget import reading_mask
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
@@ -176,10 +176,4 @@ def read_layers_on(path: Path, grid: Geometry, *, name: str) -> list[NDArray[np.
 
 
 def _placed(values: NDArray[np.uint8], own: Geometry, grid: Geometry, name: str) -> NDArray[np.uint8]:
-    if grid.same_grid(own):
-        return values
-    placed = reordered(Mask(values, own), grid)
-    if placed is None:
-        require_same_grid(grid, own, f"Image and segments of {name}")
-        return values
-    return placed.labels
+    return values if grid.same_grid(own) else put_on(Mask(values, own), grid, name=name, what="segments").labels
