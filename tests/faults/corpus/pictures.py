@@ -14,6 +14,8 @@ ONE = ingest_section(GRAY, {"tumor": 1})
 TWO = ingest_section(GRAY, {"liver": 1, "tumor": 2})
 DISC, CORNER = made.DISC, made.CORNER
 N_DISC, N_CORNER = 517, 20
+#: The first colors of Pascal VOC.
+VOC = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0]
 DEEP = (made.ROWS * 56 + made.COLUMNS).astype(np.uint16)
 
 
@@ -43,6 +45,12 @@ def _adaptive(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     index = (~DISC).astype(np.uint8)
     made.save_palette(path, index, [255, 255, 255, 0, 0, 0])
+
+
+def _red_and_green(folder: Path) -> None:
+    for name, drawn, color in (("a", DISC, (255, 0, 0)), ("b", CORNER, (0, 255, 0))):
+        made.save(folder / "images" / f"{name}.png", made.GRAY + np.uint8(name == "b"))
+        made.save(folder / "masks" / f"{name}.png", drawn[..., None] * np.array(color, np.uint8))
 
 
 def _cmyk(path: Path) -> None:
@@ -99,6 +107,22 @@ FAULTS = (
         _pair(lambda path: made.save_palette(path, DISC * 2 + CORNER, [0, 0, 0, 128, 0, 0, 0, 128, 0])),
         Right(voxels={"liver": N_CORNER, "tumor": N_DISC}, n_cases=1, rejected=()),
         ingest=TWO,
+    ),
+    _fault(
+        "one-class-of-a-palette-of-many",
+        "",
+        "A picture shows one class of many by its palette; its color on black was taken for the only label.",
+        "The index is the label, and 3 is none: refused (`unknown_label`).",
+        _pair(lambda path: made.save_palette(path, DISC * np.uint8(3), VOC)),
+        Right(refused=("unknown_label",)),
+    ),
+    _fault(
+        "masks-of-two-colors-in-two-files",
+        "",
+        "Each picture shows one class in its color, red or green; both were taken for the only label.",
+        "Read, and said which colors there are (`mask_color`, `several_mask_colors`).",
+        _red_and_green,
+        Right(voxels={"tumor": N_DISC + N_CORNER}, n_cases=2, rejected=(), notes=("mask_color", "several_mask_colors")),
     ),
     _fault(
         "palette-whose-black-is-no-background",
