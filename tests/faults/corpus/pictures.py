@@ -125,6 +125,23 @@ FAULTS = (
         Right(voxels={"tumor": N_DISC + N_CORNER}, n_cases=2, rejected=(), notes=("mask_color", "several_mask_colors")),
     ),
     _fault(
+        "mask-that-is-its-own-complement",
+        "",
+        "Masks of black on white say outside where inside is meant.",
+        "Read as it is, and said (`mask_nearly_full`): 2220 of 2240 pixels are inside.",
+        _pair(lambda path: made.save(path, ~CORNER)),
+        Right(voxels={"tumor": 40 * 56 - N_CORNER}, n_cases=1, rejected=(), notes=("mask_nearly_full",)),
+    ),
+    _fault(
+        "picture-in-color-for-a-gray-channel",
+        "",
+        "Colors were turned gray without a word; in gray, red and green tissue may look alike.",
+        "Turned gray by its luma, and said (`color_turned_gray`): pure green is 0.587 x 255.",
+        _image(lambda path: made.save(path, np.dstack([DISC & False, DISC, DISC & False]) * np.uint8(255))),
+        Right(voxels={"tumor": N_DISC}, maximum=(149.685,), n_cases=1, rejected=(), notes=("color_turned_gray",)),
+        sent=Sent({"gray": "images/a.png"}, shape=(1, 40, 56), says="gray"),
+    ),
+    _fault(
         "palette-whose-black-is-no-background",
         "",
         "Index and color of an annotation contradict each other.",

@@ -1,6 +1,6 @@
 """Image files by their ending: NIfTI, NRRD, MetaImage and pictures through one door."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from lesionflow.io.images.label_values import as_labels
 from lesionflow.io.images.pictures import masks as picture_masks
 from lesionflow.io.images.pictures import raster
 from lesionflow.io.images.placement import put_on
+from lesionflow.io.notes import note
 from lesionflow.machine.study_budget import reading_mask
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
@@ -115,7 +116,26 @@ def read_volume(path: Path, *, name: str) -> Volume:
             f"Expected one channel in a file of {name}, found {len(channels)}. Give one file a channel.",
             reason="not_three_dimensional",
         )
-    return channels["gray"] if "gray" in channels else next(iter(channels.values()))
+    if "gray" in channels:
+        tell_gray(channels, name=name)
+        return channels["gray"]
+    return next(iter(channels.values()))
+
+
+def tell_gray(channels: Mapping[str, Volume], *, name: str) -> None:
+    """Say that a picture's colors are not used, where it has any.
+
+    Args:
+        channels: What `read_channels` returned, of which `gray` is used.
+        name: What to call it in messages.
+    """
+    colors = [channels[color].array for color in raster.COLORS if color in channels]
+    if any(not np.array_equal(colors[0], other) for other in colors[1:]):
+        note(
+            "color_turned_gray",
+            f"An image of {name} has colors and was turned gray (luma, ITU-R 601). Declare the channels red, green and blue to keep "
+            "them.",
+        )
 
 
 def read_mask(path: Path, labels: Sequence[int], *, name: str) -> Mask:

@@ -21,7 +21,7 @@ from lesionflow.errors import DataQualityError, InputError
 from lesionflow.io.files import replacing_file, sha256_file, write_text
 from lesionflow.io.images import nifti
 from lesionflow.io.images.pictures.colors import differing_colors
-from lesionflow.io.labels import IGNORED_VOXELS, tell_ignored
+from lesionflow.io.labels import IGNORED_VOXELS, tell_ignored, tell_nearly_full
 from lesionflow.io.layouts.recognition import READERS
 from lesionflow.io.notes import Note, collected, listening, note
 from lesionflow.io.rules import CASE, ReadingRules
@@ -169,6 +169,7 @@ def _read(
             note(said.code, said.message.replace(CASE, task.case_id))
         study = READERS[layout].read(task.source, rules, name=task.case_id)
         tell_ignored(study.mask, task.case_id)
+        tell_nearly_full(study.mask, task.case_id)
     channels = tuple(rules.channels)
     volume = align_channels(study.volumes, channels, rules.reference, case_id=task.case_id)
     attributes = _harmless(study.attributes, secret)

@@ -33,7 +33,8 @@ def tell_color(drawn: NDArray[Any], name: str) -> None:
     if not len(drawn):
         return
     color = np.median(drawn, axis=0)
-    steps = tuple(int(n) for n in np.rint(color / np.iinfo(drawn.dtype).max * STEPS))
+    red, green, blue = (int(n) for n in np.rint(color / np.iinfo(drawn.dtype).max * STEPS))
+    steps = (red, green, blue)
     if len(set(steps)) > 1:
         called = NAMES.get(steps) or "rgb({}, {}, {})".format(*(round(n * 255 / STEPS) for n in steps))
         note(MASK_COLOR, f"The mask of {name} is drawn in one color, which was taken for inside: {called}")
