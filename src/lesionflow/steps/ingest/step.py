@@ -39,6 +39,8 @@ from lesionflow.validation.thumbnails import draw_thumbnail
 
 #: Change this when reading gives other cases from the same bytes: every case is then read again.
 READER_VERSION = 8
+#: What is said of more studies than this is counted.
+MAX_SAID = 3
 #: PS3.3 C.7.1.1; whatever else stands there may be anything, so it is not kept.
 SEXES = ("M", "F", "O")
 
@@ -140,19 +142,26 @@ def preview(
 def _read_all(
     read: Callable[[Task], tuple[Entry, dict[str, list[str]]]], todo: Sequence[Task], settings: Settings
 ) -> Iterator[tuple[Task, Entry]]:
-    taken = {}
+    taken, said = {}, Counter[str]()
     for task, result in map_cases(
         read, todo, name=lambda t: t.case_id, workers=settings.workers, what="Reading studies"
     ):
         if isinstance(result, InputError):
-            logger.warning("Study %s is refused (%s): %s", task.case_id, result.reason, result)
+            said[result.reason] += 1
+            if said[result.reason] <= MAX_SAID:
+                logger.warning("Study %s is refused (%s): %s", task.case_id, result.reason, result)
             refusal = {"case_id": task.case_id, "reason": result.reason, "message": str(result)}
             yield task, Entry(task.key, {}, {}, refusal)
         else:
             entry, taken[task.case_id] = result
-            for _, message in entry.notes:
-                logger.warning("Study %s: %s", task.case_id, message)
+            for code, message in entry.notes:
+                said[code] += 1
+                if said[code] <= MAX_SAID:
+                    logger.warning("Study %s: %s", task.case_id, message)
             yield task, entry
+    for code, count in said.items():
+        if count > MAX_SAID:
+            logger.warning("%s: %d studies in all; --report shows each.", code, count)
     if taken:
         remember_taken(settings.private_dir, taken)
 
