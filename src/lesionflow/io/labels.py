@@ -70,7 +70,8 @@ def translate(
             took(rules.called(int(label or 0)), structure)
     _tell_dropped(mask, held, labels, rules, name, apart)
     counts = np.bincount(mask.labels.ravel(), minlength=256)
-    tell_united(((narrowest(v, held)[0], label) for v, label in labels.items() if v and counts[v]), name)
+    # Two values of one name are one structure.
+    tell_united({(narrowest(v, held)[0], label) for v, label in labels.items() if v and counts[v]}, name)
     return Mask(table[mask.labels], mask.geometry)
 
 
@@ -127,16 +128,19 @@ def tell_united(structures: Iterable[tuple[str, int | None]], name: str) -> None
     """Say which structures are of one label.
 
     Args:
-        structures: Name and label of each that has voxels; None where no rule takes it.
+        structures: Name and label of each that has voxels, two of one name among them; None where no rule takes it.
         name: What to call the case.
     """
     by_label: dict[int, list[str]] = {}
     for structure, label in structures:
-        if label and label != IGNORED and structure not in by_label.setdefault(label, []):
-            by_label[label].append(structure)
-    for united in by_label.values():
+        if label and label != IGNORED:
+            by_label.setdefault(label, []).append(structure)
+    for _, united in sorted(by_label.items()):
         if len(united) > 1:
-            note("united_structures", f"Structures {', '.join(united)} of {name} are of one label: they are united.")
+            note(
+                "united_structures",
+                f"Structures {', '.join(sorted(united))} of {name} are of one label: they are united.",
+            )
 
 
 def tell_ignored(mask: Mask | None, name: str) -> None:

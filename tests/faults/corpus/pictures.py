@@ -136,9 +136,9 @@ FAULTS = (
         "picture-in-color-for-a-gray-channel",
         "",
         "Colors were turned gray without a word; in gray, red and green tissue may look alike.",
-        "Turned gray by its luma, and said (`color_turned_gray`): pure green is 0.587 x 255.",
+        "Turned gray by its luma, and said (`color_turned_gray`): pure green is 0.587 x 255, whole.",
         _image(lambda path: made.save(path, np.dstack([DISC & False, DISC, DISC & False]) * np.uint8(255))),
-        Right(voxels={"tumor": N_DISC}, maximum=(149.685,), n_cases=1, rejected=(), notes=("color_turned_gray",)),
+        Right(voxels={"tumor": N_DISC}, maximum=(150.0,), n_cases=1, rejected=(), notes=("color_turned_gray",)),
         sent=Sent({"gray": "images/a.png"}, shape=(1, 40, 56), says="gray"),
     ),
     _fault(

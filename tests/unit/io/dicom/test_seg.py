@@ -14,6 +14,7 @@ from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError, GeometryMismatchError, LesionFlowError
 from lesionflow.io.dicom import seg as dicom_seg
 from lesionflow.io.dicom.seg import read_segments, write_seg
+from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules, SeriesRule
 from support.dicom_factory import CORONAL, OBLIQUE, SHAPE
 
@@ -54,6 +55,14 @@ class TestRead:
         expected = np.zeros(SHAPE, dtype=np.uint8)
         expected[1::2, 2:6, 3:11] = mask[1::2, 2:6, 3:11]
         np.testing.assert_array_equal(read(path, series), expected)
+
+    def test_segments_of_one_label_are_united_aloud(self, dicom_factory, segmentation_factory):
+        series = dicom_factory()
+        with collected() as notes:
+            labels = read(segmentation_factory(series, {"GTV": blob(1), "GTV old": blob(2)}), series)
+        np.testing.assert_array_equal(labels, blob(1) | blob(2))
+        (said,) = [note.message for note in notes if note.code == "united_structures"]
+        assert "GTV, GTV old of c-1" in said
 
     def test_labels_come_by_name_and_other_segments_are_left_out(self, dicom_factory, segmentation_factory):
         series = dicom_factory()

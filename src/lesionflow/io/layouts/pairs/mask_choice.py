@@ -58,7 +58,8 @@ def labels_by_name(found: Pair, masks: Sequence[MaskFile], rules: ReadingRules, 
                 "dropped_structure",
                 f"Left out masks of {name} that no rule of ingest.outlines names: {', '.join(left)}.",
             )
-        tell_united(((_said(found, stem, path), named[path]) for _, stem, path in masks if path in named), name)
+        # Several of one name are its instances.
+        tell_united({(_said(found, stem, path), named[path]) for _, stem, path in masks if path in named}, name)
         return named
     said = {_said(found, stem, path) for _, stem, path in masks}
     if len(rules.labels) != 1 or len(said) > 1:
