@@ -19,7 +19,7 @@ from lesionflow.io.dicom.contours.account import Account
 from lesionflow.io.dicom.contours.planes import fill_structure
 from lesionflow.io.dicom.contours.points import closed_contours
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet
-from lesionflow.io.labels import unite
+from lesionflow.io.labels import tell_united, unite
 from lesionflow.io.notes import note, took
 from lesionflow.io.rules import ReadingRules
 from lesionflow.machine.faults import blame_machine
@@ -97,9 +97,7 @@ def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: Reading
         parts.append((structure.label, inside))
         if inside.any():
             drawn[structure.label].append(structure.name)
-    for names in drawn.values():
-        if len(names) > 1:
-            note("united_structures", f"Structures {', '.join(names)} of {name} are of one label: they are united.")
+    tell_united(((called, label) for label, names in drawn.items() for called in names), name)
     if not drawn and any(contours[number] for number in structures):
         _refuse(
             "outline_without_voxels",

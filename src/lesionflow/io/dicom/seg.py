@@ -18,10 +18,10 @@ from lesionflow.errors import DicomError, LesionFlowError
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet, read_dicom_file
 from lesionflow.io.dicom.relations.seg_sources import LONGEST, as_sources
 from lesionflow.io.dicom.segments.frames import group_of, read_parts
-from lesionflow.io.dicom.segments.naming import labels_of, tell_origin, tell_united
+from lesionflow.io.dicom.segments.naming import labels_of, tell_origin
 from lesionflow.io.dicom.series import read_headers
 from lesionflow.io.files import replacing_file
-from lesionflow.io.labels import tell_dropped, unite
+from lesionflow.io.labels import tell_dropped, tell_united, unite
 from lesionflow.io.rules import ReadingRules
 from lesionflow.machine.faults import blame_machine
 
@@ -78,7 +78,7 @@ def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: Reading
         parts, n_dropped = read_parts(data, geometry, numbers, name)
         called = {number: str(segments[number].SegmentLabel) for number in n_dropped}
         tell_dropped([(called[n], n_dropped[n]) for n in called if not rules.is_unwanted(called[n])], name)
-        tell_united(list(data.SegmentSequence), numbers, name)
+        tell_united(((str(segments[n].SegmentLabel), label) for n, label in numbers.items() if n in segments), name)
         tell_origin(data, [segments[number] for number, label in numbers.items() if label is not None], name)
         return unite(parts, geometry, rules)
 

@@ -80,6 +80,14 @@ class TestRead:
         expected[1::2, 2:6, 3:11] = mask[1::2, 2:6, 3:11]
         np.testing.assert_array_equal(read(path, series), expected)
 
+    def test_segments_of_one_label_are_united_aloud(self, dicom_factory, segmentation_factory):
+        series = dicom_factory()
+        with collected() as notes:
+            labels = read(segmentation_factory(series, {"GTV": blob(1), "GTV old": blob(2)}), series)
+        np.testing.assert_array_equal(labels, blob(1) | blob(2))
+        (said,) = [note.message for note in notes if note.code == "united_structures"]
+        assert "GTV, GTV old of c-1" in said
+
     def test_labels_come_by_name_and_other_segments_are_left_out(self, dicom_factory, segmentation_factory):
         series = dicom_factory()
         node, body = blob(1), np.ones(SHAPE, dtype=bool)

@@ -1,7 +1,6 @@
 """Which segment of a DICOM segmentation is which label, and what its file says of how it was made (PS3.3 C.8.20.2)."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from lesionflow.errors import DicomError
@@ -41,24 +40,6 @@ def labels_of(segments: Sequence[Any], rules: ReadingRules, name: str) -> dict[i
         if numbers[number] is not None and label is not None:
             took(rules.called(label), str(segment.SegmentLabel))
     return numbers
-
-
-def tell_united(segments: Sequence[Any], numbers: Mapping[int, int | None], name: str) -> None:
-    """Say which segments are of one label.
-
-    Args:
-        segments: Of the segmentation's Segment Sequence.
-        numbers: The label of each segment number, None where it is not wanted.
-        name: What to call the study.
-    """
-    by_label: dict[int, list[str]] = defaultdict(list)
-    for segment in segments:
-        label = numbers[int(segment.SegmentNumber)]
-        if label is not None:
-            by_label[label].append(str(segment.SegmentLabel))
-    for names in by_label.values():
-        if len(names) > 1:
-            note("united_structures", f"Segments {', '.join(names)} of {name} are of one label: they are united.")
 
 
 def tell_origin(data: Any, wanted: Sequence[Any], name: str) -> None:
