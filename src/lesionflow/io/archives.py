@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from lesionflow.errors import InputError
 from lesionflow.io.files import find_files
@@ -31,11 +32,15 @@ LOCAL_HEADER_BYTES = 30
 #: The table of contents stands before the last 64 KiB comment; its entries hold a name and a little more.
 TAIL_BYTES = (1 << 16) + 200
 CONTENTS_BYTES_PER_FILE = 1024
+#: Entries of folders and of clutter that may stand beside those of files.
+ENTRIES_PER_FILE = 3
 
 
 #: A data set in a zip may grow to this and, beyond it, to so many times the zip's own size.
 MAX_UNPACKED_BYTES, MAX_GROWTH = 256 << 20, 100
-MAX_FILES = 1_000_000
+#: Files of a zip, as the service allows unless it is told another number; beyond it, one for so many bytes of the zip: a slice
+#: of a collection packs to more, and names without content are nobody's.
+MAX_FILES, BYTES_PER_FILE = 20_000, 4096
 #: Collections are given out as zips that hold a zip a patient, which holds a zip of images; no further.
 MAX_DEPTH = 3
 #: Folders in one another in a zip.
@@ -61,7 +66,10 @@ def unpack(
         InputError: `not_a_zip`, `unreadable_zip`, `encrypted_zip`, `unsafe_path`, `zip_bomb` (entries that overlap),
             `empty_study`, `unpacked_too_large` or `too_many_files`.
     """
-    if _contents_bytes(archive) > max_files * CONTENTS_BYTES_PER_FILE:
+    if (
+        _contents_bytes(archive) > max_files * CONTENTS_BYTES_PER_FILE
+        or _entry_count(_tail(archive)) > ENTRIES_PER_FILE * max_files
+    ):
         raise _too_many_files(max_files)
     try:
         with zipfile.ZipFile(archive) as source:
@@ -110,7 +118,7 @@ def opened(raw: Path) -> Iterator[tuple[Path, list[SourceStudy]]]:
         for path in zips:
             target = view / path.relative_to(raw) if raw.is_dir() else view
             try:
-                _unpack_nested(path, target, allowed_bytes(path), 1)
+                _unpack_nested(path, target, allowed(path), 1)
             except InputError as error:
                 shutil.rmtree(target, ignore_errors=True)
                 name = path.relative_to(raw).as_posix() if raw.is_dir() else path.name
@@ -118,19 +126,33 @@ def opened(raw: Path) -> Iterator[tuple[Path, list[SourceStudy]]]:
         yield view, refused
 
 
-def allowed_bytes(archive: Path) -> int:
-    """Return what a zip may grow to."""
-    return MAX_UNPACKED_BYTES + MAX_GROWTH * archive.stat().st_size
+class Allowed(NamedTuple):
+    """What a zip may grow to.
+
+    Args:
+        n_bytes: Sum of its files, unpacked.
+        n_files: Their number.
+    """
+
+    n_bytes: int
+    n_files: int
 
 
-def _unpack_nested(archive: Path, folder: Path, budget: int, depth: int) -> int:
-    """Unpack a zip and those in it; return what is left of the budget of bytes."""
+def allowed(archive: Path) -> Allowed:
+    """Return what a zip may grow to by its size."""
+    n_bytes = archive.stat().st_size
+    return Allowed(MAX_UNPACKED_BYTES + MAX_GROWTH * n_bytes, max(MAX_FILES, n_bytes // BYTES_PER_FILE))
+
+
+def _unpack_nested(archive: Path, folder: Path, budget: Allowed, depth: int) -> Allowed:
+    """Unpack a zip and those in it; return what is left of the budget."""
     if depth > MAX_DEPTH:
         message = f"Expected zips at most {MAX_DEPTH} deep, found one in another further down. Unpack the outer ones."
         raise InputError(message, reason="nested_zip")
     folder.mkdir(parents=True)
-    files = unpack(archive, folder, max_bytes=budget, max_files=MAX_FILES)
-    budget -= sum(path.stat().st_size for path in files)
+    files = unpack(archive, folder, max_bytes=budget.n_bytes, max_files=budget.n_files)
+    n_bytes = sum(path.stat().st_size for path in files)
+    budget = Allowed(budget.n_bytes - n_bytes, budget.n_files - len(files))
     for path in files:
         if path.suffix.lower() == ".zip":
             inner = path.rename(path.with_name(f".{path.name}"))
@@ -155,18 +177,23 @@ def _tail(archive: Path) -> bytes:
 
 def _require_all(archive: Path, source: zipfile.ZipFile) -> None:
     """Refuse a table of contents that lost entries: zipfile goes by its size, and a flipped length hides those that follow."""
-    tail = _tail(archive)
-    found = len(source.infolist())
-    at, at_64 = tail.rfind(EMPTY_ZIP_MAGIC), tail.rfind(ZIP64_MAGIC)
-    # The number of all entries (APPNOTE 4.3.16, 4.3.14); more than 65,535 are counted round by some programs.
-    declared = struct.unpack_from("<H", tail, at + 10)[0]
-    if at_64 >= 0 and declared == ROUND - 1:
-        declared = struct.unpack_from("<Q", tail, at_64 + 32)[0]
+    found, declared = len(source.infolist()), _entry_count(_tail(archive))
     if found % ROUND != declared % ROUND:
         message = (
             f"Expected the {declared} entries that the zip counts, found {found}: it is broken. Zip the folder again."
         )
         raise InputError(message, reason="unreadable_zip")
+
+
+def _entry_count(tail: bytes) -> int:
+    """Return the number of all entries that a zip's end tells (APPNOTE 4.3.16, 4.3.14); some programs count round beyond 65,535."""
+    at, at_64 = tail.rfind(EMPTY_ZIP_MAGIC), tail.rfind(ZIP64_MAGIC)
+    if at < 0 or at + 12 > len(tail):
+        return 0
+    declared = struct.unpack_from("<H", tail, at + 10)[0]
+    if declared == ROUND - 1 and 0 <= at_64 <= len(tail) - 40:
+        declared = struct.unpack_from("<Q", tail, at_64 + 32)[0]
+    return int(declared)
 
 
 def _contents_bytes(archive: Path) -> int:

@@ -62,7 +62,8 @@ def unpacked(source: Path | Mapping[str, Path]) -> Iterator[Path | Mapping[str, 
         return
     with TemporaryDirectory(prefix="lesionflow-") as scratch:
         folder = Path(scratch)
-        archives.unpack(source, folder, max_bytes=archives.allowed_bytes(source), max_files=archives.MAX_FILES)
+        allowed = archives.allowed(source)
+        archives.unpack(source, folder, max_bytes=allowed.n_bytes, max_files=allowed.n_files)
         yield folder
 
 

@@ -1,6 +1,7 @@
 """Zips among the studies: read like folders, or refused each by itself."""
 
 import io
+import random
 import resource
 import shutil
 import zipfile
@@ -138,3 +139,26 @@ def test_a_user_reads_what_is_wrong_and_not_the_name_of_pythons_error(tmp_path):
         with pytest.raises(InputError, match=said) as refused:
             archives.unpack(path, tmp_path, max_bytes=1 << 20, max_files=10)
         assert "BadZipFile" not in str(refused.value)
+
+
+def test_a_zip_of_names_without_content_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    def written(*_):
+        raise AssertionError("an entry was unpacked")
+
+    monkeypatch.setattr(archives, "_write_entries", written)
+    path = write_zip(tmp_path / "raw" / "s.zip", [(str(n), b"") for n in range(20_001)])
+    with archives.opened(path) as (_, refused):
+        assert [study.fault[0] for study in refused] == ["too_many_files"]
+
+
+def test_a_collection_may_hold_more_files_and_zips_in_it_share_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_FILES", 3)
+    path = write_zip(
+        tmp_path / "raw" / "s.zip", [("a", random.Random(0).randbytes(16384)), *((str(n), b"") for n in range(3))]
+    )
+    assert archives.allowed(path).n_files == path.stat().st_size // 4096 == 4
+    with archives.opened(path) as (_, refused):
+        assert not refused
+    inner = write_zip(tmp_path / "inner" / "i.zip", [(str(n), b"") for n in range(3)])
+    with archives.opened(write_zip(tmp_path / "outer" / "s.zip", [("i.zip", inner.read_bytes())])) as (_, refused):
+        assert [study.fault[0] for study in refused] == ["too_many_files"]

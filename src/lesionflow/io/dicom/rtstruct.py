@@ -16,6 +16,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.contours.account import Account
+from lesionflow.io.dicom.contours.cost import require_few_structures
 from lesionflow.io.dicom.contours.planes import fill_structure
 from lesionflow.io.dicom.contours.points import closed_contours
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet
@@ -70,7 +71,7 @@ def read_structures(data: Any, geometry: Geometry, frame_of_reference: str, rule
         DicomError: `no_matching_outline`, `outline_of_another_study`, `duplicate_roi_number`, `outline_without_voxels` or
             `unreadable_outline`, and all reasons of `contours`: `contour_off_plane`, `contour_outside_image`,
             `contour_gaps`, `contour_offset`, `open_contour`, `degenerate_contour`, `truncated_contour`, `duplicate_contour`,
-            `ambiguous_contours`, `self_crossing_contour`.
+            `ambiguous_contours`, `self_crossing_contour`, `too_many_contours`.
     """
     try:
         with quiet():
@@ -87,6 +88,7 @@ def read_structures(data: Any, geometry: Geometry, frame_of_reference: str, rule
 
 def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: ReadingRules, name: str) -> Mask:
     structures = _wanted(data, frame_of_reference, rules, name)
+    require_few_structures(len(structures), name)
     contours: dict[int, list[Any]] = defaultdict(list)
     for item in data.get("ROIContourSequence") or ():
         contours[int(item.ReferencedROINumber)].extend(item.get("ContourSequence") or ())

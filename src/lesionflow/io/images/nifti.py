@@ -23,6 +23,7 @@ from lesionflow.io.files import replacing_file
 from lesionflow.io.images.label_values import as_labels
 from lesionflow.io.images.nifti_forms import RAS_TO_LPS, forms, geometry_of
 from lesionflow.io.images.packing.checksums import ISAL_FAULT, drain
+from lesionflow.io.images.packing.crowded import require_few_extensions, require_few_members
 from lesionflow.machine.faults import blame_machine
 from lesionflow.machine.study_budget import reading_mask
 from lesionflow.machine.volume_cost import require_volume
@@ -158,7 +159,7 @@ def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
             `contradictory_geometry` or `invalid_geometry`.
     """
     with _named_faults(path, name):
-        image: Any = nib.load(path)
+        image = _opened(path)
         _require_size(image, path, name)
         with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused by name afterwards
             data = _read_voxels(image.dataobj, path)
@@ -184,7 +185,7 @@ def read_forms(path: Path, *, name: str) -> tuple[Geometry, ...]:
         NiftiError: `unreadable_nifti` or `invalid_geometry`.
     """
     with _named_faults(path, name):
-        return tuple(forms(nib.load(path), name=name).values())
+        return tuple(forms(_opened(path), name=name).values())
 
 
 @contextmanager
@@ -201,6 +202,13 @@ def _named_faults(path: Path, name: str) -> Iterator[None]:
             f"Expected a readable NIfTI file for {name}, found {type(error).__name__}: {found:.200}. Copy or export it again.",
             reason="unreadable_nifti",
         ) from error
+
+
+def _opened(path: Path) -> Any:
+    if path.suffix.lower() == ".gz":
+        require_few_members(path)
+    require_few_extensions(path)
+    return nib.load(path)
 
 
 def _is_spacing_known(image: Any) -> bool:

@@ -28,7 +28,7 @@ def unpack_upload(archive: Path, folder: Path, *, max_mb: int, max_files: int) -
         RequestRefusedError: 413 `unpacked_too_large` or `too_many_files`.
     """
     try:
-        allowed = min(max_mb * BYTES_PER_MB, archives.allowed_bytes(archive))
+        allowed = min(max_mb * BYTES_PER_MB, archives.allowed(archive).n_bytes)
         return archives.unpack(archive, folder, max_bytes=allowed, max_files=max_files, place=_flat)
     except InputError as error:
         if error.reason not in TOO_LARGE:

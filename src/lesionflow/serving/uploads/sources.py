@@ -17,6 +17,9 @@ MAGICS = (
     (b"\xff\xd8\xff", ".jpg"),
     (b"II*\0", ".tif"),
     (b"MM\0*", ".tif"),
+    (b"BM", ".bmp"),
+    (b"GIF87a", ".gif"),
+    (b"GIF89a", ".gif"),
     (b"NRRD", ".nrrd"),
     (b"ObjectType", ".mha"),
 )

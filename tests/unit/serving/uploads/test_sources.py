@@ -99,3 +99,13 @@ def test_a_volume_of_any_format_is_read_as_one(tmp_path, folder, part, ending):
     ct = Dataset(name="d", channels={"CT": "ct"}, labels={"tumor": 1}, regions={})
     source = study_source([part("CT", (tmp_path / f"a.{ending}").read_bytes())], folder, ["CT"], SETTINGS)
     assert read_input(source, ct).volumes["CT"].array.shape == (1, 5, 4, 3)
+
+
+@pytest.mark.parametrize(("form", "ending"), [("BMP", ".bmp"), ("GIF", ".gif")])
+def test_what_predict_takes_for_a_picture_the_service_takes_for_one(part, folder, form, ending):
+    packed = BytesIO()
+    Image.new("L", (5, 4), 7).save(packed, form)
+    source = study_source([part("gray", packed.getvalue())], folder, ["gray"], SETTINGS)
+    assert source["gray"].suffix == ending
+    read = read_input(source, Dataset(name="d", channels={"gray": "picture"}, labels={"tumor": 1}, regions={}))
+    assert read.volumes["gray"].array.shape == (1, 1, 4, 5)

@@ -37,11 +37,13 @@ class Account:
         case: What to call the study in messages.
         structure: Its name.
         counts: How often what was met, by the code of its note.
+        spared_pairs: Pairs of contours that its planes were allowed and did not compare, by kind (`cost`).
     """
 
     case: str
     structure: str
     counts: Counter[str] = field(default_factory=Counter)
+    spared_pairs: Counter[str] = field(default_factory=Counter)
 
     def refuse(self, reason: str, expected: str, found: str, advice: str) -> NoReturn:
         """Refuse the structure.

@@ -11,10 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionflow.io.dicom.contours.account import Account
+from lesionflow.io.dicom.contours.cost import boxes_of, require_few_pairs
 from lesionflow.io.dicom.contours.filling import Corners, Filled, fill_contour
 from lesionflow.io.dicom.contours.nesting import Outline, levels_of
 from lesionflow.io.dicom.contours.points import Contour
-from lesionflow.io.dicom.contours.relations import has_channel, is_within, one_round, without_repeats
+from lesionflow.io.dicom.contours.relations import (
+    TOUCH_PIXELS,
+    has_channel,
+    is_within,
+    one_round,
+    same_key,
+    without_repeats,
+)
 
 #: Share of a contour's pixels that it may run round twice: a loop where a hand-drawn line closes.
 TWICE_FRACTION = 0.25
@@ -29,9 +37,8 @@ def combine(contours: Sequence[Contour], shape: tuple[int, int], account: Accoun
         account: Of the structure.
 
     Raises:
-        DicomError: `ambiguous_contours`, `duplicate_contour`, `self_crossing_contour`.
+        DicomError: `ambiguous_contours`, `duplicate_contour`, `self_crossing_contour`, `too_many_contours`.
     """
-    outlines = [_outline(contour.corners, shape, account) for contour in contours]
     exclusive = {contour.exclusive for contour in contours}
     if len(exclusive) > 1:
         found = "both on one slice"
@@ -39,11 +46,16 @@ def combine(contours: Sequence[Contour], shape: tuple[int, int], account: Accoun
             "ambiguous_contours", "contours of type CLOSED_PLANAR or CLOSEDPLANAR_XOR", found, "Use one type."
         )
     plane = np.zeros(shape, dtype=bool)
+    rounds = [_one_round(contour.corners, account) for contour in contours]
+    different = list({same_key(corners): corners for corners in reversed(rounds)}.values())[::-1]
+    n_copies = len(rounds) - len(different)
+    outlines = [Outline(corners, _fill(corners, shape, account)) for corners in different]
     if exclusive == {True}:
-        _refuse_copies(outlines, account)
+        _refuse_copies(outlines, n_copies, account)
         for outline in outlines:
             plane[outline.filled.box] ^= outline.filled.inside
         return plane
+    account.counts["repeated_contours"] += n_copies
     # What holds no pixel changes nothing.
     outlines = [outline for outline in outlines if outline.filled.inside.any()]
     levels = levels_of(outlines, account)
@@ -53,11 +65,11 @@ def combine(contours: Sequence[Contour], shape: tuple[int, int], account: Accoun
     return plane
 
 
-def _outline(corners: Corners, shape: tuple[int, int], account: Account) -> Outline:
+def _one_round(corners: Corners, account: Account) -> Corners:
     cleaned = without_repeats(corners)
     once = one_round(cleaned)
     account.counts["repeated_contours"] += len(once) < len(cleaned)
-    return Outline(once, _fill(once, shape, account))
+    return once
 
 
 def _fill(corners: Corners, shape: tuple[int, int], account: Account) -> Filled:
@@ -76,12 +88,14 @@ def _fill(corners: Corners, shape: tuple[int, int], account: Account) -> Filled:
     return filled
 
 
-def _refuse_copies(outlines: Sequence[Outline], account: Account) -> None:
-    for n, one in enumerate(outlines):
-        if any(is_within(one.corners, o.corners) and is_within(o.corners, one.corners) for o in outlines[:n]):
-            account.refuse(
-                "duplicate_contour",
-                "each CLOSEDPLANAR_XOR contour once",
-                "one twice on a slice: by exclusive or nothing would be left of it",
-                "Remove the copy.",
-            )
+def _refuse_copies(outlines: Sequence[Outline], n_copies: int, account: Account) -> None:
+    boxes = boxes_of([outline.corners for outline in outlines])
+    require_few_pairs(boxes, TOUCH_PIXELS, account)
+    pairs = ((one.corners, outlines[m].corners) for n, one in enumerate(outlines) for m in boxes.met_before(n))
+    if n_copies or any(is_within(one, other) and is_within(other, one) for one, other in pairs):
+        account.refuse(
+            "duplicate_contour",
+            "each CLOSEDPLANAR_XOR contour once",
+            "one twice on a slice: by exclusive or nothing would be left of it",
+            "Remove the copy.",
+        )

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lesionflow.io.dicom.contours.account import Account
+from lesionflow.io.dicom.contours.cost import Boxes, boxes_of, require_few_pairs
 from lesionflow.io.dicom.contours.filling import Corners, Filled
 from lesionflow.io.dicom.contours.relations import TOUCH_PIXELS, depth_outside, share_near
 
@@ -52,28 +52,27 @@ def levels_of(outlines: Sequence[Outline], account: Account) -> list[int]:
 
     Raises:
         DicomError: `ambiguous_contours` where a contour that crosses another may be a hole in it or a part of it, and where one
-            within another may be a hole or the same contour drawn twice.
+            within another may be a hole or the same contour drawn twice; `too_many_contours`.
     """
-    if len(outlines) == 1:
-        return [0]
-    low = np.array([outline.corners.min(axis=0) for outline in outlines])
-    high = np.array([outline.corners.max(axis=0) for outline in outlines])
-    neighbors = _neighbors(outlines, low, high)
+    if len(outlines) < 2:
+        return [0] * len(outlines)
+    boxes = boxes_of([outline.corners for outline in outlines])
+    require_few_pairs(boxes, NARROW_PIXELS, account)
+    neighbors = _neighbors(outlines, boxes)
     account.counts["repeated_contours"] += sum(min(own.same, default=n) < n for n, own in enumerate(neighbors))
     _refuse_shells(outlines, neighbors, account)
     levels = [0] * len(outlines)
     # Whatever lies around a contour has fewer around itself.
     for n in sorted(range(len(outlines)), key=lambda n: len(neighbors[n].around)):
         levels[n] = max((levels[m] + 1 for m in neighbors[n].around), default=0)
-    _count_crossing(outlines, neighbors, levels, (low, high), account)
+    _count_crossing(outlines, neighbors, levels, boxes, account)
     return levels
 
 
-def _neighbors(outlines: Sequence[Outline], low: NDArray[np.float64], high: NDArray[np.float64]) -> list[_Neighbors]:
+def _neighbors(outlines: Sequence[Outline], boxes: Boxes) -> list[_Neighbors]:
     depths: list[dict[int, float]] = []
     for n, one in enumerate(outlines):
-        near = (low <= low[n] + NARROW_PIXELS).all(axis=1) & (high >= high[n] - NARROW_PIXELS).all(axis=1)
-        others = (m for m in np.flatnonzero(near).tolist() if m != n)
+        others = boxes.around(n, NARROW_PIXELS).tolist()
         found = {m: depth_outside(one.corners, outlines[m].corners, NARROW_PIXELS) for m in others}
         depths.append({m: depth for m, depth in found.items() if depth <= NARROW_PIXELS})
     neighbors = []
@@ -104,14 +103,12 @@ def _count_crossing(
     outlines: Sequence[Outline],
     neighbors: Sequence[_Neighbors],
     levels: Sequence[int],
-    bounds: tuple[NDArray[np.float64], NDArray[np.float64]],
+    boxes: Boxes,
     account: Account,
 ) -> None:
-    low, high = bounds
     crossing: set[int] = set()
     for a, own in enumerate(neighbors):
-        meets = (low[:a] <= high[a]).all(axis=1) & (high[:a] >= low[a]).all(axis=1)
-        for b in np.flatnonzero(meets).tolist():
+        for b in boxes.met_before(a).tolist():
             if b in own.around | own.same or a in neighbors[b].around:
                 continue
             n_common = _n_common(outlines[a], outlines[b])

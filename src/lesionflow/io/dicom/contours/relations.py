@@ -9,6 +9,8 @@ from lesionflow.io.dicom.contours.filling import Corners
 
 #: Coordinates are rounded, often to 0.01 mm: so far, in pixels, one contour may reach over another that it touches.
 TOUCH_PIXELS = 0.05
+#: Corners of copies agree to so many decimals of a pixel.
+COPY_DECIMALS = 6
 #: Points of a contour that are compared with another's edges at once: neighbors, for which few edges matter.
 CHUNK_POINTS = 64
 #: How densely a contour is looked at where its corners are not enough.
@@ -27,6 +29,15 @@ def one_round(corners: Corners) -> Corners:
         if not len(corners) % n and (corners == np.roll(corners, n, axis=0)).all():
             return corners[:n]
     return corners
+
+
+def same_key(corners: Corners) -> bytes:
+    """Return what a contour has in common with its copies that begin at another corner or run the other way."""
+    # Zero has two signs; positions that came by the same sums may differ in their last bit.
+    rounded = np.round(corners, COPY_DECIMALS) + 0.0
+    least = int(np.lexsort(rounded.T[::-1])[0]) if len(rounded) else 0
+    forward = np.roll(rounded, -least, axis=0)
+    return min(forward.tobytes(), np.roll(forward[::-1], 1, axis=0).tobytes())
 
 
 def has_channel(corners: Corners) -> bool:

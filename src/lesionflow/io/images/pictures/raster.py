@@ -264,11 +264,17 @@ def _require_plain(image: Image.Image, path: Path, name: str) -> None:
             "unsupported_colors",
             f"Expected gray or red, green and blue in {name}, found {image.mode}, which a profile alone makes colors of. Convert it.",
         )
-    n_pages = int(getattr(image, "n_frames", 1))
-    if n_pages > 1:
-        refuse_picture(
-            "several_pages", f"Expected one picture a file in {name}, found {n_pages} pages. Save each by itself."
-        )
+    if _has_second_page(image):
+        refuse_picture("several_pages", f"Expected one picture a file in {name}, found several. Save each by itself.")
+
+
+def _has_second_page(image: Image.Image) -> bool:
+    """Tell whether a file holds another picture: to count them all, Pillow walks through the file once a page."""
+    try:
+        image.seek(1)
+    except EOFError:
+        return False
+    return True
 
 
 def _refuse_transparent(image: Image.Image, name: str) -> None:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from lesionflow.errors import RasterError
 from lesionflow.io.images.pictures.raster import read_picture, require_turned_alike
@@ -82,6 +83,15 @@ class TestPicture:
         pages = [Image.fromarray(VALUES.astype(np.uint8))] * 3
         pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
         assert refusal(lambda: read_picture(tmp_path / "a.tif", name="c-1")) == "several_pages"
+
+    def test_pages_are_not_counted(self, tmp_path, monkeypatch):
+        pages = [Image.fromarray(VALUES.astype(np.uint8))] * 9
+        pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+        sought = []
+        real = TiffImageFile._seek
+        monkeypatch.setattr(TiffImageFile, "_seek", lambda self, n: (sought.append(n), real(self, n))[1])
+        assert refusal(lambda: read_picture(tmp_path / "a.tif", name="c-1")) == "several_pages"
+        assert max(sought) == 1
 
     def test_what_is_no_picture_is_refused(self, tmp_path):
         (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99))
