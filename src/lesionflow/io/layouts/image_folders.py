@@ -95,6 +95,8 @@ def read_wanted_channels(images: dict[str, Path], rules: ReadingRules, *, name: 
         else:
             chosen = choose_channels(rules, held, name=name)
         volumes = {channel: held[key] for channel, key in chosen.items()}
+        if "gray" in chosen.values():
+            image_files.tell_gray(held, name=name)
         for channel, key in chosen.items():
             took(channel, f"{images[''].name} {key}".strip())
     else:
