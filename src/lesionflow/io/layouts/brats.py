@@ -13,6 +13,7 @@ from lesionflow.io.labels import translate
 from lesionflow.io.layouts.image_folders import read_wanted_channels
 from lesionflow.io.layouts.modalities import canonical, choose_channels
 from lesionflow.io.layouts.patients import patient_of
+from lesionflow.io.notes import note
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
 
 #: `BraTS2021_00006_t1ce`, `BraTS-GLI-00002-000-t2f`, `VSD.Brain.XX.O.MR_Flair.54512`, `T1c_subtrMeanDivStd`, `OTMultiClass`.
@@ -44,7 +45,12 @@ def detect(folder: Path) -> bool:
 
 def find_studies(folder: Path) -> Iterator[SourceStudy]:
     """Yield one study an examination; those of one patient share it."""
-    for key, files in sorted(_cases(folder).items()):
+    cases = _cases(folder)
+    n_left = sum(image_files.ending(path) in image_files.VOLUME_ENDINGS for path in find_files(folder))
+    n_left -= sum(map(len, cases.values()))
+    if n_left:
+        note("extra_images", f"Left out {n_left} volumes whose names end as no image or mask of BraTS does.")
+    for key, files in sorted(cases.items()):
         paths = tuple(str(path) for _, path in files)
         yield SourceStudy(key, patient_of(key), paths, found=files, roles=tuple(what for what, _ in files))
 

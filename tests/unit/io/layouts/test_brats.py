@@ -168,3 +168,11 @@ def test_a_target_volume_is_no_part_of_a_tumor_and_not_one_of_several_labels(tmp
     with pytest.raises(InputError) as caught:
         target_volume(tmp_path, labels)
     assert caught.value.reason == "no_matching_outline"
+
+
+def test_volumes_of_other_names_are_left_out_aloud(tmp_path, case):
+    write(case / "BraTS2021_00006_flair_bias.nii.gz", 1)
+    with collected() as notes:
+        (source,) = find_studies(tmp_path)
+    assert len(source.files) == 3
+    assert [(note.code, "1 volumes" in note.message) for note in notes] == [("extra_images", True)]
