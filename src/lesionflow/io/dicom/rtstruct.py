@@ -69,7 +69,7 @@ def read_structures(data: Any, geometry: Geometry, frame_of_reference: str, rule
     Raises:
         DicomError: `no_matching_outline`, `outline_of_another_study`, `duplicate_roi_number`, `outline_without_voxels` or
             `unreadable_outline`, and all reasons of `contours`: `contour_off_plane`, `contour_outside_image`,
-            `contour_gaps`, `open_contour`, `degenerate_contour`, `truncated_contour`, `duplicate_contour`,
+            `contour_gaps`, `contour_offset`, `open_contour`, `degenerate_contour`, `truncated_contour`, `duplicate_contour`,
             `ambiguous_contours`, `self_crossing_contour`.
     """
     try:
@@ -113,7 +113,7 @@ def _wanted(data: Any, frame_of_reference: str, rules: ReadingRules, name: str) 
     found: dict[int, NamedStructure] = {}
     others: dict[int, str] = {}
     for roi in data.StructureSetROISequence:
-        structure, number = _name(roi), int(roi.ROINumber)
+        structure, number = name_of(roi), int(roi.ROINumber)
         label = rules.label_of(structure)
         before = found[number].label if number in found else None
         if (number in found or number in others) and label != before:
@@ -157,7 +157,7 @@ def _declared_frames(data: Any) -> set[str]:
     return declared or {str(roi.get("ReferencedFrameOfReferenceUID") or "") for roi in data.StructureSetROISequence}
 
 
-def _name(roi: Any) -> str:
+def name_of(roi: Any) -> str:
     """Return a structure's name; UTF-8 that no character set declares is read as what it is."""
     told = str(roi.get("ROIName") or "")
     try:

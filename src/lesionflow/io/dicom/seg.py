@@ -45,7 +45,8 @@ def read_segments(data: Any, geometry: Geometry, frame_of_reference: str, rules:
         The mask on `geometry`.
 
     Raises:
-        DicomError: `no_matching_outline`, `outline_of_another_study`, `outline_off_grid` or `unreadable_outline`.
+        DicomError: `no_matching_outline`, `outline_of_another_study`, `outline_off_grid`,
+            `duplicate_slice_position` or `unreadable_outline`.
     """
     try:
         return _read(data, geometry, frame_of_reference, rules, name)

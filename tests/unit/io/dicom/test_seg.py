@@ -33,7 +33,31 @@ def read(path, series, geometry=None):
     return read_segments(pydicom.dcmread(path), geometry, series.frame_uid, RULES, name="c-1").labels
 
 
+def without_last_frame(data):
+    """Take all voxels out of the last frame."""
+    bits = np.unpackbits(np.frombuffer(data.PixelData, np.uint8), bitorder="little")
+    bits[(data.NumberOfFrames - 1) * data.Rows * data.Columns :] = 0
+    data.PixelData = np.packbits(bits, bitorder="little").tobytes()
+
+
 class TestRead:
+    def test_a_frame_twice_counts_once_and_two_unlike_ones_are_refused(self, dicom_factory, segmentation_factory):
+        series, mask = dicom_factory(), blob()
+        twice = segmentation_factory(series, {"GTV": mask}, slices=[0, 1, 2, 3, 4, 2])
+        np.testing.assert_array_equal(read(twice, series), mask)
+        unlike = segmentation_factory(series, {"GTV": mask}, slices=[0, 1, 2, 3, 4, 2], change=without_last_frame)
+        with pytest.raises(DicomError) as caught:
+            read(unlike, series)
+        assert caught.value.reason == "duplicate_slice_position"
+
+    def test_segments_of_one_label_are_united_and_that_is_said(self, dicom_factory, segmentation_factory):
+        series, mask = dicom_factory(), blob()
+        path = segmentation_factory(series, {"GTV": mask, "GTV old": blob(5), "node": mask & False})
+        with collected() as notes:
+            np.testing.assert_array_equal(read(path, series), mask | blob(5))
+        assert [said.code for said in notes] == ["united_structures"]
+        assert "GTV, GTV old" in notes[0].message
+
     @pytest.mark.parametrize(
         "values",
         [
