@@ -3,6 +3,7 @@ import pytest
 
 from lesionflow.errors import DicomError
 from lesionflow.io.layouts.mask_series import find_studies, read_study
+from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules, SeriesRule
 from support.dicom_factory import ORIGIN_MM, ROOT, SHAPE, write_series
 
@@ -85,3 +86,11 @@ def test_a_case_without_wanted_masks_is_refused(tmp_path, case):
     for name in ("liver", "livertumor01"):
         (case / "MASKS_DICOM" / name).rename(case / "MASKS_DICOM" / f"x{name}")
     assert refusal(tmp_path) == "no_matching_outline"
+
+
+def test_structures_of_one_label_are_united_aloud(tmp_path, case):
+    write_masks(case / "MASKS_DICOM" / "livertumor02", LIVER)
+    with collected() as notes:
+        read(tmp_path)
+    (said,) = [note.message for note in notes if note.code == "united_structures"]
+    assert "livertumor01, livertumor02" in said
