@@ -96,7 +96,8 @@ def comparable(models: Sequence[pd.DataFrame], metric: str) -> Comparable:
 
     What has no finite value gets the image's diagonal, or the largest value of any model where that is more; BraTS' 374 mm where no
     diagonal is known, as in scores of version 0.1. What is undefined for one as reference and prediction are empty, while another model
-    raised a false alarm, gets the best value. What is undefined for all stays so.
+    raised a false alarm, gets the best value. What is undefined for all stays so. A missed tumor is never better than what another
+    model makes of the case, whatever the metric: of volume errors, false lesions or specificity a miss alone would be.
 
     Args:
         models: Scores, a row a case and target; the first says which.
@@ -111,8 +112,10 @@ def comparable(models: Sequence[pd.DataFrame], metric: str) -> Comparable:
     some = values.notna().any(axis=1)
     perfect = (values.isna() & (kinds == NEITHER)).mul(some, axis=0)
     worst = _worst(values.where(~infinite), sides)
-    filled = values.mask(perfect, best)
-    return Comparable(filled.mask(infinite, -direction * worst, axis=0), infinite)
+    filled = values.mask(perfect, best).mask(infinite, -direction * worst, axis=0)
+    # Who finds nothing makes no false lesion and no volume too much: what a miss has by that is no gain.
+    others = direction * (direction * filled).min(axis=1)
+    return Comparable(filled.mask((kinds == MISSED) & filled.notna(), others, axis=0), infinite)
 
 
 def _worst(finite: pd.DataFrame, sides: Sequence[pd.DataFrame]) -> pd.Series:

@@ -20,6 +20,8 @@ Part = tuple[int, NDArray[np.bool_]]
 IGNORED_VOXELS = "ignored_voxels"
 #: What programs write for "inside" when there is one structure alone.
 INSIDE = (1, 255)
+#: Share of all voxels: no lesion is this large in its image, and the outside of one is.
+NEARLY_FULL = 0.9
 
 
 def translate(
@@ -67,6 +69,9 @@ def translate(
         for label in {labels.get(value) for value in values} - {None}:
             took(rules.called(int(label or 0)), structure)
     _tell_dropped(mask, held, labels, rules, name, apart)
+    counts = np.bincount(mask.labels.ravel(), minlength=256)
+    # Two values of one name are one structure.
+    tell_united({(narrowest(v, held)[0], label) for v, label in labels.items() if v and counts[v]}, name)
     return Mask(table[mask.labels], mask.geometry)
 
 
@@ -119,6 +124,25 @@ def tell_dropped(dropped: Iterable[tuple[str, int | None]], name: str) -> None:
         )
 
 
+def tell_united(structures: Iterable[tuple[str, int | None]], name: str) -> None:
+    """Say which structures are of one label.
+
+    Args:
+        structures: Name and label of each that has voxels, two of one name among them; None where no rule takes it.
+        name: What to call the case.
+    """
+    by_label: dict[int, list[str]] = {}
+    for structure, label in structures:
+        if label and label != IGNORED:
+            by_label.setdefault(label, []).append(structure)
+    for _, united in sorted(by_label.items()):
+        if len(united) > 1:
+            note(
+                "united_structures",
+                f"Structures {', '.join(sorted(united))} of {name} are of one label: they are united.",
+            )
+
+
 def tell_ignored(mask: Mask | None, name: str) -> None:
     """Say how many voxels are not known.
 
@@ -131,6 +155,24 @@ def tell_ignored(mask: Mask | None, name: str) -> None:
         note(
             IGNORED_VOXELS,
             f"{name}: {n_voxels} voxels are marked to be ignored: nothing is learned from them, and nothing judged by them.",
+        )
+
+
+def tell_nearly_full(mask: Mask | None, name: str) -> None:
+    """Say that one label is nearly all there is: inside and outside may have been exchanged.
+
+    Args:
+        mask: As read, in the rules' labels.
+        name: What to call the case.
+    """
+    if mask is None:
+        return
+    counts = np.bincount(mask.labels.ravel(), minlength=256)[1:IGNORED]
+    if counts.max() > NEARLY_FULL * mask.labels.size:
+        note(
+            "mask_nearly_full",
+            f"{name}: {counts.max()} of {mask.labels.size} voxels have the label {counts.argmax() + 1}. If the mask is inverted, mend "
+            "it: it was read as it is.",
         )
 
 
@@ -197,6 +239,7 @@ def wanted_parts(structures: Sequence[tuple[str, NDArray[np.bool_]]], rules: Rea
         )
     lost = [(s, int(np.count_nonzero(v))) for s, label, v in found if label is None and not rules.is_unwanted(s)]
     tell_dropped(lost, name)
+    tell_united(((s, label) for s, label, v in found if v.any()), name)
     for structure, label, _ in found:
         if label is not None:
             took(rules.called(label), structure)

@@ -54,7 +54,7 @@ def study_budget(model_spacing_mm: tuple[float | None, ...] | None = None) -> It
 
 @contextmanager
 def reading_mask() -> Iterator[None]:
-    """Judge what is read as a mask: it may be packed to next to nothing, and has no more voxels than its image."""
+    """Judge what is read as a mask: it may be packed to next to nothing, and reaches beyond its image by a border at most."""
     budget = current_budget()
     token = _budget.set(budget)
     before, budget.is_mask = budget.is_mask, True

@@ -20,6 +20,8 @@ MAX_POSITION_MM = 1e6
 FREE_BYTES, FREE_MASK_BYTES = 16 << 20, 1 << 30
 #: Bytes of a voxel: as float32, and once more while it is turned, scaled or checked.
 HELD_BYTES = 8
+#: A mask padded on all sides is twice its image along each axis at most.
+MAX_PADDING = 8
 MB = 1e6
 
 
@@ -43,7 +45,7 @@ def require_volume(
         file_bytes: Size of the files that hold it packed; None where they hold it plainly.
 
     Raises:
-        InputError: `implausible_spacing`, `oversized_image`, `geometry_mismatch` (a mask of more voxels than its image),
+        InputError: `implausible_spacing`, `oversized_image`, `geometry_mismatch` (a mask far larger than its image),
             `memory_budget`, `oversized_model_grid`.
     """
     budget = current_budget()
@@ -155,7 +157,7 @@ def _require_substance(
 
 
 def _require_within_image(n_voxels: int, budget: StudyBudget, shape: Sequence[int], name: str) -> None:
-    if 0 < budget.n_voxels < n_voxels:
+    if 0 < budget.n_voxels * MAX_PADDING < n_voxels:
         _refuse(
             "geometry_mismatch",
             f"Expected a mask of {name} on the grid of its image of {budget.n_voxels} voxels, found one of {times(shape)}.",

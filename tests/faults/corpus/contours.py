@@ -28,6 +28,9 @@ B = _box(8, 10, 18, 22)
 #: 3 rows of 4 columns in the first.
 HOLE = _box(5, 6, 8, 10)
 
+#: Of rows and columns of A.
+A_MIDDLE = tuple(np.mean(A, axis=0))
+
 
 def _fault(
     name: str,
@@ -158,6 +161,17 @@ _EIGHT = [(3.5, 3.5), (12.5, 15.5), (3.5, 15.5), (12.5, 3.5)]
 _HALF_TWICE = [(1.5, 1.5), (1.5, 20.5), (18.5, 20.5), (18.5, 6.5), (6.5, 6.5), (6.5, 15.5), (22.5, 15.5), (22.5, 1.5)]
 
 FAULTS: tuple[Fault, ...] = (
+    _fault(
+        "contour-twice-a-little-larger",
+        "",
+        "A contour and the same one grown by 0.6 pixels: by nesting a ring a pixel wide was left of the structure.",
+        "Refused: a thin wall, or one contour drawn twice.",
+        _refused("ambiguous_contours"),
+        [
+            (3, A),
+            (3, [(r + 0.6 * (1 if r > A_MIDDLE[0] else -1), c + 0.6 * (1 if c > A_MIDDLE[1] else -1)) for r, c in A]),
+        ],
+    ),
     _fault(
         "contour-twice-from-another-corner",
         "",

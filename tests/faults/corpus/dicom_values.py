@@ -63,12 +63,12 @@ def injected(slices: Sequence[int] = range(5), **values: Any) -> Change:
     return change
 
 
-def philips(*elements: tuple[int, str]) -> Change:
+def philips(*elements: tuple[int, str], creator: str = "Philips PET Private Group") -> Change:
     """Return a change to counts with a maker's private factors."""
 
     def change(data: Dataset, k: int) -> None:
         data.Units = "CNTS"
-        data.add_new(0x70530010, "LO", "Philips PET Private Group")
+        data.add_new(0x70530010, "LO", creator)
         for element, value in elements:
             data.add_new(0x70530000 + element, "DS", value)
 
@@ -135,6 +135,11 @@ def stored(pixels: Callable[[np.ndarray], np.ndarray], *, bits: int = 16, signed
         setting(**values)(data, k)
 
     return change
+
+
+def stored_zeros(data: Dataset, _: int) -> None:
+    """Write zeros for all pixels."""
+    data.PixelData = bytes(len(data.PixelData))
 
 
 def overlaid(data: Dataset, k: int) -> None:
@@ -470,6 +475,30 @@ FAULTS = (
         "Refused.",
         setting([2], PatientWeight="80"),
         refused=("mixed_suv_factors",),
+    ),
+    of_pet(
+        "pet-counts-with-a-factor-of-another-maker",
+        "",
+        "The number of a private element was taken for Philips' factor, though another maker had reserved the block.",
+        "Refused: counts without a factor.",
+        philips((0x1000, "0.004"), creator="SOMEBODY ELSE"),
+        refused=("unsupported_pet_units",),
+    ),
+    of_pet(
+        "pet-kilobecquerels-said-to-be-becquerels",
+        "",
+        "Voxels of kBq/ml under the unit Bq/ml: SUV a thousandth of what it is.",
+        "Refused: no scan's noise is that faint.",
+        setting(RescaleSlope="0.002"),
+        refused=("implausible_suv",),
+    ),
+    of_pet(
+        "pet-of-zeros",
+        "",
+        "Every voxel is zero.",
+        "Refused: there is nothing to see.",
+        stored_zeros,
+        refused=("implausible_suv",),
     ),
     of_pet(
         "pet-philips-suv-factor",

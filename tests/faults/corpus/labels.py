@@ -202,6 +202,15 @@ SHARES = np.linspace(0, 1, HU.size).reshape(HU.shape)
 
 FAULTS = (
     Fault(
+        "structures-of-one-label-in-nnunet",
+        "",
+        "A rule takes two structures of dataset.json for one label; nobody was told that they are one now.",
+        "United, and said (`united_structures`).",
+        nnunet({"background": 0, "tumor": 1, "tumor_margin": 2}, (0, 1, 2, 2, 0, 0)),
+        voxels("united_structures", tumor=3),
+        ingest=ingest_section(CT, {"tumor": 1}, outlines=[{"pattern": "tumor.*", "label": "tumor"}]),
+    ),
+    Fault(
         "regions-read-by-their-numbers",
         "nnUNet#1503",
         "A data set names nested regions alone; its numbers were taken for those of another list, and labels 1 and 2 changed places.",

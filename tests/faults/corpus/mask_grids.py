@@ -11,6 +11,13 @@ TURNED = AFFINE @ np.array([[-1.0, 0, 0, 5], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 
 #: From column 1, row 1, slice 1 on.
 PART = AFFINE.copy()
 PART[:3, 3] += [2, 3, 4]
+#: Two voxels more on every side.
+AROUND = AFFINE.copy()
+AROUND[:3, 3] -= [4, 6, 8]
+NO_ORIGIN = np.diag([2.0, 3.0, 4.0, 1.0])
+#: The same places, counted from the last column.
+FROM_THE_END = np.diag([-2.0, 3.0, 4.0, 1.0])
+FROM_THE_END[0, 3] = 10
 
 
 def _moved(by: float) -> np.ndarray:
@@ -56,6 +63,46 @@ FAULTS = (
         "Put where its header says, background around it, and said (`mask_of_a_part`).",
         nifti(marked=mask(MARKED[1:4, 1:5, 1:4], PART)),
         noted("mask_of_a_part"),
+    ),
+    Fault(
+        "mask-padded-beyond-its-image",
+        "",
+        "A mask was padded on all sides, as training code does; its first voxel is none of the image's.",
+        "What lies beyond the image is empty: it is cut off, and said (`mask_beyond_image`).",
+        nifti(marked=mask(np.pad(MARKED, 2), AROUND)),
+        noted("mask_beyond_image"),
+    ),
+    Fault(
+        "mask-with-labels-beyond-its-image",
+        "",
+        "The image was cut after it was outlined: a part of the outline lies beyond it.",
+        "Refused: `geometry_mismatch`.",
+        nifti(marked=mask(np.pad(MARKED, 2, constant_values=1), AROUND)),
+        refused("geometry_mismatch"),
+    ),
+    Fault(
+        "half-size-mask-with-its-images-header",
+        "",
+        "A mask was resized and saved with the header of its image: it lies in the corner.",
+        "Refused: `geometry_mismatch`.",
+        nifti(marked=mask(MARKED[::2, ::2, ::2])),
+        refused("geometry_mismatch"),
+    ),
+    Fault(
+        "part-of-an-image-whose-origin-is-0",
+        "",
+        "Image and mask have no origin, the mask is smaller: nothing says which part it is.",
+        "Refused: `geometry_mismatch`.",
+        nifti(image(affine=NO_ORIGIN), mask(MARKED[:5], NO_ORIGIN)),
+        refused("geometry_mismatch"),
+    ),
+    Fault(
+        "turned-mask-whose-origin-is-0",
+        "",
+        "A mask was turned to the axes of the patient, and its first voxel now lies at 0, as in a file that lost its place.",
+        "Its voxels are the image's, each once: turned, and said (`mask_reordered`).",
+        nifti(image(affine=FROM_THE_END), mask(MARKED[::-1], NO_ORIGIN)),
+        Right(voxels={"tumor": 8}, centroid_mm=(-7.0, -7.5, 6.0), n_cases=1, rejected=(), notes=("mask_reordered",)),
     ),
     Fault(
         "mask-that-lost-its-place",

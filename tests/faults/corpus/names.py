@@ -58,6 +58,28 @@ def _decathlon(folder: Path) -> None:
     (folder / "dataset.json").write_text(json.dumps(content))
 
 
+def _pairs_of_files(folder: Path) -> None:
+    for name in ("images/p1", "masks/p1"):
+        (folder / name).parent.mkdir()
+        for ending in (".hdr", ".img"):
+            (folder / f"{name}{ending}").write_bytes(bytes(400))
+
+
+def _nnunet_listed(inside: str) -> Callable[[Path], None]:
+    """A declaration that lists another image than the one that is called as the label."""
+
+    def make(folder: Path) -> None:
+        made.save_volume(folder / "imagesTr" / "a_0000.nii.gz", VOLUME)
+        made.save_volume(folder / "ext" / "scan9.nii.gz", VOLUME + np.int16(5))
+        made.save_volume(folder / "labels" / "x.nii.gz", TUMOR)
+        made.save_volume(folder / "labelsTr" / "a.nii.gz", OTHER)
+        listed = {"a": {"images": [inside], "label": "labels/x.nii.gz"}}
+        content = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "tumor": 1}, "numTraining": 2}
+        (folder / "dataset.json").write_text(json.dumps(content | {"dataset": listed, "file_ending": ".nii.gz"}))
+
+    return make
+
+
 def _fault(
     name: str,
     source: str,
@@ -342,5 +364,90 @@ FAULTS = (
         _nnunet(["BRATS_001", "BRATS_002", "BraTS2021_00000", "BraTS2021_00001"]),
         Right(n_cases=4, n_patients=4, rejected=()),
         PICTURES,
+    ),
+    _fault(
+        "phases-and-dates-as-patients",
+        "autoPET",
+        "autoPET III writes patient, date and text into one name; a phase or a copy's number makes a patient of one scan.",
+        "What stands before the date, the phase, the heart's phase or the copy's number; a guess is said.",
+        _nnunet(
+            [
+                *(f"fdg_0011f3deaf_0{n}-23-2003-NA-PET-CT Ganzkoerper-{n}" for n in (3, 5)),
+                *("HCC_001_CT1", "HCC_001_CT2", "p1_arterial", "p1_venous", "ICTS_0012_ES", "ICTS_0012_ED"),
+                *("P12", "P12 (1)", "slice012_P13", "slice013_P13", "001a", "001b"),
+            ]
+        ),
+        Right(n_cases=14, n_patients=7, rejected=(), notes=("patients_by_name", "doubtful_patients")),
+        PICTURES,
+    ),
+    _fault(
+        "patients-of-one-site-as-one",
+        "TCIA",
+        "TCGA's barcode and ADNI's subject have a site's number before the patient's: all of a site become one patient.",
+        "Both forms are known.",
+        _nnunet(["TCGA-05-4244", "TCGA-05-4245", "002_S_0295_20060418", "002_S_0295_20070525", "002_S_0413_20060502"]),
+        Right(n_cases=5, n_patients=4, rejected=()),
+        PICTURES,
+    ),
+    _fault(
+        "nnunet-lists-the-files-of-each-case",
+        "MIC-DKFZ/nnUNet#188",
+        "`dataset` in dataset.json lists each case's files; files of `imagesTr` that are called alike are taken instead.",
+        "The list is followed, and a count of cases that disagrees is said.",
+        _nnunet_listed("./ext/scan9.nii.gz"),
+        Right(voxels={"tumor": 24}, maximum=(76.0,), n_cases=1, rejected=(), notes=("cases_not_as_declared",)),
+    ),
+    _fault(
+        "nnunet-lists-files-out-of-its-folder",
+        "MIC-DKFZ/nnUNet#188",
+        "A listed path leads out of the data set.",
+        "Refused: what lies there is none of the data set's.",
+        _nnunet_listed("../scan9.nii.gz"),
+        Right(refused=("unsafe_path",)),
+    ),
+    _fault(
+        "brats-men-rt",
+        "BraTS-MEN-RT",
+        "The radiotherapy part of BraTS has one image, `_t1c`, and its outline is called `_gtv`.",
+        "The target volume is the label of a rule for `gtv`, or the only label.",
+        _volumes(
+            [f"BraTS-MEN-RT-000{n}-1/BraTS-MEN-RT-000{n}-1_t1c.nii.gz" for n in (1, 2)],
+            {f"BraTS-MEN-RT-000{n}-1/BraTS-MEN-RT-000{n}-1_gtv.nii.gz": TUMOR for n in (1, 2)},
+        ),
+        Right(voxels={"tumor": 48}, n_cases=2, n_patients=2, rejected=()),
+        ingest_section({"T1CE": {"kind": "mr", "modality": "MR", "series_description": ""}}, {"tumor": 1}),
+    ),
+    _fault(
+        "images-beside-the-channels",
+        "UCSF-PDGM",
+        "UCSF-PDGM has `_FLAIR_bias` and `_DTI_eddy_FA` beside the channels, ACDC the series `_4d` beside its frames.",
+        "Left out and said, where the case has its image and mask.",
+        _volumes(
+            [
+                *(f"UCSF-PDGM-0004/UCSF-PDGM-0004_{of}.nii.gz" for of in ("CT", "CT_bias", "DTI_eddy_FA")),
+                *(f"patient001/patient001_{of}.nii.gz" for of in ("4d", "frame01")),
+            ],
+            {
+                "UCSF-PDGM-0004/UCSF-PDGM-0004_tumor_segmentation.nii.gz": TUMOR,
+                "patient001/patient001_frame01_gt.nii.gz": OTHER,
+            },
+        ),
+        Right(voxels={"tumor": 32}, n_cases=2, n_patients=2, rejected=(), notes=("extra_images",)),
+    ),
+    _fault(
+        "masks-of-lesions-without-a-word-for-mask",
+        "",
+        "`P1_lesion_1` and `P1_lesion_2` lie beside `P1`, a file a lesion.",
+        "What looks like a mask and says what is outlined is one, where the image has no other; that is said.",
+        _volumes(["P1.nii.gz"], {"P1_lesion_1.nii.gz": TUMOR, "P1_lesion_2.nii.gz": OTHER}),
+        Right(voxels={"tumor": 32}, n_cases=1, n_patients=1, rejected=(), notes=("masks_by_content",)),
+    ),
+    _fault(
+        "pairs-of-header-and-voxels",
+        "nipy/nibabel",
+        "NIfTI and Analyze 7.5 in two files, `.hdr` and `.img`; Analyze does not say which side is left.",
+        "Refused with what to convert.",
+        _pairs_of_files,
+        Right(refused=("unknown_layout",)),
     ),
 )

@@ -6,7 +6,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import RLELossless
 
-from faults.corpus.fault import Fault, Right
+from faults.corpus.fault import CT, Fault, Right, ingest_section
 from faults.corpus.made_dicom import CORNERS, READ, refused, segmented
 from support.dicom_factory import ROOT, SHAPE, write_rtstruct, write_segmentation, write_series
 
@@ -51,6 +51,17 @@ def _run_length_coded(data: Dataset) -> None:
     data.compress(RLELossless, generate_instance_uid=False)
 
 
+def _offset(data: Dataset) -> None:
+    data.ROIContourSequence[0].ContourSequence[0].ContourOffsetVector = [0, 0, 3]
+
+
+def _without_last_frame(data: Dataset) -> None:
+    """Take all voxels out of the last frame."""
+    bits = np.unpackbits(np.frombuffer(data.PixelData, np.uint8), bitorder="little")
+    bits[(data.NumberOfFrames - 1) * data.Rows * data.Columns :] = 0
+    data.PixelData = np.packbits(bits, bitorder="little").tobytes()
+
+
 def _second_segment_is_empty(folder: Path) -> None:
     series = write_series(folder / "images")
     marked = np.zeros(SHAPE, dtype=bool)
@@ -64,7 +75,55 @@ def _second_segment_is_empty(folder: Path) -> None:
     write_segmentation(folder / "seg.dcm", series, {"GTV": marked}, change=describe_one_more)
 
 
+def _one_object_a_label(folder: Path) -> None:
+    series = write_series(folder / "images")
+    liver, tumor = np.zeros(SHAPE, dtype=bool), np.zeros(SHAPE, dtype=bool)
+    liver[1, 0:6, 0:9] = tumor[1, 1:5, 2:7] = True
+    write_segmentation(folder / "liver.dcm", series, {"liver": liver})
+
+    def another(data: Dataset) -> None:
+        data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = f"{ROOT}.77.2"
+
+    write_segmentation(folder / "tumor.dcm", series, {"tumor": tumor}, change=another)
+
+
+LIVER_AND_TUMOR = ingest_section(
+    CT, {"liver": 1, "tumor": 2}, outlines=[{"pattern": name, "label": name} for name in ("liver", "tumor")]
+)
 FAULTS = (
+    Fault(
+        "segmentation-of-each-label-in-a-file-of-its-own",
+        "",
+        "Liver and tumor stand in two segmentations: one was taken, or the study refused.",
+        "Read together, and said; the tumor lies in the liver.",
+        _one_object_a_label,
+        Right(voxels={"liver": 34, "tumor": 20}, n_cases=1, rejected=(), notes=("several_outlines",)),
+        ingest=LIVER_AND_TUMOR,
+    ),
+    Fault(
+        "segmentation-with-two-frames-of-one-place",
+        "",
+        "Two frames of one segment lie on one slice and are not the same: they were united.",
+        "Refused: which of them is meant is unknown.",
+        segmented(_without_last_frame, slices=(0, 1, 2, 1)),
+        refused("duplicate_slice_position"),
+    ),
+    Fault(
+        "segmentation-with-a-frame-twice",
+        "",
+        "The same frame of a segment is there twice.",
+        "It counts once.",
+        segmented(slices=(0, 1, 2, 1)),
+        READ,
+    ),
+    Fault(
+        "contour-with-an-offset",
+        "",
+        "A contour is told 3 mm beside where it lies, by the retired Contour Offset Vector, which was passed over.",
+        "Refused: `contour_offset`.",
+        _structures(_offset),
+        refused("contour_offset"),
+    ),
     Fault(
         "segmentation-stored-upside-down",
         "OHIF#3420",

@@ -14,6 +14,8 @@ ONE = ingest_section(GRAY, {"tumor": 1})
 TWO = ingest_section(GRAY, {"liver": 1, "tumor": 2})
 DISC, CORNER = made.DISC, made.CORNER
 N_DISC, N_CORNER = 517, 20
+#: The first colors of Pascal VOC.
+VOC = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0]
 DEEP = (made.ROWS * 56 + made.COLUMNS).astype(np.uint16)
 
 
@@ -45,6 +47,12 @@ def _adaptive(path: Path) -> None:
     made.save_palette(path, index, [255, 255, 255, 0, 0, 0])
 
 
+def _red_and_green(folder: Path) -> None:
+    for name, drawn, color in (("a", DISC, (255, 0, 0)), ("b", CORNER, (0, 255, 0))):
+        made.save(folder / "images" / f"{name}.png", made.GRAY + np.uint8(name == "b"))
+        made.save(folder / "masks" / f"{name}.png", drawn[..., None] * np.array(color, np.uint8))
+
+
 def _cmyk(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(made.GRAY).convert("CMYK").save(path, format="JPEG")
@@ -64,6 +72,7 @@ def _fault(
     return Fault(name, source, met, answer, make, right, sent, ingest, preset="nuclei_2d")
 
 
+SMALLER = Right(refused=("geometry_mismatch",))
 READ = Right(voxels={"tumor": N_DISC}, n_cases=1, rejected=())
 FAULTS = (
     _fault(
@@ -75,6 +84,22 @@ FAULTS = (
         READ,
     ),
     _fault(
+        "mask-of-half-the-size",
+        "",
+        "Masks were resized and pictures were not: laid on one another by index they lie in the corner.",
+        "Refused: a picture has no place, so another size is another picture.",
+        _pair(lambda path: made.save(path, DISC[::2, ::2])),
+        SMALLER,
+    ),
+    _fault(
+        "mask-a-pixel-smaller",
+        "",
+        "A pixel was cut from the mask, at which side is unknown.",
+        "Refused: `geometry_mismatch`.",
+        _pair(lambda path: made.save(path, DISC[1:, 1:])),
+        SMALLER,
+    ),
+    _fault(
         "palette-of-label-colors",
         "Lightning-Universe/lightning-flash#1400",
         "Masks with a color palette are read as colors instead of classes.",
@@ -82,6 +107,39 @@ FAULTS = (
         _pair(lambda path: made.save_palette(path, DISC * 2 + CORNER, [0, 0, 0, 128, 0, 0, 0, 128, 0])),
         Right(voxels={"liver": N_CORNER, "tumor": N_DISC}, n_cases=1, rejected=()),
         ingest=TWO,
+    ),
+    _fault(
+        "one-class-of-a-palette-of-many",
+        "",
+        "A picture shows one class of many by its palette; its color on black was taken for the only label.",
+        "The index is the label, and 3 is none: refused (`unknown_label`).",
+        _pair(lambda path: made.save_palette(path, DISC * np.uint8(3), VOC)),
+        Right(refused=("unknown_label",)),
+    ),
+    _fault(
+        "masks-of-two-colors-in-two-files",
+        "",
+        "Each picture shows one class in its color, red or green; both were taken for the only label.",
+        "Read, and said which colors there are (`mask_color`, `several_mask_colors`).",
+        _red_and_green,
+        Right(voxels={"tumor": N_DISC + N_CORNER}, n_cases=2, rejected=(), notes=("mask_color", "several_mask_colors")),
+    ),
+    _fault(
+        "mask-that-is-its-own-complement",
+        "",
+        "Masks of black on white say outside where inside is meant.",
+        "Read as it is, and said (`mask_nearly_full`): 2220 of 2240 pixels are inside.",
+        _pair(lambda path: made.save(path, ~CORNER)),
+        Right(voxels={"tumor": 40 * 56 - N_CORNER}, n_cases=1, rejected=(), notes=("mask_nearly_full",)),
+    ),
+    _fault(
+        "picture-in-color-for-a-gray-channel",
+        "",
+        "Colors were turned gray without a word; in gray, red and green tissue may look alike.",
+        "Turned gray by its luma, and said (`color_turned_gray`): pure green is 0.587 x 255, whole.",
+        _image(lambda path: made.save(path, np.dstack([DISC & False, DISC, DISC & False]) * np.uint8(255))),
+        Right(voxels={"tumor": N_DISC}, maximum=(150.0,), n_cases=1, rejected=(), notes=("color_turned_gray",)),
+        sent=Sent({"gray": "images/a.png"}, shape=(1, 40, 56), says="gray"),
     ),
     _fault(
         "palette-whose-black-is-no-background",

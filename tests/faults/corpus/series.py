@@ -36,6 +36,22 @@ def _ct(folder: Path) -> None:
     write_rtstruct(folder / "rs.dcm", series, {"GTV": [(1, CORNERS), (2, CORNERS)]})
 
 
+def _of_patients(*patients: tuple[str, str]) -> Callable[[Path], None]:
+    """Return what writes a CT for each patient's ID and birth date, with 20 voxels outlined, all else alike."""
+
+    def make(folder: Path) -> None:
+        for number, (patient, born) in enumerate(patients):
+            ct = write_series(
+                folder / str(number),
+                patient_id=patient,
+                study_uid=f"{ROOT}.70.{number}",
+                change=setting(PatientBirthDate=born),
+            )
+            write_rtstruct(folder / str(number) / "rs.dcm", ct, {"GTV": [(1, CORNERS)]})
+
+    return make
+
+
 def setting(slices: Sequence[int] = range(99), **values: Any) -> Change:
     """Return a change that sets attributes of some slices; None takes one out, a function is told the slice's number."""
 
@@ -248,6 +264,22 @@ PETCT = CT | PET
 JITTER = (0.03, -0.04, 0.02, 0.04, -0.03, -0.01, 0.04, -0.04)
 
 FAULTS = (
+    Fault(
+        "patient-id-with-blanks-before-it",
+        "",
+        "One patient's ID was typed with a blank before it in one of two studies: two patients, one in training, one in test.",
+        "One patient: blanks around an ID mean nothing.",
+        _of_patients((" P7", "19700102"), ("P7", "19700102")),
+        Right(voxels={"tumor": 40}, n_cases=2, n_patients=1, rejected=()),
+    ),
+    Fault(
+        "patient-id-that-everybody-has",
+        "",
+        "An anonymizer gave all patients one ID: all became one patient.",
+        "Told apart by birth date, name and sex, and said.",
+        _of_patients(("ANONYMOUS", "19700102"), ("ANONYMOUS", "19810203"), ("ANONYMOUS", "19700102")),
+        Right(voxels={"tumor": 60}, n_cases=3, n_patients=2, rejected=()),
+    ),
     Fault(
         name="one-ct-with-its-outline",
         source="",

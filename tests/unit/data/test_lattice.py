@@ -57,3 +57,14 @@ def test_a_part_lies_where_it_was_cut_out():
 )
 def test_voxels_that_are_not_the_grids_are_none(other):
     assert reordered(Mask(np.zeros(other.shape, np.uint8), other), GRID) is None
+
+
+def test_what_lies_beyond_is_cut_where_it_is_empty():
+    around = Geometry.from_parts(
+        (6, 5, 7), (4.0, 3.0, 2.0), (-12.0, -20.0, 26.0)
+    )  # a slice below and above, a column before
+    made = np.zeros(around.shape, np.uint8)
+    made[1:5, :, 1:7] = labels()
+    np.testing.assert_array_equal(reordered(Mask(made, around), GRID).labels, labels())
+    made[0, 0, 0] = 1
+    assert reordered(Mask(made, around), GRID) is None

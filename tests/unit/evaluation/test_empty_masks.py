@@ -17,11 +17,13 @@ from lesionflow.evaluation.gate import PromotionRules, decide
 from lesionflow.evaluation.page import tile
 from lesionflow.evaluation.statistics import estimate_means
 from lesionflow.metrics import HEADLINE, METRICS
+from support.masks import boxes
 from support.missed_tumors import (
     DIAGONAL_MM,
     FAR,
     NEAR,
     NOTHING,
+    SHAPE,
     TUMOR,
     as_of_version_0_1,
     finds_all,
@@ -32,6 +34,10 @@ from support.missed_tumors import (
 SETTINGS = {"n_bootstrap": 200, "confidence_level": 0.95, "seed": 5}
 RULES = PromotionRules(metric="hd95_mm", direction=-1, min_test_patients=4, min_score=50.0, min_gain=0.0,
                        confidence_level=0.95, n_bootstrap=500, seed=7)  # fmt: skip
+
+
+#: The tumor in a box of seven times its size, and a lesion that is none.
+TOO_LARGE = boxes(((1, 8, 8), (8, 30, 30)), ((2, 35, 35), (6, 39, 39)), shape=SHAPE)
 
 
 def test_a_mean_says_how_many_cases_it_is_not_of() -> None:
@@ -152,3 +158,14 @@ def test_columns_that_tell_nothing_of_masks_leave_scores_as_they_are() -> None:
     table = pd.DataFrame({"hd95_mm": [math.nan, 2.0]})
     assert list(outcomes(table)) == ["both", "both"]
     assert with_misses(table, ["hd95_mm", "no such metric"])["hd95_mm"].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("metric", ["absolute_volume_error_ml", "n_false_positive_lesions", "specificity", "accuracy"])
+def test_who_finds_nothing_gains_nothing_by_what_it_can_not_do_wrong(metric: str) -> None:
+    """A tumor drawn far too large, and a false one beside it, is worse by these than no tumor: not where models are compared."""
+    champion, challenger = scores([TOO_LARGE] * 3), scores([TOO_LARGE, TOO_LARGE, NOTHING])
+    direction = METRICS[metric].direction
+    raw = direction * (challenger[metric] - champion[metric])
+    assert raw[2] > 0 == raw[0]
+    values, _ = comparable((champion, challenger), metric)
+    np.testing.assert_array_equal(values[1], champion[metric].to_numpy(float))

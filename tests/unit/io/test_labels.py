@@ -4,7 +4,7 @@ import pytest
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask
 from lesionflow.errors import InputError
-from lesionflow.io.labels import as_declared, is_one_structure, translate, unite, wanted_parts
+from lesionflow.io.labels import as_declared, is_one_structure, tell_nearly_full, translate, unite, wanted_parts
 from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules
 
@@ -120,3 +120,37 @@ def test_parts_are_chosen_by_name_and_the_rest_is_said():
 )
 def test_one_structure_is_1_or_255_alone(inside, is_one):
     assert is_one_structure(mask(0, *inside, 0, 0, 0)) == is_one
+
+
+def united(call):
+    with collected() as notes:
+        call()
+    return [note.message for note in notes if note.code == "united_structures"]
+
+
+def test_structures_of_one_label_are_united_aloud_where_they_are_present():
+    declared = {"cancer left": (3,), "cancer right": (4,), "cancer old": (5,), "kidney": (6,)}
+    (said,) = united(lambda: translate(mask(0, 3, 4, 6, 0, 0), declared, TWO, name="c-1"))
+    assert "cancer left, cancer right of c-1" in said
+    assert united(lambda: translate(mask(0, 3, 3, 6, 0, 0), declared, TWO, name="c-1")) == []
+
+
+def test_named_segments_of_one_label_are_united_aloud():
+    some, none = np.ones(GRID.shape, bool), np.zeros(GRID.shape, bool)
+    (said,) = united(lambda: wanted_parts([("cancer a", some), ("cancer b", some)], TWO, name="c-1"))
+    assert "cancer a, cancer b of c-1" in said
+    assert (
+        united(lambda: wanted_parts([("cancer a", some), ("cancer b", none), ("kidney", some)], TWO, name="c-1")) == []
+    )
+
+
+def test_a_label_of_nearly_all_voxels_is_spoken_of():
+    grid = Geometry.from_parts((1, 10, 10), (1.0, 1.0, 1.0))
+    for n_inside, expected in ((90, []), (91, ["mask_nearly_full"])):
+        labels = np.zeros(100, np.uint8)
+        labels[:n_inside] = 2
+        with collected() as notes:
+            tell_nearly_full(Mask(labels.reshape(grid.shape), grid), "c-1")
+            tell_nearly_full(None, "c-2")
+            tell_nearly_full(Mask(np.full(grid.shape, 255, np.uint8), grid), "c-3")
+        assert [note.code for note in notes] == expected

@@ -16,6 +16,7 @@ from lesionflow.config.sections.section import (
     Positive,
     Section,
     Severity,
+    in_order,
 )
 
 Named = TypeVar("Named")
@@ -194,6 +195,8 @@ class ValidateConfig(Section):
     """For each check: `fail` stops the run, `quarantine` leaves the case out, `warn` says so, `off` does not look."""
     max_quarantined_fraction: Fraction
     """Which share of the cases may be in quarantine before the run fails."""
+
+    _limits_in_order = field_validator("spacing_mm", "ct_range_hu", "tumor_volume_ml")(in_order)
 
 
 class SplitConfig(Section):

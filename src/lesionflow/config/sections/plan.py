@@ -17,6 +17,7 @@ from lesionflow.config.sections.section import (
     NotNegative,
     Positive,
     Section,
+    in_order,
 )
 
 
@@ -87,6 +88,8 @@ class PlanConfig(Section):
     """Whether MR channels have slow changes of brightness taken out (N4)."""
     architecture: ArchitectureConfig
     inference: InferenceConfig
+
+    _limits_in_order = field_validator("ct_window_hu")(in_order)
 
 
 class PreprocessConfig(Section):

@@ -5,7 +5,7 @@ value that can change a mask or a decision lives in params.yaml and has no defau
 """
 
 from enum import StrEnum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -39,6 +39,13 @@ class MadeAnew(StrEnum):
     SCORES = "The model is scored again. It stays as it is."
     REGISTRATION = "The model is registered under the name, and judged for promotion there. It stays as it is."
     DECISION = "The promotion is decided again. The model stays as it is."
+
+
+def in_order(limits: Any) -> Any:
+    """Refuse two limits of which the first is not below the second; `auto` has none."""
+    if isinstance(limits, tuple) and not limits[0] < limits[1]:
+        raise ValueError(f"expected the smaller before the larger, found {limits[0]:g} and {limits[1]:g}")
+    return limits
 
 
 class Section(BaseModel):

@@ -21,6 +21,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from lesionflow.cohort.pseudonym import pseudonym
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.reading import READ_FAULTS, may_be_dicom, quiet, read_dicom_file
+from lesionflow.io.dicom.relations.patients import significant
 from lesionflow.io.dicom.sorting import DICOMDIR_CLASS
 from lesionflow.io.files import find_files
 from lesionflow.machine.faults import blame_machine
@@ -161,7 +162,7 @@ class _Cleaner:
     """One data set's replacements: those of its patient."""
 
     def __init__(self, data: Any, secret: str) -> None:
-        patient = str(data.get("PatientID") or data.StudyInstanceUID)
+        patient = significant(data.get("PatientID")) or str(data.StudyInstanceUID)
         self.secret, self.patient = secret, pseudonym(secret, "p", patient)
         self.shift = timedelta(days=1 + self._number("d", patient) % MAX_SHIFT_DAYS)
         self.names = {

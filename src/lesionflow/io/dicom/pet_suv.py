@@ -16,8 +16,10 @@ from lesionflow.io.dicom.values.pet_times import decay_time_s
 from lesionflow.io.dicom.values.plausibility import require_dose, require_half_life, say_uptake
 
 GRAMS_PER_KG = 1000.0
-#: Philips writes counts and, in private elements, what makes SUV or Bq/ml of them.
-PHILIPS_SUV_FACTOR, PHILIPS_BQML_FACTOR = (0x7053, 0x1000), (0x7053, 0x1009)
+#: Philips writes counts and, in private elements, what makes SUV or Bq/ml of them. Whoever reserves a block first has it
+#: (PS3.5 7.8.1), so an element is known by its creator and its last two digits alone.
+PHILIPS_GROUP, PHILIPS = 0x7053, "Philips PET Private Group"
+PHILIPS_SUV_FACTOR, PHILIPS_BQML_FACTOR = 0x00, 0x09
 #: What must be the same on every slice: the factor is one for the series.
 OF_UNITS = ("Units", "SUVType")
 OF_FACTORS = (
@@ -35,11 +37,7 @@ OF_DRUG = (
 )
 
 #: All of that, as it stands in a slice.
-STORED_TAGS = (
-    *(Tag(keyword) for keyword in (*OF_UNITS, *OF_FACTORS, "RadiopharmaceuticalInformationSequence")),
-    Tag(PHILIPS_SUV_FACTOR),
-    Tag(PHILIPS_BQML_FACTOR),
-)
+STORED_TAGS = tuple(Tag(keyword) for keyword in (*OF_UNITS, *OF_FACTORS, "RadiopharmaceuticalInformationSequence"))
 
 
 def suv_factor(slices: Sequence[Any], *, name: str) -> float:
@@ -87,7 +85,7 @@ def _require_one_of_each(slices: Sequence[Any], name: str) -> None:
     if len({_as_stored(data) for data in slices}) == 1:
         return
     private = (PHILIPS_SUV_FACTOR, PHILIPS_BQML_FACTOR)
-    units = {(*_told(data, OF_UNITS), *(_private(data, tag) for tag in private)) for data in slices}
+    units = {(*_told(data, OF_UNITS), *(_private(data, element) for element in private)) for data in slices}
     if len(units) > 1:
         found = " and ".join(sorted({str(data.get("Units") or "none") for data in slices}))
         raise DicomError(
@@ -105,7 +103,19 @@ def _require_one_of_each(slices: Sequence[Any], name: str) -> None:
 
 def _as_stored(data: Any) -> tuple[Any, ...]:
     """Return what the factor is made of as the file has it: decoding it on every slice takes a twentieth of the reading."""
-    return tuple(_bare(data.get_item(tag).value) if tag in data else None for tag in STORED_TAGS)
+    tags = (*STORED_TAGS, *_philips_tags(data))
+    return tuple(_bare(data.get_item(tag).value) if tag in data else None for tag in tags)
+
+
+def _philips_tags(data: Any) -> tuple[Any, ...]:
+    """Return where a data set keeps Philips' factors; nowhere when it has no block of that creator."""
+    if not any(tag.group == PHILIPS_GROUP for tag in data.keys()):  # noqa: SIM118 keys decode no values
+        return ()
+    try:
+        block = data.private_block(PHILIPS_GROUP, PHILIPS)
+    except KeyError:
+        return ()
+    return tuple(block.get_tag(element) for element in (PHILIPS_SUV_FACTOR, PHILIPS_BQML_FACTOR))
 
 
 def _bare(value: Any) -> Any:
@@ -117,6 +127,9 @@ def _bare(value: Any) -> Any:
 
 def _one_injection(drugs: Sequence[Any]) -> Any:
     """Return the one injection: which part of the voxels came from which of several can't be known."""
+    if not drugs:
+        message = "no injection (RadiopharmaceuticalInformationSequence)"
+        raise ValueError(message)
     if len({_told(drug, OF_DRUG) for drug in drugs}) > 1:
         message = f"{len(drugs)} injections"
         raise ValueError(message)
@@ -141,11 +154,11 @@ def _require_body_weight(data: Any, name: str) -> float:
     return 1.0
 
 
-def _private(data: Any, tag: tuple[int, int]) -> float:
-    """Return a private factor; 0 when there is none that could be one."""
-    element = data.get(tag)
+def _private(data: Any, element: int) -> float:
+    """Return a factor of Philips' block; 0 when there is none that could be one."""
+    found = [data.get(tag) for tag in _philips_tags(data) if tag & 0xFF == element]
     try:
-        factor = float(element.value) if element is not None and element.value else 0.0
+        factor = float(found[0].value) if found and found[0] is not None and found[0].value else 0.0
     except (TypeError, ValueError):
         return 0.0
     return factor if math.isfinite(factor) and factor > 0 else 0.0
@@ -160,21 +173,31 @@ def patient_weight_kg(data: Any) -> float:
     return weight_kg if math.isfinite(weight_kg) else 0.0
 
 
+def _figure(data: Any, keyword: str) -> float:
+    """Return a number of the header, or say by name that it is not there."""
+    value = data.get(keyword)
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        message = f"no {keyword}" if value is None or value == "" else f"a {keyword} that is no number"
+        raise ValueError(message) from error
+
+
 def _grams_per_becquerel(slices: Sequence[Any], name: str) -> float:
     data = slices[0]
-    corrected = str(data.CorrectedImage)
+    corrected = str(data.get("CorrectedImage") or "none")
     if "ATTN" not in corrected or "DECY" not in corrected:
         message = f"corrections {corrected}"
         raise ValueError(message)
-    drug = _one_injection(data.RadiopharmaceuticalInformationSequence)
-    weight_kg = float(data.PatientWeight)
-    dose_bq, half_life_s = float(drug.RadionuclideTotalDose), float(drug.RadionuclideHalfLife)
+    drug = _one_injection(data.get("RadiopharmaceuticalInformationSequence") or ())
+    weight_kg = _figure(data, "PatientWeight")
+    dose_bq, half_life_s = _figure(drug, "RadionuclideTotalDose"), _figure(drug, "RadionuclideHalfLife")
     if not all(math.isfinite(v) and v > 0 for v in (weight_kg, dose_bq, half_life_s)):
         message = f"weight {weight_kg} kg, dose {dose_bq} Bq, half life {half_life_s} s"
         raise ValueError(message)
     require_dose(dose_bq, weight_kg, name=name)
     require_half_life(half_life_s, drug, name=name)
     decay_s = decay_time_s(slices, drug, half_life_s, name=name)
-    if str(data.DecayCorrection) == "START":
+    if str(data.get("DecayCorrection")) == "START":
         say_uptake(decay_s, half_life_s, name=name)
     return float(weight_kg * GRAMS_PER_KG / (dose_bq * 2.0 ** (-decay_s / half_life_s)))

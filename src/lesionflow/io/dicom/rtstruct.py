@@ -20,7 +20,7 @@ from lesionflow.io.dicom.contours.cost import require_few_structures
 from lesionflow.io.dicom.contours.planes import fill_structure
 from lesionflow.io.dicom.contours.points import closed_contours
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet
-from lesionflow.io.labels import unite
+from lesionflow.io.labels import tell_united, unite
 from lesionflow.io.notes import note, took
 from lesionflow.io.rules import ReadingRules
 from lesionflow.machine.faults import blame_machine
@@ -70,7 +70,7 @@ def read_structures(data: Any, geometry: Geometry, frame_of_reference: str, rule
     Raises:
         DicomError: `no_matching_outline`, `outline_of_another_study`, `duplicate_roi_number`, `outline_without_voxels` or
             `unreadable_outline`, and all reasons of `contours`: `contour_off_plane`, `contour_outside_image`,
-            `contour_gaps`, `open_contour`, `degenerate_contour`, `truncated_contour`, `duplicate_contour`,
+            `contour_gaps`, `contour_offset`, `open_contour`, `degenerate_contour`, `truncated_contour`, `duplicate_contour`,
             `ambiguous_contours`, `self_crossing_contour`, `too_many_contours`.
     """
     try:
@@ -99,9 +99,7 @@ def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: Reading
         parts.append((structure.label, inside))
         if inside.any():
             drawn[structure.label].append(structure.name)
-    for names in drawn.values():
-        if len(names) > 1:
-            note("united_structures", f"Structures {', '.join(names)} of {name} are of one label: they are united.")
+    tell_united(((called, label) for label, names in drawn.items() for called in names), name)
     if not drawn and any(contours[number] for number in structures):
         _refuse(
             "outline_without_voxels",
@@ -117,7 +115,7 @@ def _wanted(data: Any, frame_of_reference: str, rules: ReadingRules, name: str) 
     found: dict[int, NamedStructure] = {}
     others: dict[int, str] = {}
     for roi in data.StructureSetROISequence:
-        structure, number = _name(roi), int(roi.ROINumber)
+        structure, number = name_of(roi), int(roi.ROINumber)
         label = rules.label_of(structure)
         before = found[number].label if number in found else None
         if (number in found or number in others) and label != before:
@@ -161,7 +159,7 @@ def _declared_frames(data: Any) -> set[str]:
     return declared or {str(roi.get("ReferencedFrameOfReferenceUID") or "") for roi in data.StructureSetROISequence}
 
 
-def _name(roi: Any) -> str:
+def name_of(roi: Any) -> str:
     """Return a structure's name; UTF-8 that no character set declares is read as what it is."""
     told = str(roi.get("ROIName") or "")
     try:

@@ -21,7 +21,7 @@ from lesionflow.io.dicom.segments.frames import group_of, read_parts
 from lesionflow.io.dicom.segments.naming import labels_of, tell_origin
 from lesionflow.io.dicom.series import read_headers
 from lesionflow.io.files import replacing_file
-from lesionflow.io.labels import tell_dropped, unite
+from lesionflow.io.labels import tell_dropped, tell_united, unite
 from lesionflow.io.rules import ReadingRules
 from lesionflow.machine.faults import blame_machine
 
@@ -45,7 +45,8 @@ def read_segments(data: Any, geometry: Geometry, frame_of_reference: str, rules:
         The mask on `geometry`.
 
     Raises:
-        DicomError: `no_matching_outline`, `outline_of_another_study`, `outline_off_grid` or `unreadable_outline`.
+        DicomError: `no_matching_outline`, `outline_of_another_study`, `outline_off_grid`,
+            `duplicate_slice_position` or `unreadable_outline`.
     """
     try:
         return _read(data, geometry, frame_of_reference, rules, name)
@@ -77,6 +78,7 @@ def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: Reading
         parts, n_dropped = read_parts(data, geometry, numbers, name)
         called = {number: str(segments[number].SegmentLabel) for number in n_dropped}
         tell_dropped([(called[n], n_dropped[n]) for n in called if not rules.is_unwanted(called[n])], name)
+        tell_united(((str(segments[n].SegmentLabel), label) for n, label in numbers.items() if n in segments), name)
         tell_origin(data, [segments[number] for number, label in numbers.items() if label is not None], name)
         return unite(parts, geometry, rules)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class Series:
         series_uid: Its UID.
         modality: DICOM's (0008,0060).
         attributes: `manufacturer`, `institution`, `sex` and `age_years`, where given; never written as they are.
+        acquired: The day, where it can be read; never written as it is.
     """
 
     volume: Volume
@@ -53,6 +55,7 @@ class Series:
     series_uid: str
     modality: str
     attributes: dict[str, str]
+    acquired: date | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,6 +171,7 @@ def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
         series_uid=str(first.SeriesInstanceUID),
         modality=str(first.Modality),
         attributes=_attributes(first),
+        acquired=_acquired(first),
     )
 
 
@@ -177,6 +181,15 @@ def _attributes(data: Any) -> dict[str, str]:
     if age := _age_years(_told(data, "PatientAge")):
         attributes["age_years"] = age
     return attributes
+
+
+def _acquired(data: Any) -> date | None:
+    """Return the day that a slice was taken on."""
+    told = (_told(data, keyword).replace(".", "") for keyword in ("AcquisitionDate", "SeriesDate", "StudyDate"))
+    try:
+        return date.fromisoformat(next(filter(None, told), ""))
+    except ValueError:
+        return None
 
 
 def _told(data: Any, keyword: str) -> str:

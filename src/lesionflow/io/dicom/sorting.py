@@ -3,7 +3,7 @@
 import filecmp
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -17,14 +17,16 @@ from pydicom.filereader import read_partial
 from lesionflow.io.dicom.deflated import is_deflated, read_bounded
 from lesionflow.io.dicom.dicomdir import listed_instances
 from lesionflow.io.dicom.reading import READ_FAULTS, is_dicom, kind_of, quiet
+from lesionflow.io.dicom.relations.patients import Person, significant
 from lesionflow.machine.faults import blame_machine
 
 NEEDED_TAGS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+PERSON_TAGS = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex")
 HEADER_TAGS = {
     keyword: tag_for_keyword(keyword) or 0
     for keyword in (
         *NEEDED_TAGS,
-        "PatientID",
+        *PERSON_TAGS,
         "DeidentificationMethod",
         "Modality",
         "SeriesDescription",
@@ -33,6 +35,7 @@ HEADER_TAGS = {
         "ConvolutionKernel",
     )
 }
+NOBODY_TOLD = Person("")
 DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
 #: Sorting needs nothing behind this element, the series' UID: outlines and pixels come later.
 LAST_HEADER_TAG = max(HEADER_TAGS.values())
@@ -62,6 +65,7 @@ class Header:
     body_part: str = ""
     kernel: str = ""
     method: tuple[str, ...] = ()
+    person: Person = NOBODY_TOLD
 
     @property
     def is_outline(self) -> bool:
@@ -83,6 +87,14 @@ class DicomStudy:
     series: Mapping[str, tuple[Header, ...]]
     unreadable: tuple[str, ...]
     n_missing: int = 0
+
+    @property
+    def person(self) -> Person:
+        """What the study says of its patient; of several, what most of its images say."""
+        headers = [header for series in self.series.values() for header in series]
+        deciding = [header for header in headers if header.is_image] or headers
+        told = Counter(header.person for header in deciding)
+        return max(told, key=lambda person: (told[person], person)) if told else NOBODY_TOLD
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -183,9 +195,10 @@ def _read_head(head: bytes, *, bare: bool) -> Any | None:
 
 def _header(path: Path, data: Any) -> Header:
     kernel = data.get("ConvolutionKernel") or ""
+    patient_id, *others = (significant(data.get(keyword)) for keyword in PERSON_TAGS)
     return Header(
         path=str(path),
-        patient_id=str(data.get("PatientID") or ""),
+        patient_id=patient_id,
         study_uid=str(data["StudyInstanceUID"].value),
         series_uid=str(data["SeriesInstanceUID"].value),
         instance_uid=str(data["SOPInstanceUID"].value),
@@ -195,6 +208,7 @@ def _header(path: Path, data: Any) -> Header:
         body_part=str(data.get("BodyPartExamined") or ""),
         kernel=kernel if isinstance(kernel, str) else "\\".join(map(str, kernel)),
         method=_words(data.get("DeidentificationMethod")),
+        person=Person(patient_id, *others),
     )
 
 

@@ -75,7 +75,7 @@ def _require_equal(slices: list[Any], name: str) -> None:
         ("mixed_size", "Columns", "numbers of columns"),
     )
     for reason, tag, words in rules:
-        values = {str(data.get(tag, "")) for data in slices}
+        values = {str(data.get(tag, "")).strip() for data in slices}
         if len(values) > 1:
             refuse(reason, f"Expected one series in {name}, found {len(values)} {words}. Separate them.")
     for reason, tag, words in (

@@ -10,14 +10,18 @@ from lesionflow.errors import DicomError
 from lesionflow.io.dicom.deidentification import METHOD
 from lesionflow.io.dicom.reading import is_dicom, read_dicom_file
 from lesionflow.io.dicom.relations.candidates import choose_series
+from lesionflow.io.dicom.relations.outlines import read_outlines
+from lesionflow.io.dicom.relations.patients import patient_keys, significant
 from lesionflow.io.dicom.relations.registration import in_frame_of
-from lesionflow.io.dicom.rtstruct import read_structures, referenced_series
-from lesionflow.io.dicom.seg import read_segments
+from lesionflow.io.dicom.rtstruct import referenced_series
 from lesionflow.io.dicom.series import MODALITIES, Series, read_series
 from lesionflow.io.dicom.sorting import DicomStudy, scan
 from lesionflow.io.files import find_files
 from lesionflow.io.notes import note, took
 from lesionflow.io.rules import CASE, ReadingRules, ReadStudy, SourceStudy
+
+#: Over midnight, and with one date for a series and another for its reconstruction.
+MOST_DAYS = 1
 
 
 def detect(folder: Path) -> bool:
@@ -27,12 +31,13 @@ def detect(folder: Path) -> bool:
 
 def find_studies(folder: Path) -> Iterator[SourceStudy]:
     """Yield the studies below a folder; one that can't be right whatever its pixels say carries its fault."""
-    for study in scan(find_files(folder)):
-        key = study.study_uid or "unreadable"
-        # Without a patient ID nothing says that two studies are of one patient.
-        patient = study.patient_ids[0] or key
+    studies = {study.study_uid or "unreadable": study for study in scan(find_files(folder))}
+    patients = patient_keys(
+        {key: study.person._replace(patient_id=study.patient_ids[0]) for key, study in studies.items()}
+    )
+    for key, study in studies.items():
         yield SourceStudy(
-            key, patient, study.files + study.unreadable, _fault(study), study, pseudonyms=_pseudonyms(study)
+            key, patients[key], study.files + study.unreadable, _fault(study), study, pseudonyms=_pseudonyms(study)
         )
 
 
@@ -69,6 +74,7 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str, outlines:
         raise DicomError(fault[1].replace(CASE, name), reason=fault[0])
     series = {channel: _read_channel(study, rules, channel, name) for channel in rules.channels}
     reference = series[rules.reference]
+    _say_days_apart(series, name)
     mask = _read_outlines(study, reference, rules, name) if outlines else None
     return ReadStudy(_in_one_frame(study, series, reference, name), mask, reference.files, reference.attributes)
 
@@ -115,6 +121,18 @@ def _read_channel(study: DicomStudy, rules: ReadingRules, channel: str, name: st
     return read_series(paths, name=name, spacing_tolerance_fraction=rules.spacing_tolerance_fraction)
 
 
+def _say_days_apart(series: Mapping[str, Series], name: str) -> None:
+    """Say that channels were taken on days that lie apart: a tumor grows, and a patient lies otherwise."""
+    days = [day for entry in series.values() if (day := entry.acquired) is not None]
+    n_days = (max(days) - min(days)).days if days else 0
+    if n_days > MOST_DAYS:
+        note(
+            "days_apart",
+            f"Expected channels of {name} that were taken on one day, found {n_days} days between {', '.join(series)}: their "
+            "voxels may not show the same.",
+        )
+
+
 def _in_one_frame(study: DicomStudy, series: Mapping[str, Series], reference: Series, name: str) -> dict[str, Volume]:
     """Return the channels' volumes in the frame of reference of the reference channel."""
     frames = {entry.series_uid: entry.frame_of_reference for entry in series.values()}
@@ -122,7 +140,7 @@ def _in_one_frame(study: DicomStudy, series: Mapping[str, Series], reference: Se
     by_instance: dict[str, str] = {}
     if len(set(frames.values())) > 1:
         found = (read_dicom_file(header.path, name=name) for header in study.registrations)
-        registrations = [data for data in found if str(data.get("PatientID") or "") in study.patient_ids]
+        registrations = [data for data in found if significant(data.get("PatientID")) in study.patient_ids]
         by_instance = {h.instance_uid: frame for uid, frame in frames.items() for h in study.series.get(uid, ())}
     return {
         channel: entry.volume
@@ -153,35 +171,12 @@ def _read_outlines(study: DicomStudy, reference: Series, rules: ReadingRules, na
             f"Expected outlines drawn on the reference series of {name}, found only {len(candidates)} of another series, "
             "study or patient. Export those that belong to it.",
         )
-    masks, refusal = [], None
-    for data in fitting:
-        read = read_structures if str(data.Modality) == "RTSTRUCT" else read_segments
-        try:
-            masks.append(read(data, reference.volume.geometry, reference.frame_of_reference, rules, name=name))
-        except DicomError as error:
-            if error.reason != "no_matching_outline":
-                raise
-            refusal = error
-    if len(masks) > 1:
-        _refuse(
-            "ambiguous_outlines",
-            f"Expected one structure set or segmentation with the wanted outlines in {name}, found {len(masks)}. Keep the "
-            "final one.",
-        )
-    if refusal is not None and not masks:
-        raise refusal
-    if len(fitting) > 1:
-        note(
-            "dropped_outlines",
-            f"{len(fitting) - 1} other structure sets or segmentations of {name} hold no structure that ingest.outlines "
-            "names: they were left out.",
-        )
-    return masks[0]
+    return read_outlines(fitting, reference, rules, name=name)
 
 
 def _belongs(data: Any, study: DicomStudy, reference: Series) -> bool:
     """Tell whether outlines were drawn on the reference series: by the series they name, else by frame of reference."""
-    if str(data.get("PatientID") or "") not in study.patient_ids:
+    if significant(data.get("PatientID")) not in study.patient_ids:
         return False
     if str(data.Modality) == "RTSTRUCT":
         named = referenced_series(data)

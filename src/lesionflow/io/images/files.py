@@ -1,20 +1,21 @@
 """Image files by their ending: NIfTI, NRRD, MetaImage and pictures through one door."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
-from lesionflow.data.lattice import reordered
-from lesionflow.data.volume import Mask, Volume, require_same_grid
+from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import InputError
 from lesionflow.io.images import itk as itk_images
 from lesionflow.io.images import nifti
 from lesionflow.io.images.label_values import as_labels
 from lesionflow.io.images.pictures import masks as picture_masks
 from lesionflow.io.images.pictures import raster
+from lesionflow.io.images.placement import put_on
+from lesionflow.io.notes import note
 from lesionflow.machine.study_budget import reading_mask
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
@@ -115,7 +116,26 @@ def read_volume(path: Path, *, name: str) -> Volume:
             f"Expected one channel in a file of {name}, found {len(channels)}. Give one file a channel.",
             reason="not_three_dimensional",
         )
-    return channels["gray"] if "gray" in channels else next(iter(channels.values()))
+    if "gray" in channels:
+        tell_gray(channels, name=name)
+        return channels["gray"]
+    return next(iter(channels.values()))
+
+
+def tell_gray(channels: Mapping[str, Volume], *, name: str) -> None:
+    """Say that a picture's colors are not used, where it has any.
+
+    Args:
+        channels: What `read_channels` returned, of which `gray` is used.
+        name: What to call it in messages.
+    """
+    colors = [channels[color].array for color in raster.COLORS if color in channels]
+    if any(not np.array_equal(colors[0], other) for other in colors[1:]):
+        note(
+            "color_turned_gray",
+            f"An image of {name} has colors and was turned gray (luma, ITU-R 601). Declare the channels red, green and blue to keep "
+            "them.",
+        )
 
 
 def read_mask(path: Path, labels: Sequence[int], *, name: str) -> Mask:
@@ -176,10 +196,4 @@ def read_layers_on(path: Path, grid: Geometry, *, name: str) -> list[NDArray[np.
 
 
 def _placed(values: NDArray[np.uint8], own: Geometry, grid: Geometry, name: str) -> NDArray[np.uint8]:
-    if grid.same_grid(own):
-        return values
-    placed = reordered(Mask(values, own), grid)
-    if placed is None:
-        require_same_grid(grid, own, f"Image and segments of {name}")
-        return values
-    return placed.labels
+    return values if grid.same_grid(own) else put_on(Mask(values, own), grid, name=name, what="segments").labels

@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from lesionflow.data.geometry import Geometry
-from lesionflow.data.lattice import reordered
-from lesionflow.data.volume import Mask, require_same_grid
+from lesionflow.data.volume import Mask
 from lesionflow.io.images import files as image_files
 from lesionflow.io.images import nifti
+from lesionflow.io.images.placement import put_on
 from lesionflow.io.notes import note
 
 
@@ -40,27 +38,7 @@ def read_mask_on(path: Path, reference: Geometry, labels: Sequence[int], *, imag
             "taken for one grid.",
         )
         return Mask(mask.labels, reference)
-    moved = reordered(mask, reference) if _may_be_reordered(mask.geometry, reference) else None
-    if moved is None:
-        require_same_grid(reference, mask.geometry, f"Image and mask of {name}")
-        return mask
-    if np.prod(mask.geometry.shape) == np.prod(reference.shape):
-        note(
-            "mask_reordered",
-            f"The mask of {name} has its axes in another order than the image: it was turned to match.",
-        )
-    else:
-        note(
-            "mask_of_a_part",
-            f"The mask of {name} covers {' x '.join(map(str, mask.geometry.shape))} voxels of the image's "
-            f"{' x '.join(map(str, reference.shape))}: all others were taken for background.",
-        )
-    return moved
-
-
-def _may_be_reordered(mask: Geometry, reference: Geometry) -> bool:
-    """Tell whether the mask's places may be believed: an origin of 0 alone is what programs write that lost it."""
-    return bool(mask.origin_mm.any()) or not reference.origin_mm.any()
+    return put_on(mask, reference, name=name)
 
 
 def _agree_by_another_form(mask_path: Path, image_path: Path | None, found: Geometry, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""BraTS 2013 to 2024 by its file names: the year tells what the label values mean."""
+"""BraTS 2013 to 2024 by its file names: the year tells what the label values mean. BraTS-MEN-RT has one image and one outline."""
 
 import re
 from collections import defaultdict
@@ -17,18 +17,20 @@ from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
 
 #: `BraTS2021_00006_t1ce`, `BraTS-GLI-00002-000-t2f`, `VSD.Brain.XX.O.MR_Flair.54512`, `T1c_subtrMeanDivStd`, `OTMultiClass`.
 FILE = re.compile(
-    r"^(?P<case>.*?)(?:^|[_\-.])(?P<what>t1n|t1ce|t1gd|t1c|t1|t2f|t2w|t2|flair|seg|ot|otmulticlass)(?:_subtrmeandivstd|\.\d+)?$",
+    r"^(?P<case>.*?)(?:^|[_\-.])(?P<what>t1n|t1ce|t1gd|t1c|t1|t2f|t2w|t2|flair|seg|gtv|ot|otmulticlass)(?:_subtrmeandivstd|\.\d+)?$",
     re.IGNORECASE,
 )
 NAME = re.compile(r"^(brats|vsd\.brain)", re.IGNORECASE)
 OWN_FOLDER = re.compile(r"^VSD\.Brain", re.IGNORECASE)
-MASKS = ("seg", "ot", "otmulticlass")
+MASKS = ("seg", "gtv", "ot", "otmulticlass")
 #: What each value is, by the years that share a way to outline.
 STRUCTURES = {
     "2013-2015": {"necrotic_core": (1,), "edema": (2,), "non_enhancing_tumor": (3,), "enhancing_tumor": (4,)},
     "2017-2021": {"necrotic_core": (1,), "edema": (2,), "enhancing_tumor": (4,)},
     "2023-2024": {"necrotic_core": (1,), "edema": (2,), "enhancing_tumor": (3,), "resection_cavity": (4,)},
 }
+#: BraTS-MEN-RT (2024): the gross tumor volume of a meningioma, on one image.
+GTV = "gtv"
 #: Children: outlined as all others in 2023, and with the enhancing tumor as 1 and the edema as 4 from 2024 on, under one name.
 CHILDREN = re.compile(r"^BraTS-PED-", re.IGNORECASE)
 #: Where tumor was: never one of the labels of tumor by another name.
@@ -82,7 +84,8 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
     volumes = read_wanted_channels(images, rules, name=name)
     drawn_on = images[choose_channels(rules, images, name=name)[rules.reference]]
     mask = read_mask_on(masks[0], volumes[rules.reference].geometry, range(256), image=drawn_on, name=name)
-    structures = STRUCTURES[_year({what for what, _ in source.found})]
+    words = {what for what, _ in source.found}
+    structures = _target_volume(rules) if GTV in words else STRUCTURES[_year(words)]
     return ReadStudy(volumes, translate(mask, structures, rules, name=name, apart=NO_TUMOR))
 
 
@@ -99,6 +102,14 @@ def _cases(folder: Path) -> dict[str, list[tuple[str, Path]]]:
             named = NAME.match(match["case"]) and not OWN_FOLDER.match(match["case"])
             cases[match["case"] if named else home].append((match["what"].lower(), path))
     return dict(cases)
+
+
+def _target_volume(rules: ReadingRules) -> dict[str, tuple[int, ...]]:
+    """Return what 1 is where a target volume alone is outlined: by a rule for `gtv`, or the only label, unless it is a part of a tumor."""
+    parts = {structure for of in STRUCTURES.values() for structure in of}
+    if rules.named(GTV) is None and len(rules.labels) == 1 and not any(map(rules.named, parts)):
+        return {next(iter(rules.labels)): (1,)}
+    return {GTV: (1,)}
 
 
 def _year(words: set[str]) -> str:

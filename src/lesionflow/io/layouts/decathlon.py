@@ -12,12 +12,12 @@ from lesionflow.io.images import files as image_files
 from lesionflow.io.images.masks import read_mask_on
 from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.labels import translate
+from lesionflow.io.layouts.left_out import say_count, say_test_files
 from lesionflow.io.layouts.modalities import choose_channels
+from lesionflow.io.layouts.nnunet_listing import DECLARATION, read_content
 from lesionflow.io.layouts.patients import patient_of
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy, place
 from lesionflow.machine.faults import blame_machine
-
-DECLARATION = "dataset.json"
 
 
 def detect(folder: Path) -> bool:
@@ -29,6 +29,8 @@ def detect(folder: Path) -> bool:
 def find_studies(folder: Path) -> Iterator[SourceStudy]:
     """Yield one study a listed image; what is listed and absent carries its fault."""
     listed = _listed(folder)
+    say_count(read_content(folder).get("numTraining"), len(listed))
+    say_test_files(folder)
     stems = Counter(image_files.stem(Path(image)) for image, _ in listed)
     for image, label in listed:
         key = image_files.stem(Path(image))

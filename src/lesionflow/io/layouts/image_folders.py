@@ -17,7 +17,9 @@ from lesionflow.io.images.pictures import raster
 from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.images.segment_files import read_named_parts
 from lesionflow.io.labels import as_declared, is_one_structure, tell_dropped, unite
+from lesionflow.io.layouts.left_out import say_test_files
 from lesionflow.io.layouts.modalities import canonical, choose_channels
+from lesionflow.io.layouts.pairs.extra_images import without_extras
 from lesionflow.io.layouts.pairs.mask_choice import MaskFile, label_by_own_name, labels_by_name, without_auxiliary
 from lesionflow.io.layouts.pairs.mask_content import drawn_twice, is_mask_like
 from lesionflow.io.layouts.pairs.pairing import Pair, pair
@@ -93,6 +95,8 @@ def read_wanted_channels(images: dict[str, Path], rules: ReadingRules, *, name: 
         else:
             chosen = choose_channels(rules, held, name=name)
         volumes = {channel: held[key] for channel, key in chosen.items()}
+        if "gray" in chosen.values():
+            image_files.tell_gray(held, name=name)
         for channel, key in chosen.items():
             took(channel, f"{images[''].name} {key}".strip())
     else:
@@ -108,8 +112,9 @@ def read_wanted_channels(images: dict[str, Path], rules: ReadingRules, *, name: 
 def _find(folder: Path, endings: Sequence[str]) -> Iterator[SourceStudy]:
     files = find_files(folder)
     left = unread(files, folder)
+    say_test_files(folder, (path for path in files if image_files.ending(path) in endings))
     pairs = pair(folder, [*(path for path in files if image_files.ending(path) in endings), *left])
-    for found in told_by_content(without_unread(pairs, left)):
+    for found in without_extras(told_by_content(without_unread(pairs, left))):
         roles = [f"image {channel}" for channel in found.images]
         roles += [f"mask {channel} {stem}" for channel, stem, _ in found.masks] + ["double"] * len(found.doubles)
         try:
@@ -140,6 +145,17 @@ def _say_what_is_left(found: Pair, name: str) -> None:
         note(
             "other_form_of_channel",
             f"Left out {len(found.spare)} images of {name} that are another form of a channel: SUV is read, and a CT on its own grid.",
+        )
+
+    if found.extra:
+        note(
+            "extra_images",
+            f"Left out {len(found.extra)} images named after {name} that are none of its channels and have no mask of their own.",
+        )
+    if found.by_content:
+        note(
+            "masks_by_content",
+            f"Took {found.by_content} files for masks of {name}, as their voxels are a mask's: no word of their names says so.",
         )
 
 

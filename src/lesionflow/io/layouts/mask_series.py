@@ -16,7 +16,7 @@ from lesionflow.io.dicom.pixel_data import decode
 from lesionflow.io.dicom.reading import READ_FAULTS, is_dicom, quiet, read_dicom_file
 from lesionflow.io.dicom.series import read_series
 from lesionflow.io.files import find_files
-from lesionflow.io.labels import unite
+from lesionflow.io.labels import tell_united, unite
 from lesionflow.io.notes import took
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy, place
 from lesionflow.machine.faults import blame_machine
@@ -103,6 +103,10 @@ def _read_masks(structures: dict[str, list[Path]], geometry: Geometry, rules: Re
         blame_machine(error)
         message = f"Expected readable masks in {name}, found {type(error).__name__}: {error!s:.150}. Export them again."
         raise DicomError(message, reason="unreadable_outline") from error
+    tell_united(
+        ((s, label) for (s, label), (_, inside) in zip(sorted(wanted.items()), parts, strict=True) if inside.any()),
+        name,
+    )
     return unite(parts, geometry, rules)
 
 

@@ -7,61 +7,32 @@ follow-up's or a slice's, it is taken for one, and said (`ingest.patient_pattern
 import re
 from typing import NamedTuple
 
-#: Copies of one image that were turned over keep its name behind or before such a word.
-COPY = r"(h|v)?flip(ped)?|mirror(ed)?|rot(ated)?\d*|aug(mented)?\d*"
-COPY_BEFORE = re.compile(rf"^({COPY})[_-]", re.IGNORECASE)
-BIDS = re.compile(r"(?<![A-Za-z0-9])sub-[A-Za-z0-9]+")
-#: A DICOM UID (PS3.5, 9.1), whose numbers count nothing.
-UID = re.compile(r"^[0-2](\.\d+){5,}$")
-#: `patient 12`, `Patient-001`, `pat0005`, `subject_3`: what follows is of that patient.
-SPOKEN = re.compile(
-    r"^(?:.*?[_\-. (])?(?:patient(?:id)?|subject|subj|pat|pt)[_\-. ]?(?:id)?[_\-. ]?\d+[A-Za-z]?(?![A-Za-z0-9])",
-    re.IGNORECASE,
+from lesionflow.io.layouts.patient_words import (
+    BEFORE_CODE,
+    BEHIND_NUMBER,
+    BIDS,
+    CODE,
+    CONTAINER,
+    COPY_BEFORE,
+    COPY_NUMBER,
+    COUNTED,
+    DATE,
+    DATE_WITHIN,
+    DATED,
+    FOLLOW_UP,
+    KNOWN,
+    NOBODY,
+    NUMBER,
+    OWN_NUMBER,
+    SIDE,
+    SPOKEN,
+    UID,
+    WRITTEN_DATE,
 )
-NUMBER = re.compile(r"^\d+$")
-#: A word that may end the patient's part before a bare number: a number, or a code such as `p12`, `case7`, `A1`.
-OWN_NUMBER = re.compile(r"^(pat|patient|case|sub|subject|[a-z]{1,2})?\d+$", re.IGNORECASE)
-CODE = re.compile(r"^[a-z]{1,2}\d+$", re.IGNORECASE)
-DATE = re.compile(r"^((19|20)\d{6}|(19|20)\d\d)$")
-#: The same with signs in it, and `03-23-2003`.
-WRITTEN_DATE = re.compile(
-    r"^(?P<left>.*?)[_\-. ]*(?<!\d)(?:(?:19|20)\d\d([_\-.])\d\d\2\d\d|\d\d([_\-.])\d\d\3(?:19|20)\d\d)$"
-)
-DATED = re.compile(r"^(\d{1,2}-\d{1,2}-(19|20)\d\d|(19|20)\d\d-?\d\d-?\d\d)(?!\d)")
-TIME = "months?|mo|m|days?|d|weeks?|wk|w|years?|yrs?|y"
-#: Marks that say a follow-up by themselves, whatever stands before them.
-FOLLOW_UP = re.compile(
-    r"^(fu\d*[a-z]?|follow-?up\d*|time-?point\d*|tp\d+|visit\d*|ses\d*|sess\d*|session\d*|baseline|bl\d*|pre|post|pre-?op|post-?op|"
-    r"follow|pre-?rt|mid-?rt|post-?rt|pre-?treatment|post-?treatment|before|after|initial|recurrence|nadir|prior|current)$",
-    re.IGNORECASE,
-)
-#: Marks that say so behind a number: months, a scan's count, or a weighting, which are one patient's in either case.
-BEHIND_NUMBER = re.compile(
-    rf"^(t\d[a-z]{{0,4}}|time\d+|v\d+|scan\d*|exam\d*|study\d*|mid|flair|ct|pt|pet|mr|adc|dwi|(month|week|day|year|m|w|d|y|wk)s?\d+|"
-    rf"\d+({TIME})|slice\d*|sl\d+|frame\d*|img\d*|image\d*|im\d+|tile\d*|patch\d*|crop\d*|z\d+|axial\d*|sagittal\d*|coronal\d*|"
-    rf"left|right|l|r|od|os|cc|mlo|[rln]\d+|(nodule|lesion|tumou?r|finding|les|met|mets|node|roi|ln)\d*|{COPY}|copy)$",
-    re.IGNORECASE,
-)
-#: Words with a number behind them, which are then a mark together: `slice_4`, `week_000`, `R_1`.
-COUNTED = re.compile(
-    r"^(slice|sl|s|z|frame|img|image|im|tile|patch|crop|axial|sagittal|coronal|timepoint|tp|time|visit|ses|session|scan|exam|study|fu|up|"
-    r"followup|month|week|day|year|baseline|r|l|n|nodule|lesion|tumou?r|finding|les|met|mets|node|roi|ln|cc|mlo|left|right|v|t|aug|rot)$",
-    re.IGNORECASE,
-)
-SIDE = re.compile(r"^(.*\d)[LR]$")
-#: Words that name no patient, so that nothing behind them may be taken off.
-NOBODY = re.compile(
-    r"^(case|scan|image|img|im|volume|vol|patient|subject|study|series|ct|mr|mri|pet|data|dataset|set|train|training|test|val|"
-    r"mask|seg|lesion|tumou?r|nodule|slice|file|pic|picture|exam|visit|session)s?$",
-    re.IGNORECASE,
-)
-#: Folders that hold many patients, though a number may stand in their names.
-CONTAINER = re.compile(
-    r"(^(ct|mr|mri|pet)[_\-. ]?\d+$|batch|part|fold|site|cent(er|re)|hospital|data|set|task|train|test|val|group|class|grade|stage|images?|scans?|volumes?|version|"
-    r"(?<![A-Za-z])(19|20)\d\d(?!\d)|png|jpe?g|tiff?|nii|nifti)",
-    re.IGNORECASE,
-)
+
 WHOLE = "the whole name"
+#: A number of more digits is no site's.
+MAX_SITE_DIGITS = 3
 
 
 class NamedPatient(NamedTuple):
@@ -98,6 +69,8 @@ def find_patient(case: str) -> NamedPatient:
     folders, _, last = case.rstrip("/").rpartition("/")
     parts = [*folders.split("/"), last] if folders else [last]
     for depth, part in enumerate(parts):
+        if known := KNOWN.search(part):
+            return NamedPatient("/".join([*parts[:depth], known[0]]), "the form of a known collection")
         if spoken := SPOKEN.match(_original(part)):
             return NamedPatient("/".join([*parts[:depth], spoken[0]]), "the number behind the word patient")
     return _of_parts(parts)
@@ -139,7 +112,7 @@ def _own_part(name: str) -> NamedPatient:
     """Take marks off the end of a name, as long as what is left still names somebody."""
     if UID.match(name):
         return NamedPatient(name)
-    patient, marks_off = NamedPatient(name), False
+    patient, marks_off = _without_before(name), False
     while cut := _cut_mark(patient.name, numbers=not marks_off):
         marks_off = marks_off or cut.told_by == SLICE
         patient = NamedPatient(
@@ -150,22 +123,46 @@ def _own_part(name: str) -> NamedPatient:
     return patient
 
 
+def _without_before(name: str) -> NamedPatient:
+    """Take off a mark that stands before a patient's code: a guess, as it may be a site's or a study's."""
+    match = BEFORE_CODE.match(name)
+    if not match:
+        return NamedPatient(name)
+    words = _words(match["mark"])
+    marks = (BEHIND_NUMBER, FOLLOW_UP, DATE) if len(words) == 1 else (COUNTED,)
+    first = _words(match["rest"])[0]
+    if not any(mark.match(words[0]) for mark in marks) or is_mark(first) or _is_no_code(match["word"]):
+        return NamedPatient(name)
+    return NamedPatient(match["rest"], "the code behind a slice's, lesion's or examination's mark", doubtful=True)
+
+
+def _is_no_code(word: str) -> bool:
+    return is_mark(word) and word.lower() not in ("case", "patient", "subject")
+
+
 SLICE, MARK = "what stands before the last number", "what stands before a slice's, lesion's or follow-up's mark"
 
 
 def _cut_mark(name: str, *, numbers: bool) -> NamedPatient | None:
     """Return the name without its last mark; None when it has none that may be taken off."""
+    if whole := _cut_date(name) or _cut_copy(name):
+        return whole
     left, word = _last(name)
     before, counted = _last(left)
     first, behind = _last(before)
     number = bool(NUMBER.match(word))
+    joint = counted + word
     dated = WRITTEN_DATE.match(name)
     # What is left, whether the mark speaks for itself, and whether it is one.
     marks = (
         (dated["left"] if dated else "", True, bool(dated)),
         (before, bool(FOLLOW_UP.match(counted)), number and bool(COUNTED.match(counted))),
         (first, False, number and bool(NUMBER.match(counted) and COUNTED.match(behind))),
-        (before, True, word.lower() == "up" and counted.lower() == "follow"),
+        (
+            before,
+            bool(FOLLOW_UP.match(joint)),
+            joint.isalpha() and any(m.match(joint) for m in (FOLLOW_UP, BEHIND_NUMBER)),
+        ),
         (left, True, bool(FOLLOW_UP.match(word))),
         (left, False, bool(BEHIND_NUMBER.match(word))),
     )
@@ -174,8 +171,30 @@ def _cut_mark(name: str, *, numbers: bool) -> NamedPatient | None:
             return NamedPatient(rest, MARK)
     may_count = numbers or DATE.match(word) or all(map(NUMBER.match, _words(name)))
     if left and number and may_count and OWN_NUMBER.match(counted):
-        return NamedPatient(left, SLICE, doubtful=bool(CODE.match(counted)))
+        return NamedPatient(left, SLICE, doubtful=_may_be_site(name, left, counted))
     return None
+
+
+def _may_be_site(name: str, left: str, counted: str) -> bool:
+    """Tell whether what stands before the last number may be a site's: `A1_3`, `01-001`, `1001-003`."""
+    number = bool(NUMBER.match(counted))
+    return bool(CODE.match(counted)) or (number and (len(counted) <= MAX_SITE_DIGITS or name[len(left)] == "-"))
+
+
+def _cut_date(name: str) -> NamedPatient | None:
+    """Cut a name at a date within it; a guess where numbers stand behind that."""
+    match = DATE_WITHIN.match(name)
+    if not match or not _names(match["left"], word=True):
+        return None
+    coded = bool(re.search(r"\d", match["behind"]))
+    if coded and not re.search(r"\d", match["left"]):
+        return None
+    return NamedPatient(match["left"], "what stands before a date", doubtful=coded)
+
+
+def _cut_copy(name: str) -> NamedPatient | None:
+    match = COPY_NUMBER.match(name)
+    return NamedPatient(match["left"], "what stands before a copy's number", doubtful=True) if match else None
 
 
 def _last(name: str) -> tuple[str, str]:

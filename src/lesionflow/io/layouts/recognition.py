@@ -49,7 +49,7 @@ READERS: Mapping[str, Reader] = {
         nnunet.detect,
         nnunet.find_studies,
         nnunet.read_study,
-        recognized_by="`dataset.json` and `imagesTr/` (version 1 or 2; NIfTI, NRRD, MHA or gray pictures)",
+        recognized_by="`dataset.json` and `imagesTr/`, or its list `dataset` (version 1 or 2; NIfTI, NRRD, MHA or gray pictures)",
         channels_by="`channel_names`",
         values_by="`labels`, by name",
         rooted=True,
@@ -135,6 +135,12 @@ def recognize(folder: Path, wanted: str = "auto") -> Layout:
         for inner in _wrapped(folder) if reader.rooted else (folder,):
             if reader.detect(inner):
                 return Layout(name, inner, endings)
+    if endings[".hdr"] and endings[".img"]:
+        raise InputError(
+            f"Expected each image in one file in {folder.name}, found {endings['.img']} pairs of `.hdr` and `.img` (NIfTI pairs, or "
+            "Analyze 7.5, which does not say which side is left). Convert each NIfTI pair to one `.nii.gz`.",
+            reason="unknown_layout" if wanted == "auto" else "another_layout",
+        )
     shown = ", ".join(f"{n} {ending}" for ending, n in endings.most_common(8))
     layouts = wanted if wanted != "auto" else ", ".join(READERS)
     raise InputError(

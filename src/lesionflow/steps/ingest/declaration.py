@@ -29,18 +29,17 @@ def dataset_of(config: IngestConfig) -> Dataset:
 
 
 def _require_patterns(config: IngestConfig) -> None:
-    patterns = [rule.pattern for rule in config.outlines]
+    patterns = [("outlines", rule.pattern) for rule in config.outlines]
     for rule in config.channels.values():
-        patterns += [rule.series_description, rule.body_part, rule.reconstruction_kernel]
-    patterns += [] if config.patient_pattern == "auto" else [config.patient_pattern]
-    for pattern in patterns:
+        patterns += [
+            ("channels", text) for text in (rule.series_description, rule.body_part, rule.reconstruction_kernel)
+        ]
+    patterns += [] if config.patient_pattern == "auto" else [("patient_pattern", config.patient_pattern)]
+    for key, pattern in patterns:
         try:
             re.compile(pattern)
         except re.error as error:
-            message = (
-                f"Expected a regular expression in ingest.outlines or ingest.channels, found {pattern!r}: {error}."
-            )
-            raise ConfigError(message) from error
+            raise ConfigError(f"Expected a regular expression in ingest.{key}, found {pattern!r}: {error}.") from error
 
 
 def _channel_order(config: IngestConfig) -> list[str]:

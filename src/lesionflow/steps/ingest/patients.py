@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lesionflow.errors import ConfigError
-from lesionflow.io.layouts.patients import WHOLE, NamedPatient, find_patient, is_mark
+from lesionflow.io.layouts.patients import SLICE, WHOLE, NamedPatient, find_patient, is_mark
+from lesionflow.io.layouts.patients_alike import TOLD_BY as ENDING
+from lesionflow.io.layouts.patients_alike import joined
 from lesionflow.io.notes import note
 from lesionflow.io.rules import SourceStudy
 
@@ -16,6 +18,8 @@ SAID_BY_FILES = ("dicom", "mask_series")
 AUTO = "auto"
 #: A name that ends with a number behind one that ends with a number or with a letter of its own.
 COUNTED = re.compile(r"^(?P<base>.*\d[a-z]?)[_\-. ]\d+$", re.IGNORECASE)
+#: More names than this that differ by an unknown ending alone are hardly one patient's.
+MAX_ENDINGS = 4
 
 logger = logging.getLogger(__name__)
 
@@ -49,16 +53,33 @@ def with_patients(studies: Sequence[SourceStudy], layout: str, pattern: str) -> 
 
 def _agreed(patients: Mapping[str, NamedPatient]) -> dict[str, NamedPatient]:
     """Take the whole names where a rule that only guesses would make one patient of all: `R01-001`, `R01-002`, ..."""
-    names = {patient.name for patient in patients.values()}
-    if len(patients) > 1 and len(names) == 1 and all(patient.doubtful for patient in patients.values()):
+    told, apart = joined(patients)
+    if _counts_patients(told):
         _warn(
             "doubtful_patients",
             f"Each of {len(patients)} names is counted as a patient of its own, though all begin alike: "
-            f"{_example(patients)}. If that beginning is the patient, all are one patient's: set ingest.patient_pattern to "
+            f"{_example(told)}. If that beginning is the patient, all are one patient's: set ingest.patient_pattern to "
             r"'^(.*\d)[_\-. ]', and add others.",
         )
         return {key: NamedPatient(key) for key in patients}
-    return dict(patients)
+    if apart:
+        _warn(
+            "doubtful_patients",
+            f"{len(apart)} studies are counted as patients of their own though their names differ by the last word alone, such as "
+            f"{_shape(apart[0])!r} (letters as x, digits as 0). If what stands before it is the patient, set ingest.patient_pattern "
+            r"to '^(.*\d[A-Za-z]?)[_\-. ][^\W_]+$': a patient in training and test at once makes scores too good.",
+        )
+    return told
+
+
+def _counts_patients(told: Mapping[str, NamedPatient]) -> bool:
+    """Tell whether a guess that makes one patient of all is rather a site's, or a data set's: `R01-001`, `01-001`, `LUNG1_anna`."""
+    names = {patient.name for patient in told.values()}
+    if len(told) < 2 or len(names) > 1 or not all(patient.doubtful for patient in told.values()):
+        return False
+    (name,) = names
+    by_number = all(patient.told_by == SLICE for patient in told.values()) and not re.match(r"^[1-9]\d*$", name)
+    return by_number or (len(told) > MAX_ENDINGS and all(patient.told_by == ENDING for patient in told.values()))
 
 
 def _by_pattern(by_name: Mapping[str, NamedPatient], pattern: str) -> dict[str, NamedPatient]:
@@ -103,8 +124,9 @@ def _say(patients: Mapping[str, NamedPatient]) -> None:
 
 
 def _say_doubts(patients: Mapping[str, NamedPatient]) -> None:
-    doubtful = {key: patient for key, patient in patients.items() if patient.doubtful}
-    n_joined = len(doubtful) - len({patient.name for patient in doubtful.values()})
+    guessed = {patient.name for patient in patients.values() if patient.doubtful}
+    doubtful = {key: patient for key, patient in patients.items() if patient.name in guessed}
+    n_joined = len(doubtful) - len(guessed)
     if n_joined:
         _warn(
             "doubtful_patients",

@@ -21,6 +21,8 @@ from lesionflow.io.stores.case_index import Entry
 #: Pictures beyond are left out, and the page says so: it is to be looked through.
 MAX_PICTURES = 600
 MAX_NAMED = 12
+#: A pixel counts as a cube of 1 mm.
+PIXELS_PER_ML = 1000
 #: What was taken as each channel and label, by case id.
 Taken = Mapping[str, Mapping[str, Sequence[str]]]
 
@@ -138,12 +140,16 @@ def _channels(read: Mapping[str, Entry], dataset: Dataset, taken: Taken) -> str:
     grids = [(axis, words(_range(read, f"spacing_{axis}_mm"))) for axis in ("slice", "row", "column")]
     heads = ("channel", "kind", "taken by", "cases", "1st percentile", "99th percentile", "what was taken")
     spacing = table(("spacing along", "mm: median (least to most)"), [(words(axis), cell) for axis, cell in grids])
+    if _is_picture(dataset):
+        spacing = "<p>Of pictures nobody says how large a pixel is: all sizes are in pixels.</p>"
     return "<h2>Channels</h2>" + table(heads, rows) + spacing
 
 
 def _found(read: Mapping[str, Entry], taken: Taken, what: str) -> str:
     """Return what was taken as a channel or label, the most frequent first, numbers in names told alike."""
     counts = Counter(re.sub(r"\d+", "#", found) for case_id in read for found in taken.get(case_id, {}).get(what, ()))
+    if len(counts) > MAX_NAMED and max(counts.values()) == 1:
+        return f"{len(counts)} names, such as {next(iter(counts))}"
     shown = [f"{text} ({count})" if count > 1 else text for text, count in counts.most_common(MAX_NAMED)]
     return ", ".join(shown) + (f" and {len(counts) - MAX_NAMED} more" if len(counts) > MAX_NAMED else "")
 
@@ -192,7 +198,7 @@ def _pictures(read: Mapping[str, Entry], dataset: Dataset, folders: Sequence[Pat
     order = sorted(read, key=lambda case_id: (not read[case_id].notes, case_id))
     shown = []
     for case_id in order[:MAX_PICTURES]:
-        caption = _caption(case_id, read[case_id], names, sources.get(case_id, ""))
+        caption = _caption(case_id, read[case_id], names, sources.get(case_id, ""), pixels=_is_picture(dataset))
         places = [cases.thumbnail_path(folder, case_id) for folder in folders]
         png = next((path.read_bytes() for path in places if path.is_file()), None)
         if png:
@@ -201,13 +207,20 @@ def _pictures(read: Mapping[str, Entry], dataset: Dataset, folders: Sequence[Pat
     return f"<h2>Every case</h2><div class='plots'>{''.join(shown)}</div>{left}"
 
 
-def _caption(case_id: str, entry: Entry, labels: Mapping[str, str], place: str) -> str:
+def _caption(case_id: str, entry: Entry, labels: Mapping[str, str], place: str, *, pixels: bool) -> str:
     row: Mapping[str, Any] = entry.row
     grid = " x ".join(str(row[f"n_{axis}"]) for axis in ("slices", "rows", "columns"))
     spacing = " x ".join(f"{row[f'spacing_{axis}_mm']:.3g}" for axis in ("slice", "row", "column"))
+    voxels = f"{grid} pixels" if pixels else f"{grid} voxels of {spacing} mm"
+    size = f"{row['tumor_ml'] * PIXELS_PER_ML:,.0f} pixels" if pixels else f"{number(row['tumor_ml'], 'ml')} ml"
     present = [labels.get(value, value) for value in row["labels_present"].split(",") if value]
-    outlined = f"{', '.join(present)}, {number(row['tumor_ml'], 'ml')} ml" if present else "no outline"
-    return " · ".join(_filled((case_id, place, f"{grid} voxels of {spacing} mm", outlined, *_codes(entry.notes))))
+    outlined = f"{', '.join(present)}, {size}" if present else "no outline"
+    return " · ".join(_filled((case_id, place, voxels, outlined, *_codes(entry.notes))))
+
+
+def _is_picture(dataset: Dataset) -> bool:
+    """Tell whether the unit is the pixel: of pictures nobody says how large they are."""
+    return set(dataset.channels.values()) == {"picture"}
 
 
 def _codes(notes: Iterable[tuple[str, str]]) -> list[str]:

@@ -20,7 +20,8 @@ from lesionflow.data.dataset import CASE_COLUMNS, CHANNEL_COLUMNS, Dataset
 from lesionflow.errors import DataQualityError, InputError
 from lesionflow.io.files import replacing_file, sha256_file, write_text
 from lesionflow.io.images import nifti
-from lesionflow.io.labels import IGNORED_VOXELS, tell_ignored
+from lesionflow.io.images.pictures.colors import differing_colors
+from lesionflow.io.labels import IGNORED_VOXELS, tell_ignored, tell_nearly_full
 from lesionflow.io.layouts.recognition import READERS
 from lesionflow.io.locks import only_writer
 from lesionflow.io.notes import Note, collected, listening, note
@@ -39,6 +40,8 @@ from lesionflow.validation.thumbnails import draw_thumbnail
 
 #: Change this when reading gives other cases from the same bytes: every case is then read again.
 READER_VERSION = 8
+#: What is said of more studies than this is counted.
+MAX_SAID = 3
 #: PS3.3 C.7.1.1; whatever else stands there may be anything, so it is not kept.
 SEXES = ("M", "F", "O")
 
@@ -136,7 +139,8 @@ def preview(
         index |= {task.case_id: entry for task, entry in _read_all(read, todo, settings)}
         if page is not None:
             known = Known(known_sources(settings.private_dir), known_taken(settings.private_dir))
-            write_text(page, read_page(index, general, dataset, folders=(Path(scratch), cases_folder), known=known))
+            said = [*general, *_said_of_all(index)]
+            write_text(page, read_page(index, said, dataset, folders=(Path(scratch), cases_folder), known=known))
     rows = [index[case_id].row for case_id in sorted(index) if index[case_id].row]
     refused = [index[case_id].refusal for case_id in sorted(index) if index[case_id].refusal]
     return Preview(pd.DataFrame(rows, columns=_columns(dataset)), refused, len(todo), dataset)
@@ -145,19 +149,26 @@ def preview(
 def _read_all(
     read: Callable[[Task], tuple[Entry, dict[str, list[str]]]], todo: Sequence[Task], settings: Settings
 ) -> Iterator[tuple[Task, Entry]]:
-    taken = {}
+    taken, said = {}, Counter[str]()
     for task, result in map_cases(
         read, todo, name=lambda t: t.case_id, workers=settings.workers, what="Reading studies"
     ):
         if isinstance(result, InputError):
-            logger.warning("Study %s is refused (%s): %s", task.case_id, result.reason, result)
+            said[result.reason] += 1
+            if said[result.reason] <= MAX_SAID:
+                logger.warning("Study %s is refused (%s): %s", task.case_id, result.reason, result)
             refusal = {"case_id": task.case_id, "reason": result.reason, "message": str(result)}
             yield task, Entry(task.key, {}, {}, refusal)
         else:
             entry, taken[task.case_id] = result
-            for _, message in entry.notes:
-                logger.warning("Study %s: %s", task.case_id, message)
+            for code, message in entry.notes:
+                said[code] += 1
+                if said[code] <= MAX_SAID:
+                    logger.warning("Study %s: %s", task.case_id, message)
             yield task, entry
+    for code, count in said.items():
+        if count > MAX_SAID:
+            logger.warning("%s: %d studies in all; --report shows each.", code, count)
     if taken:
         remember_taken(settings.private_dir, taken)
 
@@ -174,6 +185,7 @@ def _read(
             note(said.code, said.message.replace(CASE, task.case_id))
         study = READERS[layout].read(task.source, rules, name=task.case_id)
         tell_ignored(study.mask, task.case_id)
+        tell_nearly_full(study.mask, task.case_id)
     channels = tuple(rules.channels)
     volume = align_channels(study.volumes, channels, rules.reference, case_id=task.case_id)
     attributes = _harmless(study.attributes, secret)
@@ -229,13 +241,21 @@ def _finish(folder: Path, dataset: Dataset, index: Mapping[str, Entry], general:
     rows = [index[case_id].row for case_id in sorted(index) if index[case_id].row]
     refused = [index[case_id].refusal for case_id in sorted(index) if index[case_id].refusal]
     write_text(folder / cases.REJECTED, json.dumps(refused, indent=1) + "\n")
-    write_text(folder / cases.NOTES, json.dumps(_notes(index, general), indent=1) + "\n")
+    of_all = _said_of_all(index)
+    for _, message in of_all:
+        logger.warning("%s", message)
+    write_text(folder / cases.NOTES, json.dumps(_notes(index, [*general, *of_all]), indent=1) + "\n")
     if rows:
         # Rows that were kept come from JSON, sorted by key: the columns must not tell which these are.
         cases.write_table(folder, pd.DataFrame(rows, columns=_columns(dataset)))
     some_ignored = any(code == IGNORED_VOXELS for entry in index.values() for code, _ in entry.notes)
     cases.write_dataset(folder, dataset, len(rows), some_ignored=some_ignored)
     write_case_index(folder, index)
+
+
+def _said_of_all(index: Mapping[str, Entry]) -> list[Note]:
+    """Return what only all cases together tell."""
+    return differing_colors(entry.notes for entry in index.values() if entry.row)
 
 
 def _notes(index: Mapping[str, Entry], general: Sequence[Note]) -> list[dict[str, str]]:

@@ -63,7 +63,10 @@ def open_studies(
         tasks = _tasks(found, layout, config, settings, reader_version)
         if only_recorded:
             _require_recorded(raw, given, tasks)
-        places = {task.case_id: str(Path(_as_given(task.source.files[0], raw, given)).parent) for task in tasks}
+        # A DICOM study is a folder; of other layouts many lie in one, and the file alone says which is meant.
+        at = {t.case_id: Path(_as_given(t.source.files[0], raw, given)) for t in tasks}
+        in_folders = layout == "dicom"
+        places = {c: str(p.parent if in_folders and p.suffix.lower() != ".zip" else p) for c, p in at.items()}
         remember_sources(settings.private_dir, places)
         yield layout, tasks
 

@@ -39,9 +39,10 @@ def without(keyword):
     return lambda data, k: delattr(data, keyword)
 
 
-def private(*elements):
+def private(*elements, creator="Philips PET Private Group"):
     def change(data, k):
         data.Units = "CNTS"
+        data.add_new((0x7053, 0x0010), "LO", creator)
         for element, value in elements:
             data.add_new((0x7053, element), "DS", value)
 
@@ -87,6 +88,33 @@ def test_philips_counts_have_their_own_factor(dicom_factory):
     assert factor(dicom_factory(modality="PT", change=private((0x1000, "0"), (0x1009, "3")))) == pytest.approx(
         3 * FACTOR
     )
+
+
+def test_philips_factors_are_found_in_whatever_block_they_lie(dicom_factory):
+    def second(data, k):
+        private((0x1000, "9"), creator="SOMEBODY ELSE")(data, k)
+        block = data.private_block(0x7053, "Philips PET Private Group", create=True)
+        block.add_new(0x00, "DS", "0.125")
+
+    assert factor(dicom_factory(modality="PT", change=second)) == pytest.approx(0.125)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (header(PatientWeight=None), "no PatientWeight"),
+        (without("PatientWeight"), "no PatientWeight"),
+        (drug(RadionuclideTotalDose=None), "no RadionuclideTotalDose"),
+        (without("RadiopharmaceuticalInformationSequence"), "no injection"),
+    ],
+)
+def test_what_is_missing_is_named(dicom_factory, change, words):
+    with pytest.raises(DicomError) as caught:
+        factor(dicom_factory(modality="PT", change=change))
+    assert caught.value.reason == "missing_suv_factors"
+    assert words in str(caught.value)
+    assert "float" not in str(caught.value)
+    assert "object" not in str(caught.value)
 
 
 def test_a_known_patient_has_a_known_suv():
@@ -148,6 +176,8 @@ MIXED = {
     "proportional counts": (header(Units="PROPCNTS"), "unsupported_pet_units"),
     "SUV by body surface": (header(Units="CM2ML", SUVType="BSA"), "unsupported_pet_units"),
     "SUV by ideal weight": (header(Units="GML", SUVType="IBW"), "unsupported_pet_units"),
+    "a factor of another maker": (private((0x1000, "0.125"), creator="SOMEBODY ELSE"), "unsupported_pet_units"),
+    "a factor of nobody": (private((0x1000, "0.125"), creator=""), "unsupported_pet_units"),
     "a factor that is none": (private((0x1000, "-1"), (0x1009, "-3")), "unsupported_pet_units"),
 }
 

@@ -14,6 +14,7 @@ from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError, GeometryMismatchError, LesionFlowError
 from lesionflow.io.dicom import seg as dicom_seg
 from lesionflow.io.dicom.seg import read_segments, write_seg
+from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules, SeriesRule
 from support.dicom_factory import CORONAL, OBLIQUE, SHAPE
 
@@ -32,7 +33,31 @@ def read(path, series, geometry=None):
     return read_segments(pydicom.dcmread(path), geometry, series.frame_uid, RULES, name="c-1").labels
 
 
+def without_last_frame(data):
+    """Take all voxels out of the last frame."""
+    bits = np.unpackbits(np.frombuffer(data.PixelData, np.uint8), bitorder="little")
+    bits[(data.NumberOfFrames - 1) * data.Rows * data.Columns :] = 0
+    data.PixelData = np.packbits(bits, bitorder="little").tobytes()
+
+
 class TestRead:
+    def test_a_frame_twice_counts_once_and_two_unlike_ones_are_refused(self, dicom_factory, segmentation_factory):
+        series, mask = dicom_factory(), blob()
+        twice = segmentation_factory(series, {"GTV": mask}, slices=[0, 1, 2, 3, 4, 2])
+        np.testing.assert_array_equal(read(twice, series), mask)
+        unlike = segmentation_factory(series, {"GTV": mask}, slices=[0, 1, 2, 3, 4, 2], change=without_last_frame)
+        with pytest.raises(DicomError) as caught:
+            read(unlike, series)
+        assert caught.value.reason == "duplicate_slice_position"
+
+    def test_segments_of_one_label_are_united_and_that_is_said(self, dicom_factory, segmentation_factory):
+        series, mask = dicom_factory(), blob()
+        path = segmentation_factory(series, {"GTV": mask, "GTV old": blob(5), "node": mask & False})
+        with collected() as notes:
+            np.testing.assert_array_equal(read(path, series), mask | blob(5))
+        assert [said.code for said in notes] == ["united_structures"]
+        assert "GTV, GTV old" in notes[0].message
+
     @pytest.mark.parametrize(
         "values",
         [
@@ -54,6 +79,14 @@ class TestRead:
         expected = np.zeros(SHAPE, dtype=np.uint8)
         expected[1::2, 2:6, 3:11] = mask[1::2, 2:6, 3:11]
         np.testing.assert_array_equal(read(path, series), expected)
+
+    def test_segments_of_one_label_are_united_aloud(self, dicom_factory, segmentation_factory):
+        series = dicom_factory()
+        with collected() as notes:
+            labels = read(segmentation_factory(series, {"GTV": blob(1), "GTV old": blob(2)}), series)
+        np.testing.assert_array_equal(labels, blob(1) | blob(2))
+        (said,) = [note.message for note in notes if note.code == "united_structures"]
+        assert "GTV, GTV old of c-1" in said
 
     def test_labels_come_by_name_and_other_segments_are_left_out(self, dicom_factory, segmentation_factory):
         series = dicom_factory()

@@ -226,3 +226,39 @@ def test_a_segmentation_is_read_through_the_same_door(tmp_path, dicom_factory):
     write_segmentation(tmp_path / "study" / "SEG", series, {"GTV_Mass": mask})
     np.testing.assert_array_equal(read(tmp_path).mask.labels, mask)
     assert pydicom.dcmread(tmp_path / "study" / "SEG").Modality == "SEG"
+
+
+def test_blanks_around_a_patient_id_make_no_other_patient(tmp_path):
+    for number, patient in enumerate((" P7", "P7 ", "P7")):
+        write_series(tmp_path / str(number), patient_id=patient, study_uid=f"1.2.3.{number}")
+    assert [source.patient_key for source in find_studies(tmp_path)] == ["P7"] * 3
+
+
+def test_anonymous_studies_are_not_one_patient(tmp_path):
+    def born(date):
+        return lambda data, k: setattr(data, "PatientBirthDate", date)
+
+    dates = ("19700101", "19700101", "19800101", "", "")
+    for number, date in enumerate(dates):
+        write_series(tmp_path / str(number), patient_id="ANONYMOUS", study_uid=f"1.2.3.{number}", change=born(date))
+    with collected() as notes:
+        keys = [source.patient_key for source in find_studies(tmp_path)]
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 4
+    assert [said.code for said in notes] == ["doubtful_patients"]
+
+
+def later(days):
+    def change(data, k):
+        data.AcquisitionDate = f"202402{20 + days:02d}"
+
+    return change
+
+
+@pytest.mark.parametrize(("days", "codes"), [(0, []), (1, []), (5, ["days_apart"])])
+def test_channels_of_days_apart_are_read_and_that_is_said(tmp_path, dicom_factory, structure_factory, days, codes):
+    structure_factory(dicom_factory(change=later(0)), {"GTV_Mass 1": SQUARE})
+    dicom_factory(modality="PT", change=later(days))
+    with collected() as notes:
+        read(tmp_path, PET_RULES)
+    assert [said.code for said in notes] == codes

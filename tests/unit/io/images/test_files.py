@@ -12,6 +12,7 @@ from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError
 from lesionflow.io.images.files import ending, read_channels, read_layers_on, read_mask, read_volume, require_unit, stem
 from lesionflow.io.images.nifti import write_volume
+from lesionflow.io.notes import collected
 
 GEOMETRY = Geometry.from_parts((2, 3, 4), (3.0, 0.8, 0.5), (1.0, -2.0, 3.0))
 
@@ -108,3 +109,16 @@ def test_layers_stored_the_other_way_round_are_turned_to_their_image(tmp_path):
     SimpleITK.WriteImage(image, str(tmp_path / "a.seg.nrrd"))
     (layer,) = read_layers_on(tmp_path / "a.seg.nrrd", grid, name="c-1")
     assert np.argwhere(layer).tolist() == [[1, 2, 3]]
+
+
+def test_colors_that_are_not_used_are_spoken_of(tmp_path):
+    colored = np.zeros((4, 5, 3), np.uint8)
+    colored[1, 2] = (0, 255, 0)
+    for name, pixels, expected in (
+        ("a.png", colored, ["color_turned_gray"]),
+        ("b.png", colored[..., [1, 1, 1]], []),
+    ):
+        Image.fromarray(pixels).save(tmp_path / name)
+        with collected() as notes:
+            read_volume(tmp_path / name, name="c-1")
+        assert [note.code for note in notes] == expected

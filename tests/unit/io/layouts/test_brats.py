@@ -146,3 +146,25 @@ def test_values_of_children_s_tumors_are_not_guessed(tmp_path):
     for word in ("t2f", "t1c", "seg"):
         write(tmp_path / "BraTS-PED-00002-000" / f"BraTS-PED-00002-000-{word}.nii.gz", 1, mask=word == "seg")
     assert refusal(tmp_path) == "ambiguous_values"
+
+
+def target_volume(folder, labels, outlines=()):
+    case = "BraTS-MEN-RT-0001-1"
+    write(folder / case / f"{case}_t1c.nii.gz", 6)
+    write(folder / case / f"{case}_gtv.nii.gz", 1, mask=True)
+    (source,) = find_studies(folder)
+    assert (source.key, source.patient_key) == (case, "BraTS-MEN-RT-0001")
+    return read_study(source, ReadingRules({"T1CE": SeriesRule("MR")}, "T1CE", labels, outlines), name="c-1")
+
+
+def test_a_target_volume_is_the_label_that_a_rule_gives_it_or_the_only_one(tmp_path):
+    assert np.unique(target_volume(tmp_path, {"tumor": 1}).mask.labels).tolist() == [1]
+    rule = (("(?i)gtv", "lesion"),)
+    assert np.unique(target_volume(tmp_path, {"organ": 1, "lesion": 2}, rule).mask.labels).tolist() == [2]
+
+
+@pytest.mark.parametrize("labels", [{"edema": 1}, {"organ": 1, "lesion": 2}])
+def test_a_target_volume_is_no_part_of_a_tumor_and_not_one_of_several_labels(tmp_path, labels):
+    with pytest.raises(InputError) as caught:
+        target_volume(tmp_path, labels)
+    assert caught.value.reason == "no_matching_outline"

@@ -148,3 +148,28 @@ def test_a_region_is_no_number(raw):
     with collected() as notes:
         np.testing.assert_array_equal(read(raw).mask.labels, LABELS == 1)
     assert [note.message.split("takes ")[1].split(":")[0] for note in notes] == ["organ (20 voxels)"]
+
+
+def test_files_that_the_declaration_lists_are_read_whatever_lies_beside_them(raw):
+    """`imagesTr/lung_001_0001` is 10 everywhere, and the listed CT 7: the list is right."""
+    write_volume(raw / "ext" / "scan9.nii.gz", Volume(np.full((1, 3, 4, 5), 7.0), GRID))
+    images = ["imagesTr/lung_001_0000.nii.gz", "./ext/scan9.nii.gz"]
+    content = json.loads((raw / "dataset.json").read_text())
+    content["dataset"] = {"lung_001": {"images": images, "label": "labelsTr/lung_001.nii.gz"}}
+    declare(raw, **content, numTraining=2)
+    with collected() as notes:
+        study = read(raw)
+    assert [note.code for note in notes][:1] == ["cases_not_as_declared"]
+    assert {name: float(v.array.max()) for name, v in study.volumes.items()} == {"CT": 7.0, "PET": 0.0}
+    np.testing.assert_array_equal(study.mask.labels, LABELS == 2)
+    assert [source.key for source in find_studies(raw)] == ["lung_001"]
+
+
+def test_a_listed_data_set_without_images_tr_is_recognized(raw):
+    content = json.loads((raw / "dataset.json").read_text())
+    (raw / "imagesTr").rename(raw / "ext")
+    assert not detect(raw)
+    images = [f"ext/lung_001_{n:04d}.nii.gz" for n in range(2)]
+    declare(raw, **content, dataset={"lung_001": {"images": images, "label": "labelsTr/lung_001.nii.gz"}})
+    assert detect(raw)
+    assert float(read(raw).volumes["CT"].array.max()) == 10.0

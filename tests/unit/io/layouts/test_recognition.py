@@ -195,3 +195,11 @@ def test_what_is_no_layout_is_refused_with_what_was_seen(tmp_path):
     with pytest.raises(ValueError, match=r"\.xyz") as caught:
         recognize(tmp_path / "odd")
     assert caught.value.reason == "unknown_layout"
+
+
+def test_pairs_of_header_and_voxels_are_refused_with_what_to_do(tmp_path):
+    for name in ("p1.hdr", "p1.img"):
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError, match=r"1 pairs of `.hdr` and `.img`.*Convert each NIfTI pair") as caught:
+        recognize(tmp_path)
+    assert caught.value.reason == "unknown_layout"

@@ -107,7 +107,7 @@ def test_labels_as_people_call_them_reach_mlflow_and_files(workspace) -> None:
     assert "test/GTV_T/dice" in run.data.metrics
     assert "test/NCR_NET/dice" in run.data.metrics
     for key in ("GTV_T", "NCR_NET"):
-        assert (folder / f"confusion_{key}.png").exists()
+        assert (folder / "plots" / f"confusion_{key}.png").exists()
     assert set(json.loads((folder / "metrics.json").read_text())["targets"]) == {"GTV (T)", "NCR/NET"}
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "<h2 id='target-GTV_T'>GTV (T)</h2>" in page

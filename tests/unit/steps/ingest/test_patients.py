@@ -34,7 +34,7 @@ def test_a_guess_on_the_safe_side_is_a_warning_with_the_pattern():
 
 
 def test_a_guess_that_makes_one_patient_of_all_is_not_followed_and_said():
-    found, said = told("R01-001", "R01-002", "R01-003")
+    found, said = told("Q01-001", "Q01-002", "Q01-003")
     assert len(set(found.values())) == 3
     assert "doubtful_patients" in said
 
@@ -73,3 +73,75 @@ def test_files_that_say_their_patients_are_believed():
         (study,) = with_patients(studies, "dicom", "^(.)")
     assert study.patient_key == "ANNA"
     assert [said.code for said in notes] == ["unused_patient_pattern"]
+
+
+SPLIT = {
+    ("fdg_0011f3deaf_03-23-2003-NA-PET-CT Ganzkoerper-1", "fdg_0011f3deaf_05-23-2003-NA-PET-CT Ganzkoerper-2"): False,
+    ("HCC_001_CT1", "HCC_001_CT2"): False,
+    ("ReMIND-001_preop", "ReMIND-001_intraop"): False,
+    ("p1_arterial", "p1_venous", "p1_delayed", "p1_native", "p1_nc", "p1_pv"): False,
+    ("ICTS_0012_ES", "ICTS_0012_ED"): False,
+    ("001a", "001b"): True,
+    ("P12", "P12 (1)"): True,
+    ("lesion_1_P12", "lesion_2_P12"): True,
+    ("slice012_P12", "slice013_P12"): True,
+    ("2019_P12", "2020_P12"): True,
+    ("Pat_01", "pat_01_b"): True,
+    ("MR_100_c", "MR_100_t"): True,
+    ("K7_foo", "K7_bar"): True,
+    ("A01_pre-op", "A01_post-op"): False,
+    ("A01_portal-venous", "A01_late-arterial"): False,
+    ("case12 - Copy (2)", "case12"): True,
+    ("tumor1_case7", "tumor2_case7"): True,
+}
+
+
+@pytest.mark.parametrize("names", SPLIT)
+def test_studies_of_one_patient_are_not_divided_and_a_guess_is_said(names):
+    found, said = told(*names, "Z-other")
+    assert len(set(found.values())) == 2
+    assert ("doubtful_patients" in said) is SPLIT[names]
+
+
+@pytest.mark.parametrize(
+    ("names", "patients"),
+    [
+        (("TCGA-05-4244", "TCGA-05-4245-01A", "TCGA-05-4245-02A"), {"TCGA-05-4244", "TCGA-05-4245"}),
+        (("002_S_0295_20060418", "002_S_0295_20070525", "002_S_0413_20060502"), {"002_S_0295", "002_S_0413"}),
+    ],
+)
+def test_patients_of_known_collections_are_not_joined(names, patients):
+    found, said = told(*names)
+    assert set(found.values()) == patients
+    assert "doubtful_patients" not in said
+
+
+def test_what_may_be_a_site_and_a_patient_or_a_patient_and_a_slice_is_joined_and_said():
+    found, said = told("01-001", "01-002", "02-001", "02-002")
+    assert set(found.values()) == {"01", "02"}
+    assert "4 studies are counted as 2 patients" in said["doubtful_patients"]
+    assert "'^(.+)$'" in said["doubtful_patients"]
+    assert len(set(told("01-001", "01-002", "01-003")[0].values())) == 3
+
+
+def test_a_number_behind_a_site_s_is_said_whatever_stands_before_it():
+    found, said = told("S-101-001", "S-101-002", "S-102-001")
+    assert set(found.values()) == {"S-101", "S-102"}
+    assert "doubtful_patients" in said
+
+
+@pytest.mark.parametrize("names", [("100_HM10395", "100_HM10396"), ("hosp1_P12", "hosp1_P13")])
+def test_a_code_behind_a_number_is_a_patient_of_its_own_and_said(names):
+    found, said = told(*names, "Z-other")
+    assert len(set(found.values())) == 3
+    assert "doubtful_patients" in said
+
+
+def test_a_longer_ending_that_differs_is_a_warning():
+    found, said = told("K7_somewhere", "K7_elsewhere", "K8_anywhere")
+    assert len(set(found.values())) == 3
+    assert "differ by the last word alone" in said["doubtful_patients"]
+
+
+def test_a_guess_joined_with_a_sure_name_is_said():
+    assert "2 studies are counted as 1 patients" in told("P12", "P12 (1)", "P13")[1]["doubtful_patients"]

@@ -38,7 +38,7 @@ def refused(reason, message="Expected <this>."):
 
 @pytest.fixture
 def show(tmp_path):
-    def make(index, general=(), sources=None, taken=None):
+    def make(index, general=(), sources=None, taken=None, dataset=DATASET):
         folder = tmp_path / "cases" / "thumbnails"
         folder.mkdir(parents=True, exist_ok=True)
         for case_id in index:
@@ -48,7 +48,7 @@ def show(tmp_path):
         return read_page(
             index,
             general,
-            DATASET,
+            dataset,
             folders=(tmp_path / "none", tmp_path / "cases"),
             known=Known(sources or {}, taken or {}),
         )
@@ -152,3 +152,17 @@ def test_what_was_taken_as_channel_and_label_is_told_numbers_alike(show):
     page = show(index, taken={**taken, "c-9": {"CT": ["of a case that is gone"]}})
     assert rows(page, "Channels")[0][-1] == "axial, # files (3)"
     assert rows(page, "Labels")[0][-1] == "GTV (2), &lt;b&gt;"
+
+
+def test_of_pictures_sizes_are_told_in_pixels(show):
+    page = show({"c-1": entry("p-1")}, dataset=DATASET.model_copy(update={"channels": {"CT": "picture"}}))
+    assert "5 x 7 x 11 pixels · tumor, 1,250 pixels" in page
+    assert " mm" not in page.split("<h2>Channels</h2>")[1]
+    assert " ml" not in page
+
+
+def test_names_that_are_all_different_are_counted(show):
+    index = {f"c-{n}": entry(f"p-{n}") for n in range(MAX_NAMED + 1)}
+    names = "abcdefghijklmnopq"
+    page = show(index, taken={case_id: {"CT": [f"{names[n]}.png"]} for n, case_id in enumerate(index)})
+    assert rows(page, "Channels")[0][-1] == f"{MAX_NAMED + 1} names, such as a.png"

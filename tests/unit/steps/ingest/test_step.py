@@ -376,7 +376,7 @@ def test_zipped_studies_are_the_same_cases(tmp_path, raw, run):
     assert entry["reason"] == "unreadable_zip"
     assert "evil" not in entry["message"]
     sources = json.loads((tmp_path / "private" / "sources.json").read_text())
-    assert sources[entry["case_id"]] == str(zipped)
+    assert sources[entry["case_id"]] == str(zipped / "evil.zip")
     assert run(zipped)["n_read"] == 0.0
 
 

@@ -8,11 +8,13 @@ import numpy as np
 from lesionflow.io.dicom.contours.account import Account
 from lesionflow.io.dicom.contours.cost import Boxes, boxes_of, require_few_pairs
 from lesionflow.io.dicom.contours.filling import Corners, Filled
-from lesionflow.io.dicom.contours.relations import TOUCH_PIXELS, depth_outside
+from lesionflow.io.dicom.contours.relations import TOUCH_PIXELS, depth_outside, share_near
 
 #: Two contours nowhere further apart than this, in pixels, are one contour drawn twice: the ring between them could hold
 #: no pixel's width.
 SAME_PIXELS = 0.75
+#: A wall as thin along most of its length may be one contour drawn twice too, though it is thicker at corners: up to this.
+SHELL_PIXELS, SHELL_FRACTION = 2 * SAME_PIXELS, 0.7
 #: A contour that leaves another by less than this, in pixels, may be a hole that was drawn a little over its edge.
 NARROW_PIXELS = 1.0
 
@@ -49,8 +51,8 @@ def levels_of(outlines: Sequence[Outline], account: Account) -> list[int]:
     outside of.
 
     Raises:
-        DicomError: `ambiguous_contours` where a contour that crosses another may be a hole in it or a part of it;
-            `too_many_contours`.
+        DicomError: `ambiguous_contours` where a contour that crosses another may be a hole in it or a part of it, and where one
+            within another may be a hole or the same contour drawn twice; `too_many_contours`.
     """
     if len(outlines) < 2:
         return [0] * len(outlines)
@@ -58,6 +60,7 @@ def levels_of(outlines: Sequence[Outline], account: Account) -> list[int]:
     require_few_pairs(boxes, NARROW_PIXELS, account)
     neighbors = _neighbors(outlines, boxes)
     account.counts["repeated_contours"] += sum(min(own.same, default=n) < n for n, own in enumerate(neighbors))
+    _refuse_shells(outlines, neighbors, account)
     levels = [0] * len(outlines)
     # Whatever lies around a contour has fewer around itself.
     for n in sorted(range(len(outlines)), key=lambda n: len(neighbors[n].around)):
@@ -81,6 +84,19 @@ def _neighbors(outlines: Sequence[Outline], boxes: Boxes) -> list[_Neighbors]:
         within = {m for m, depth in own.items() if depth <= TOUCH_PIXELS}
         neighbors.append(_Neighbors((within | idle) - same, same, own.keys() - mutual))
     return neighbors
+
+
+def _refuse_shells(outlines: Sequence[Outline], neighbors: Sequence[_Neighbors], account: Account) -> None:
+    """Refuse walls that are hardly there: told along their length, for distances are longest at corners."""
+    for n, own in enumerate(neighbors):
+        for m in own.around:
+            inner, outer = outlines[n].corners, outlines[m].corners
+            if depth_outside(outer, inner, SHELL_PIXELS) > SHELL_PIXELS:
+                continue
+            # Where the two touch there is no wall: what is left elsewhere is what was meant.
+            if share_near(outer, inner, SAME_PIXELS) - share_near(outer, inner, TOUCH_PIXELS) >= SHELL_FRACTION:
+                found = f"two less than {SAME_PIXELS:g} pixels apart, which are a thin wall or one contour drawn twice"
+                account.refuse("ambiguous_contours", "contours that nest or lie apart", found, "Remove one.")
 
 
 def _count_crossing(

@@ -40,7 +40,8 @@ def closed_contours(items: Any, account: Account) -> Iterator[Contour]:
 
     Raises:
         DicomError: `open_contour` when a contour's type is none that is defined, or all are points and open lines;
-            `degenerate_contour` when numbers are missing or broken, or no contour encloses anything; `truncated_contour`.
+            `degenerate_contour` when numbers are missing or broken, or no contour encloses anything; `truncated_contour`;
+            `contour_offset` when one is to be moved.
     """
     n_closed = n_open = 0
     for item in items or ():
@@ -48,6 +49,7 @@ def closed_contours(items: Any, account: Account) -> Iterator[Contour]:
         if kind in OPEN:
             n_open += 1
             continue
+        _require_no_offset(item, account)
         if kind not in (*CLOSED, EXCLUSIVE):
             account.refuse("open_contour", "closed planar contours", f"one of type {kind or 'none'}", "Close them.")
         points = _points(item, account)
@@ -62,6 +64,15 @@ def closed_contours(items: Any, account: Account) -> Iterator[Contour]:
     if not n_closed and n_open:
         account.refuse("open_contour", "closed planar contours", "only points and open lines", "Close them.")
     account.counts["dropped_contours"] += n_open
+
+
+def _require_no_offset(item: Any, account: Account) -> None:
+    """Refuse contours that are told beside where they lie (3006,0045): the element is retired, and not all programs add it."""
+    offset = item.get("ContourOffsetVector")
+    values = [float(v) for v in np.atleast_1d(offset)] if offset is not None else []
+    if any(value != 0.0 for value in values):
+        found = f"one with an offset of {', '.join(f'{v:g}' for v in values[:3])} mm (3006,0045)"
+        account.refuse("contour_offset", "contours where they lie", found, "Export them without an offset.")
 
 
 def _points(item: Any, account: Account) -> NDArray[np.float64]:

@@ -13,6 +13,8 @@ TOUCH_PIXELS = 0.05
 COPY_DECIMALS = 6
 #: Points of a contour that are compared with another's edges at once: neighbors, for which few edges matter.
 CHUNK_POINTS = 64
+#: How densely a contour is looked at where its corners are not enough.
+STEP_PIXELS = 0.25
 
 
 def without_repeats(corners: Corners) -> Corners:
@@ -88,6 +90,19 @@ def _depth(points: Corners, contour: Corners, most: float, *, side: bool) -> flo
     return deepest
 
 
+def share_near(outer: Corners, inner: Corners, most: float) -> float:
+    """Return the share of a contour's length that lies within `most` pixels of another."""
+    edges = np.roll(outer, -1, axis=0) - outer
+    n_steps = np.maximum(np.ceil(np.linalg.norm(edges, axis=1) / STEP_PIXELS), 1).astype(int)
+    edge = np.repeat(np.arange(len(outer)), n_steps)
+    along = (np.arange(len(edge)) - np.repeat(np.cumsum(n_steps) - n_steps, n_steps) + 0.5) / n_steps[edge]
+    points = outer[edge] + along[:, None] * edges[edge]
+    ends = np.roll(inner, -1, axis=0)
+    chunks = np.split(points, range(CHUNK_POINTS, len(points), CHUNK_POINTS))
+    near = np.concatenate([_nearest(chunk, inner, ends) <= most for chunk in chunks])
+    return float(np.average(near, weights=(np.linalg.norm(edges, axis=1) / n_steps)[edge]))
+
+
 def _inside(points: Corners, starts: Corners, ends: Corners) -> NDArray[np.bool_]:
     """Tell which points lie inside by the even-odd rule, from the edges that pass their rows."""
     row, column = points[:, :1], points[:, 1:]
@@ -99,10 +114,13 @@ def _inside(points: Corners, starts: Corners, ends: Corners) -> NDArray[np.bool_
 
 def _distance(points: Corners, starts: Corners, ends: Corners) -> float:
     """Return the largest distance that a point has from its nearest edge; infinite without edges."""
-    if not len(starts):
-        return math.inf
+    return float(_nearest(points, starts, ends).max()) if len(starts) else math.inf
+
+
+def _nearest(points: Corners, starts: Corners, ends: Corners) -> NDArray[np.float64]:
+    """Return the distance of each point from its nearest edge."""
     along = ends - starts
     squared = np.maximum((along**2).sum(axis=1), np.finfo(np.float64).tiny)
     offset = points[:, None, :] - starts
     share = np.clip((offset * along).sum(axis=2) / squared, 0.0, 1.0)
-    return float(np.linalg.norm(offset - share[..., None] * along, axis=2).min(axis=1).max())
+    return np.asarray(np.linalg.norm(offset - share[..., None] * along, axis=2).min(axis=1))

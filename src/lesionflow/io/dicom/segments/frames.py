@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from lesionflow.data.geometry import Geometry
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.pixel_data import decode
+from lesionflow.io.dicom.reading import READ_FAULTS
+from lesionflow.io.dicom.segments.places import Places
+from lesionflow.machine.faults import blame_machine
 
 #: How far a segmentation's pixels may lie from the series', in pixels.
 OFF_GRID_PIXELS = 0.1
@@ -32,7 +35,7 @@ def read_parts(
         The voxels (slice, row, column) of each wanted label, and how many pixels each segment has that is not wanted.
 
     Raises:
-        DicomError: `oversized_image`, `outline_off_grid`, `unknown_label` or `unreadable_outline`.
+        DicomError: `oversized_image`, `outline_off_grid`, `unknown_label`, `duplicate_slice_position` or `unreadable_outline`.
     """
     if int(data.get("NumberOfFrames") or 1) * int(data.Rows) * int(data.Columns) > MAX_PIXELS:
         _refuse("oversized_image", f"Expected at most {MAX_PIXELS} pixels in the segmentation of {name}, found more.")
@@ -41,13 +44,15 @@ def read_parts(
     shared = data.SharedFunctionalGroupsSequence[0]
     parts = {label: np.zeros(geometry.shape, dtype=bool) for label in numbers.values() if label is not None}
     n_dropped: dict[int, int] = defaultdict(int)
+    placed = Places(name)
     for frame, groups in zip(frames, data.PerFrameFunctionalGroupsSequence, strict=True):
-        for number, inside in _segments_of(data, frame, groups, shared, set(numbers), name):
+        for number, inside in _segments_of(data, frame, groups, shared, numbers, name):
             label = numbers[number]
             if label is None:
                 n_dropped[number] += int(np.count_nonzero(inside))
             elif inside.any():
                 corner, steps = _frame_index(groups, shared, geometry, frame.shape, name)
+                placed.add(number, inside, corner, steps)
                 places = corner + np.argwhere(inside) @ steps
                 if (places < 0).any() or (places >= np.asarray(geometry.shape)).any():
                     _refuse(
@@ -55,16 +60,31 @@ def read_parts(
                         f"Expected the segmentation inside the images of {name}, found voxels beyond them.",
                     )
                 parts[label][tuple(places.T)] = True
+            else:
+                _add_empty(placed, number, inside, (groups, shared), geometry, name)
     return list(parts.items()), dict(n_dropped)
 
 
+def _add_empty(
+    placed: Places, number: int, empty: NDArray[np.bool_], groups: tuple[Any, Any], geometry: Geometry, name: str
+) -> None:
+    """Add a frame that holds nothing: it may lie anywhere, but not over one of its segment that holds something."""
+    try:
+        corner, steps = _frame_index(*groups, geometry, empty.shape, name)
+    except (DicomError, *READ_FAULTS) as error:
+        blame_machine(error)
+        return
+    placed.add(number, empty, corner, steps)
+
+
 def _segments_of(
-    data: Any, frame: NDArray[Any], groups: Any, shared: Any, known: set[int], name: str
+    data: Any, frame: NDArray[Any], groups: Any, shared: Any, numbers: dict[int, int | None], name: str
 ) -> Iterator[tuple[int, NDArray[np.bool_]]]:
     """Yield segment number and pixels of what a frame holds: one segment, or, of type LABELMAP, any."""
     kind = str(data.get("SegmentationType") or "BINARY")
     if kind == "LABELMAP":
         background = {0, int(data.get("PixelPaddingValue") or 0)}
+        known, wanted = set(numbers), {number for number, label in numbers.items() if label is not None}
         present = {int(value) for value in np.flatnonzero(np.bincount(frame.ravel()))} - background
         if present - known:
             _refuse(
@@ -72,7 +92,8 @@ def _segments_of(
                 f"Expected a segment for each value of the label map of {name}, found none for {sorted(present - known)[:12]}. "
                 "Export it again.",
             )
-        yield from ((number, frame == number) for number in sorted(present))
+        # A wanted value that a frame lacks is not there: a second frame of the place must say so too.
+        yield from ((number, frame == number) for number in sorted((present | wanted) - background))
         return
     if kind not in {"BINARY", "FRACTIONAL"}:
         _refuse("unreadable_outline", f"Expected a segmentation of a known type in {name}, found {kind:.16}.")

@@ -46,7 +46,7 @@ def decay_time_s(slices: Sequence[Any], drug: Any, half_life_s: float, *, name: 
     Raises:
         ValueError: When times are absent, contradict one another or can't be.
     """
-    correction = str(slices[0].DecayCorrection)
+    correction = str(slices[0].get("DecayCorrection") or "none")
     if correction == "ADMIN":
         return 0.0
     if correction != "START":

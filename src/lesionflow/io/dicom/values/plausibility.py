@@ -45,6 +45,9 @@ HALF_LIVES_S = {
 HALF_LIFE_TOLERANCE = 0.05
 #: A bladder may hold an SUV of hundreds, a drop of the dose itself of thousands.
 SUV_MAXIMUM: tuple[float, float] = (2e4, 1e3)
+#: The brightest voxel of a PET, noise included, is above 1 in whatever part of a body; kBq/ml taken for Bq/ml bring the
+#: brain's 10 and the bladder's 100 below: at least, usually at least.
+SUV_BRIGHTEST: tuple[float, float] = (0.1, 0.3)
 #: All that the image holds, in parts of what was injected: SUV times volume over weight can't exceed 1 by much.
 RECOVERED: tuple[float, float] = (3.0, 1.5)
 
@@ -122,7 +125,7 @@ def say_uptake(decay_s: float, half_life_s: float, *, name: str) -> None:
 
 
 def require_suv(suv: NDArray[np.float32], voxel_ml: float, weight_kg: float, *, name: str) -> None:
-    """Refuse an SUV image that holds more than was injected.
+    """Refuse an SUV image that holds more than was injected, or next to nothing.
 
     Args:
         suv: SUVbw in g/ml.
@@ -140,6 +143,17 @@ def require_suv(suv: NDArray[np.float32], voxel_ml: float, weight_kg: float, *, 
             "implausible_suv",
             f"Expected SUV below {SUV_MAXIMUM[0]:g} and no more activity than was injected in PET of {name}, found up to "
             f"{highest:g} and {held:.2g} times the dose: dose, weight, times or slopes are wrong.",
+        )
+    if highest < SUV_BRIGHTEST[0]:
+        _refuse(
+            "implausible_suv",
+            f"Expected SUV above {SUV_BRIGHTEST[0]:g} somewhere in PET of {name}, found up to {highest:.2g}: units (kBq/ml?), "
+            "dose, weight or slopes are wrong, or the image is empty.",
+        )
+    if highest < SUV_BRIGHTEST[1]:
+        note(
+            "unusual_suv",
+            f"Expected SUV above {SUV_BRIGHTEST[1]:g} somewhere in PET of {name}, found up to {highest:.2g}.",
         )
     if highest > SUV_MAXIMUM[1] or held > RECOVERED[1]:
         note(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lesionflow.data.volume import Mask
+from lesionflow.io.images.pictures.colors import tell_color
 from lesionflow.io.images.pictures.palettes import labels_of_palette, stored_or_seen
 from lesionflow.io.images.pictures.raster import DEEP_WHITE, GRAY_MODES, open_upright, pixel_grid, refuse_picture
 from lesionflow.io.images.pictures.samples import Samples, read_samples
@@ -42,6 +43,7 @@ def read_picture_mask(path: Path, labels: tuple[int, ...], *, name: str) -> Mask
     opened = open_upright(path, name, palette=True)
     pixels = opened if isinstance(opened, np.ndarray) else _mask_pixels(opened, path, labels, name)
     lossy = pixels.dtype == np.uint8 and not (isinstance(opened, Image.Image) and opened.mode in {"P", "1"})
+    colored = pixels
     if pixels.ndim == 3:
         pixels = _one_color(pixels, name)
     present = np.flatnonzero(np.bincount(pixels.ravel())) if pixels.dtype == np.uint8 else np.unique(pixels)
@@ -56,6 +58,8 @@ def read_picture_mask(path: Path, labels: tuple[int, ...], *, name: str) -> Mask
                 f"{', '.join(f'{v:g}' for v in present[:12])}. Declare them in ingest.labels.",
             )
         pixels = _inside(pixels, name)
+    if colored.ndim == 3 and len(labels) == 1:
+        tell_color(colored[pixels > 0], name)
     return Mask(pixels.astype(np.uint8)[None], pixel_grid(pixels))
 
 

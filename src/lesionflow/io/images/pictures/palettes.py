@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionflow.errors import RasterError
+from lesionflow.io.images.pictures.colors import tell_color
 from lesionflow.io.labels import INSIDE
 
 BLACK, WHITE = 0, 255
@@ -17,7 +18,7 @@ def labels_of_palette(
     """Return the values of a mask with a palette.
 
     Gray palettes are read as `stored_or_seen`. In a colored one the index is the label (Pascal VOC, ITK-SNAP), as long as black
-    is no other index than 0; where it is, one color on black is inside.
+    is no other index than 0; where it is, or where the palette has no other color, one color on black is inside.
 
     Args:
         index: What is stored (row, column).
@@ -29,15 +30,25 @@ def labels_of_palette(
         Label values; 255 for inside.
 
     Raises:
-        RasterError: `contradicting_palette`, `inverted_mask`.
+        RasterError: `contradicting_palette`, `inverted_mask`, `unknown_label` where one class of a table is no label.
     """
     used = np.unique(index)
     shown = colors[used].astype(int)
     if (shown == shown[:, :1]).all():
         return stored_or_seen(index, np.asarray(colors[index][..., 0]), labels, name=name, is_palette=True)
     black = used[(shown == BLACK).all(axis=1)]
-    if len(used) == 2 and len(black) and len(labels) == 1:
-        return np.where(index == black[0], np.uint8(0), np.uint8(255))
+    is_one = len(used) == 2 and len(black) > 0 and len(labels) == 1
+    if is_one and _is_table(colors, int(used[1]), int(black[0])):
+        if used[1] not in (1, *labels):
+            _refuse(
+                "unknown_label",
+                f"Expected the label {labels[0]} in the mask of {name}, whose palette names several classes, found class {used[1]} "
+                "alone. Declare it in ingest.labels.",
+            )
+    elif is_one:
+        inside = index != black[0]
+        tell_color(colors[index[inside]], name)
+        return np.where(inside, np.uint8(255), np.uint8(0))
     white_first = bool(len(used) and (shown[0] == WHITE).all())
     if (len(black) and black[0] != 0) or (not len(black) and not white_first and (shown == WHITE).all(axis=1).any()):
         _refuse(
@@ -46,6 +57,13 @@ def labels_of_palette(
             "color contradict each other. Save the labels as gray values.",
         )
     return index
+
+
+def _is_table(colors: NDArray[np.uint8], drawn: int, background: int) -> bool:
+    """Tell a table of classes, of which one is drawn, from the palette of a drawing in one color, or in shades of full light."""
+    others = np.unique(colors[(colors > 0).any(axis=1)], axis=0)
+    is_full = drawn == INSIDE[1] and bool(np.isin(colors[drawn], (BLACK, WHITE)).all())
+    return background == 0 and len(others) > 1 and not is_full
 
 
 def stored_or_seen(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lesionflow.errors import InputError
+from lesionflow.io.labels import tell_united
 from lesionflow.io.layouts.pairs.pairing import Pair
 from lesionflow.io.layouts.pairs.role_words import AUXILIARY, HINTS, says_mask, structure, texts, unmasked
 from lesionflow.io.notes import note
@@ -57,6 +58,8 @@ def labels_by_name(found: Pair, masks: Sequence[MaskFile], rules: ReadingRules, 
                 "dropped_structure",
                 f"Left out masks of {name} that no rule of ingest.outlines names: {', '.join(left)}.",
             )
+        # Several of one name are its instances.
+        tell_united({(_said(found, stem, path), named[path]) for _, stem, path in masks if path in named}, name)
         return named
     said = {_said(found, stem, path) for _, stem, path in masks}
     if len(rules.labels) != 1 or len(said) > 1:

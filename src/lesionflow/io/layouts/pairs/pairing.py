@@ -54,6 +54,8 @@ class Pair:
         doubles: Files that claim the place of another.
         aside: Outlines of which the mask beside the image was made, which are not read.
         spare: Another form of a channel, which is not read: uptake not yet in SUV, a CT resampled to the PET.
+        extra: Images named after this case that are none of its channels and have no mask, which are not read.
+        by_content: How many of the masks were told by their voxels, as no word of their names says so.
         fault: Why it can't be read right, as (reason, message).
     """
 
@@ -63,6 +65,8 @@ class Pair:
     doubles: list[Path] = field(default_factory=list)
     aside: list[Path] = field(default_factory=list)
     spare: list[Path] = field(default_factory=list)
+    extra: list[Path] = field(default_factory=list)
+    by_content: int = 0
     fault: tuple[str, str] | None = None
 
     @property

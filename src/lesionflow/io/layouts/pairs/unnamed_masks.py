@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from lesionflow.io.images import files as image_files
 from lesionflow.io.layouts.pairs.mask_content import looks_like_mask
 from lesionflow.io.layouts.pairs.pairing import Pair
 from lesionflow.io.layouts.pairs.role_words import says_mask, texts
@@ -14,6 +15,24 @@ UNNAMED = (
         f"Expected masks of {CASE} to be named as such, found an image that looks like a mask: few whole numbers, mostly one. "
         "Put `_mask` behind the image's name, or put it into a folder `masks`."
     ),
+)
+
+#: What is outlined, where a name says that and no more.
+OUTLINED = frozenset(
+    [
+        "lesion",
+        "lesions",
+        "tumor",
+        "tumors",
+        "tumour",
+        "tumours",
+        "nodule",
+        "nodules",
+        "metastasis",
+        "metastases",
+        "met",
+        "mets",
+    ]
 )
 
 #: What masks are also kept in, and no reader reads.
@@ -100,20 +119,31 @@ def told_by_content(pairs: Iterable[Pair]) -> list[Pair]:
 
     Returns:
         The pairs; an image that looks like a mask and is named after another spoils that one, since it may be a part of its
-        outline. The file without a channel's name beside channels of the same case (HECKTOR 2025) is its mask.
+        outline. Where that one has no mask and the name says but what is outlined and a number (`P1_lesion_2`), it is one. The file without a channel's name beside channels of the same case (HECKTOR 2025) is its mask.
     """
     found = list(pairs)
     by_words = {_words(pair): pair for pair in found if pair.images}
+    bare = {pair.key for pair in found if not pair.masks}
     kept = []
     for pair in found:
         _take_unmarked(pair)
         other = None if pair.masks or not pair.images else _named_after(pair, by_words)
         if other and all(looks_like_mask(path) for path in pair.images.values()):
+            if other.key in bare and _says_what(pair, other):
+                other.masks += [("", image_files.stem(path), path) for path in pair.images.values()]
+                other.by_content += len(pair.images)
+                continue
             other.doubles += pair.files
             other.fault = UNNAMED
         else:
             kept.append(pair)
     return kept
+
+
+def _says_what(pair: Pair, other: Pair) -> bool:
+    """Tell whether a name adds to another what is outlined, and numbers at most."""
+    beyond = _words(pair)[len(_words(other)) :]
+    return any(word in OUTLINED for word in beyond) and all(word in OUTLINED or word.isdecimal() for word in beyond)
 
 
 def _take_unmarked(pair: Pair) -> None:

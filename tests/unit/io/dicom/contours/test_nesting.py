@@ -33,6 +33,20 @@ def test_a_ring_as_wide_as_a_pixel_is_a_ring_and_a_thinner_one_a_copy():
     assert levels((0, 0, 3, 3), (1, 1, 2, 2)) == [0, 1]
 
 
+@pytest.mark.parametrize("wall", [0.55, 0.6, 0.7, 0.74])
+def test_a_thin_wall_that_may_be_one_contour_drawn_twice_is_refused(wall):
+    """At its corners it is up to 1.05 pixels thick, and it would hold the middles of 44 pixels."""
+    with pytest.raises(DicomError) as caught:
+        levels((8, 8, 18, 18), (8 - wall, 8 - wall, 18 + wall, 18 + wall))
+    assert caught.value.reason == "ambiguous_contours"
+
+
+def test_a_hole_that_leaves_little_is_no_thin_wall():
+    """Strips of two pixels along one side; a wall of 0.8 pixels all around."""
+    assert levels((0, 0, 40, 40), (0, 0, 40, 38)) == [0, 1]
+    assert levels((0, 0, 10, 10), (0.8, 0.8, 9.2, 9.2)) == [0, 1]
+
+
 def test_a_hole_over_the_edge_by_a_strip_that_holds_no_pixel_is_a_hole():
     assert levels((2, 0, 12, 12), (1.8, 3, 6, 6)) == [0, 1]
     with pytest.raises(DicomError):

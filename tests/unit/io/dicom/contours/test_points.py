@@ -114,3 +114,15 @@ def test_another_number_of_points_than_announced_is_told(told):
 def test_no_contours_at_all_are_no_fault():
     assert read()[0] == []
     assert list(closed_contours(None, Account("c-1", "GTV"))) == []
+
+
+@pytest.mark.parametrize(("offset", "refused"), [((0, 0, 0), False), ((0, 0, 3), True), ((-0.5, 0, 0), True)])
+def test_a_contour_that_is_told_beside_its_place_is_refused(offset, refused):
+    item = contour()
+    item.ContourOffsetVector = list(offset)
+    if not refused:
+        assert len(read(item)[0]) == 1
+        return
+    with pytest.raises(DicomError) as caught:
+        read(item)
+    assert caught.value.reason == "contour_offset"

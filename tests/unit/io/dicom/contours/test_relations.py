@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lesionflow.io.dicom.contours.relations import has_channel, is_within, one_round, without_repeats
+from lesionflow.io.dicom.contours.relations import has_channel, is_within, one_round, share_near, without_repeats
 
 SQUARE = np.array([(0.5, 1.5), (0.5, 6.5), (4.5, 6.5), (4.5, 1.5)])
 
@@ -72,3 +72,9 @@ def test_a_channel_is_an_edge_run_along_to_and_fro():
     keyhole = np.concatenate([OUTER, OUTER[:1], box(4, 5, 6, 9), box(4, 5, 6, 9)[:1]])
     assert has_channel(keyhole)
     assert not has_channel(OUTER)
+
+
+def test_the_share_of_a_length_that_is_near():
+    """Of 40 pixels of length the 10 of the lower side and 4.5 of each neighbor's lower end are more than 0.5 away."""
+    assert share_near(box(0, 0, 10, 10), box(0, 0, 5, 10), 0.5) == pytest.approx((10 + 2 * 5.5) / 40, abs=0.01)
+    assert share_near(box(0, 0, 10, 10), box(1, 1, 9, 9), 1.001) == pytest.approx(32 / 40, abs=0.02)

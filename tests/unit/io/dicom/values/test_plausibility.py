@@ -110,6 +110,14 @@ def test_no_image_holds_more_than_was_injected():
     assert refusal(require_suv, body * 26_734, 0.001, 70.0) == "implausible_suv"
 
 
+def test_the_brightest_voxel_of_a_scan_is_brighter_than_noise():
+    """A brain of SUV 10 and a bladder of 90 whose kBq/ml were taken for Bq/ml."""
+    for faint in (0.0, 2.8e-4, 0.01, 0.09):
+        assert refusal(require_suv, np.linspace(0, faint, 12, dtype=np.float32), 0.1, 70.0) == "implausible_suv"
+    assert said(require_suv, np.linspace(0, 0.2, 12, dtype=np.float32), 0.1, 70.0) == ["unusual_suv"]
+    assert said(require_suv, np.linspace(0, 1.2, 12, dtype=np.float32), 0.1, 70.0) == []
+
+
 @pytest.mark.parametrize(
     ("lowest", "highest", "notes"),
     [(-1024, 3071, []), (-3024, 31_000, []), (0, 0, []), (1, 4095, ["no_air"]), (0, 60, []), (-1000, -1000, [])],

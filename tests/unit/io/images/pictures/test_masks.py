@@ -5,6 +5,7 @@ from scipy import ndimage
 
 from lesionflow.errors import RasterError
 from lesionflow.io.images.pictures.masks import read_picture_mask
+from lesionflow.io.notes import collected
 from support.pictures import save_palette, save_png, save_tiff
 
 SHAPE = (40, 56)
@@ -113,3 +114,27 @@ class TestMask:
         """The rule itself is tested in test_palettes."""
         path = save_palette(tmp_path / "a.png", (~DISC).astype(np.uint8), [255, 255, 255, 0, 0, 0])
         np.testing.assert_array_equal(self.read(path) > 0, DISC)
+
+    @pytest.mark.parametrize(
+        ("ending", "color", "called"),
+        [
+            ("png", (255, 0, 0), "red"),
+            ("jpg", (255, 0, 0), "red"),
+            ("png", (255, 128, 0), "orange"),
+            ("png", (255, 255, 255), None),
+            ("jpg", (255, 255, 255), None),
+        ],
+    )
+    def test_the_color_is_said(self, tmp_path, color, called, ending):
+        path = save(tmp_path / f"a.{ending}", DISC[..., None] * np.array(color, np.uint8))
+        with collected() as notes:
+            self.read(path)
+        assert [n.message.rpartition(": ")[2] for n in notes if n.code == "mask_color"] == ([called] if called else [])
+
+    def test_a_class_of_a_table_that_nobody_declared_is_refused(self, tmp_path):
+        voc = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0]
+        path = save_palette(tmp_path / "a.png", DISC * np.uint8(3), voc)
+        assert refusal(lambda: self.read(path)) == "unknown_label"
+        void = voc + [64, 0, 0] * 251 + [224, 224, 192]
+        border = save_palette(tmp_path / "b.png", DISC * np.uint8(255), void)
+        assert refusal(lambda: self.read(border)) == "unknown_label"

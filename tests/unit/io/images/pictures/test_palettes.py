@@ -58,3 +58,20 @@ def test_contradictions_are_refused():
 def test_white_stored_as_zero_may_be_the_lesser_part_alone():
     assert refusal(lambda: read(TWO, [WHITE, BLACK])) == "inverted_mask"
     assert refusal(lambda: stored_or_seen(TWO, 255 - TWO * np.uint8(255), (1,), name="c-1")) == "inverted_mask"
+
+
+VOC = [BLACK, (128, 0, 0), (0, 128, 0), (128, 128, 0)]
+
+
+def test_one_class_of_a_table_is_its_index():
+    np.testing.assert_array_equal(read(TWO, VOC), TWO)
+    np.testing.assert_array_equal(read(TWO * np.uint8(3), VOC, (3,)), TWO * 3)
+    for other in (2, 3):
+        assert refusal(lambda n=other: read(TWO * np.uint8(n), VOC)) == "unknown_label"
+
+
+def test_the_last_entry_of_a_table_is_a_class_and_that_of_a_ramp_is_inside():
+    table = VOC + [(64, 0, 0)] * 251 + [(224, 224, 192)]
+    assert refusal(lambda: read(TWO * np.uint8(255), table)) == "unknown_label"
+    reds = [(n, 0, 0) for n in range(256)]
+    np.testing.assert_array_equal(read(TWO * np.uint8(255), reds), TWO * 255)

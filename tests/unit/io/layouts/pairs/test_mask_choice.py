@@ -59,7 +59,7 @@ def test_rules_name_a_mask_by_its_file_what_that_adds_to_the_image_or_its_folder
     found = pair("x1_liver_mask.png", "1st_manual/x1.png", "tumor.png", "x1_spleen.png")
     labels, said = chosen(found, rules)
     assert labels == {"x1_liver_mask.png": 1, "1st_manual/x1.png": 2, "tumor.png": 2}
-    assert said == ["dropped_structure"]
+    assert said == ["dropped_structure", "united_structures"]
 
 
 def test_masks_of_brain_body_or_field_of_view_are_left_out_unless_spoken_of():

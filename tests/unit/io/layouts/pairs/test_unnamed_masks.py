@@ -45,3 +45,12 @@ def test_a_mask_of_a_form_that_is_not_read_spoils_its_case_unless_it_is_a_copy(t
         "a1": (1, "unread_outline"),
         "b1": (1, None),
     }
+
+
+def test_what_says_only_what_is_outlined_is_a_mask_where_there_is_no_other(tmp_path):
+    found = told(tmp_path, ["P1.png", "P2.png"], ["P1_lesion_1.png", "P1_lesion_2.png", "P2_mask.png", "P2_tumor.png"])
+    assert found == {"P1": ([""], 2, None), "P2": ([""], 1, "unnamed_mask")}
+
+
+def test_an_image_of_a_lesion_is_no_mask(tmp_path):
+    assert told(tmp_path, ["P1.png", "P1_lesion_1.png"], []) == {"P1": ([""], 0, None), "P1_lesion_1": ([""], 0, None)}
