@@ -15,14 +15,16 @@ from lesionflow.errors import MachineError
 
 #: By the system's number of the error: what it is called, what was found, what helps. Other numbers (no such file, a name too long, a
 #: folder in place of a file) tell of what was given.
-FULL = "no space left at {place}", "Free space there, or set TMPDIR to a larger disk"
+FULL = "no space left at {place}", "Free space there"
+#: What else helps where the full disk is that of temporary files.
+ELSEWHERE = ", or set TMPDIR to a larger disk"
 LIMITED = (
     "the limit of what this user may write at {place}",
     "Free space there, or have the quota or file size limit raised",
 )
 FILES = "too many open files", "Raise the limit (`ulimit -n`), or set LESIONFLOW_WORKERS lower"
 MEMORY = "no memory left", "Free memory, or set LESIONFLOW_WORKERS=1"
-DENIED = "no permission at {place}", "Give this user the right to read and write there"
+DENIED = "no permission at {place}", "Give this user the right to {wanted}"
 BROKEN = "a failing disk or network share at {place}", "Check the disk and its connection"
 SLOW = "no answer in time from {place}", "Check the connection"
 CODES = {
@@ -70,12 +72,31 @@ def machine_fault(error: BaseException | None, place: Path | None = None) -> Mac
         code = CODES.get(_number(error))
         if code is not None:
             where = place or _named(error) or Path(tempfile.gettempdir())
-            kind, what, advice = code
-            return MachineError(
-                f"Expected this machine to work, found {what.format(place=where)}. {advice}, and run again.", code=kind
-            )
+            return _told(code, where, _place_of(error) if place is None else None)
         error = error.__cause__ or error.__context__
     return None
+
+
+def _told(code: tuple[str, str, str], where: Path, file: str | None) -> MachineError:
+    kind, what, advice = code
+    wanted = "read it" if file else "write there"
+    if (what, advice) == FULL and where.absolute().is_relative_to(tempfile.gettempdir()):
+        advice += ELSEWHERE
+    found = what.format(place=file or where)
+    return MachineError(
+        f"Expected this machine to work, found {found}. {advice.format(wanted=wanted)}, and run again.", code=kind
+    )
+
+
+def _place_of(error: BaseException) -> str | None:
+    """Return which file of its folder an error names, by number: its name may name a patient; None where it names no file."""
+    name = getattr(error, "filename", None)
+    if not isinstance(name, str) or not Path(name).is_file():
+        return None
+    others = sorted(path.name for path in Path(name).parent.iterdir() if not path.name.startswith("."))
+    if Path(name).name not in others:
+        return None
+    return f"file {others.index(Path(name).name) + 1} of {len(others)} (by name) in {Path(name).parent}"
 
 
 def _number(error: BaseException) -> int:

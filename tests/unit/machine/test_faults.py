@@ -19,7 +19,7 @@ from lesionflow.machine.faults import blame_machine, machine_fault
         (OSError(errno.EFBIG, "limit"), "disk_full", 507, "file size limit"),
         (OSError(errno.EMFILE, "many"), "too_many_open_files", 503, "ulimit -n"),
         (OSError(errno.EIO, "broken"), "io_error", 503, "Check the disk"),
-        (OSError(errno.EROFS, "read-only"), "no_permission", 503, "right to read and write"),
+        (OSError(errno.EROFS, "read-only"), "no_permission", 503, "right to write there"),
         (PermissionError(errno.EACCES, "no", "/data/Doe^Jane/1.dcm"), "no_permission", 503, "/data/Doe^Jane."),
         (TimeoutError(), "timed_out", 503, "connection"),
         (MemoryError(), "out_of_memory", 503, "LESIONFLOW_WORKERS=1"),
@@ -67,6 +67,20 @@ def test_the_place_is_told_and_else_the_folder_for_temporary_files():
     assert "at /scratch." in str(machine_fault(full, Path("/scratch")))
     assert f"at {tempfile.gettempdir()}." in str(machine_fault(full))
     assert "at /data/cases." in str(machine_fault(OSError(errno.ENOSPC, "full", "/data/cases/Doe.nii")))
+
+
+def test_only_the_disk_of_temporary_files_may_be_another():
+    assert "TMPDIR" in str(machine_fault(OSError(errno.ENOSPC, "full")))
+    assert "TMPDIR" not in str(machine_fault(OSError(errno.ENOSPC, "full"), Path("/data/cases")))
+
+
+def test_a_file_that_may_not_be_read_is_told_by_its_number_and_not_its_name(tmp_path):
+    for name in ("Able.dcm", "Doe^Jane.dcm", "Roe.dcm"):
+        (tmp_path / name).touch()
+    told = str(machine_fault(PermissionError(errno.EACCES, "no", str(tmp_path / "Doe^Jane.dcm"))))
+    assert f"no permission at file 2 of 3 (by name) in {tmp_path}. Give this user the right to read it" in told
+    assert "Doe" not in told
+    assert "write" not in told
 
 
 def test_its_code_and_status_survive_the_way_home_from_a_worker():

@@ -13,7 +13,8 @@ import pydicom
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from lesionflow.errors import DicomError
-from lesionflow.io.dicom.deflated import PREAMBLE_BYTES, read_bounded
+from lesionflow.io.dicom.deflated import META_BYTES, PREAMBLE_BYTES, is_deflated, read_bounded
+from lesionflow.io.notes import note
 from lesionflow.machine.faults import blame_machine
 
 MAGIC = b"DICM"
@@ -60,6 +61,8 @@ def read_dicom_file(path: str, *, name: str) -> Any:
     try:
         with quiet():
             content = read_bounded(Path(path))
+            if is_deflated(content.getbuffer()[:META_BYTES].tobytes()):
+                _say_unchecked(name)
             data = pydicom.dcmread(content, force=kind_of(content.getvalue()) == "bare")
             # All is read by now; kept, the file's bytes would double what a series holds.
             data.buffer = None
@@ -70,6 +73,14 @@ def read_dicom_file(path: str, *, name: str) -> Any:
             f"Expected a readable DICOM file in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
             reason="unreadable_file",
         ) from error
+
+
+def _say_unchecked(name: str) -> None:
+    note(
+        "no_checksum",
+        f"Files of {name} are deflated without a checksum (PS3.5 A.5): a bit that flipped on the way may have changed voxels or "
+        "outlines, and nothing would tell.",
+    )
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from lesionflow.io.images import nifti
 from lesionflow.io.images.pictures.colors import differing_colors
 from lesionflow.io.labels import IGNORED_VOXELS, tell_ignored, tell_nearly_full
 from lesionflow.io.layouts.recognition import READERS
+from lesionflow.io.locks import only_writer
 from lesionflow.io.notes import Note, collected, listening, note
 from lesionflow.io.rules import CASE, ReadingRules
 from lesionflow.io.stores import cases
@@ -62,14 +63,20 @@ def run(
     """Read what is new or changed, keep what is not, remove what is gone.
 
     Raises:
+        ServiceError: When another ingest writes into the same folder.
         InputError: `empty_folder`, `unknown_layout` or `another_layout`.
         ConfigError: When the params contradict themselves.
         ArtifactError: When files changed since the workspace recorded them.
         DataQualityError: When more than the allowed fraction of studies is refused.
     """
-    folder = outputs["cases"]
+    outputs["cases"].mkdir(parents=True, exist_ok=True)
+    with only_writer(outputs["cases"], "ingest"):
+        return _run(config, inputs["raw"], outputs["cases"], settings)
+
+
+def _run(config: IngestConfig, raw: Path, folder: Path, settings: Settings) -> dict[str, float]:
     dataset, rules = dataset_of(config), rules_of(config)
-    studies = open_studies(inputs["raw"], config, settings, reader_version=READER_VERSION, only_recorded=True)
+    studies = open_studies(raw, config, settings, reader_version=READER_VERSION, only_recorded=True)
     with collected() as general, studies as (layout, tasks):
         for name in cases.FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)

@@ -5,12 +5,15 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom import reading
 from lesionflow.io.dicom.reading import is_dicom, may_be_dicom, read_dicom_file
+from lesionflow.io.dicom.series import read_series
 from lesionflow.io.dicom.sorting import scan
 from lesionflow.io.files import find_files
+from lesionflow.io.notes import collected
 from support.dicom_factory import ROOT, write_series
 
 
@@ -65,3 +68,16 @@ def test_every_prefix_of_a_file_is_read_or_refused_by_name(patients):
 
 def test_zlib_faults_are_faults_of_reading():
     assert zlib.error in reading.READ_FAULTS
+
+
+def test_what_is_deflated_is_said_to_have_no_checksum_once(tmp_path):
+    def deflated(data, _):
+        data.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+
+    series = write_series(tmp_path / "deflated", shape=(3, 4, 5), change=deflated)
+    with collected() as notes:
+        read_series(tuple(map(str, series.paths)), name="c-1")
+    assert [note.code for note in notes] == ["no_checksum"]
+    with collected() as notes:
+        read_series(tuple(map(str, write_series(tmp_path / "plain", shape=(3, 4, 5)).paths)), name="c-1")
+    assert not notes
