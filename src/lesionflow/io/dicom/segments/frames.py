@@ -53,13 +53,11 @@ def read_parts(
             elif inside.any():
                 corner, steps = _frame_index(groups, shared, geometry, frame.shape, name)
                 placed.add(number, inside, corner, steps)
-                places = corner + np.argwhere(inside) @ steps
-                if (places < 0).any() or (places >= np.asarray(geometry.shape)).any():
+                if not _place(inside, corner, steps, parts[label]):
                     _refuse(
                         "outline_off_grid",
                         f"Expected the segmentation inside the images of {name}, found voxels beyond them.",
                     )
-                parts[label][tuple(places.T)] = True
             else:
                 _add_empty(placed, number, inside, (groups, shared), geometry, name)
     return list(parts.items()), dict(n_dropped)
@@ -75,6 +73,29 @@ def _add_empty(
         blame_machine(error)
         return
     placed.add(number, empty, corner, steps)
+
+
+def _place(
+    inside: NDArray[np.bool_], corner: NDArray[np.intp], steps: NDArray[np.intp], part: NDArray[np.bool_]
+) -> bool:
+    """Add a frame's voxels to a part; return whether all lie on its grid.
+
+    Steps run along one axis of the grid each, so the box round what is inside is a box there: to look up each voxel's place takes
+    twenty times as long.
+    """
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    first, last = (corner + np.array([rows[n], columns[n]]) @ steps for n in (0, -1))
+    low, high = np.minimum(first, last), np.maximum(first, last)
+    if (low < 0).any() or (high >= np.asarray(part.shape)).any():
+        return False
+    box = inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    box = box[:: int(steps[0].sum()), :: int(steps[1].sum())]
+    along_rows, along_columns = (int(axis) for axis in np.abs(steps).argmax(axis=1))
+    box = box if along_rows < along_columns else box.T
+    part[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))] |= np.expand_dims(
+        box, 3 - along_rows - along_columns
+    )
+    return True
 
 
 def _segments_of(

@@ -1,11 +1,14 @@
 """Frames of each type of segmentation, against arrays written by hand; where they lie is tested with `dicom.seg`."""
 
+from itertools import permutations
+
 import numpy as np
 import pydicom
 import pytest
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.errors import DicomError
+from lesionflow.io.dicom.segments import frames
 from lesionflow.io.dicom.segments.frames import read_parts
 from support.dicom_factory import SHAPE
 
@@ -63,3 +66,18 @@ def test_an_unknown_type_is_refused(segmentation) -> None:
     with pytest.raises(DicomError) as refused:
         read_parts(data, grid, {1: 5}, "c-1")
     assert refused.value.reason == "unreadable_outline"
+
+
+@pytest.mark.parametrize("axes", list(permutations(range(3), 2)))
+@pytest.mark.parametrize("signs", [(1, 1), (1, -1), (-1, 1), (-1, -1)])
+def test_each_pixel_lies_where_the_steps_lead(axes, signs):
+    inside = np.zeros((4, 5), dtype=bool)
+    inside[[0, 2, 3], [1, 1, 3]] = True
+    steps = np.zeros((2, 3), dtype=np.intp)
+    steps[[0, 1], axes] = signs
+    corner = np.array([4, 5, 6])
+    part = np.zeros((10, 11, 12), dtype=bool)
+    assert frames._place(inside, corner, steps, part)
+    expected = {tuple(int(v) for v in corner + r * steps[0] + c * steps[1]) for r, c in ((0, 1), (2, 1), (3, 3))}
+    assert {tuple(int(v) for v in place) for place in np.argwhere(part)} == expected
+    assert not frames._place(inside, np.array([0, 0, 0]) - 5, steps, part)
