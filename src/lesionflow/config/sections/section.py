@@ -42,8 +42,8 @@ class MadeAnew(StrEnum):
 
 
 def in_order(limits: Any) -> Any:
-    """Refuse two limits of which the first is not below the second; `auto` has none."""
-    if isinstance(limits, tuple) and not limits[0] < limits[1]:
+    """Refuse two limits of which the first is above the second; `auto` has none."""
+    if isinstance(limits, tuple) and limits[0] > limits[1]:
         raise ValueError(f"expected the smaller before the larger, found {limits[0]:g} and {limits[1]:g}")
     return limits
 
