@@ -32,20 +32,9 @@ PILLOW_PIXELS = 89_478_485
 PIXEL_BYTES = {"I": 4, "F": 4, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 #: What Pillow is known to raise on broken pictures.
 READ_FAULTS = (
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-    ISAL_FAULT,
-)
+    AttributeError, EOFError, LookupError, MemoryError, OSError, OverflowError, RuntimeError, SyntaxError, TypeError, ValueError,
+    struct.error, zlib.error, ISAL_FAULT,
+)  # fmt: skip
 #: Bytes of a pixel at most: four channels of 64 bits; rows and strips bring a few of their own.
 MAX_PIXEL_BYTES, ROW_BYTES = 32, 64
 #: TIFF 6.0: offsets and lengths of strips and of tiles; compressions that are zlib's.
