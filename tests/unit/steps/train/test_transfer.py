@@ -14,6 +14,7 @@ from lesionflow.models import ARCHITECTURES
 from lesionflow.models.encoders.efficientnet import EfficientNetEncoder
 from lesionflow.prediction import MLFLOW_PROGRAM
 from lesionflow.registry.models import register_bundle, set_champion
+from lesionflow.registry.store import connect
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
 from lesionflow.steps.train.transfer import find_source
@@ -127,6 +128,7 @@ def test_a_frozen_efficientnet_stays_as_its_file_says(store, tmp_path):
     ],
 )
 def test_what_is_no_source_is_refused_by_name(store, source, kind, words):
+    connect(store, make=True)
     with pytest.raises(kind, match=words):
         find_source(TransferConfig(**transfer(source)), Settings())
 
