@@ -8,7 +8,7 @@
     dataset.json                         nnU-Net's, with our declaration under `lesionflow`
     cases.parquet                        one row a case (`data.dataset.CASE_COLUMNS`)
     rejected.json                        [{case_id, reason, message}]
-    notes.json                           [{case_id, code, message}]: what was read all the same, and how; "" for all cases
+    notes.json                           [{case_id, code, message}]: what was read all the same; of cases the code alone
 """
 
 import json

@@ -14,6 +14,7 @@ from lesionflow.machine.faults import blame_machine
 KEY = "pseudonym.key"
 SOURCES = "sources.json"
 TAKEN = "taken.json"
+SAID = "said.json"
 #: Readable and writable by its owner alone.
 PRIVATE_MODE = 0o600
 
@@ -55,6 +56,17 @@ def remember_taken(folder: Path, taken: Mapping[str, Mapping[str, Sequence[str]]
 def known_taken(folder: Path) -> dict[str, dict[str, list[str]]]:
     """Return what was taken as what, by case, as far as this machine knows."""
     return _read(folder / TAKEN)
+
+
+def remember_said(folder: Path, said: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+    """Add (code, message) of what was said of each case: messages may name structures as somebody called them."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _write(folder / SAID, {**known_said(folder), **said})
+
+
+def known_said(folder: Path) -> dict[str, list[list[str]]]:
+    """Return what was said of each case, as far as this machine knows."""
+    return _read(folder / SAID)
 
 
 def known_sources(folder: Path) -> dict[str, str]:

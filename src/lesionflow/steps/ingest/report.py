@@ -28,10 +28,11 @@ Taken = Mapping[str, Mapping[str, Sequence[str]]]
 
 
 class Known(NamedTuple):
-    """What only the team's own machine knows, by case id: where each came from, and what was taken as which channel and label."""
+    """What only the team's own machine knows, by case id: where each came from, what was taken as what, what was said."""
 
     sources: Mapping[str, str]
     taken: Taken
+    said: Mapping[str, Sequence[Sequence[str]]]
 
 
 def read_page(
@@ -55,6 +56,9 @@ def read_page(
         HTML that needs nothing beside it.
     """
     sources = known.sources
+    index = {
+        c: entry._replace(notes=tuple(map(_told_as, known.said.get(c, entry.notes)))) for c, entry in index.items()
+    }
     read = {case_id: index[case_id] for case_id in sorted(index) if index[case_id].row}
     refused = {case_id: index[case_id].refusal for case_id in sorted(index) if index[case_id].refusal}
     parts = [
@@ -216,6 +220,10 @@ def _caption(case_id: str, entry: Entry, labels: Mapping[str, str], place: str, 
     present = [labels.get(value, value) for value in row["labels_present"].split(",") if value]
     outlined = f"{', '.join(present)}, {size}" if present else "no outline"
     return " · ".join(_filled((case_id, place, voxels, outlined, *_codes(entry.notes))))
+
+
+def _told_as(note: Sequence[str]) -> tuple[str, str]:
+    return (note[0], note[1])
 
 
 def _is_picture(dataset: Dataset) -> bool:

@@ -20,7 +20,7 @@ from lesionflow.data.dataset import CASE_COLUMNS, CHANNEL_COLUMNS, Dataset
 from lesionflow.errors import DataQualityError, InputError
 from lesionflow.io.files import replacing_file, sha256_file, write_text
 from lesionflow.io.images import nifti
-from lesionflow.io.images.pictures.colors import differing_colors
+from lesionflow.io.images.pictures.colors import MASK_COLOR, differing_colors
 from lesionflow.io.labels import IGNORED_VOXELS, tell_ignored, tell_nearly_full
 from lesionflow.io.layouts.recognition import READERS
 from lesionflow.io.locks import only_writer
@@ -28,7 +28,7 @@ from lesionflow.io.notes import Note, collected, listening, note
 from lesionflow.io.rules import CASE, ReadingRules
 from lesionflow.io.stores import cases
 from lesionflow.io.stores.case_index import Entry, harmed_files, read_case_index, write_case_index
-from lesionflow.io.stores.private import SOURCES, known_sources, known_taken, remember_taken
+from lesionflow.io.stores.private import SOURCES, known_said, known_sources, known_taken, remember_said, remember_taken
 from lesionflow.machine.study_budget import study_budget
 from lesionflow.preprocessing import align_channels
 from lesionflow.steps.ingest.declaration import dataset_of, rules_of
@@ -107,8 +107,13 @@ def report(config: IngestConfig, cases_folder: Path, settings: Settings) -> str:
     told = json.loads((cases_folder / cases.NOTES).read_text(encoding="utf-8"))
     general = [Note(note["code"], note["message"]) for note in told if not note["case_id"]]
     index = read_case_index(cases_folder)
-    known = Known(known_sources(settings.private_dir), known_taken(settings.private_dir))
+    known = _known(settings)
     return read_page(index, general, dataset_of(config), folders=(cases_folder,), known=known)
+
+
+def _known(settings: Settings) -> Known:
+    folder = settings.private_dir
+    return Known(known_sources(folder), known_taken(folder), known_said(folder))
 
 
 def preview(
@@ -138,7 +143,7 @@ def preview(
         read = partial(_read, Path(scratch), layout, rules, dataset, secret_of(settings))
         index |= {task.case_id: entry for task, entry in _read_all(read, todo, settings)}
         if page is not None:
-            known = Known(known_sources(settings.private_dir), known_taken(settings.private_dir))
+            known = _known(settings)
             said = [*general, *_said_of_all(index)]
             write_text(page, read_page(index, said, dataset, folders=(Path(scratch), cases_folder), known=known))
     rows = [index[case_id].row for case_id in sorted(index) if index[case_id].row]
@@ -149,7 +154,7 @@ def preview(
 def _read_all(
     read: Callable[[Task], tuple[Entry, dict[str, list[str]]]], todo: Sequence[Task], settings: Settings
 ) -> Iterator[tuple[Task, Entry]]:
-    taken, said = {}, Counter[str]()
+    taken, messages, said = {}, {}, Counter[str]()
     for task, result in map_cases(
         read, todo, name=lambda t: t.case_id, workers=settings.workers, what="Reading studies"
     ):
@@ -165,12 +170,16 @@ def _read_all(
                 said[code] += 1
                 if said[code] <= MAX_SAID:
                     logger.warning("Study %s: %s", task.case_id, message)
-            yield task, entry
+            messages[task.case_id] = entry.notes
+            # A message may name a structure as somebody called it: in what leaves the team stands the code alone.
+            shared = tuple((code, message if code == MASK_COLOR else "") for code, message in entry.notes)
+            yield task, entry._replace(notes=shared)
     for code, count in said.items():
         if count > MAX_SAID:
             logger.warning("%s: %d studies in all; --report shows each.", code, count)
     if taken:
         remember_taken(settings.private_dir, taken)
+        remember_said(settings.private_dir, messages)
 
 
 def _read(

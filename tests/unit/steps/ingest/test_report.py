@@ -38,7 +38,7 @@ def refused(reason, message="Expected <this>."):
 
 @pytest.fixture
 def show(tmp_path):
-    def make(index, general=(), sources=None, taken=None, dataset=DATASET):
+    def make(index, general=(), sources=None, taken=None, said=None, dataset=DATASET):
         folder = tmp_path / "cases" / "thumbnails"
         folder.mkdir(parents=True, exist_ok=True)
         for case_id in index:
@@ -50,7 +50,7 @@ def show(tmp_path):
             general,
             dataset,
             folders=(tmp_path / "none", tmp_path / "cases"),
-            known=Known(sources or {}, taken or {}),
+            known=Known(sources or {}, taken or {}, said or {}),
         )
 
     return make
@@ -166,3 +166,10 @@ def test_names_that_are_all_different_are_counted(show):
     names = "abcdefghijklmnopq"
     page = show(index, taken={case_id: {"CT": [f"{names[n]}.png"]} for n, case_id in enumerate(index)})
     assert rows(page, "Channels")[0][-1] == f"{MAX_NAMED + 1} names, such as a.png"
+
+
+def test_words_that_only_this_machine_knows_are_shown(show):
+    page = show(
+        {"c-1": entry("p-1", notes=[("dropped_structure", "")])}, said={"c-1": [["dropped_structure", "Lung of Jane."]]}
+    )
+    assert rows(page, "Read, but") == [["dropped_structure", "1", "Lung of Jane.", "c-1"]]
