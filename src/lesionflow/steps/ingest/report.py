@@ -17,6 +17,7 @@ from lesionflow.evaluation.page import Cell, Picture, number, page, picture, tab
 from lesionflow.io.notes import Note
 from lesionflow.io.stores import cases
 from lesionflow.io.stores.case_index import Entry
+from lesionflow.io.stores.private import known_said, known_sources, known_taken
 
 #: Pictures beyond are left out, and the page says so: it is to be looked through.
 MAX_PICTURES = 600
@@ -33,6 +34,11 @@ class Known(NamedTuple):
     sources: Mapping[str, str]
     taken: Taken
     said: Mapping[str, Sequence[Sequence[str]]]
+
+
+def known_to(private_dir: Path) -> Known:
+    """Return what this machine knows of cases."""
+    return Known(known_sources(private_dir), known_taken(private_dir), known_said(private_dir))
 
 
 def read_page(

@@ -28,12 +28,12 @@ from lesionflow.io.notes import Note, collected, listening, note
 from lesionflow.io.rules import CASE, ReadingRules
 from lesionflow.io.stores import cases
 from lesionflow.io.stores.case_index import Entry, harmed_files, read_case_index, write_case_index
-from lesionflow.io.stores.private import SOURCES, known_said, known_sources, known_taken, remember_said, remember_taken
+from lesionflow.io.stores.private import SOURCES, remember_said, remember_taken
 from lesionflow.machine.study_budget import study_budget
 from lesionflow.preprocessing import align_channels
 from lesionflow.steps.ingest.declaration import dataset_of, rules_of
 from lesionflow.steps.ingest.measurements import measure_case
-from lesionflow.steps.ingest.report import Known, read_page
+from lesionflow.steps.ingest.report import known_to, read_page
 from lesionflow.steps.ingest.studies import Task, open_studies, secret_of
 from lesionflow.steps.parallel import map_cases
 from lesionflow.validation.thumbnails import draw_thumbnail
@@ -107,13 +107,8 @@ def report(config: IngestConfig, cases_folder: Path, settings: Settings) -> str:
     told = json.loads((cases_folder / cases.NOTES).read_text(encoding="utf-8"))
     general = [Note(note["code"], note["message"]) for note in told if not note["case_id"]]
     index = read_case_index(cases_folder)
-    known = _known(settings)
+    known = known_to(settings.private_dir)
     return read_page(index, general, dataset_of(config), folders=(cases_folder,), known=known)
-
-
-def _known(settings: Settings) -> Known:
-    folder = settings.private_dir
-    return Known(known_sources(folder), known_taken(folder), known_said(folder))
 
 
 def preview(
@@ -143,7 +138,7 @@ def preview(
         read = partial(_read, Path(scratch), layout, rules, dataset, secret_of(settings))
         index |= {task.case_id: entry for task, entry in _read_all(read, todo, settings)}
         if page is not None:
-            known = _known(settings)
+            known = known_to(settings.private_dir)
             said = [*general, *_said_of_all(index)]
             write_text(page, read_page(index, said, dataset, folders=(Path(scratch), cases_folder), known=known))
     rows = [index[case_id].row for case_id in sorted(index) if index[case_id].row]
