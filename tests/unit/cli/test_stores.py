@@ -19,7 +19,7 @@ def test_the_workspaces_own_store_is_meant_unless_the_environment_names_one(tmp_
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
     assert stores.settings_of(parsed).tracking_uri == "http://mlflow:5000"
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert stores.settings_of(parsed).tracking_uri == f"sqlite:///{tmp_path}/work/mlflow.db"
+    assert stores.settings_of(parsed).tracking_uri == f"sqlite:///{tmp_path / 'work' / 'mlflow.db'}"
     with pytest.raises(ConfigError, match=r"Expected a workspace at .*elsewhere"):
         stores.settings_of(argparse.Namespace(workdir=tmp_path / "elsewhere"))
 
