@@ -53,9 +53,12 @@ def make_split(cases: Iterable[SplitCase], rules: SplitRules, *, previous: Split
     """Divide cases by patient.
 
     A patient of the previous test set stays in it, and one who was outside stays outside, also when none of the
-    patient's cases is given this time. A new patient who shares an image with one of the test set joins it. New patients
-    fill the test set up to its fraction, from the strata (tumor volume, and each trait) that lack most. A patient keeps
-    the previous fold where the number of folds is the same.
+    patient's cases is given this time. The lock holds cases too, as a patient may be called otherwise now (names joined, a
+    rule mended): whose case was trained on is outside, also where another of the cases was tested on.
+
+    A new patient who shares an image with one of the test set joins it. New patients fill the test set up to its fraction,
+    from the strata (tumor volume, and each trait) that lack most. A patient keeps the previous fold where the number of
+    folds is the same.
 
     Args:
         cases: Everything that may be used; quarantined cases left out.
@@ -71,10 +74,10 @@ def make_split(cases: Iterable[SplitCase], rules: SplitRules, *, previous: Split
     """
     if rules.fold >= rules.n_folds:
         raise ConfigError(f"Expected split.fold below split.n_folds = {rules.n_folds}, found {rules.fold}.")
-    locked_test = set(previous.test_patients) if previous else set()
-    locked_others = set(previous.other_patients) if previous else set()
-    units = _make_units(list(cases), rules, locked_test, locked_others)
-    _require_common_patients(units, previous)
+    given = list(cases)
+    locked_test, locked_others = _lock(given, previous)
+    units = _make_units(given, rules, locked_test, locked_others)
+    _require_common_patients(units, locked_test | locked_others)
     test = locked_test | _draw_test(units, rules, locked_test, locked_others)
     others = [unit for unit in units if not test.intersection(unit.patient_ids)]
     _require_enough(units, others, rules)
@@ -87,6 +90,18 @@ def make_split(cases: Iterable[SplitCase], rules: SplitRules, *, previous: Split
         test_patients=tuple(sorted(test)),
         other_patients=tuple(sorted(locked_others | {name for unit in others for name in unit.patient_ids})),
     )
+
+
+def _lock(cases: Sequence[SplitCase], previous: Split | None) -> tuple[set[str], set[str]]:
+    """Return the patients of the test set, and those outside it, by name and by their cases."""
+    if previous is None:
+        return set(), set()
+    learned = {case_id for fold in previous.folds for case_id in (*fold.train, *fold.validation)}
+    learned_from = {case.patient_id for case in cases if case.case_id in learned}
+    locked = set(previous.test)
+    tested = {case.patient_id for case in cases if case.case_id in locked}
+    test = ({*previous.test_patients} | tested) - learned_from
+    return test, ({*previous.other_patients} | learned_from) - test
 
 
 def _make_units(
@@ -243,11 +258,8 @@ def _require_enough(patients: Sequence[_Unit], others: Sequence[_Unit], rules: S
         raise InputError(message, reason="too_few_patients")
 
 
-def _require_common_patients(units: Sequence[_Unit], previous: Split | None) -> None:
-    if previous is None or not units:
-        return
-    known = {*previous.test_patients, *previous.other_patients}
-    if known and not known & {name for unit in units for name in unit.patient_ids}:
+def _require_common_patients(units: Sequence[_Unit], known: set[str]) -> None:
+    if units and known and not known & {name for unit in units for name in unit.patient_ids}:
         message = (
             f"Expected the cases to share patients with the previous split, found none of its {len(known)}: these are "
             "other data, or their pseudonyms were made with another key, and the test set can't be kept apart. Restore "

@@ -66,6 +66,13 @@ def run(
     n_new = len({case.patient_id for case in cases} - known)
     if previous:
         logger.info("%d patients are new; the %d tested on before stay so", n_new, len(previous.test_patients))
+    if previous and (left := sorted({*previous.test} & {case.case_id for case in cases} - {*split.test})):
+        logger.warning(
+            "%d cases leave the test set, as their patient, told otherwise now, has been learned from: %s. Figures of before "
+            "can't be compared.",
+            len(left),
+            _some(left),
+        )
     locked = count_locked(split, cases, read_table(inputs["cases"])["patient_id"])
     _say_locked(locked, config.test_fraction)
     write_split(path, split)

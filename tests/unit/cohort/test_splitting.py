@@ -239,3 +239,27 @@ def test_names_of_sites_do_not_matter():
         return make_split(cases, RULES).test
 
     assert make(["s-a", "s-b", "s-c"]) == make(["s-z", "s-b", "s-a"])
+
+
+def _renamed(cases, names):
+    return [case._replace(patient_id=names.get(case.patient_id, case.patient_id)) for case in cases]
+
+
+def test_the_lock_holds_patients_who_are_called_otherwise_now():
+    """A rule of names was mended: each patient has another pseudonym, each case its own as before."""
+    cases = _cases(range(24))
+    old = make_split(cases, RULES)
+    new = make_split(_renamed(cases, {case.patient_id: f"x{case.patient_id}" for case in cases}), RULES, previous=old)
+    assert (new.test, new.folds) == (old.test, old.folds)
+    assert {f"x{name}" for name in old.test_patients} <= set(new.test_patients)
+
+
+def test_a_patient_joined_of_one_trained_on_and_one_tested_on_is_not_tested_on():
+    cases = _cases(range(24))
+    old = make_split(cases, RULES)
+    tested, trained = old.test_patients[0], old.other_patients[0]
+    for joined in (tested, trained, "p999"):
+        new = make_split(_renamed(cases, {tested: joined, trained: joined}), RULES, previous=old)
+        assert joined in new.other_patients
+        assert not {case.case_id for case in cases if case.patient_id in (tested, trained)} & set(new.test)
+        assert set(old.test_patients) - {tested} <= set(new.test_patients)

@@ -127,3 +127,18 @@ def test_each_part_has_its_share_of_each_frame_of_pictures(tmp_path):
         _, split = _run(tmp_path / str(number), table)
         assert len(set(rare) & set(split.test)) == 1
         assert all(set(rare) & set(fold.train) for fold in split.folds)
+
+
+def test_it_says_who_leaves_the_test_set_as_the_model_has_learned_from_him(tmp_path, caplog):
+    """Two names that were two patients are told to be one's: of one the model has learned."""
+    table = case_table(16)
+    _, old = _run(tmp_path, table)
+    case, other = old.test[0], old.train[0]
+    table.loc[table["case_id"].isin([case, other]), "patient_id"] = "p-joined"
+    _, new = _run(tmp_path, table)
+    assert case not in new.test
+    assert set(old.test) - {case} <= set(new.test)
+    assert (
+        f"1 cases leave the test set, as their patient, told otherwise now, has been learned from: {case}."
+        in caplog.text
+    )

@@ -24,6 +24,8 @@ MAX_PICTURES = 600
 MAX_NAMED = 12
 #: A pixel counts as a cube of 1 mm.
 PIXELS_PER_ML = 1000
+#: Words that name structures stay on the machine that read the study.
+ELSEWHERE = "(said where the study was read; docs/faults.md and docs/formats.md tell what the code means)"
 #: What was taken as each channel and label, by case id.
 Taken = Mapping[str, Mapping[str, Sequence[str]]]
 
@@ -229,7 +231,7 @@ def _caption(case_id: str, entry: Entry, labels: Mapping[str, str], place: str, 
 
 
 def _told_as(note: Sequence[str]) -> tuple[str, str]:
-    return (note[0], note[1])
+    return (note[0], note[1] or ELSEWHERE)
 
 
 def _is_picture(dataset: Dataset) -> bool:

@@ -20,7 +20,7 @@ from lesionflow.data.dataset import CASE_COLUMNS, CHANNEL_COLUMNS, Dataset
 from lesionflow.errors import DataQualityError, InputError
 from lesionflow.io.files import replacing_file, sha256_file, write_text
 from lesionflow.io.images import nifti
-from lesionflow.io.images.pictures.colors import MASK_COLOR, differing_colors
+from lesionflow.io.images.pictures.colors import differing_colors
 from lesionflow.io.labels import IGNORED_VOXELS, tell_ignored, tell_nearly_full
 from lesionflow.io.layouts.recognition import READERS
 from lesionflow.io.locks import only_writer
@@ -28,20 +28,19 @@ from lesionflow.io.notes import Note, collected, listening, note
 from lesionflow.io.rules import CASE, ReadingRules
 from lesionflow.io.stores import cases
 from lesionflow.io.stores.case_index import Entry, harmed_files, read_case_index, write_case_index
-from lesionflow.io.stores.private import SOURCES, remember_said, remember_taken
+from lesionflow.io.stores.private import SOURCES
 from lesionflow.machine.study_budget import study_budget
 from lesionflow.preprocessing import align_channels
 from lesionflow.steps.ingest.declaration import dataset_of, rules_of
 from lesionflow.steps.ingest.measurements import measure_case
 from lesionflow.steps.ingest.report import known_to, read_page
 from lesionflow.steps.ingest.studies import Task, open_studies, secret_of
+from lesionflow.steps.ingest.telling import Telling
 from lesionflow.steps.parallel import map_cases
 from lesionflow.validation.thumbnails import draw_thumbnail
 
 #: Change this when reading gives other cases from the same bytes: every case is then read again.
 READER_VERSION = 8
-#: What is said of more studies than this is counted.
-MAX_SAID = 3
 #: PS3.3 C.7.1.1; whatever else stands there may be anything, so it is not kept.
 SEXES = ("M", "F", "O")
 
@@ -149,32 +148,17 @@ def preview(
 def _read_all(
     read: Callable[[Task], tuple[Entry, dict[str, list[str]]]], todo: Sequence[Task], settings: Settings
 ) -> Iterator[tuple[Task, Entry]]:
-    taken, messages, said = {}, {}, Counter[str]()
+    telling = Telling(settings.private_dir)
     for task, result in map_cases(
         read, todo, name=lambda t: t.case_id, workers=settings.workers, what="Reading studies"
     ):
         if isinstance(result, InputError):
-            said[result.reason] += 1
-            if said[result.reason] <= MAX_SAID:
-                logger.warning("Study %s is refused (%s): %s", task.case_id, result.reason, result)
+            telling.refused(task.case_id, result)
             refusal = {"case_id": task.case_id, "reason": result.reason, "message": str(result)}
             yield task, Entry(task.key, {}, {}, refusal)
         else:
-            entry, taken[task.case_id] = result
-            for code, message in entry.notes:
-                said[code] += 1
-                if said[code] <= MAX_SAID:
-                    logger.warning("Study %s: %s", task.case_id, message)
-            messages[task.case_id] = entry.notes
-            # A message may name a structure as somebody called it: in what leaves the team stands the code alone.
-            shared = tuple((code, message if code == MASK_COLOR else "") for code, message in entry.notes)
-            yield task, entry._replace(notes=shared)
-    for code, count in said.items():
-        if count > MAX_SAID:
-            logger.warning("%s: %d studies in all; --report shows each.", code, count)
-    if taken:
-        remember_taken(settings.private_dir, taken)
-        remember_said(settings.private_dir, messages)
+            yield task, telling.read(task.case_id, *result)
+    telling.finish()
 
 
 def _read(

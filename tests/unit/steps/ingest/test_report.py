@@ -173,3 +173,8 @@ def test_words_that_only_this_machine_knows_are_shown(show):
         {"c-1": entry("p-1", notes=[("dropped_structure", "")])}, said={"c-1": [["dropped_structure", "Lung of Jane."]]}
     )
     assert rows(page, "Read, but") == [["dropped_structure", "1", "Lung of Jane.", "c-1"]]
+
+
+def test_words_that_stayed_on_another_machine_are_said_to_be_there(show):
+    page = show({"c-1": entry("p-1", notes=[("dropped_structure", "")])})
+    assert rows(page, "Read, but")[0][2].startswith("(said where the study was read")
