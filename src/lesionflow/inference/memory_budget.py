@@ -1,16 +1,13 @@
 """How much memory a segmentation takes, told before it begins, and which way keeps within a declared budget."""
 
 from math import ceil, prod
-from typing import Any
 
 import psutil
-import torch
-from torch import nn
 
 from lesionflow.data.plan import Plan
 from lesionflow.errors import InputError
+from lesionflow.inference.convolution_sizes import convolution_sizes
 from lesionflow.inference.slabwise import SLAB_BYTES
-from lesionflow.models import build_model, size_multiple
 from lesionflow.preprocessing import WayBack
 
 BYTES, MB = 4, 1e6
@@ -85,23 +82,12 @@ def needed_mb(plan: Plan, way: WayBack, *, batch_size: int, slabwise: bool) -> f
 
 def _network_bytes(plan: Plan, shape: tuple[int, int, int], batch_size: int, *, slabwise: bool) -> float:
     """Return what the network holds at its widest place, counted on shapes alone."""
-    multiple = size_multiple(plan.architecture)
-    size = plan.patch_size if plan.dimensions == 3 else tuple(-(-n // multiple) * multiple for n in shape[1:])
-    found = [(0, 0)]
-
-    def note(module: nn.Module, inputs: Any, output: Any) -> None:
-        if isinstance(module, nn.Conv2d | nn.Conv3d):
-            found.append((inputs[0].numel(), output.numel()))
-
-    with torch.device("meta"), torch.inference_mode():
-        network = build_model(
-            plan.architecture, in_channels=plan.in_channels, out_channels=len(plan.targets), dimensions=plan.dimensions
-        ).eval()
-        for module in network.modules():
-            module.register_forward_hook(note)
-        network(torch.empty(1 if plan.dimensions == 3 else batch_size, plan.in_channels, *size))
+    sizes = convolution_sizes(plan, shape, 1 if plan.dimensions == 3 else batch_size)
     first = plan.first_stage()
     before = _network_bytes(first, shape, batch_size, slabwise=slabwise) if first else 0.0
     if slabwise:
-        return max(before, SLABWISE_ANSWERS * BYTES * max(out for _, out in found) + SLABWISE_SLABS * SLAB_BYTES)
-    return max(before, EAGER_COPIES * BYTES * max(sum(both) for both in found))
+        return max(
+            before,
+            SLABWISE_ANSWERS * BYTES * max((one.n_out for one in sizes), default=0) + SLABWISE_SLABS * SLAB_BYTES,
+        )
+    return max(before, EAGER_COPIES * BYTES * max((one.n_in + one.n_out for one in sizes), default=0))

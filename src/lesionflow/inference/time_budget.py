@@ -1,16 +1,12 @@
 """How long the network alone takes on a study if all goes as well as it can: what is refused for this could never be done in time."""
 
 import os
-from math import ceil, prod
-from typing import Any
-
-import torch
-from torch import nn
+from math import prod
 
 from lesionflow.data.geometry import Shape
 from lesionflow.data.plan import Plan
+from lesionflow.inference.convolution_sizes import convolution_sizes
 from lesionflow.inference.patches import flip_combinations, padded_shape, patch_starts
-from lesionflow.models import build_model, size_multiple
 
 #: Multiplications and additions a second that no core and no card exceeds: 32 lanes twice a cycle at 3 GHz; tensor cores.
 MOST_A_CORE, MOST_A_CARD = 2e11, 1e15
@@ -31,11 +27,10 @@ def network_seconds(plan: Plan, shape: Shape, device: str) -> float:
     """
     if prod(shape) < FEW_VOXELS:
         return 0.0
-    multiple = size_multiple(plan.architecture)
-    size = plan.patch_size if plan.dimensions == 3 else tuple(ceil(n / multiple) * multiple for n in shape[1:])
     flips = flip_combinations(plan.inference.flip_axes)
     most = MOST_A_CARD if device == "cuda" else MOST_A_CORE * len(os.sched_getaffinity(0))
-    return n_windows(plan, shape) * len(flips) * _n_products(plan, size) / most
+    products = sum(one.n_out * one.n_weights for one in convolution_sizes(plan, shape))
+    return n_windows(plan, shape) * len(flips) * products / most
 
 
 def n_windows(plan: Plan, shape: Shape) -> int:
@@ -44,21 +39,3 @@ def n_windows(plan: Plan, shape: Shape) -> int:
         return shape[0]
     starts = patch_starts(padded_shape(shape, plan.patch_size), plan.patch_size, plan.inference.overlap_fraction)
     return prod(len(places) for places in starts)
-
-
-def _n_products(plan: Plan, size: tuple[int, ...]) -> float:
-    """Count the products of all convolutions for one input, on shapes alone."""
-    found: list[float] = []
-
-    def note(module: nn.Module, _: Any, output: Any) -> None:
-        if isinstance(module, nn.Conv2d | nn.Conv3d):
-            found.append(output.numel() * module.weight[0].numel())
-
-    with torch.device("meta"), torch.inference_mode():
-        network = build_model(
-            plan.architecture, in_channels=plan.in_channels, out_channels=len(plan.targets), dimensions=plan.dimensions
-        ).eval()
-        for module in network.modules():
-            module.register_forward_hook(note)
-        network(torch.empty(1, plan.in_channels, *size))
-    return sum(found)

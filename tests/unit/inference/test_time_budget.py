@@ -5,6 +5,7 @@ import os
 import pytest
 
 from lesionflow.inference import time_budget
+from lesionflow.inference.convolution_sizes import ConvolutionSize
 from lesionflow.inference.time_budget import MOST_A_CARD, MOST_A_CORE, n_windows, network_seconds
 from support.bundles import small_plan
 
@@ -26,22 +27,15 @@ def test_a_slice_is_a_window():
 
 def test_seconds_are_products_by_the_fastest_machine_there_is(monkeypatch):
     """1000 products an input, 600 slices of 512 x 512."""
-    monkeypatch.setattr(time_budget, "_n_products", lambda plan, size: 1000.0)
+    monkeypatch.setattr(
+        time_budget, "convolution_sizes", lambda plan, shape: [ConvolutionSize(1, 20, 40), ConvolutionSize(1, 10, 20)]
+    )
     plan = small_plan()
     assert plan.inference.flip_axes == ()
     cores = len(os.sched_getaffinity(0))
     found = network_seconds(plan, (600, 512, 512), "cpu")
     assert found == pytest.approx(600 * 1000 / (MOST_A_CORE * cores))
     assert network_seconds(plan, (600, 512, 512), "cuda") == pytest.approx(600 * 1000 / MOST_A_CARD)
-
-
-def test_products_are_those_of_each_convolution():
-    """A kernel of 3 x 3 on one channel to one makes nine products a pixel, however many layers there are: more than one layer's."""
-    plan = small_plan()
-    n_pixels = 64 * 64
-    one, four = (time_budget._n_products(plan, (n * 64, 64)) for n in (1, 4))
-    assert four == pytest.approx(4 * one)
-    assert one > 9 * n_pixels
 
 
 def test_usual_studies_are_not_counted():
