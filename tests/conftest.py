@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "1"
@@ -14,6 +15,11 @@ os.environ["DVC_NO_ANALYTICS"] = "1"
 for _role in ("AUTHOR", "COMMITTER"):
     os.environ.setdefault(f"GIT_{_role}_NAME", "lesionflow tests")
     os.environ.setdefault(f"GIT_{_role}_EMAIL", "tests@lesionflow.example")
+
+# A run of the tests says the same each time, however slow the machine; the whole run looks for new examples too.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("searching", max_examples=1000, deadline=None)
+settings.load_profile("searching" if os.environ.get("LESIONFLOW_TEST_WHOLE") else "repeatable")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

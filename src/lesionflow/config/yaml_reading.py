@@ -144,7 +144,7 @@ def _tag_1_2(text: str) -> str:
     if text[:1] in NUMBERS_BEGIN and text:
         if FLOAT_1_2.fullmatch(text):
             return FLOAT
-        if INTEGER_1_2.fullmatch(text) and re.search("[0-9]", text):
+        if INTEGER_1_2.fullmatch(text):
             return INTEGER
     return STRING
 
@@ -186,8 +186,9 @@ def _clear(node: yaml.ScalarNode) -> str:
         # `1e-05` is a text to YAML 1.1.
         number = re.sub(r"^(-?[0-9]+)e", r"\1.0e", repr(_float(node.value)))
         return f'{number}, or "{node.value}" for the text'
-    number = str(_integer_1_2(node.value)) if newer == INTEGER else "a number without colons"
-    return f'{number}, or "{node.value}" for the text'
+    value = _integer_1_2(node.value) if newer == INTEGER else "a number without colons"
+    # `-_` is a number without a digit to one reader.
+    return f'"{node.value}" for the text' if value is None else f'{value}, or "{node.value}" for the text'
 
 
 def _lines(node: yaml.Node | None, place: Place) -> Iterator[tuple[Place, int]]:

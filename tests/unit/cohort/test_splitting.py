@@ -2,7 +2,7 @@ import hashlib
 from itertools import combinations
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lesionflow.cohort.splitting import SplitCase, SplitRules, digest_of_test_set, make_split
@@ -37,7 +37,6 @@ populations = st.sets(st.integers(0, 300), min_size=6, max_size=60)
 
 
 @given(populations, st.integers(0, 5), st.sampled_from([0.1, 0.25, 0.4]), st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
 def test_every_case_has_one_place_and_patients_stay_together(numbers, seed, fraction, strata):
     rules = SplitRules(seed=seed, test_fraction=fraction, n_folds=3, fold=0, n_volume_strata=strata)
     cases = _cases(numbers)
@@ -55,7 +54,6 @@ def test_every_case_has_one_place_and_patients_stay_together(numbers, seed, frac
 
 
 @given(populations, st.sets(st.integers(0, 300), max_size=60), st.data())
-@settings(max_examples=80, deadline=None)
 def test_nobody_ever_crosses_the_lock(first, added, data):
     old = make_split(_cases(first), RULES)
     gone = data.draw(st.sets(st.sampled_from(sorted(first)), max_size=len(first) - 1))
@@ -73,7 +71,6 @@ def test_nobody_ever_crosses_the_lock(first, added, data):
 
 
 @given(populations)
-@settings(max_examples=30, deadline=None)
 def test_the_same_data_and_lock_give_the_same_split(numbers):
     split = make_split(_cases(numbers), RULES)
     assert make_split(_cases(sorted(numbers, reverse=True)), RULES, previous=split) == split
@@ -81,7 +78,6 @@ def test_the_same_data_and_lock_give_the_same_split(numbers):
 
 
 @given(populations)
-@settings(max_examples=30, deadline=None)
 def test_pseudonyms_do_not_matter(numbers):
     one, other = make_split(_cases(numbers), RULES), make_split(_cases(numbers, prefix="x"), RULES)
     assert _numbers(one.test) == _numbers(other.test)
@@ -187,7 +183,6 @@ def _twins(pairs, numbers, prefix="p"):
 
 
 @given(populations, st.integers(0, 9), st.data())
-@settings(max_examples=60, deadline=None)
 def test_near_duplicates_are_never_parted(numbers, seed, data):
     a, b, c, d = data.draw(st.lists(st.sampled_from(sorted(numbers)), min_size=4, max_size=4, unique=True))
     pairs = [(a, b), (c, d)]

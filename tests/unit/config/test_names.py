@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.utils.validation import _validate_metric_name, _validate_param
 
@@ -29,7 +29,6 @@ def test_a_name_that_is_not_has_a_readable_key(name: str, key: str) -> None:
     assert key_of(name) == key
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.text(min_size=1, max_size=64).filter(lambda name: not name_faults([name])))
 def test_mlflow_files_and_uploads_take_every_key_of_a_name_that_may_be_used(name: str) -> None:
     key = key_of(name)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError as OtherError
@@ -46,12 +46,12 @@ def test_what_both_take_alike_is_read(written: str) -> None:
 _PLAIN = st.text(alphabet="0123456789_+-.:eExobnfyNaTru~", min_size=1, max_size=7)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
 @given(_PLAIN)
 @example("0_7")
 @example("1:60")
 @example("0x_")
 @example("_1")
+@example("-_")
 def test_no_plain_text_is_read_differently(plain: str) -> None:
     text = f"b: {plain}\n"
     try:
@@ -98,7 +98,7 @@ def test_names_for_others_are_read_and_cannot_fill_the_memory() -> None:
     began = time.monotonic()
     with pytest.raises(ValueError, match="more than 100000 values"):
         read_yaml("\n".join(levels))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_each_key_and_entry_has_its_line() -> None:

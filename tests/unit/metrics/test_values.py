@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lesionflow.metrics import COLUMNS, METRICS, score_masks
@@ -162,7 +162,6 @@ _SIZES = st.tuples(*[st.integers(1, 7)] * 3)
 _SPACINGS = st.tuples(*[st.floats(0.1, 12.0)] * 3)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     shape=_SIZES,
     spacing_mm=_SPACINGS,

@@ -8,13 +8,14 @@ import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from lesionflow.errors import ConfigError, LesionFlowError
-from lesionflow.training import ProcessGroup, TrainingState, fit
+from lesionflow.training import ProcessGroup, TrainingState, fit, schedule
 from support.training_cases import RECIPE, blob_case, blob_data, tiny_network
 
 TESTS = Path(__file__).resolve().parents[2]
@@ -159,7 +160,15 @@ def test_schedules_end_with_the_epochs(name, expected):
     assert rates == pytest.approx([1e-3 * e for e in expected], rel=1e-5)
 
 
-def slow_data(seconds_a_sample):
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of the budget: it stands still until a sample is read."""
+    clock = SimpleNamespace(now=7000.0)
+    monkeypatch.setattr(schedule, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def slow_data(clock, seconds_a_sample):
     data = blob_data()
     inner = data.patches
 
@@ -167,29 +176,29 @@ def slow_data(seconds_a_sample):
         watch, finish = inner.watch, inner.finish
 
         def __getitem__(self, key):
-            time.sleep(seconds_a_sample)
+            clock.now += seconds_a_sample
             return inner[key]
 
     data.patches = Slow()
     return data
 
 
-def test_the_budget_is_never_exceeded_and_the_schedule_is_fitted_to_it():
-    # An epoch takes 8 x 4 x 10 ms = 0.32 s and more: about 6 of them fit into 2.4 s.
-    recipe = replace(RECIPE, max_epochs=1000, max_minutes=2.4 / 60, scheduler="polynomial")
-    result = train(recipe, slow_data(0.010))
+def test_the_budget_is_never_exceeded_and_the_schedule_is_fitted_to_it(clock):
+    # An epoch takes 8 x 4 x 10 s = 320 s: seven of them fit into 2,400 s, and half of one more.
+    recipe = replace(RECIPE, max_epochs=1000, max_minutes=40.0, scheduler="polynomial")
+    result = train(recipe, slow_data(clock, 10.0))
     assert result.stopped_by == "max_minutes"
-    assert 2 <= result.epochs <= 8
-    assert 1.2 < result.minutes * 60 < 2.4
-    assert result.history[-1]["lr"] < 0.5 * recipe.learning_rate
+    assert result.epochs == 7
+    assert result.minutes * 60 == 7 * 320
+    assert result.history[-1]["lr"] == pytest.approx(recipe.learning_rate * (1 - 6 / 7.5) ** 0.9)
 
 
-def test_a_budget_shorter_than_an_epoch_still_gives_weights():
-    # A batch takes 0.08 s; an epoch of eight would take 0.64 s.
-    result = train(replace(RECIPE, max_minutes=0.4 / 60), slow_data(0.020))
+def test_a_budget_shorter_than_an_epoch_still_gives_weights(clock):
+    # A batch takes 80 s, an epoch of eight 640 s; after five batches nothing is left, and a tenth is kept back.
+    result = train(replace(RECIPE, max_minutes=400 / 60), slow_data(clock, 20.0))
     assert result.stopped_by == "max_minutes"
     assert result.epochs == 1
-    assert result.minutes * 60 < 0.6
+    assert result.minutes * 60 == 400
 
 
 def test_a_resumed_training_has_only_the_rest_of_the_budget(undisturbed):

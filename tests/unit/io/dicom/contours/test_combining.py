@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lesionflow.errors import DicomError
@@ -157,7 +157,6 @@ def nested(draw, top, left, bottom, right, level):
     ) & ~within
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_nested_boxes_are_rings_in_any_order(data):
     boxes, expected = nested(data.draw, 0, 0, *SHAPE, 0)
@@ -167,7 +166,6 @@ def test_nested_boxes_are_rings_in_any_order(data):
 SIDES = st.tuples(st.integers(0, 12), st.integers(0, 14), st.integers(2, 10), st.integers(2, 12))
 
 
-@settings(deadline=None)
 @given(SIDES, SIDES, st.integers(0, 3), st.booleans())
 def test_two_boxes_unite_unless_one_lies_in_the_other(one, other, turn, reverse):
     (a, b, h, w), (c, d, i, v) = one, other
@@ -176,9 +174,9 @@ def test_two_boxes_unite_unless_one_lies_in_the_other(one, other, turn, reverse)
     try:
         found = combined(box(a, b, a + h, b + w), corners)
     except DicomError:
-        # One sticks out of the other by one pixel: a hole drawn over the edge, or a part of it.
-        strips = [(p & ~q).any(axis=axis).sum() for p, q in (planes, planes[::-1]) for axis in (0, 1)]
-        assert 1 in strips
+        # One sticks out of the other by one pixel on some side: a hole drawn over the edge, or a part of it.
+        beyond = np.array((a - c, b - d, c + i - a - h, d + v - b - w))
+        assert 1 in abs(beyond)
         return
     same = (planes[0] == planes[1]).all()
     nested_boxes = not same and any((p <= q).all() for p, q in (planes, planes[::-1]))

@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.path import Path
 
@@ -112,27 +112,23 @@ EIGHTHS = st.integers(-16, 100).map(lambda n: n / 8)
 POLYGONS = st.lists(st.tuples(EIGHTHS, EIGHTHS), min_size=3, max_size=9)
 
 
-@settings(deadline=None)
 @given(POLYGONS)
 def test_any_polygon_is_filled_as_exact_fractions_say(corners):
     np.testing.assert_array_equal(pixels(corners, (9, 12)), even_odd(corners, (9, 12)))
 
 
-@settings(deadline=None)
 @given(POLYGONS, st.integers(0, 8), st.booleans())
 def test_neither_first_corner_nor_sense_matters(corners, turn, reverse):
     turned = np.roll(corners, turn, axis=0)[:: -1 if reverse else 1]
     np.testing.assert_array_equal(pixels(turned), pixels(corners))
 
 
-@settings(deadline=None)
 @given(POLYGONS, st.integers(0, 5), st.integers(0, 5))
 def test_moved_by_whole_pixels_it_fills_the_pixels_moved(corners, rows, columns):
     moved = pixels(np.array(corners) + np.array((rows + 3, columns + 3)), (30, 30))
     np.testing.assert_array_equal(moved[rows:, columns:][:20, :20], pixels(np.array(corners) + 3, (20, 20))[:20, :20])
 
 
-@settings(deadline=None)
 @given(POLYGONS)
 def test_its_halves_are_the_whole(corners):
     """Cut from the first corner to the middle one: the cut runs to and fro, so each center is in one half or in none."""
