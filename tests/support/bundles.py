@@ -115,3 +115,32 @@ def constant_bundle(
     head = [name for name, value in weights.items() if name.endswith("bias") and value.shape == (n_out,)][-1]
     weights[head] = np.full(n_out, logit, np.float32)
     return Bundle(plan, weights, bundle.card.model_copy(update={"plan_sha256": plan.digest()}))
+
+
+def threshold_bundle(least_hu: float, shift_rows: int, run_id: str = "") -> Bundle:
+    """A bundle whose network calls every voxel of more than `least_hu` tumor, so many (0 to 4) rows below where it is."""
+    plan = small_plan()
+    plan = plan.model_copy(
+        update={
+            "architecture": ArchitecturePlan(
+                name="unet", options={**plan.architecture.options, "normalization": "batch", "activation": "relu"}
+            )
+        }
+    )
+    network = build_model(plan.architecture, in_channels=plan.in_channels, out_channels=1, dimensions=2)
+    weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    # The first channel of the highest level passes the middle slice on; all others are silent.
+    for value in weights.values():
+        if value.ndim == 4:
+            value[:] = 0
+    passing = ("down.0.first", "down.0.second", "merge.0.first", "merge.0.second")
+    for number, name in enumerate(passing):
+        source = 1 if number == 0 else 0
+        weights[f"{name}.0.weight"][0, source, 0 if number < shift_rows else 1, 1] = 1
+        # Air is passed on too: the rectifier sees no negative number.
+        weights[f"{name}.1.bias"][0] = 100.0 if number == 0 else 0.0
+    channel = plan.channels[0]
+    weights["output.weight"][0, 0] = 20.0
+    weights["output.bias"][0] = -20.0 * (100.0 + (least_hu - channel.mean) / channel.std)
+    card = small_bundle(0, run_id).card
+    return Bundle(plan, weights, card.model_copy(update={"plan_sha256": plan.digest()}))

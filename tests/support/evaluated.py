@@ -23,11 +23,11 @@ DICE_OF_ALL = 2 * 2160 / (2160 + 11200)
 class EvaluationWorkspace:
     """Twelve cases, one a patient, the last ten of them the test set; a store beside them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **cases: object) -> None:
         self.folder = folder
         self.uri = empty_store(folder / "store")
         self.tracker = Tracker(self.uri, "knees")
-        self.table = write_cases(folder / "cases", 12)
+        self.table = write_cases(folder / "cases", 12, **cases)
         self.table["manufacturer"] = ["Kneebone Imaging", "Patella & Sons"] * 6
         write_table(folder / "cases", self.table)
         cases, patients = list(self.table["case_id"]), tuple(self.table["patient_id"])
