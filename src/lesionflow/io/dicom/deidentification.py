@@ -21,7 +21,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from lesionflow.cohort.pseudonym import pseudonym
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.reading import READ_FAULTS, may_be_dicom, quiet, read_dicom_file
-from lesionflow.io.dicom.relations.patients import significant
+from lesionflow.io.dicom.relations.patients import patient_key, person_of
 from lesionflow.io.dicom.sorting import DICOMDIR_CLASS
 from lesionflow.io.files import find_files
 from lesionflow.machine.faults import blame_machine
@@ -162,7 +162,8 @@ class _Cleaner:
     """One data set's replacements: those of its patient."""
 
     def __init__(self, data: Any, secret: str) -> None:
-        patient = significant(data.get("PatientID")) or str(data.StudyInstanceUID)
+        # One ID for everybody makes no patient: pseudonyms would hide that for ever.
+        patient = patient_key(str(data.StudyInstanceUID), person_of(data))
         self.secret, self.patient = secret, pseudonym(secret, "p", patient)
         self.shift = timedelta(days=1 + self._number("d", patient) % MAX_SHIFT_DAYS)
         self.names = {

@@ -17,11 +17,10 @@ from pydicom.filereader import read_partial
 from lesionflow.io.dicom.deflated import is_deflated, read_bounded
 from lesionflow.io.dicom.dicomdir import listed_instances
 from lesionflow.io.dicom.reading import READ_FAULTS, is_dicom, kind_of, quiet
-from lesionflow.io.dicom.relations.patients import Person, significant
+from lesionflow.io.dicom.relations.patients import PERSON_TAGS, Person, person_of
 from lesionflow.machine.faults import blame_machine
 
 NEEDED_TAGS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
-PERSON_TAGS = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex")
 HEADER_TAGS = {
     keyword: tag_for_keyword(keyword) or 0
     for keyword in (
@@ -195,10 +194,10 @@ def _read_head(head: bytes, *, bare: bool) -> Any | None:
 
 def _header(path: Path, data: Any) -> Header:
     kernel = data.get("ConvolutionKernel") or ""
-    patient_id, *others = (significant(data.get(keyword)) for keyword in PERSON_TAGS)
+    person = person_of(data)
     return Header(
         path=str(path),
-        patient_id=patient_id,
+        patient_id=person.patient_id,
         study_uid=str(data["StudyInstanceUID"].value),
         series_uid=str(data["SeriesInstanceUID"].value),
         instance_uid=str(data["SOPInstanceUID"].value),
@@ -208,7 +207,7 @@ def _header(path: Path, data: Any) -> Header:
         body_part=str(data.get("BodyPartExamined") or ""),
         kernel=kernel if isinstance(kernel, str) else "\\".join(map(str, kernel)),
         method=_words(data.get("DeidentificationMethod")),
-        person=Person(patient_id, *others),
+        person=person,
     )
 
 

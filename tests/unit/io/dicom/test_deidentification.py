@@ -92,6 +92,17 @@ def test_what_belongs_together_still_does_and_comes_out_the_same_again(tmp_path)
     assert not set(one) & set(three)
 
 
+@pytest.mark.parametrize(("patient_id", "n_patients"), [("ANONYMOUS", 2), ("", 2), ("ANN", 1)])
+def test_an_id_for_everybody_makes_no_patient(tmp_path, patient_id, n_patients):
+    def unborn(data, _):
+        data.PatientBirthDate = ""
+
+    for number in (1, 2):
+        write_series(tmp_path / "in" / str(number), patient_id=patient_id, study_uid=f"{ROOT}.6{number}", change=unborn)
+    deidentify_folder(tmp_path / "in", tmp_path / "out", KEY)
+    assert len(list((tmp_path / "out").iterdir())) == n_patients
+
+
 def test_dates_move_together_by_a_patients_own_days(tmp_path):
     data = [pydicom.dcmread(write_series(tmp_path / n, patient_id=n).paths[0]) for n in ("ANN", "BEN")]
     for d in data:

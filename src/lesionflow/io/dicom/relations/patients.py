@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from lesionflow.io.notes import note
 
+#: The attributes of a `Person`, in its order.
+PERSON_TAGS = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex")
 #: What stands for an ID where nobody is named, in small letters and without what is neither letter nor digit.
 NOBODY = re.compile(
     r"0*|x+|n(one|ull|a|il|oid|oname)|(un|not)(known|named|defined|available|specified)|undef|missing|empty|"
@@ -43,9 +45,31 @@ def significant(text: Any) -> str:
     return str(text or "").strip(" \0\t\r\n")
 
 
+def person_of(data: Any) -> Person:
+    """Return what a data set says of its patient."""
+    return Person(*(significant(data.get(k)) for k in PERSON_TAGS))
+
+
 def names_nobody(patient_id: str) -> bool:
     """Tell whether an ID is one that stands for no patient: empty, `ANONYMOUS`, `000000`."""
     return NOBODY.fullmatch(re.sub(r"[\W_]", "", patient_id).casefold()) is not None
+
+
+def patient_key(study: str, person: Person) -> str:
+    """Return what names a study's patient.
+
+    Args:
+        study: The study's key.
+        person: What it says of its patient.
+
+    Returns:
+        The ID; where that stands for nobody, all that is told of the person, if the birth date is; else the study's key.
+    """
+    if not names_nobody(person.patient_id):
+        return person.patient_id
+    if not person.patient_id or not person.born:
+        return study
+    return f"{person.patient_id}\\{person.name}\\{person.born}\\{person.sex}"
 
 
 def patient_keys(persons: Mapping[str, Person]) -> dict[str, str]:
@@ -55,22 +79,13 @@ def patient_keys(persons: Mapping[str, Person]) -> dict[str, str]:
         persons: By the key of their study.
 
     Returns:
-        The ID; where that stands for nobody, all that is told of the person, if the birth date is; else the study's key. None
-        of it depends on what other studies there are.
+        As `patient_key` says, which does not depend on what other studies there are.
     """
-    keys = {study: _key(study, person) for study, person in persons.items()}
+    keys = {study: patient_key(study, person) for study, person in persons.items()}
     _say_nobody(persons, keys)
     _say_unlike(persons)
     _say_cases(persons)
     return keys
-
-
-def _key(study: str, person: Person) -> str:
-    if not names_nobody(person.patient_id):
-        return person.patient_id
-    if not person.patient_id or not person.born:
-        return study
-    return f"{person.patient_id}\\{person.name}\\{person.born}\\{person.sex}"
 
 
 def _say_nobody(persons: Mapping[str, Person], keys: Mapping[str, str]) -> None:
