@@ -14,8 +14,14 @@ NAMES = (
     "transfer",
     "inference",
     "confidence",
+    "confidence_by_patient",
+    "confidence_failures",
     "fuzz",
+    "gate",
+    "gate_constants",
     "phantoms",
+    "scale",
+    "many_files",
 )
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def _tell_intervals(bundle: Bundle, outcomes: list[Outcome]) -> None:
         shares, promised = [], 0.0
         for _ in range(N_DRAWS):
             order = rng.permutation(N_UNSEEN)
-            fitted = fit_volume(predicted[order[:n]], true[order[:n]])
+            fitted = fit_volume(predicted[order[:n]], true[order[:n]], [str(i) for i in order[:n]])
             bounds = np.array([fitted.around(volume) for volume in predicted[order[n:]]])
             rest = true[order[n:]]
             shares.append(np.mean((bounds[:, 0] - 1e-9 <= rest) & (rest <= bounds[:, 1] + 1e-9)))

@@ -26,7 +26,7 @@ for plane in image[0]:
     plane += 10 * random.standard_normal(plane.shape, dtype=np.float32)
 """
 OURS = f"""
-from lesionflow.inference.allocator import kept_memory, returned_memory
+from lesionflow.inference.budgets.allocator import kept_memory, returned_memory
 from lesionflow.inference.patches import predict_patches
 from lesionflow.inference.slabwise import slabwise
 from lesionflow.preprocessing.crop import body_box

@@ -1,18 +1,87 @@
-"""Compile the pipeline to `pipelines/retrain.yaml`: `python -m pipelines.compile`."""
+"""Compile the pipeline: `python -m pipelines.compile` as it is, or as a cluster runs it.
 
+python -m pipelines.compile --registry registry.example/team --digest sha256:... --gpu-digest sha256:... -o retrain-cluster.yaml
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from kfp import compiler
 
-from pipelines.retrain import retrain
+from lesionflow.errors import ConfigError
+from pipelines.cluster import Images, on_cluster
+from pipelines.cluster_settings import Cluster, load_cluster
+from pipelines.retrain import fanned_out, retrain
 
 COMPILED = Path(__file__).with_name("retrain.yaml")
+REPOSITORY = "lesionflow"
+DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 
 
-def compile_to(path: Path) -> None:
-    """Write the pipeline as Kubeflow reads it."""
-    compiler.Compiler().compile(retrain, str(path))
+def compile_to(path: Path, pipeline: Any = retrain) -> None:
+    """Write a pipeline as Kubeflow reads it."""
+    compiler.Compiler().compile(pipeline, str(path))
+
+
+def images_of(registry: str, repository: str, digest: str, gpu_digest: str, cluster: Cluster) -> Images:
+    """Name the images by what can't change: a tag may be moved, a digest is the image.
+
+    Args:
+        registry: Host and path.
+        repository: Of both images below it.
+        digest: Of the image for CPUs, `sha256:` and 64 hexadecimal digits.
+        gpu_digest: Of that for GPUs; may be empty where no step asks for it.
+        cluster: Says which steps ask for it.
+
+    Raises:
+        ConfigError: When a digest is none, or one that a step needs is missing.
+    """
+    of_gpu = sorted(name for name, needs in {"(usual)": cluster.usual, **cluster.steps}.items() if needs.image == "gpu")
+    if of_gpu and not gpu_digest:
+        raise ConfigError(
+            f"Expected --gpu-digest, as the cluster file gives {', '.join(of_gpu)} the image for GPUs, found none. Name it, or give these "
+            "steps the image cpu and no accelerator."
+        )
+    for option, value in (("--digest", digest), ("--gpu-digest", gpu_digest)):
+        if value and not DIGEST.match(value):
+            raise ConfigError(
+                f"Expected {option} as sha256: and 64 hexadecimal digits, found {value!r}. `skopeo inspect` tells it."
+            )
+    place = f"{registry.rstrip('/')}/{repository}"
+    return Images(f"{place}@{digest}", f"{place}@{gpu_digest}" if gpu_digest else "")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compile from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.compile", description=__doc__)
+    parser.add_argument("--registry", help="where the images are, such as registry.example/team")
+    parser.add_argument("--repository", default=REPOSITORY, help="their name there")
+    parser.add_argument("--digest", help="of the image for CPUs, sha256:...")
+    parser.add_argument("--gpu-digest", default="", help="of the image for GPUs")
+    parser.add_argument("--cluster", type=Path, help="what pods are given; without, as pipelines/cluster.yaml")
+    parser.add_argument("-o", "--output", type=Path, default=COMPILED)
+    parsed = parser.parse_args(arguments)
+    if not (parsed.registry or parsed.digest or parsed.cluster or parsed.gpu_digest):
+        compile_to(parsed.output)
+        return 0
+    if not (parsed.registry and parsed.digest):
+        parser.error("a cluster needs --registry and --digest: its nodes have no image of this machine")
+    if parsed.output == COMPILED:
+        parser.error("name another file with -o: pipelines/retrain.yaml is the form without a cluster")
+    try:
+        cluster = load_cluster(parsed.cluster)
+        images = images_of(parsed.registry, parsed.repository, parsed.digest, parsed.gpu_digest, cluster)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    compile_to(parsed.output, on_cluster(fanned_out(cluster.fan_out), cluster, images))
+    sys.stdout.write(f"{parsed.output} is compiled for {images.cpu}\n")
+    return 0
 
 
 if __name__ == "__main__":
-    compile_to(COMPILED)
+    sys.exit(main())

@@ -1,19 +1,25 @@
-"""The retraining pipeline: the steps on Kubeflow, or on this machine without Docker.
+"""The retraining pipeline: the steps on Kubeflow, or on this machine, in processes or in containers.
 
-python -m pipelines.retrain --local --params phantom_ct --data DIR
+python -m pipelines.retrain --local --params phantom_ct --data DIR --because data --from champion
+python -m pipelines.retrain --local --params phantom_ct --data-repository GIT --data-revision v2 --runner docker --image IMAGE
 """
 
 import argparse
-import hashlib
+import functools
+import inspect
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from kfp import dsl, local
 
 from components.evaluate.component import evaluate_step
+from components.find_data.component import find_data_step
+from components.image import IMAGE
 from components.ingest.component import ingest_step
+from components.pin_splits.component import pin_splits_step
 from components.plan.component import plan_step
 from components.preprocess.component import preprocess_step
 from components.promote.component import promote_step
@@ -21,20 +27,97 @@ from components.register.component import register_step
 from components.split.component import split_step
 from components.train.component import train_step
 from components.validate.component import validate_step
-from lesionflow.config import load_params
+from lesionflow.config import Settings, load_params
+from lesionflow.config.challenger import InitialWeights, Trigger
 from lesionflow.config.presets import find_params
+from lesionflow.config.presets.change_plans import find_change_plan
+from lesionflow.io.stores.private import pseudonym_key
 from lesionflow.steps import STEPS
+from lesionflow.workspace.retraining.command import TRIGGER
+from pipelines.fan_out import ingest_in_shards, preprocess_in_shards, train_in_folds
+from pipelines.local_run import container_runner, starts_in, with_image, with_source
+from pipelines.pod_settings import FanOut
 
-PIPELINE_NAME = "lesionflow-retrain"
+PIPELINE_NAME, DESCRIPTION = "lesionflow-retrain", "Versioned studies in, a champion model out."
 #: What a step may take on a cluster; without meaning on one machine.
 TRAIN_MEMORY, TRAIN_CPUS, OTHER_MEMORY = "16G", "4", "8G"
 TRAIN_ACCELERATOR, TRAIN_ACCELERATORS = "nvidia.com/gpu", "1"
 
+ONE_POD = FanOut()
 
-@dsl.pipeline(name=PIPELINE_NAME, description="Versioned studies in, a champion model out.")
+
+class Studies(NamedTuple):
+    """Which studies: a folder, or a repository with a revision and a remote."""
+
+    raw_path: str = ""
+    data_repository: str = ""
+    data_revision: str = ""
+    data_remote: str = ""
+
+
+def _ingest(fan_out: FanOut, studies: Studies, project_store: str, params: Any) -> Any:
+    # What is asked of the world is asked in every run; what follows is cached by the answer.
+    found = find_data_step(
+        raw_path=studies.raw_path, data_repository=studies.data_repository, data_revision=studies.data_revision
+    )
+    found.set_caching_options(enable_caching=False)
+    named = studies._replace(data_revision=found.output)._asdict()
+    if fan_out.shards > 1:
+        return ingest_in_shards(fan_out, named, project_store, params)
+    return ingest_step(**named, project_store=project_store, params=params).set_memory_limit(OTHER_MEMORY)
+
+
+def _preprocess(fan_out: FanOut, inputs: Mapping[str, Any], project_store: str, params: Any) -> Any:
+    if fan_out.shards > 1:
+        return preprocess_in_shards(fan_out, inputs, project_store, params)
+    return preprocess_step(**inputs, project_store=project_store, params=params).set_memory_limit(OTHER_MEMORY)
+
+
+def _train(fan_out: FanOut, inputs: Mapping[str, Any], params: Any) -> Any:
+    tasks = train_in_folds(fan_out, inputs, params) if fan_out.folds > 1 else (train_step(**inputs, params=params),)
+    for task in tasks:
+        task.set_memory_limit(TRAIN_MEMORY).set_cpu_limit(TRAIN_CPUS)
+        task.set_accelerator_type(TRAIN_ACCELERATOR).set_accelerator_limit(TRAIN_ACCELERATORS)
+    return tasks[-1]
+
+
+def _all_steps(fan_out: FanOut, given: Mapping[str, Any]) -> None:
+    """Make the tasks of a retraining.
+
+    Args:
+        fan_out: How wide.
+        given: The arguments of `retrain`.
+    """
+    store = given["project_store"]
+    cases = _ingest(fan_out, Studies(*(given[name] for name in Studies._fields)), store, given["ingest"])
+    case_folder = cases.outputs["cases"]
+    checked = validate_step(cases=case_folder, params=given["validate"])
+    divided = split_step(
+        cases=case_folder, validation=checked.outputs["validation"], project_store=store, params=given["split"]
+    )
+    divided.set_caching_options(enable_caching=False)
+    splits = pin_splits_step(project_store=store, pin=divided.outputs["Output"]).outputs["splits"]
+    plan = plan_step(cases=case_folder, splits=splits, project_store=store, params=given["plan"]).outputs["plan"]
+    arrays = _preprocess(fan_out, {"cases": case_folder, "plan": plan}, store, given["preprocess"])
+    inputs = {"cases": case_folder, "preprocessed": arrays.outputs["preprocessed"], "splits": splits, "plan": plan}
+    bundle = _train(fan_out, inputs, given["train"]).outputs["bundle"]
+    scored = evaluate_step(cases=case_folder, splits=splits, bundle=bundle, params=given["evaluate"])
+    registered = register_step(bundle=bundle, evaluation=scored.outputs["evaluation"], params=given["register"])
+    # Decided once, as DVC does it: the same challenger is not tried again until it passes.
+    promote_step(
+        cases=case_folder,
+        splits=splits,
+        evaluation=scored.outputs["evaluation"],
+        registration=registered.outputs["registration"],
+        change_plan=given["change_plan"],
+        params=given["promote"],
+    )
+
+
+@dsl.pipeline(name=PIPELINE_NAME, description=DESCRIPTION)
 def retrain(
-    raw_path: str,
-    data_revision: str,  # noqa: ARG001 - part of the cache key: KFP looks at arguments, not at what lies at a path
+    project_store: str,
+    change_plan: str,
     ingest: dict,
     validate: dict,
     split: dict,
@@ -44,59 +127,71 @@ def retrain(
     evaluate: dict,
     register: dict,
     promote: dict,
+    data_repository: str = "",
+    data_revision: str = "",
+    data_remote: str = "",
+    raw_path: str = "",
 ) -> None:
-    """Run every step. `raw_path` is a folder that the pods see; each dict is a section of params.yaml."""
-    cases = ingest_step(raw_path=raw_path, params=ingest)
-    cases.set_caching_options(enable_caching=False)
-    cases.set_memory_limit(OTHER_MEMORY)
-    case_folder = cases.outputs["cases"]
-    checked = validate_step(cases=case_folder, params=validate)
-    divided = split_step(cases=case_folder, validation=checked.outputs["validation"], params=split)
-    splits = divided.outputs["splits"]
-    planned = plan_step(cases=case_folder, splits=splits, params=plan)
-    arrays = preprocess_step(cases=case_folder, plan=planned.outputs["plan"], params=preprocess)
-    arrays.set_memory_limit(OTHER_MEMORY)
-    trained = train_step(
-        cases=case_folder,
-        preprocessed=arrays.outputs["preprocessed"],
-        splits=splits,
-        plan=planned.outputs["plan"],
-        params=train,
-    )
-    trained.set_memory_limit(TRAIN_MEMORY).set_cpu_limit(TRAIN_CPUS)
-    trained.set_accelerator_type(TRAIN_ACCELERATOR).set_accelerator_limit(TRAIN_ACCELERATORS)
-    scored = evaluate_step(cases=case_folder, splits=splits, bundle=trained.outputs["bundle"], params=evaluate)
-    registered = register_step(
-        bundle=trained.outputs["bundle"], evaluation=scored.outputs["evaluation"], params=register
-    )
-    promoted = promote_step(
-        cases=case_folder,
-        splits=splits,
-        evaluation=scored.outputs["evaluation"],
-        registration=registered.outputs["registration"],
-        params=promote,
-    )
-    # What the registry holds may have changed since the last run with the same inputs.
-    promoted.set_caching_options(enable_caching=False)
+    """Run every step; each dict is a section of params.yaml.
+
+    Args:
+        project_store: What steps go on from lies there between runs: a folder that all pods see, or an address such as `s3://bucket/project`.
+        change_plan: The text of `change_plan.yaml`.
+        ingest: A section, as are those that follow.
+        validate: A section.
+        split: A section.
+        plan: A section.
+        preprocess: A section.
+        train: A section.
+        evaluate: A section.
+        register: A section.
+        promote: A section.
+        data_repository: A git repository in whose root lies a workspace with recorded studies.
+        data_revision: A branch, tag or commit of it; empty for the newest.
+        data_remote: DVC's remote, by name or address; empty for the repository's own.
+        raw_path: A folder of studies that pods see, instead of a repository.
+    """
+    _all_steps(ONE_POD, locals())
 
 
-def revision_of(folder: Path) -> str:
-    """Return the sha256 over names, sizes and times below a folder: cheap, and new whenever studies are added."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            facts = path.stat()
-            digest.update(f"{path.relative_to(folder)} {facts.st_size} {facts.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
+def fanned_out(fan_out: FanOut) -> Any:
+    """Return the pipeline with steps on several pods at once; it gives the same, byte for byte.
+
+    Args:
+        fan_out: How wide.
+    """
+
+    @functools.wraps(retrain.pipeline_func)
+    def build(*args: Any, **kwargs: Any) -> None:
+        _all_steps(fan_out, inspect.signature(retrain.pipeline_func).bind(*args, **kwargs).arguments)
+
+    return dsl.pipeline(name=PIPELINE_NAME, description=DESCRIPTION)(build) if fan_out.is_wide else retrain
 
 
-def run_locally(params_file: Path, data: Path, root: Path) -> Path:
-    """Run the pipeline on this machine, without Docker; finished steps are kept in a cache.
+def run_locally(
+    params_file: Path,
+    studies: Studies,
+    root: Path,
+    *,
+    because: Trigger = Trigger.HAND,
+    initial_weights: InitialWeights | None = None,
+    change_plan: Path | None = None,
+    project_store: str = "",
+    image: str | None = None,
+    fan_out: FanOut = ONE_POD,
+) -> Path:
+    """Run the pipeline on this machine; finished steps are kept in a cache.
 
     Args:
         params_file: A whole params file.
-        data: The studies.
+        studies: Which.
         root: Where outputs and cache go.
+        because: Why: told at the run and the version.
+        initial_weights: Where challengers begin, one run each; as the params say without.
+        change_plan: What a new model must show; without, the one that goes with the params.
+        project_store: Without, the folder `store` in `root`.
+        image: Each step runs in a container of this image; without, in a process of this Python.
+        fan_out: How many parts of a step run at once.
 
     Returns:
         The folder of the outputs.
@@ -104,33 +199,76 @@ def run_locally(params_file: Path, data: Path, root: Path) -> Path:
     root = root.resolve()
     root.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
+    os.environ[TRIGGER] = because
+    store = project_store or str(root / "store")
+    settings = Settings()
+    if settings.pseudonym_key is None:
+        # One key for all steps; a container does not see this machine's private folder.
+        os.environ["LESIONFLOW_PSEUDONYM_KEY"] = pseudonym_key(settings.private_dir)
     here = str(Path(__file__).resolve().parents[1])
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
+    folders = [
+        Path(one)
+        for one in (studies.raw_path, studies.data_repository, studies.data_remote, store)
+        if one.startswith("/")
+    ]
     local.init(
-        runner=local.SubprocessRunner(use_venv=False),
+        runner=container_runner([root, *folders]) if image else local.SubprocessRunner(use_venv=False),
         pipeline_root=str(root / "outputs"),
         raise_on_error=True,
         enable_caching=True,
         cache_root=str(root / "cache"),
     )
+    pipeline = fanned_out(fan_out)
+    pipeline = with_image(pipeline, image) if image else pipeline
     sections = load_params(params_file)
-    retrain(
-        raw_path=str(data.resolve()),
-        data_revision=revision_of(data),
-        **{name: sections[name] for name in STEPS},
-    )
+    for start in starts_in(sections, params_file, initial_weights):
+        sections["train"] = with_source(sections["train"], start.source)
+        pipeline(
+            project_store=store,
+            change_plan=(change_plan or find_change_plan(params_file)).read_text(encoding="utf-8"),
+            **studies._asdict(),
+            **{name: sections[name] for name in STEPS},
+        )
     return root / "outputs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the pipeline from the command line."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.retrain", description=__doc__)
-    parser.add_argument("--local", action="store_true", required=True, help="on this machine, without Docker")
+    parser.add_argument("--local", action="store_true", required=True, help="on this machine")
     parser.add_argument("--params", required=True, help="a preset's name, or a params file")
-    parser.add_argument("--data", type=Path, default=Path("data/raw"))
+    parser.add_argument("--change-plan", type=Path, help="what a new model must show; without, the preset's")
+    parser.add_argument("--data", type=Path, help="a folder of studies; data/raw, where no repository is given")
+    parser.add_argument(
+        "--data-repository", default="", help="a git repository with recorded studies, instead of --data"
+    )
+    parser.add_argument("--data-revision", default="", help="its branch, tag or commit; the newest without")
+    parser.add_argument(
+        "--data-remote", default="", help="DVC's remote, by name or address; the repository's own without"
+    )
+    parser.add_argument("--project-store", default="", help="a folder or an address; ROOT/store without")
     parser.add_argument("--root", type=Path, default=Path(".kfp"))
+    parser.add_argument("--runner", choices=["subprocess", "docker"], default="subprocess")
+    parser.add_argument("--image", default=IMAGE, help="what --runner docker runs")
+    parser.add_argument("--because", type=Trigger, choices=list(Trigger), default=Trigger.HAND)
+    parser.add_argument("--from", dest="initial_weights", type=InitialWeights, choices=list(InitialWeights))
+    parser.add_argument("--shards", type=int, default=1, help="parts of ingest and preprocess that run at once")
+    parser.add_argument("--folds", type=int, default=1, help="folds that are trained at once; as many as the split has")
     parsed = parser.parse_args(arguments)
-    outputs = run_locally(find_params(parsed.params), parsed.data, parsed.root)
+    fan_out = FanOut(shards=parsed.shards, folds=parsed.folds)
+    data = parsed.data or (None if parsed.data_repository else Path("data/raw"))
+    outputs = run_locally(
+        find_params(parsed.params),
+        Studies(str(data.resolve()) if data else "", parsed.data_repository, parsed.data_revision, parsed.data_remote),
+        parsed.root,
+        because=parsed.because,
+        initial_weights=parsed.initial_weights,
+        change_plan=parsed.change_plan,
+        project_store=parsed.project_store,
+        image=parsed.image if parsed.runner == "docker" else None,
+        fan_out=fan_out,
+    )
     sys.stdout.write(f"Outputs lie in {outputs}\n")
     return 0
 

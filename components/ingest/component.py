@@ -8,6 +8,10 @@ from components.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def ingest_step(
     raw_path: str,
+    data_repository: str,
+    data_revision: str,
+    data_remote: str,
+    project_store: str,
     params: dict,
     cases: dsl.Output[dsl.Dataset],
 ) -> None:
@@ -15,6 +19,8 @@ def ingest_step(
     from pathlib import Path
 
     from lesionflow.steps import run_step
+    from lesionflow.workspace.data_at_revision import studies_at
 
-    counts = run_step("ingest", params, {"raw": Path(raw_path)}, {"cases": Path(cases.path)})
+    with studies_at(raw_path, data_repository, data_revision, data_remote) as raw:
+        counts = run_step("ingest", params, {"raw": raw}, {"cases": Path(cases.path)}, project_store=project_store)
     cases.metadata.update(counts)

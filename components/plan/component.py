@@ -9,6 +9,7 @@ from components.image import IMAGE
 def plan_step(
     cases: dsl.Input[dsl.Dataset],
     splits: dsl.Input[dsl.Artifact],
+    project_store: str,
     params: dict,
     plan: dsl.Output[dsl.Artifact],
 ) -> None:
@@ -18,6 +19,10 @@ def plan_step(
     from lesionflow.steps import run_step
 
     counts = run_step(
-        "plan", params, {"cases": Path(cases.path), "splits": Path(splits.path)}, {"plan": Path(plan.path)}
+        "plan",
+        params,
+        {"cases": Path(cases.path), "splits": Path(splits.path)},
+        {"plan": Path(plan.path)},
+        project_store=project_store,
     )
     plan.metadata.update(counts)

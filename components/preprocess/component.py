@@ -9,6 +9,7 @@ from components.image import IMAGE
 def preprocess_step(
     cases: dsl.Input[dsl.Dataset],
     plan: dsl.Input[dsl.Artifact],
+    project_store: str,
     params: dict,
     preprocessed: dsl.Output[dsl.Dataset],
 ) -> None:
@@ -22,5 +23,6 @@ def preprocess_step(
         params,
         {"cases": Path(cases.path), "plan": Path(plan.path)},
         {"preprocessed": Path(preprocessed.path)},
+        project_store=project_store,
     )
     preprocessed.metadata.update(counts)

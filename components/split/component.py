@@ -9,15 +9,23 @@ from components.image import IMAGE
 def split_step(
     cases: dsl.Input[dsl.Dataset],
     validation: dsl.Input[dsl.Artifact],
+    project_store: str,
     params: dict,
     splits: dsl.Output[dsl.Artifact],
-) -> None:
-    """Divide patients; the test set is locked."""
+) -> str:
+    """Divide patients; the test set is locked. Return the name of the split by its content."""
     from pathlib import Path
 
+    from lesionflow.config import Settings
     from lesionflow.steps import run_step
+    from lesionflow.steps.pinned_split import pin_of
 
     counts = run_step(
-        "split", params, {"cases": Path(cases.path), "validation": Path(validation.path)}, {"splits": Path(splits.path)}
+        "split",
+        params,
+        {"cases": Path(cases.path), "validation": Path(validation.path)},
+        {"splits": Path(splits.path)},
+        project_store=project_store,
     )
     splits.metadata.update(counts)
+    return pin_of(Path(splits.path), Settings().tracking_uri)

@@ -12,6 +12,7 @@
     ├── DataQualityError            the data as a whole failed validation     (exit 4, HTTP 500)
     ├── ArtifactError               a bundle, plan or array that does not fit (exit 5, HTTP 503)
     └── ServiceError                a server or database that we need         (exit 6, HTTP 503)
+        ├── ConflictError           somebody else changed it meanwhile        (exit 6, HTTP 503)
         └── MachineError            the machine failed, not the study         (exit 6, HTTP 503; a full disk 507)
 
 Every message says what was expected, what was found, in which case, and what to do. It names a ``case_id``, never a
@@ -97,6 +98,10 @@ class ServiceError(LesionFlowError):
 
     exit_code = 6
     http_status = 503
+
+
+class ConflictError(ServiceError):
+    """What a decision was made against is no longer so: somebody else changed it meanwhile. It is made anew, not repeated."""
 
 
 class MachineError(ServiceError):

@@ -18,7 +18,7 @@ import pytest
 REPO = Path(__file__).parents[2]
 #: Of the copy: what is imported, run or read by the tests that hold additions.
 COPIED = (
-    "src", "tests", "docs", "pyproject.toml", "params.yaml", "dvc.yaml", "components", "pipelines", "README.md", "Makefile",
+    "src", "tests", "docs", "pyproject.toml", "params.yaml", "change_plan.yaml", "dvc.yaml", "components", "pipelines", "README.md", "Makefile",
 )  # fmt: skip
 #: The most files that a person writes for an addition.
 MOST_FILES = {"metric": 2, "network": 1, "output format": 2, "step": 9}
@@ -254,7 +254,7 @@ def announce_step(
     )
     announcement.metadata.update(counts)
 '''
-UNCACHED = "    promoted.set_caching_options(enable_caching=False)\n"
+LAST_TASK = '        params=given["promote"],\n    )\n'
 
 ADDITIONS = {
     "metric": Addition(
@@ -397,8 +397,10 @@ ADDITIONS = {
                     "from components.announce.component import announce_step\nfrom components.evaluate",
                 ),
                 Edit("    promote: dict,\n", "    promote: dict,\n    announce: dict,\n"),
+                Edit("    promote_step(\n", "    promoted = promote_step(\n"),
                 Edit(
-                    UNCACHED, f'{UNCACHED}    announce_step(promotion=promoted.outputs["promotion"], params=announce)\n'
+                    LAST_TASK,
+                    f'{LAST_TASK}    announce_step(promotion=promoted.outputs["promotion"], params=given["announce"])\n',
                 ),
             ),
             BASE_PRESET: (Edit("promote:\n", "announce:\n  n_characters: 500\npromote:\n"),),

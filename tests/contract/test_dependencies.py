@@ -2,12 +2,15 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+
+from lesionflow.machine.extras import EXTRAS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -26,22 +29,101 @@ def imported_from(path):
             yield node.module.split(".")[0]
 
 
-@pytest.mark.parametrize("part", ["package", "service"])
-def test_every_import_is_a_stated_dependency(part):
+#: Stated, and imported by nobody here: who loads it by name.
+LOADED_BY_NAME = {
+    "pylibjpeg": "pydicom, for compressed pixels",
+    "pylibjpeg-libjpeg": "pydicom, for JPEG",
+    "pylibjpeg-openjpeg": "pydicom, for JPEG 2000",
+    "pylibjpeg-rle": "pydicom, for RLE",
+    "psycopg": "SQLAlchemy, for postgresql+psycopg://",
+    "psycopg-binary": "psycopg",
+    "pymysql": "SQLAlchemy, for mysql+pymysql://",
+    "dvc": "as a program of its own: python -m dvc",
+    "dvc-s3": "DVC, for s3://",
+    "dvc-ssh": "DVC, for ssh://",
+}
+EXTRA_NAMES = {
+    name: [normal(one) for one in names] for name, names in PROJECT["optional-dependencies"].items() if name != "all"
+}
+BASE = {normal(name) for name in PROJECT["dependencies"]}
+#: Stands above the package and comes with the extra `kubeflow`.
+ORCHESTRATORS = [*(ROOT / "components").rglob("*.py"), *(ROOT / "pipelines").rglob("*.py")]
+
+
+def roots_of(files):
+    return {root for path in files for root in imported_from(path)} - set(sys.stdlib_module_names) - {"lesionflow"}
+
+
+@pytest.fixture(scope="module")
+def package_roots():
     package = ROOT / "src" / "lesionflow"
-    of_service = set((package / "serving").rglob("*.py"))
-    files = of_service if part == "service" else set(package.rglob("*.py")) - of_service
-    extras = PROJECT["optional-dependencies"]["serving"] if part == "service" else []
-    stated = {normal(name) for name in PROJECT["dependencies"] + extras}
-    roots = {root for path in files for root in imported_from(path)} - set(sys.stdlib_module_names) - {"lesionflow"}
-    owners = packages_distributions()
-    assert len(roots) > 3
-    assert {root for root in roots if not {normal(name) for name in owners.get(root, [])} & stated} == set()
+    # What nnU-Net's own Python runs imports what is there.
+    return roots_of(set(package.rglob("*.py")) - {package / "inference/foreign/nnunet_program.py"})
+
+
+@pytest.fixture(scope="module")
+def owners():
+    return {root: {normal(name) for name in names} for root, names in packages_distributions().items()}
+
+
+def test_every_import_is_a_stated_dependency(package_roots, owners):
+    stated = BASE | {name for names in EXTRA_NAMES.values() for name in names}
+    assert len(package_roots) > 30
+    assert {root for root in package_roots if not owners.get(root, set()) & stated} == set()
+
+
+def test_every_stated_dependency_is_imported_or_loaded_by_a_name_that_is_told(package_roots, owners):
+    imported = {name for root in package_roots for name in owners.get(root, ())}
+    outside = {name for root in roots_of(ORCHESTRATORS) for name in owners.get(root, ())}
+    for name in BASE | {name for extra, names in EXTRA_NAMES.items() if extra != "kubeflow" for name in names}:
+        assert (name in imported) != (name in LOADED_BY_NAME), name
+    assert set(EXTRA_NAMES["kubeflow"]) <= outside
+    assert set(LOADED_BY_NAME) <= BASE | {name for names in EXTRA_NAMES.values() for name in names}
+
+
+def test_what_only_an_extra_brings_says_so_where_it_is_absent(package_roots, owners):
+    """`machine.extras` names an extra for each import that a plain install lacks, and the right one."""
+    for root in package_roots:
+        extras = {extra for extra, names in EXTRA_NAMES.items() if owners[root] & set(names)}
+        if not owners[root] & BASE:
+            assert EXTRAS.get(root) in extras, root
+    # Flask comes with the whole of MLflow, whose pages `lesionflow ui` shows.
+    by_name = {"flask": "train", "dvc_s3": "s3", "dvc_ssh": "ssh", "dvc": "workspace", "kfp": "kubeflow"}
+    for root, extra in EXTRAS.items():
+        assert by_name.get(root, extra) == extra
+        assert root in by_name or owners[root] & set(EXTRA_NAMES[extra]), root
+
+
+def test_all_names_every_extra():
+    (everything,) = PROJECT["optional-dependencies"]["all"]
+    assert everything == f"lesionflow[{','.join(EXTRA_NAMES)}]"
+
+
+def test_what_a_plain_install_is_for_loads_without_any_extra():
+    """Rooms that read a study, draw its mask and look after models: in a process in which no extra can be imported."""
+    program = f"""
+import importlib, pkgutil, sys
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {set(EXTRAS) - {"anyio", "starlette", "httpx"}!r}:
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Without())
+import lesionflow
+rooms = ("cli", "prediction", "registry", "inference", "preprocessing", "models", "metrics", "io", "cohort", "machine", "workspace")
+for room in rooms:
+    package = importlib.import_module("lesionflow." + room)
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if "nnunet_program" not in module.name:
+            importlib.import_module(module.name)
+print(len([name for name in sys.modules if name.startswith("lesionflow.")]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout.split()[-1]) > 200
 
 
 def test_every_stated_dependency_is_pinned():
     pinned = {
         normal(line.split("==")[0]) for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line
     }
-    extras = [name for names in PROJECT["optional-dependencies"].values() for name in names]
-    assert {normal(n) for n in PROJECT["dependencies"] + extras} <= pinned
+    assert BASE | {name for names in EXTRA_NAMES.values() for name in names} <= pinned

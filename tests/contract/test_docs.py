@@ -21,7 +21,7 @@ PAGES = sorted([*DOCS.rglob("*.md"), *(ROOT / name for name in AT_ROOT)])
 #: The change log speaks of what was; the other pages speak of what is.
 PRESENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
 CODE = re.compile(r"`([^`\n]+)`")
-FOLDERS = {"src", "tests", "docs", "components", "pipelines", "containers", "benchmarks"}
+FOLDERS = {"src", "tests", "docs", "components", "pipelines", "containers", "benchmarks", "manifests"}
 ROOMS = {path.name for path in PACKAGE.iterdir() if path.is_dir() and not path.name.startswith("_")}
 #: mkdocs, from a process that reaches no other machine.
 BUILD = """
@@ -209,9 +209,11 @@ def test_every_decision_is_in_the_index_with_its_title_and_status():
     listed = re.findall(r"^\| (\d+) \| \[(.+)\]\((.+)\) \| (.+) \|$", index, re.MULTILINE)
     files = sorted(path for path in (DOCS / "adr").glob("*.md") if path.name != "index.md")
     assert [file for _, _, file, _ in listed] == [path.name for path in files]
-    for place, ((number, title, name, status), path) in enumerate(zip(listed, files, strict=True), 1):
+    numbers = [int(number) for number, *_ in listed]
+    assert numbers == sorted(set(numbers))
+    for (number, title, name, status), path in zip(listed, files, strict=True):
         head, _, said = path.read_text(encoding="utf-8").split("\n", 3)[:3]
-        assert int(number) == int(name[:4]) == place
+        assert int(number) == int(name[:4])
         assert head == f"# {number}. {title}"
         assert re.fullmatch(rf"Status: {status}(: .+)?\.", said), path.name
 

@@ -22,7 +22,13 @@ CONVENTIONAL = {
     "run": "what STEPS asks every step for",
 }
 #: Tables that load their entries, each of the package itself, by name.
-TABLES = {"metrics/__init__.py", "models/__init__.py", "prediction/writers/__init__.py", "steps/__init__.py"}
+TABLES = {
+    "metrics/__init__.py",
+    "models/__init__.py",
+    "prediction/writers/__init__.py",
+    "steps/__init__.py",
+    "steps/fan_out/parts.py",
+}
 #: A docstring of fewer words says one half.
 FEWEST_WORDS = 8
 #: Words by which a sentence draws a line.

@@ -24,9 +24,15 @@ PROTECTED = {
     "great_expectations": ("great_expectations has one owner: validation", "steps"),
     "pytorch_lightning": ("pytorch_lightning has one owner: training", "models"),
     "openvino": ("openvino has one owner: inference", "calibration"),
+    "fsspec": ("fsspec has one owner: io.project", "io/stores"),
+    "sqlalchemy": ("SQLAlchemy has two owners: jobs and registry", "evaluation"),
+    "alembic": ("SQLAlchemy has two owners: jobs and registry", "serving"),
+    "onnx": ("onnx has one owner: inference", "steps"),
+    "monai": ("monai has one owner: inference.monai_bundle", "models"),
+    "cryptography": ("cryptography has one owner: io.signing", "io/stores"),
     "mlflow": ("mlflow has one owner: registry and prediction.mlflow_model", "prediction"),
 }
-JOBS = '"""Made by a test."""\n\nimport albumentations\nimport mlflow\nimport pydicom\n\nimport lesionflow.serving\n'
+PACS = '"""Made by a test."""\n\nimport albumentations\nimport mlflow\nimport pydicom\n\nimport lesionflow.serving\n'
 
 pytestmark = pytest.mark.skipif(not LINTER.exists(), reason="import-linter is not installed beside this Python")
 
@@ -47,28 +53,28 @@ def lint(folder: Path) -> tuple[int, str, set[str]]:
     return done.returncode, said, set(re.findall(r"^(.+) BROKEN", said, re.MULTILINE))
 
 
-def add_jobs(copy: Path) -> None:
-    (copy / "src/lesionflow/jobs").mkdir()
-    (copy / "src/lesionflow/jobs/__init__.py").write_text(JOBS)
+def add_pacs(copy: Path) -> None:
+    (copy / "src/lesionflow/pacs").mkdir()
+    (copy / "src/lesionflow/pacs/__init__.py").write_text(PACS)
 
 
 def test_a_room_that_no_layer_names_is_refused_by_its_name(copy: Path) -> None:
-    add_jobs(copy)
+    add_pacs(copy)
     code, said, _ = lint(copy)
     assert code == 1
-    assert "lesionflow.jobs" in said
+    assert "lesionflow.pacs" in said
     assert "exhaustive" in said or "undeclared" in said.lower() or "not listed" in said
 
 
 def test_a_room_in_a_layer_may_import_neither_upward_nor_what_others_own(copy: Path) -> None:
-    add_jobs(copy)
+    add_pacs(copy)
     config = copy / "pyproject.toml"
-    config.write_text(config.read_text().replace('    "workspace",\n', '    "workspace | jobs",\n', 1))
+    config.write_text(config.read_text().replace('    "workspace | jobs",\n', '    "workspace | jobs | pacs",\n', 1))
     code, said, broken = lint(copy)
     assert code == 1
     assert broken == {LAYERS, *(PROTECTED[library][0] for library in ("albumentations", "mlflow", "pydicom"))}
     for target in ("lesionflow.serving", "albumentations", "mlflow", "pydicom"):
-        assert f"lesionflow.jobs -> {target}" in said
+        assert f"lesionflow.pacs -> {target}" in said
 
 
 @pytest.mark.parametrize("library", PROTECTED)

@@ -12,11 +12,12 @@ PACKAGE, UNIT = ROOT / "src" / "lesionflow", ROOT / "tests" / "unit"
 #: Rooms whose modules are entries of a table, each tested by the table's own parametrized test:
 #: `tests/contract/test_output_formats.py` every writer, `tests/unit/models/test_architectures.py` every network. A module of
 #: `METRICS` is one too, wherever it stands in `metrics`: `tests/unit/metrics/test_values.py` has a value of each by hand.
-ROOMS_OF_A_TABLE = ("prediction/writers/", "models/networks/")
+#: `tests/unit/jobs/test_tables.py` runs every migration.
+ROOMS_OF_A_TABLE = ("prediction/writers/", "models/networks/", "jobs/migrations/")
 #: What stands in such a room and is no entry.
 NO_ENTRIES = {"models/networks/encoder_unet"}
 #: Modules that are started, never imported: what they start is tested where it is defined.
-STARTED = {"__main__", "serving/__main__", "serving/service"}
+STARTED = {"__main__", "inference/foreign/nnunet_program", "serving/__main__", "serving/service"}
 #: Test files of a whole table: every entry of it goes through each test.
 OF_TABLES = {"metrics/test_values.py", "models/test_architectures.py", "training/test_every_architecture.py"}
 

@@ -17,6 +17,7 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+from matplotlib.path import Path as Path2D
 from PIL import Image
 from scipy import ndimage
 from scipy.spatial import cKDTree
@@ -99,6 +100,27 @@ def read_dicom_seg(path: Path, truth: Truth) -> dict[str, np.ndarray]:
     return {name: np.array(found) for name, found in places.items()}
 
 
+def read_rtstruct(path: Path, truth: Truth) -> dict[str, np.ndarray]:
+    data = pydicom.dcmread(path)
+    assert data.SOPClassUID == pydicom.uid.RTStructureSetStorage
+    names = {item.ROINumber: item.ROIName for item in data.StructureSetROISequence}
+    # Centers of all voxels, and each slice's plane by two in-plane axes of its own: no index of ours is used.
+    centers = np.array([[truth.series.position(k, *rc) for rc in np.ndindex(SHAPE[1:])] for k in range(SHAPE[0])])
+    axes = np.stack([centers[0, 1] - centers[0, 0], centers[0, SHAPE[2]] - centers[0, 0]])
+    normal = np.cross(*axes) / np.linalg.norm(np.cross(*axes))
+    inside = {name: np.zeros(centers.shape[:2], bool) for name in names.values()}
+    for item in data.ROIContourSequence:
+        for contour in item.ContourSequence:
+            points = np.reshape(contour.ContourData, (-1, 3)).astype(float)
+            place = int(np.abs((centers[:, 0] - points[0]) @ normal).argmin())
+            assert np.abs((points - centers[place, 0]) @ normal).max() < PLACE_MM
+            plane = Path2D((points - centers[place, 0]) @ axes.T)
+            inside[names[item.ReferencedROINumber]][place] ^= plane.contains_points(
+                (centers[place] - centers[place, 0]) @ axes.T
+            )
+    return {name: centers[found] for name, found in inside.items()}
+
+
 def read_png(path: Path, truth: Truth) -> np.ndarray:
     with Image.open(path) as image:
         assert image.format == "PNG"
@@ -122,6 +144,8 @@ READ_BACK = {
     "dicom-seg": ReadBack("application/dicom", ".dcm", read_dicom_seg),
     # RFC 6713; NIfTI itself has no registered type.
     "nifti": ReadBack("application/gzip", ".nii.gz", read_nifti),
+    # RFC 3240; two kinds of objects have one ending, so that ours says which.
+    "rtstruct": ReadBack("application/dicom", ".rtstruct.dcm", read_rtstruct),
     # RFC 2083.
     "png": ReadBack("image/png", ".png", read_png),
 }

@@ -14,14 +14,23 @@ from ruamel.yaml import YAML
 
 from lesionflow.cli import main
 from lesionflow.config import Params, load_params
+from lesionflow.config.change_plan import CHANGE_PLAN
 from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
+from lesionflow.config.presets.change_plans import CHANGE_PLANS
 from lesionflow.steps import STEPS
 from lesionflow.workspace.layout import PATHS, dvc_yaml, step_command
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESETS = sorted(PRESETS_FOLDER.glob("*.yaml"))
-#: A step's input that is a path given from outside has this name in its component.
-RAW = {"raw": "raw_path"}
+#: A step's input that is given from outside, and no step's output, comes by these arguments of its component.
+RAW = {
+    "raw": {"raw_path", "data_repository", "data_revision", "data_remote"},
+    "change_plan": {"change_plan"},
+}
+#: Steps whose outputs lie in the project store between runs: those that go on from them, and the split, that is pinned.
+KEPT = {name for name, step in STEPS.items() if step.continues} | {"split"}
+#: Tasks that are no step: they say by content what steps are given.
+PINS = {"find-data", "pin-splits"}
 
 
 def component_of(name: str) -> Any:
@@ -76,7 +85,7 @@ def test_params_have_one_section_a_step() -> None:
 
 
 def test_every_input_is_an_output_of_an_earlier_step() -> None:
-    made = {"raw"}
+    made = set(RAW)
     for name, step in STEPS.items():
         unmade = [key for key in step.inputs if key not in made]
         assert not unmade, (
@@ -121,14 +130,18 @@ def test_yaml_1_1_and_1_2_read_the_same_preset(preset: Path) -> None:
 def test_the_repository_itself_is_a_workspace_of_the_phantom_preset() -> None:
     same = load_params(ROOT / "params.yaml") == load_params(PRESETS_FOLDER / "phantom_ct.yaml")
     assert same, "Run `make made`: params.yaml is not the preset phantom_ct."
+    plan = (ROOT / CHANGE_PLAN).read_bytes() == (CHANGE_PLANS / "phantom_ct.yaml").read_bytes()
+    assert plan, "Run `make made`: change_plan.yaml is not that of the preset phantom_ct."
 
 
 @pytest.mark.parametrize("name", STEPS)
 def test_a_component_declares_the_steps_inputs_and_outputs(name: str) -> None:
     component = component_of(name).component_spec
     step = STEPS[name]
-    wanted = ({*(RAW.get(key, key) for key in step.inputs), "params"}, set(step.outputs))
-    found = (set(component.inputs or ()), set(component.outputs or ()))
+    given = set().union(*(RAW.get(key, {key}) for key in step.inputs), {"params"})
+    wanted = (given | ({"project_store"} if name in KEPT else set()), set(step.outputs))
+    # What a component returns, `Output`, is what another task's cache is keyed by.
+    found = (set(component.inputs or ()), set(component.outputs or ()) - {"Output"})
     assert found == wanted, (
         f"Expected the inputs and outputs {wanted} of STEPS in components/{name}/component.py, found {found}."
     )
@@ -152,12 +165,12 @@ def test_a_components_body_is_one_call_of_its_step(name: str) -> None:
 
 def test_the_pipeline_runs_every_step_with_its_own_section(retrain) -> None:
     tasks = {task.removesuffix("-step"): content for task, content in retrain.pipeline_spec.root.dag.tasks.items()}
-    missing, unknown = sorted(set(STEPS) - set(tasks)), sorted(set(tasks) - set(STEPS))
+    missing, unknown = sorted(set(STEPS) - set(tasks)), sorted(set(tasks) - set(STEPS) - PINS)
     assert not missing, (
         f"Expected a task for each step in pipelines/retrain.py, found none for {missing}: call its component there."
     )
     assert not unknown, f"Expected a step of STEPS for each task of pipelines/retrain.py, found none for {unknown}."
-    for name, content in tasks.items():
+    for name, content in ((name, content) for name, content in tasks.items() if name not in PINS):
         section = content.inputs.parameters["params"].component_input_parameter
         assert section == name, (
             f"Expected params={name} at {name}_step in pipelines/retrain.py, found params={section}."

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
 from lesionflow.io.images.nifti import read_mask
 from lesionflow.phantoms import write_phantoms
 from lesionflow.steps import STEPS
+from support.change_plans import write_demonstration_plan
 from support.identifiers import PLANTED, identifiers_of, leaked, plant_identifiers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +47,7 @@ def params(folder: Path) -> Path:
     content["plan"] |= {"patch_size": [3, 64, 64], "batch_size": 4}
     content["plan"]["architecture"]["options"] |= {"base_channels": 4, "depth": 2}
     content["train"] |= {"max_epochs": 2, "batches_per_epoch": 4, "max_minutes": 20.0}
-    content["promote"] |= {"min_score": 0.0, "min_test_patients": 2}
+    write_demonstration_plan(folder)
     path = folder / "small.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return path
@@ -157,14 +159,45 @@ def test_the_second_run_runs_nothing(work: Path, environment: dict[str, str]) ->
     assert said.count("didn't change, skipping") == 9
 
 
-def test_kubeflow_without_docker_gives_the_same_figures(
+def test_retrain_with_nothing_new_does_nothing_in_less_than_five_seconds_of_a_processor(
+    work: Path, environment: dict[str, str]
+) -> None:
+    before = {
+        path: path.stat().st_mtime_ns for path in work.rglob("*") if path.is_file() and ".dvc/tmp" not in str(path)
+    }
+    command = [sys.executable, "-m", "lesionflow", "retrain", "--workdir", str(work), "--because", "schedule"]
+    # DVC's own look at the workspace is the half of it: what the machine takes for that, busy as it is, is the measure.
+    status = [sys.executable, "-m", "dvc", "status", "--json"]
+    before_status = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(status, cwd=work, env=environment, capture_output=True, check=True)
+    began = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stderr
+    assert "Nothing is new" in done.stdout
+    assert _seconds(began, ended) < max(5.0, 4 * _seconds(before_status, began))
+    now = {path: path.stat().st_mtime_ns for path in work.rglob("*") if path.is_file() and ".dvc/tmp" not in str(path)}
+    assert now == before
+
+
+def _seconds(began: resource.struct_rusage, ended: resource.struct_rusage) -> float:
+    return (ended.ru_utime - began.ru_utime) + (ended.ru_stime - began.ru_stime)
+
+
+def test_kubeflow_without_docker_honors_the_lock_and_gives_the_same_figures(
     work: Path, studies: Path, params: Path, folder: Path, environment: dict[str, str]
 ) -> None:
     root = folder / "kfp"
-    command = [sys.executable, "-m", "pipelines.retrain", "--local", "--params", str(params)]
+    # By this seed other patients would be drawn: a run that starts with no split takes the one that the model shares.
+    content = yaml.safe_load(params.read_text(encoding="utf-8"))
+    content["split"]["seed"] += 1
+    other = folder / "other_seed.yaml"
+    other.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{work / 'mlflow.db'}"}
+    command = [sys.executable, "-m", "pipelines.retrain", "--local", "--params", str(other), "--because", "schedule"]
     done = subprocess.run(
         [*command, "--data", str(studies), "--root", str(root)],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+        cwd=ROOT, env=environment | store, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     ours = json.loads((work / "reports" / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
@@ -176,12 +209,38 @@ def test_kubeflow_without_docker_gives_the_same_figures(
         assert theirs[name] == pytest.approx(ours[name], abs=1e-6, nan_ok=True)
 
 
-def test_touching_train_runs_train_and_what_follows(work: Path, environment: dict[str, str]) -> None:
+def test_retrain_from_the_champion_runs_train_and_what_follows_and_says_why(
+    work: Path, environment: dict[str, str]
+) -> None:
     path = work / "params.yaml"
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     content["train"]["seed"] += 1
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    said = _run(work, environment)
-    ran = [line.split("'")[1] for line in said.splitlines() if "Running stage '" in line]
+    client = MlflowClient(f"sqlite:///{work / 'mlflow.db'}")
+    name = content["register"]["model_name"]
+    champion = str(client.get_model_version_by_alias(name, "champion").version)
+    command = [sys.executable, "-m", "lesionflow", "retrain", "--workdir", str(work), "--because", "drift"]
+    done = subprocess.run(
+        [*command, "--from", "champion"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    ran = [line.split("'")[1] for line in done.stdout.splitlines() if "Running stage '" in line]
     steps = list(STEPS)
     assert ran == steps[steps.index("train") :]
+    source = yaml.safe_load(path.read_text(encoding="utf-8"))["train"]["transfer"]["source"]
+    assert source == f"models:/{name}/{champion}"
+    made = client.get_model_version_by_alias(name, "challenger")
+    run = client.get_run(made.run_id)
+    assert (made.tags["trigger"], run.data.tags["trigger"]) == ("drift", "drift")
+    assert run.data.params["train.transfer.source"] == source
+    ledger = [json.loads(line) for line in (work / "data" / "ledger.jsonl").read_text(encoding="utf-8").splitlines()]
+    (noted,) = [entry["facts"] for entry in ledger if entry["kind"] == "retrain"]
+    assert (noted["because"], noted["champion_version"]) == ("drift", champion)
+    assert f"version {made.version} of {name}" in done.stdout.lower()
+    # Reads of the pipeline's run, in another place, stand in the ledger here too.
+    reads = {
+        entry["facts"]["run_id"]
+        for entry in ledger
+        if entry["kind"] == "test_read" and entry["facts"]["step"] == "evaluate"
+    }
+    assert len(reads) == 3

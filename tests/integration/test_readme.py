@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from lesionflow.config.presets import PRESETS
+from support.change_plans import write_demonstration_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -89,8 +90,8 @@ def own_things(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     content["plan"]["architecture"]["options"] |= {"base_channels": 4, "depth": 2}
     content["train"] |= {"max_epochs": 1, "batches_per_epoch": 4}
     content["split"] |= {"n_folds": 2}
-    content["promote"] |= {"min_score": 0.0, "min_test_patients": 1}
     params = work / "quick.yaml"
+    write_demonstration_plan(work)
     params.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     studies = work / "studies"
     return {"work": work, "copy": copy, "studies": studies, "params": params, "port": free_port(), "cases": N_CASES}

@@ -1,5 +1,6 @@
 """The real server: started as a user starts it, on a registered champion, asked over HTTP, stopped by a signal."""
 
+import contextlib
 import io
 import signal
 import socket
@@ -10,6 +11,7 @@ import zipfile
 
 import httpx
 import numpy as np
+import psutil
 import pydicom
 import pytest
 
@@ -21,6 +23,7 @@ from lesionflow.prediction.study import predict_study
 from lesionflow.registry import models
 from lesionflow.registry.tracking import Tracker
 from lesionflow.serving.launch import serve_command, serve_environment
+from support.champions import set_champion
 from support.served_models import write_untrained_bundle
 from support.stores import empty_store
 
@@ -39,7 +42,7 @@ def tracking_uri(tmp_path_factory):
             tracker, tracker.start_run(f"train {seed}"), bundle, NAME, program=MLFLOW_PROGRAM, tags={}
         )
         if seed == 7:
-            models.set_champion(NAME, version.version, tracker.tracking_uri)
+            set_champion(NAME, version.version, tracker.tracking_uri)
     return tracker.tracking_uri
 
 
@@ -171,6 +174,67 @@ def test_a_signal_stops_it_cleanly_and_nothing_of_a_study_is_left(server):
         httpx.get(f"{address}/livez")
     assert [p.name for p in folder.iterdir() if p.name.startswith("lesionflow-")] == []
     assert "Traceback" not in (folder / "log").read_text()
+
+
+def test_studies_accepted_before_a_kill_are_done_by_the_next_service(tracking_uri, study_zip, tmp_path):
+    """kill -9 of all its processes while one study is in work and two wait; then of the parent alone, whose worker must not stay."""
+    environment = serve_environment(model="champion", model_name=NAME, tracking_uri=tracking_uri)
+    environment |= {"OMP_NUM_THREADS": "1", "BENTOML_HOME": str(tmp_path / "bentoml"), "TMPDIR": str(tmp_path)}
+    environment |= {"LESIONFLOW_STATE_DIR": str(tmp_path / "state")}
+
+    def start(port):
+        with (tmp_path / f"log-{port}").open("w") as log:
+            command = serve_command(port=port)
+            return subprocess.Popen(
+                command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    ports = [free_port(), free_port()]
+    first = start(ports[0])
+    second = None
+    try:
+        address = f"http://127.0.0.1:{ports[0]}"
+        wait_until_ready(first, address)
+        files = {"study": ("s.zip", study_zip)}
+        answers = [httpx.post(f"{address}/v1/studies?format=nifti", files=files, timeout=60) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [202] * 3
+        links = [answer.json()["links"]["self"] for answer in answers]
+        kill_all(first)
+        second = start(ports[1])
+        address = f"http://127.0.0.1:{ports[1]}"
+        wait_until_ready(second, address)
+        jobs = [httpx.get(f"{address}{link}?wait=120", timeout=150).json() for link in links]
+        assert [job["state"] for job in jobs] == ["done"] * 3
+        masks = {httpx.get(f"{address}{job['links']['mask']}?format=nifti").content for job in jobs}
+        assert len(masks) == 1
+        second.send_signal(signal.SIGKILL)
+        second.wait(30)
+        wait_until_gone(address)
+    finally:
+        for process in (first, second):
+            if process is not None:
+                kill_all(process)
+
+
+def kill_all(process):
+    """kill -9 of a server and its workers, which have groups of their own."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        workers = psutil.Process(process.pid).children(recursive=True)
+        for worker in [process, *workers]:
+            worker.kill()
+    process.wait(30)
+
+
+def wait_until_gone(address):
+    """Wait until nobody answers; a worker that outlived its parent would, for ever."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            httpx.get(f"{address}/livez", timeout=5)
+        except httpx.TransportError:
+            return
+        time.sleep(0.2)
+    raise TimeoutError
 
 
 def test_a_challenger_or_a_number_can_be_served_too(tracking_uri):

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from lesionflow.config.presets import PRESETS
+from support.change_plans import write_demonstration_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 #: One to test on, two to validate on, three to learn from: nearly all time goes into loading libraries, step by step.
@@ -94,7 +95,7 @@ def work(folder, lesionflow):
     content["train"] |= {"max_epochs": 1, "batches_per_epoch": 4}
     content["split"] |= {"test_fraction": 0.15}
     content["evaluate"] |= {"n_bootstrap": 100}
-    content["promote"] |= {"min_score": 0.0, "min_test_patients": 1, "n_bootstrap": 100}
+    write_demonstration_plan(params.parent)
     params.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     lesionflow("run", "--workdir", "work", "--data", "phantoms/nifti")
     return folder / "work"

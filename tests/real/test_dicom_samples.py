@@ -20,7 +20,8 @@ from lesionflow.io.images import nifti
 from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
 
 DATA = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "dicom"
-FILES = [path for path in find_files(DATA) if path.suffix not in {".nii", ".gz", ".nrrd", ".json", ".md", ".txt"}]
+NO_DICOM = {".nii", ".gz", ".nrrd", ".json", ".md", ".txt"}
+FILES = [path for path in (find_files(DATA) if DATA.exists() else []) if path.suffix not in NO_DICOM]
 
 pytestmark = [
     pytest.mark.real,

@@ -8,11 +8,11 @@ from lesionflow.data.bundle import Bundle
 from lesionflow.data.split import Fold, Split
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.io.stores.cases import write_table
-from lesionflow.registry.models import set_champion
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
 from support.bundles import constant_bundle
 from support.case_folders import write_cases
+from support.champions import set_champion
 from support.stores import empty_store
 
 EVALUATE = {"n_bootstrap": 300, "confidence_level": 0.95, "seed": 13, "n_worst_cases": 2}

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 
 from lesionflow.config import load_params
 from lesionflow.data.dataset import Dataset
@@ -11,7 +12,7 @@ from lesionflow.data.plan import ArchitecturePlan, ChannelPlan, InferencePlan, P
 from lesionflow.data.split import Fold, Split
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.io.images.nifti import write_mask, write_volume
-from lesionflow.io.stores.cases import image_path, mask_path, write_dataset
+from lesionflow.io.stores.cases import image_path, mask_path, write_dataset, write_table
 from lesionflow.io.stores.preprocessed import IndexEntry, case_file, write_case, write_index
 from support.training_cases import blob_case
 
@@ -62,6 +63,9 @@ def make_inputs(folder, plan=None, folds=ONE_FOLD, make_case=blob_case, n_cases=
         index[f"c-{i}"] = IndexEntry(key=f"key-{i}", sha256=sha256)
         _write_study(paths["cases"], case, plan)
     write_index(paths["preprocessed"], index)
+    write_table(
+        paths["cases"], pd.DataFrame({"case_id": list(index), "patient_id": [f"p-{i}" for i in range(n_cases)]})
+    )
     split = Split(
         seed=0, fold=0, folds=folds, test=("c-99",), test_patients=("p-99",),
         other_patients=("p-0", "p-1", "p-2", "p-3"),

@@ -1,4 +1,4 @@
-"""Random changes of training patches: the only albumentations. See `build_augmentation`."""
+"""Random changes of training patches, the only albumentations: see `build_augmentation`. Changes without chance belong to `preprocessing`."""
 
 import os
 

@@ -10,6 +10,7 @@ from lesionflow.data.bundle import Bundle
 from lesionflow.data.calibration import BackendChoice
 from lesionflow.data.case import Case
 from lesionflow.inference.backends import OPENVINO, PYTORCH, is_available, version
+from lesionflow.inference.golden import check_golden
 from lesionflow.inference.segmenter import Segmentation, Segmenter
 from lesionflow.metrics.overlap import count, dice
 
@@ -30,7 +31,8 @@ def choose_backend(bundle: Bundle, read_case: ReadCase, case_ids: Sequence[str])
     """Segment validation cases on the CPU by PyTorch and by OpenVINO, and choose.
 
     Args:
-        bundle: With its calibration: the masks compared are those that will be served.
+        bundle: With its calibration: the masks compared are those that will be served; and with its golden cases, which OpenVINO must
+            answer as PyTorch did.
         read_case: Gives a case by its id.
         case_ids: Validation cases; the first few are taken.
 
@@ -60,7 +62,8 @@ def choose_backend(bundle: Bundle, read_case: ReadCase, case_ids: Sequence[str])
             break
     if not equal:
         return None
-    good = min(equal) >= LEAST_EQUAL_FRACTION and min(overlap) >= LEAST_DICE
+    same_golden = check_golden(segmenters[1], bundle.golden).holds
+    good = same_golden and min(equal) >= LEAST_EQUAL_FRACTION and min(overlap) >= LEAST_DICE
     faster = seconds[1] <= (1.0 - LEAST_SAVING) * seconds[0]
     return BackendChoice(
         name="openvino" if good and faster else "pytorch",

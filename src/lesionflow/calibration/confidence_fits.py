@@ -1,4 +1,4 @@
-"""From validation outcomes to figures of confidence: volume intervals, predicted Dice, lesion confidence."""
+"""From validation outcomes to figures of confidence: volume intervals, lesion confidence; predicted Dice is fitted beside."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,30 +7,27 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from lesionflow.data.calibration import DicePrediction, LesionConfidence, TargetConfidence, VolumeInterval
+from lesionflow.calibration.dice_fits import fit_dice, leave_patients_out
+from lesionflow.data.calibration import LesionConfidence, TargetConfidence, VolumeInterval
 from lesionflow.data.dataset import Target
-from lesionflow.inference.findings import lesion_confidence, logit, predict_dice
+from lesionflow.inference.findings import lesion_confidence, logit
 from lesionflow.inference.lesion_probabilities import TargetProbabilities
-from lesionflow.metrics.probabilities import conformal_quantile
+from lesionflow.metrics.conformal import coverage_band, patient_quantile
 
-#: Coverage of the volume interval, where there are cases enough (nine).
+#: Coverage of the volume interval, where there are patients enough (nine).
 COVERAGE = 0.9
 #: Volumes are compared as ln(ml + this), so that an empty mask has an interval too.
 OFFSET_ML = 1.0
-#: Cases and lesions needed to fit anything.
-LEAST_CASES = 4
+#: Patients and lesions needed to fit anything.
+LEAST_PATIENTS = LEAST_LESIONS = 4
 #: As many imagined lesions hold intercept and slope near 0 and 1: a handful of real ones must not bend them far.
 PRIOR_LESIONS = 4.0
-#: Dice scatters so much about its line; beforehand, the line is thought to lie so near to the identity at a usual Dice, and its
-#: slope so near to 1.
-DICE_NOISE, OFFSET_SPREAD, SLOPE_SPREAD, USUAL_DICE = 0.1, 0.3, 1.0, 0.8
-#: Of empty masks, as many imagined ones right and wrong (Jeffreys' prior).
-EMPTY_PRIOR = 0.5
 
 
 class CaseOutcome(NamedTuple):
-    """What a validation case came to: evidence, Dice and true volume of each target."""
+    """What a validation case came to: whose it is; evidence, Dice and true volume of each target."""
 
+    patient_id: str
     evidence: tuple[TargetProbabilities, ...]
     dice: tuple[float, ...]
     true_ml: tuple[float, ...]
@@ -47,100 +44,74 @@ def fit_targets(targets: Sequence[Target], outcomes: Sequence[CaseOutcome]) -> t
         One a target.
     """
     fitted = []
+    patients = [outcome.patient_id for outcome in outcomes]
     for number, target in enumerate(targets):
         evidence = [outcome.evidence[number] for outcome in outcomes]
         predicted = np.array([found.volume_ml for found in evidence])
         truth = np.array([outcome.true_ml[number] for outcome in outcomes])
-        expected = np.array([found.expected_dice for found in evidence])
         scores = np.array([outcome.dice[number] for outcome in outcomes])
         lesions = [[(lesion.mean_probability, bool(lesion.real)) for lesion in found.lesions] for found in evidence]
         fitted.append(
             TargetConfidence(
                 name=target.name,
-                volume=fit_volume(predicted, truth),
-                dice=fit_dice(expected, scores, predicted == 0.0),
-                lesions=fit_lesions(lesions),
+                volume=fit_volume(predicted, truth, patients),
+                dice=fit_dice(evidence, scores, patients),
+                lesions=fit_lesions(lesions, patients),
             )
         )
     return tuple(fitted)
 
 
-def fit_volume(predicted_ml: NDArray[np.float64], true_ml: NDArray[np.float64]) -> VolumeInterval | None:
+def fit_volume(
+    predicted_ml: NDArray[np.float64], true_ml: NDArray[np.float64], patients: Sequence[str]
+) -> VolumeInterval | None:
     """Fit a conformal interval: how many times larger or smaller a true volume is than the predicted one.
 
     Args:
         predicted_ml: (n,).
         true_ml: (n,).
+        patients: (n,) whose each is: patients weigh alike, however many studies they have.
 
     Returns:
-        The interval; None with fewer than four cases.
+        The interval, with the band in which its coverage lies; None with fewer than four patients.
     """
-    if len(predicted_ml) < LEAST_CASES:
+    if len(set(patients)) < LEAST_PATIENTS:
         return None
     scores = np.abs(np.log((true_ml + OFFSET_ML) / (predicted_ml + OFFSET_ML)))
-    ratio, coverage = conformal_quantile(scores, COVERAGE)
-    return VolumeInterval(coverage=coverage, log_ratio=ratio, offset_ml=OFFSET_ML, n_cases=len(scores))
+    found = patient_quantile(scores, patients, COVERAGE)
+    band = coverage_band(found.n_patients, found.coverage)
+    return VolumeInterval(
+        coverage=found.coverage,
+        log_ratio=found.score,
+        offset_ml=OFFSET_ML,
+        n_cases=len(scores),
+        n_patients=found.n_patients,
+        coverage_low=band.low,
+        coverage_high=band.high,
+    )
 
 
-def fit_dice(
-    expected: NDArray[np.float64], dice: NDArray[np.float64], empty: NDArray[np.bool_]
-) -> DicePrediction | None:
-    """Fit Dice by the Dice that the probabilities expect: ridge regression about the identity.
-
-    Of an empty mask probabilities say little: its Dice is 1 or 0, and the share of such cases that were right is told.
-
-    Args:
-        expected: (n,) `TargetProbabilities.expected_dice`.
-        dice: (n,) true ones.
-        empty: (n,) whether the mask is empty.
-
-    Returns:
-        The line with its leave-one-out error; None with fewer than four cases.
-    """
-    if len(dice) < LEAST_CASES:
-        return None
-    errors = []
-    for left_out in range(len(dice)):
-        rest = np.arange(len(dice)) != left_out
-        fitted = _line(expected[rest], dice[rest], empty[rest])
-        told = predict_dice(float(expected[left_out]), fitted, empty=bool(empty[left_out]))
-        errors.append(abs(told - float(dice[left_out])))
-    return _line(expected, dice, empty).model_copy(update={"mean_absolute_error": float(np.mean(errors))})
-
-
-def fit_lesions(lesions: Sequence[Sequence[tuple[float, bool]]]) -> LesionConfidence | None:
+def fit_lesions(lesions: Sequence[Sequence[tuple[float, bool]]], patients: Sequence[str]) -> LesionConfidence | None:
     """Fit the probability that a lesion is real by its mean probability: logistic regression with a prior.
 
     Args:
         lesions: By case, the mean probability of each lesion found and whether it is real.
+        patients: Whose each case is.
 
     Returns:
-        The fit with its error on cases left out; None with fewer than four lesions.
+        The fit with its error on patients left out; None with fewer than four lesions.
     """
     every = [lesion for case in lesions for lesion in case]
-    if len(every) < LEAST_CASES:
+    if len(every) < LEAST_LESIONS:
         return None
     squares, squares_before = [], []
-    for number, case in enumerate(lesions):
-        fitted = _logistic([lesion for other, rest in enumerate(lesions) if other != number for lesion in rest])
-        squares += [(lesion_confidence(p, fitted) - real) ** 2 for p, real in case]
-        squares_before += [(p - real) ** 2 for p, real in case]
+    for rest, left_out in leave_patients_out(patients):
+        fitted = _logistic([lesion for number in rest for lesion in lesions[number]])
+        own = [lesion for number in left_out for lesion in lesions[number]]
+        squares += [(lesion_confidence(p, fitted) - real) ** 2 for p, real in own]
+        squares_before += [(p - real) ** 2 for p, real in own]
     errors = {"brier": float(np.mean(squares)), "brier_before": float(np.mean(squares_before))}
     return _logistic(every).model_copy(update=errors)
-
-
-def _line(expected: NDArray[np.float64], dice: NDArray[np.float64], empty: NDArray[np.bool_]) -> DicePrediction:
-    design = np.stack([np.ones_like(expected), expected - USUAL_DICE], axis=1)[~empty]
-    # Dice - expected = offset + change x (expected - usual), both drawn to 0.
-    drawn = np.diag([(DICE_NOISE / OFFSET_SPREAD) ** 2, (DICE_NOISE / SLOPE_SPREAD) ** 2])
-    offset, change = np.linalg.solve(design.T @ design + drawn, design.T @ (dice - expected)[~empty])
-    return DicePrediction(
-        intercept=float(offset - change * USUAL_DICE),
-        slope=1.0 + float(change),
-        when_empty=float((dice[empty].sum() + EMPTY_PRIOR) / (empty.sum() + 2.0 * EMPTY_PRIOR)),
-        mean_absolute_error=0.0,
-        n_cases=len(dice),
-    )
 
 
 def _logistic(lesions: Sequence[tuple[float, bool]]) -> LesionConfidence:

@@ -1,6 +1,8 @@
 """After training, on the validation cases, in their own space: calibrate, choose rules, learn how sure the model may be."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from types import MappingProxyType
 
 import numpy as np
@@ -35,9 +37,13 @@ def fit_calibration(
     validation: Sequence[str],
     training: Sequence[str],
     device: str,
+    patients: Mapping[str, str] = MappingProxyType({}),
     unseen_by: Mapping[str, Bundle] = MappingProxyType({}),
 ) -> Calibration:
     """Fit all that a bundle needs to say how sure it is.
+
+    What is said of targets is measured on patients who had no part in choosing the rules: each fold of them is segmented by the rules that the
+    others choose. The temperature, one number of thousands of voxels, is that of all.
 
     Args:
         bundle: Plan and weights.
@@ -45,6 +51,8 @@ def fit_calibration(
         validation: Cases that no weight was fitted on; each needs a reference.
         training: Cases whose images say what inputs look like.
         device: `auto`, `cpu` or `cuda`.
+        patients: Whose each case is; of several studies of one patient, further ones are taken only when there is room. A case that it does not
+            name is a patient's of its own.
         unseen_by: By validation case, a model of the same plan that has not learned from it and segments it in the
             bundle's place: of an ensemble, the one member whose fold it was.
 
@@ -57,17 +65,18 @@ def fit_calibration(
     """
     models = {id(model): model for model in (unseen_by.get(case_id, bundle) for case_id in validation)}
     segmenters = {key: Segmenter(model, device=device) for key, model in models.items()}
-    plan, case_ids = bundle.plan, _spread(sorted(validation), MOST_VALIDATION_CASES)
+    plan, case_ids = bundle.plan, _spread(validation, patients, MOST_VALIDATION_CASES)
     cases = []
     for case_id in case_ids:
-        case = read_case(case_id)
+        case = replace(read_case(case_id), patient_id=patients.get(case_id, case_id))
         if case.reference_mask is None:
             raise ArtifactError(f"Expected a reference mask for the validation case {case_id}, found none.")
         segmenter = segmenters[id(unseen_by.get(case_id, bundle))]
         cases.append(RuleCase.of(case, segmenter.ask(case.volume, case_id=case_id), plan))
     temperature, before, after = _calibrate([_sample(case) for case in cases])
     choice = choose_rules(cases, MaskRules.of_plan(plan.inference), temperature)
-    outcomes = [_outcome(case, choice.rules, temperature) for case in cases]
+    outcomes = [_outcome(case, rules, temperature) for case, rules in zip(cases, choice.rules_unseen, strict=True)]
+    whose = [case.patient_id for case in cases]
     return Calibration(
         cases=tuple(case_ids),
         temperature=temperature,
@@ -78,14 +87,23 @@ def fit_calibration(
         dice_after=choice.dice_after,
         trials=choice.trials,
         targets=fit_targets(plan.targets, outcomes),
-        profile=_profile(plan, read_case, training),
+        profile=_profile(plan, read_case, _spread(training, patients, MOST_TRAINING_CASES), patients),
+        n_patients=len(set(whose)),
+        dice_cross_fitted=choice.dice_cross_fitted,
     )
 
 
-def _spread(case_ids: Sequence[str], most: int) -> list[str]:
-    if len(case_ids) <= most:
-        return list(case_ids)
-    return [case_ids[int((i + 0.5) * len(case_ids) / most)] for i in range(most)]
+def _spread(case_ids: Sequence[str], patients: Mapping[str, str], most: int) -> list[str]:
+    """Choose cases, evenly spread, sorted: one of each patient first, then a second, ...; a patient tells more than a follow-up."""
+    by_patient: dict[str, list[str]] = {}
+    for case_id in sorted(case_ids):
+        by_patient.setdefault(patients.get(case_id, case_id), []).append(case_id)
+    chosen: list[str] = []
+    for round_of in zip_longest(*by_patient.values()):
+        found = [case_id for case_id in round_of if case_id is not None]
+        room = most - len(chosen)
+        chosen += found if len(found) <= room else [found[int((i + 0.5) * len(found) / room)] for i in range(room)]
+    return sorted(chosen)
 
 
 def _sample(case: RuleCase) -> Sample:
@@ -123,12 +141,14 @@ def _outcome(case: RuleCase, rules: MaskRules, temperature: float) -> CaseOutcom
     labels, truth = case.predict(rules, temperature), case.reference()
     voxel_ml = case.geometry.voxel_volume_ml
     true_ml = tuple(float(np.isin(truth, target.labels).sum()) * voxel_ml for target in case.targets)
-    return CaseOutcome(case.measure_probabilities(labels, temperature), case.score(labels), true_ml)
+    return CaseOutcome(case.patient_id, case.measure_probabilities(labels, temperature), case.score(labels), true_ml)
 
 
-def _profile(plan: Plan, read_case: ReadCase, training: Sequence[str]) -> InputProfile | None:
+def _profile(
+    plan: Plan, read_case: ReadCase, training: Sequence[str], patients: Mapping[str, str]
+) -> InputProfile | None:
     features = []
-    for case_id in _spread(sorted(training), MOST_TRAINING_CASES):
+    for case_id in training:
         volume = read_case(case_id).volume
         features.append(measure_features(volume, find_way_back(volume, plan), plan))
-    return fit_profile(features)
+    return fit_profile(features, [patients.get(case_id, case_id) for case_id in training])

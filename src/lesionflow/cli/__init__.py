@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from lesionflow import __version__
@@ -21,12 +22,19 @@ from lesionflow.cli import (
     trace_command,
     ui_command,
 )
+from lesionflow.cli.bundles import keys_commands
+from lesionflow.cli.exchange import export_commands, masks_commands
 from lesionflow.cli.faults import explain
 from lesionflow.cli.parser import Parser
+from lesionflow.cli.promotion import change_plan_commands
+from lesionflow.cli.retraining import retrain_command, state_command
 from lesionflow.config import IngestConfig, Settings, load_params, load_section
 from lesionflow.config.presets import find_params
 from lesionflow.errors import DataQualityError, LesionFlowError
+from lesionflow.machine.threads import limit_library_threads
 from lesionflow.steps import STEPS, run_step
+from lesionflow.workspace.decision_text import decision_text
+from lesionflow.workspace.run import WITHIN_RUN
 
 #: Ctrl-C, as shells count it.
 INTERRUPTED = 130
@@ -47,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=os.environ.get("LESIONFLOW_LOG", "INFO"), format="%(message)s", stream=sys.stderr)
     for noisy in ("numexpr", "great_expectations", "alembic", "mlflow", "httpx", "matplotlib", "highdicom"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    limit_library_threads()
     try:
         return int(parsed.run(parsed) or 0)
     except LesionFlowError as error:
@@ -55,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Who reads has seen enough, as `head` has; Python must not complain of it once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (OSError, MemoryError) as error:
+    except (OSError, MemoryError, ImportError) as error:
         if (fault := explain(error)) is None:
             raise
         return _tell(fault)
@@ -80,21 +89,30 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lesionflow {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     project.add_commands(commands)
+    retrain_command.add_commands(commands)
+    state_command.add_commands(commands)
     data_commands.add_commands(commands)
     predict_command.add_commands(commands)
+    export_commands.add_commands(commands)
     model_commands.add_commands(commands)
     trace_command.add_commands(commands)
     ui_command.add_commands(commands)
     compare_commands.add_commands(commands)
     params_commands.add_commands(commands)
+    change_plan_commands.add_commands(commands)
     machine.add_commands(commands)
+    keys_commands.add_commands(commands)
     demo.add_commands(commands)
     for name, step in STEPS.items():
         command = commands.add_parser(name, help=f"step: {step.summary}", description=step.summary)
-        command.add_argument("--params", required=True, help="a params file, or the name of a preset")
+        takes_masks = name == "evaluate"
+        command.add_argument("--params", required=not takes_masks, help="a params file, or the name of a preset")
         for key in (*step.inputs, *step.outputs):
-            command.add_argument(f"--{key}", required=True, type=Path, metavar="PATH")
+            command.add_argument(f"--{key}", required=not takes_masks, type=Path, metavar="PATH")
         command.set_defaults(run=_run_step, step=name)
+        if takes_masks:
+            masks_commands.add_options(command)
+            command.set_defaults(run=partial(_evaluate, command))
         if name == "ingest":
             words = "write a page to look through: what was taken as what, what was refused and why"
             command.add_argument("--report", type=Path, metavar="PAGE", help=words)
@@ -102,6 +120,15 @@ def _parser() -> argparse.ArgumentParser:
             words = "say whether the plan of this model (an alias, a version or a bundle's folder) still fits the data"
             command.add_argument("--diff", metavar="MODEL", help=words)
     return parser
+
+
+def _evaluate(command: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+    if parsed.masks is not None:
+        return masks_commands.evaluate_folder(parsed)
+    step = STEPS["evaluate"]
+    if lost := [key for key in ("params", *step.inputs, *step.outputs) if getattr(parsed, key) is None]:
+        command.error(f"the following arguments are required: {', '.join(f'--{key}' for key in lost)}")
+    return _run_step(parsed)
 
 
 def _run_step(parsed: argparse.Namespace) -> int:
@@ -114,6 +141,8 @@ def _run_step(parsed: argparse.Namespace) -> int:
     sys.stdout.write(f"{name}: " + ", ".join(f"{key} {value:g}" for key, value in counts.items()) + "\n")
     if getattr(parsed, "diff", None):
         _diff_plan(parsed)
+    if name == "promote" and WITHIN_RUN not in os.environ:
+        sys.stdout.write(decision_text(outputs["promotion"]))
     return 0
 
 

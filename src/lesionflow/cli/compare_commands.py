@@ -1,12 +1,12 @@
 """Compare two evaluated models patient by patient."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from lesionflow.cli.stores import add_workdir, settings_of
 from lesionflow.errors import ConfigError
-
-DRAWS, SEED = 10_000, 13
+from lesionflow.workspace.layout import PATHS
 
 
 def add_commands(commands: Any) -> None:
@@ -18,17 +18,13 @@ def add_commands(commands: Any) -> None:
     again = "other trainings of the first, alike but for the seed: says how far a seed alone moves each figure"
     compare.add_argument("--repeats", metavar="RUN", nargs="+", default=[], help=again)
     compare.add_argument("--confidence", type=float, default=0.95, help="of intervals and verdict (default 0.95)")
-    compare.add_argument("--draws", type=int, default=DRAWS, help=f"bootstrap draws of patients (default {DRAWS})")
-    compare.add_argument("--seed", type=int, default=SEED, help=f"of the draws (default {SEED})")
     add_workdir(compare)
     compare.set_defaults(run=_compare)
 
 
 def _compare(parsed: argparse.Namespace) -> int:
-    if not 0.0 < parsed.confidence < 1.0 or parsed.draws < 1:
-        raise ConfigError(
-            f"Expected --confidence between 0 and 1 and --draws of at least 1, found {parsed.confidence:g} and {parsed.draws}."
-        )
+    if not 0.0 < parsed.confidence < 1.0:
+        raise ConfigError(f"Expected --confidence between 0 and 1, found {parsed.confidence:g}.")
     from rich.console import Console
 
     from lesionflow.steps.compare import compare_models
@@ -37,20 +33,35 @@ def _compare(parsed: argparse.Namespace) -> int:
         parsed.first,
         parsed.second,
         settings_of(parsed).tracking_uri,
-        n_bootstrap=parsed.draws,
         confidence_level=parsed.confidence,
-        seed=parsed.seed,
         repeats=parsed.repeats,
+        workspace=_workspace(parsed),
     )
     console = Console()
     _say(
         console,
         f"{found.second} against {found.first}, paired by patient. Gains say how much better {found.second} is.",
     )
+    if found.scored_anew:
+        _say(
+            console,
+            f"Scored now on the present test set, as their scores were of another one: {', '.join(found.scored_anew)}.",
+        )
+    if found.of_one_alone:
+        _say(console, f"Found by one of them alone, and not compared: {', '.join(found.of_one_alone)}.")
     for target in dict.fromkeys(d.target for d in found.differences):
         noise = {n.metric: n for n in found.seed_noise if n.target == target}
         _print_target(console, [d for d in found.differences if d.target == target], noise, parsed.confidence)
     return 0
+
+
+def _workspace(parsed: argparse.Namespace) -> Any:
+    """Return where what is missing can be scored: the workspace that is named, or the one here; None where there is none."""
+    from lesionflow.steps.compare import Workspace
+
+    folder = parsed.workdir or Path()
+    cases, splits = folder / PATHS["cases"], folder / PATHS["splits"]
+    return Workspace(cases, splits, settings_of(parsed)) if cases.exists() and splits.exists() else None
 
 
 def _print_target(console: Any, differences: list[Any], noise: dict[str, Any], confidence: float) -> None:
@@ -65,8 +76,8 @@ def _print_target(console: Any, differences: list[Any], noise: dict[str, Any], c
             notes.append(f"a seed alone may move it by {_figure(noise[d.metric].limit)}")
         sentence = "; ".join([d.sentence(confidence), *notes])
         _say(console, f"  {d.metric:{width}}  {_figure(d.first):>7}  {_figure(d.second):>7}  {sentence}")
-    words = f"p by sign-flip test, corrected for {len(differences)} metrics (Holm)"
-    _say(console, f"{confidence:.0%} intervals by bootstrap of patients; {words}.")
+    words = f"p of {differences[0].metric} as it is, of the other {len(differences) - 1} metrics corrected for their number (Holm)"
+    _say(console, f"{confidence:.0%} intervals and p by sign flips of patients; {words}.")
 
 
 def _figure(value: float) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.cli import split_commands
+from lesionflow.cli.patients import withdraw_commands
 from lesionflow.config import IngestConfig, Settings, load_params, load_section
 from lesionflow.errors import ArtifactError, ConfigError, LesionFlowError
 from lesionflow.workspace.layout import PATHS, require_workspace
@@ -44,8 +45,32 @@ def add_commands(commands: Any) -> None:
     diff.set_defaults(run=_diff)
     verify = actions.add_parser("verify", help="read every byte of studies and cases, and name what is not as recorded")
     verify.set_defaults(run=_verify)
-    for action in (add, status, diff, verify, *split_commands.add_actions(actions)):
+    for action in (
+        add,
+        status,
+        diff,
+        verify,
+        *split_commands.add_actions(actions),
+        *withdraw_commands.add_withdraw_action(actions),
+    ):
         action.add_argument("--workdir", type=Path, default=Path(), help="the workspace")
+
+
+def add_copies(workspace: Path, folder: Path) -> None:
+    """Copy studies into a workspace without identifiers and put them under DVC, as `data add` does; a link there goes.
+
+    Raises:
+        ConfigError: When the folder is none, or of another layout than what is there.
+        ArtifactError: When recorded studies are not as they were recorded.
+    """
+    from lesionflow.io.stores.manifest import manifest_path
+
+    raw = workspace / PATHS["raw"]
+    if raw.is_symlink():
+        raw.unlink()
+        # It was of the folder that the link led to.
+        manifest_path(raw).unlink(missing_ok=True)
+    _add(argparse.Namespace(folder=folder, workdir=workspace, replace=False, keep_identifiers=False, report=None))
 
 
 def _add(parsed: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ from lesionflow.cli.project import run_stages
 from lesionflow.config import Settings
 from lesionflow.config.presets import find_params
 from lesionflow.errors import LesionFlowError, ServiceError
+from lesionflow.workspace.change_plan_file import take_change_plan
 from lesionflow.workspace.creation import init_workspace
 from lesionflow.workspace.params_file import take_params
 from lesionflow.workspace.raw_studies import link_raw
@@ -53,6 +54,8 @@ def _demo(parsed: argparse.Namespace) -> int:
     with _timed("pipeline", times):
         init_workspace(folder, find_params(parsed.params))
         if told := take_params(folder, find_params(parsed.params)):
+            _say(told)
+        if told := take_change_plan(folder, find_params(parsed.params)):
             _say(told)
         link_raw(folder, folder / "phantoms" / "dicom")
         code = run_stages(folder)

@@ -4,6 +4,7 @@ import errno
 from collections.abc import Mapping
 
 from lesionflow.errors import ConfigError, LesionFlowError
+from lesionflow.machine.extras import missing_extra
 from lesionflow.machine.faults import machine_fault
 
 #: Faults of the place that somebody named: name another.
@@ -19,12 +20,14 @@ PLACES: Mapping[int, str] = {
 LONGEST_PATH = 120
 
 
-def explain(error: OSError | MemoryError) -> LesionFlowError | None:
-    """Return the error of ours that says what a machine refused; None where it is none that we know.
+def explain(error: OSError | MemoryError | ImportError) -> LesionFlowError | None:
+    """Return the error of ours that says what a machine refused or lacks; None where it is none that we know.
 
     Args:
         error: What was raised.
     """
+    if isinstance(error, ImportError):
+        return missing_extra(error)
     path = str(getattr(error, "filename", None) or "")
     number = getattr(error, "errno", None) or 0
     if path and number in PLACES:

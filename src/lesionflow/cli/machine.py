@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lesionflow.config import Settings
+from lesionflow.config.control_groups import memory_left, usable_cores
 
 GIB = 1 << 30
 LOCK = Path(__file__).resolve().parents[3] / "requirements.lock"
@@ -43,8 +44,10 @@ def _doctor(parsed: argparse.Namespace) -> int:
 def _machine() -> Iterator[MachineFact]:
     right = sys.version_info[:2] == (3, 11)
     yield MachineFact("ok" if right else "missing", "Python", f"{platform.python_version()} (3.11 is needed)")
-    yield MachineFact("ok", "cores", str(len(os.sched_getaffinity(0))))
+    yield MachineFact("ok", "cores", _cores())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    left = memory_left()
+    memory = memory if left is None else min(memory, left / GIB)
     yield MachineFact("ok" if memory >= NEEDED_MEMORY_GIB else "missing", "memory", f"{memory:.1f} GiB")
     disk = shutil.disk_usage(Path.cwd()).free / GIB
     yield MachineFact("ok" if disk >= NEEDED_DISK_GIB else "missing", "free disk here", f"{disk:.1f} GiB")
@@ -52,6 +55,11 @@ def _machine() -> Iterator[MachineFact]:
     yield MachineFact(
         "ok" if gpu else "note", "GPU", "nvidia-smi is here" if gpu else "none seen; training runs on the CPU"
     )
+
+
+def _cores() -> str:
+    cores, bound = usable_cores(), len(os.sched_getaffinity(0))
+    return f"{cores}" if cores == bound else f"{cores}, by the quota of a container on {bound}"
 
 
 def _packages() -> Iterator[MachineFact]:
@@ -74,7 +82,7 @@ def _packages() -> Iterator[MachineFact]:
 def _programs() -> Iterator[MachineFact]:
     for program, need, words in (
         ("git", True, "lesionflow run needs it"),
-        ("docker", False, "only make image needs it"),
+        ("docker", False, "make image takes it, buildah or podman"),
         ("dciodvfy", False, "only checks written DICOM SEGs; Debian: dicom3tools"),
     ):
         path = shutil.which(program)

@@ -1,37 +1,62 @@
-"""Models: list, promote and roll them back, serve them."""
+"""The words of `models`, each handed to `cli.models`; `serve`."""
 
 import argparse
-import json
-import subprocess
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lesionflow.cli.stores import add_workdir, model_name, settings_of
-from lesionflow.registry.secrets import without_password
+from lesionflow.cli.exchange.nnunet_commands import add_import
+from lesionflow.cli.models.changing import lift_bar, promote_version, roll_back_champion
+from lesionflow.cli.models.checking import print_differences, print_verification
+from lesionflow.cli.models.listing import print_history, print_version, print_versions
+from lesionflow.cli.stores import STORE, add_workdir, hold_champion, model_name, settings_of
+from lesionflow.workspace.layout import STAGES
 
 DEFAULT_PORT = 3000
-#: Tag of a version: how it compares with the champion, in a sentence.
-AGAINST_CHAMPION = "against_champion"
-LONGEST_LINE = 400
+ACTIONS: tuple[tuple[str, Callable[[argparse.Namespace], int], str], ...] = (
+    ("list", print_versions, "all versions with aliases and scores"),
+    ("show", print_version, "all that is known of one version"),
+    ("diff", print_differences, "what two versions differ in: data, params, plan, figures, card"),
+    ("history", print_history, "who was champion when and why, by the ledger"),
+    ("promote", promote_version, "make a version the champion by hand"),
+    ("rollback", roll_back_champion, "go back to the champion before this one, and bar this one"),
+    ("lift", lift_bar, "let a version that was rolled back become champion again"),
+    ("verify", print_verification, "whether bytes, ledger and aliases are as they were made"),
+)
 
 
 def add_commands(commands: Any) -> None:
     """Add `models` and `serve`."""
-    models = commands.add_parser("models", help="the registered versions: list, show, promote, rollback")
+    models = commands.add_parser("models", help="the registered versions: look at them, change the champion, verify")
     actions = models.add_subparsers(required=True, metavar="ACTION")
-    for name, function, words in (
-        ("list", _list, "all versions with aliases and scores"),
-        ("show", _show, "all that is known of one version"),
-        ("promote", _promote, "make a version the champion by hand"),
-        ("rollback", _rollback, "make the previous champion the champion again"),
-    ):
+    for name, function, words in ACTIONS:
         action = actions.add_parser(name, help=words)
         action.add_argument("--model-name", help="the registered model, where the store holds several")
-        if name in {"show", "promote"}:
-            action.add_argument("version", help="a version number or an alias")
+        if name in {"show", "promote", "lift"}:
+            action.add_argument(
+                "version", help="a version number" if name == "lift" else "a version number or an alias"
+            )
+        if name == "verify":
+            action.add_argument("version", nargs="?", help="the one whose bytes are read; without, all")
+            asked = "also ask its network (the champion's, where none is named) its golden cases on this machine"
+            action.add_argument("--golden", action="store_true", help=asked)
+        if name == "diff":
+            action.add_argument("first", metavar="A", help="a version number or an alias")
+            action.add_argument("second", metavar="B", help="the same, of the other")
+        if name == "rollback":
+            action.add_argument("--to", metavar="VERSION", help="an earlier champion; without, the one before this one")
+            leaving = "the champion that is to be left, where a rollback made it, or to be sure"
+            action.add_argument("--from", metavar="VERSION", dest="leaving", help=leaving)
+        if name in {"promote", "lift", "rollback"}:
+            needed = name != "rollback"
+            default = {} if needed else {"default": ""}
+            action.add_argument("--name", required=needed, help="who decides: kept in the ledger", **default)
+            action.add_argument("--reason", required=needed, help="why: kept in the ledger", **default)
         add_workdir(action)
         action.set_defaults(run=function)
+    add_import(actions)
     serve = commands.add_parser("serve", help="serve the champion over HTTP")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=DEFAULT_PORT)
@@ -41,68 +66,19 @@ def add_commands(commands: Any) -> None:
     serve.set_defaults(run=_serve)
 
 
-def _list(parsed: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.table import Table
-
-    from lesionflow.registry.versions import list_models, list_versions
-
-    settings = settings_of(parsed)
-    names = list_models(settings.tracking_uri)
-    if parsed.model_name:
-        names = (model_name(parsed.model_name, settings),)
-    heads = ("model", "version", "aliases", "test Dice", "against the champion of its day", "run", "made")
-    table = Table(*heads, box=None, pad_edge=False)
-    for name in names:
-        for v in list_versions(name, settings.tracking_uri):
-            # Square brackets are rich's own marks; an interval's are meant as they stand.
-            score = f"{v.tags.get('test_dice', '')} \\[{v.tags.get('test_dice_interval', '')}]"
-            against = v.tags.get(AGAINST_CHAMPION, "").replace("[", r"\[")
-            table.add_row(name, v.version, ", ".join(v.aliases), score, against, v.run_id[:12], v.created_at)
-    # Lines are kept whole, so that they can be searched and cut: rich would shorten names to fit 80 columns.
-    Console(width=LONGEST_LINE).print(
-        table if table.row_count else f"No model is registered in {without_password(settings.tracking_uri)}."
-    )
-    return 0
-
-
-def _show(parsed: argparse.Namespace) -> int:
-    from lesionflow.registry.versions import require_version
-
-    settings = settings_of(parsed)
-    found = require_version(model_name(parsed.model_name, settings), parsed.version, settings.tracking_uri)
-    sys.stdout.write(json.dumps({**found._asdict(), "tags": dict(found.tags)}, indent=2) + "\n")
-    return 0
-
-
-def _promote(parsed: argparse.Namespace) -> int:
-    from lesionflow.registry.versions import require_version, set_champion
-
-    settings = settings_of(parsed)
-    name = model_name(parsed.model_name, settings)
-    version = require_version(name, parsed.version, settings.tracking_uri).version
-    change = set_champion(name, version, settings.tracking_uri)
-    sys.stdout.write(f"{name}: champion was {change.before or 'none'}, is {change.after}. No gate was asked.\n")
-    return 0
-
-
-def _rollback(parsed: argparse.Namespace) -> int:
-    from lesionflow.registry.versions import rollback
-
-    settings = settings_of(parsed)
-    name = model_name(parsed.model_name, settings)
-    change = rollback(name, settings.tracking_uri)
-    sys.stdout.write(f"{name}: champion was {change.before or 'none'}, is {change.after}.\n")
-    return 0
-
-
 def _serve(parsed: argparse.Namespace) -> int:
     settings = settings_of(parsed)
     name = None if Path(parsed.model).is_dir() else model_name(parsed.model_name, settings)
+    for warning in () if name is None else hold_champion(parsed, name, parsed.model, settings):
+        sys.stderr.write(f"warning: {warning}\n")
     # The service is another surface, started as a program of its own: the two never import one another.
     command = [sys.executable, "-m", "lesionflow.serving", "--host", parsed.host, "--port", str(parsed.port)]
-    command += ["--model", parsed.model, "--tracking-uri", settings.tracking_uri]
-    if name:
-        command += ["--model-name", name]
+    command += ["--model", parsed.model, *(["--model-name", name] if name else [])]
+    # Not on the command line, where everybody on the machine could read the password of a database.
+    environment = {**os.environ, STORE: settings.tracking_uri}
+    workspace = parsed.workdir or Path()
+    if (workspace / STAGES).exists():
+        environment.setdefault("LESIONFLOW_STATE_DIR", str((workspace / "service").absolute()))
     sys.stdout.flush()
-    return subprocess.run(command, check=False).returncode  # noqa: S603 - our own command, no shell
+    # This process becomes the service, so that a signal reaches the server itself: the first process of a container ignores one otherwise.
+    os.execve(command[0], command, environment)  # noqa: S606 - our own command, no shell

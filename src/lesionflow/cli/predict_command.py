@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lesionflow.cli.stores import add_workdir, model_name, settings_of
+from lesionflow.cli.stores import add_workdir, find_ledger, hold_champion, model_name, settings_of
 from lesionflow.errors import ConfigError
 from lesionflow.prediction.writers import REPORT, WRITERS, find_format
 
@@ -53,7 +53,8 @@ def _predict(parsed: argparse.Namespace) -> int:
     from lesionflow.prediction.models import load_model
     from lesionflow.prediction.study import predict_study
 
-    model = load_model(parsed.model, name, settings.tracking_uri)
+    held = () if name is None else hold_champion(parsed, name, parsed.model, settings)
+    model = load_model(parsed.model, name, settings.tracking_uri, None if name is None else find_ledger(parsed))
     memory_mb = parsed.memory_mb or settings.memory_mb
     segmenter = Segmenter(model.bundle, device=settings.device, memory_mb=memory_mb)
     with Progress(console=Console(stderr=True)) as bar:
@@ -67,7 +68,7 @@ def _predict(parsed: argparse.Namespace) -> int:
             strict=parsed.strict,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    for warning in report.warnings:
+    for warning in (*held, *report.warnings, *([model.doubt] if model.doubt else [])):
         sys.stderr.write(f"warning: {warning}\n")
     found = ", ".join(_in_words(target) for target in report.targets)
     sys.stdout.write(f"{parsed.out}: {found} ({model.name}, version {model.version}). {report.disclaimer}\n")
@@ -80,6 +81,8 @@ def _in_words(target: "TargetReport") -> str:
         "" if interval is None else f" ({interval.low_ml:.2f}-{interval.high_ml:.2f} with {interval.coverage:.0%})"
     )
     sure = "" if dice is None else f", predicted Dice {dice.value:.2f}"
+    if dice is not None and dice.needs_review:
+        sure += ": needs review"
     lesions = "1 lesion" if target.n_lesions == 1 else f"{target.n_lesions} lesions"
     return f"{target.name} {target.volume_ml:.2f} ml{range_ml} in {lesions}{sure}"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from lesionflow.config import SplitConfig, load_params, load_section
 from lesionflow.errors import ConfigError
+from lesionflow.machine.wording import plain_words
 from lesionflow.workspace.layout import PATHS
 
 
@@ -46,7 +47,9 @@ def _import(parsed: argparse.Namespace) -> int:
     try:
         content = parse_json(parsed.file)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"Expected nnU-Net's splits_final.json at {parsed.file}, found: {error}.") from error
+        raise ConfigError(
+            f"Expected nnU-Net's splits_final.json at {parsed.file}, found: {plain_words(error, length=200)}."
+        ) from error
     config = load_section(SplitConfig, load_params(workspace / "params.yaml")["split"], "split")
     cases = usable_cases(workspace / PATHS["cases"], read_quarantine(workspace / PATHS["validation"]))
     path = workspace / PATHS["splits"]

@@ -7,11 +7,12 @@ from typing import Any
 
 from lesionflow.cli.parser import offer
 from lesionflow.config import Settings
-from lesionflow.errors import ConfigError
+from lesionflow.errors import ArtifactError, ConfigError
+from lesionflow.io.stores.ledger import ledger_path
 from lesionflow.registry.secrets import without_password
-from lesionflow.workspace.layout import require_workspace, store_uri
+from lesionflow.workspace.layout import PATHS, STAGES, require_workspace, store_uri
 
-STORE = "MLFLOW_TRACKING_URI"
+STORE, SQLITE = "MLFLOW_TRACKING_URI", "sqlite:///"
 
 
 def add_workdir(command: Any) -> None:
@@ -33,6 +34,69 @@ def settings_of(parsed: argparse.Namespace) -> Settings:
     return settings.model_copy(update={"tracking_uri": store_uri(parsed.workdir)})
 
 
+def ledger_of(parsed: argparse.Namespace) -> Path:
+    """Return the ledger of the workspace that `--workdir` names, or of the one here.
+
+    Raises:
+        ConfigError: When there is no workspace: a change of champion needs the ledger beside its split.
+    """
+    folder = parsed.workdir or Path()
+    require_workspace(folder)
+    return ledger_path(folder / PATHS["splits"])
+
+
+def find_ledger(parsed: argparse.Namespace) -> Path | None:
+    """Return the ledger as `ledger_of` does; None where nothing names a workspace and there is none here."""
+    return ledger_of(parsed) if parsed.workdir is not None or Path(STAGES).exists() else None
+
+
+def hold_champion(parsed: argparse.Namespace, name: str, asked: str, settings: Settings) -> tuple[str, ...]:
+    """Hold what is asked for against the ledger of the workspace, joined with the shared one, before anything heavy is loaded.
+
+    Args:
+        parsed: Says which workspace, if any.
+        name: The registered model.
+        asked: An alias or a number.
+        settings: Whose store.
+
+    Returns:
+        What should be said aloud.
+
+    Raises:
+        ArtifactError: When the alias `champion` leads elsewhere than the ledger says, or the version is not the one that it knows.
+        ServiceError: When the store can't be reached.
+    """
+    ledger = find_ledger(parsed)
+    if ledger is None:
+        return ()
+    from lesionflow.io.stores.ledger import read_ledger
+    from lesionflow.registry.succession import hold_against_ledger
+    from lesionflow.registry.versions import require_version
+    from lesionflow.steps.shared_split import joined_ledger
+
+    version = require_version(name, asked, settings.tracking_uri)
+    splits = (parsed.workdir or Path()) / PATHS["splits"]
+    with joined_ledger(splits, name, settings.tracking_uri) as (path, _):
+        return hold_against_ledger(version, asked, read_ledger(path))
+
+
+def require_run(settings: Settings) -> None:
+    """Refuse to look for models in a workspace in which nothing was run yet; a store that is elsewhere is not looked at.
+
+    Raises:
+        ArtifactError: When the store is a workspace's own, and not made yet.
+    """
+    database = Path(settings.tracking_uri.removeprefix(SQLITE))
+    if not settings.tracking_uri.startswith(SQLITE) or database.exists() or not (database.parent / STAGES).exists():
+        return
+    folder = database.parent.resolve()
+    where = "" if folder == Path.cwd() else f" --workdir {folder}"
+    raise ArtifactError(
+        f"Expected a model in the workspace {folder}, found that no run was made here yet. Give `lesionflow run{where}`, which makes the first model; "
+        f"where the models are kept elsewhere, set {STORE}."
+    )
+
+
 def model_name(given: str | None, settings: Settings) -> str:
     """Return the model meant: as given, by `LESIONFLOW_MODEL_NAME`, or the only one in the store.
 
@@ -41,11 +105,13 @@ def model_name(given: str | None, settings: Settings) -> str:
         settings: Whose store.
 
     Raises:
+        ArtifactError: When no run was made yet in the workspace.
         ConfigError: When the store has no such model, none at all, or several and none is named.
         ServiceError: When the store can't be reached.
     """
     from lesionflow.registry.versions import list_models
 
+    require_run(settings)
     name = given or os.environ.get("LESIONFLOW_MODEL_NAME")
     names = list_models(settings.tracking_uri)
     found = ", ".join(names) or "none"
@@ -55,6 +121,11 @@ def model_name(given: str | None, settings: Settings) -> str:
         )
     if name:
         return name
+    if not names:
+        raise ConfigError(
+            f"Expected one registered model in {without_password(settings.tracking_uri)}, found none: no run has registered one there yet. "
+            f"`lesionflow run` makes the first; where it is kept elsewhere, set {STORE} or --workdir."
+        )
     if len(names) != 1:
         raise ConfigError(
             f"Expected one registered model in {without_password(settings.tracking_uri)}, found {found}. Name it with --model-name, or set "

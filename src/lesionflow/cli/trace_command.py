@@ -1,86 +1,80 @@
-"""`lesionflow trace`: from a mask to the model, run, data and code that made it."""
+"""`lesionflow trace`: from a mask to the model, run, code and data that made it, and what of that chain is broken."""
 
 import argparse
-import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from lesionflow.cli.stores import add_workdir, settings_of
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.registry.secrets import without_password
 
 if TYPE_CHECKING:
-    from lesionflow.registry.versions import RegisteredVersion
+    from lesionflow.prediction.passport import Passport
+    from lesionflow.prediction.tracing import TraceFinding
 
-
-class _Origin(NamedTuple):
-    """What is known of a mask: all that stands there, the bundle's digest or its beginning, the model's name if it is told."""
-
-    told: dict[str, str]
-    digest: str
-    name: str
+#: What of a passport is told on a line each.
+TOLD = (
+    "result_id", "model_name", "model_version", "bundle_digest", "run_id", "plan_sha256", "code_revision", "data_revision",
+    "input_sha256", "lesionflow_version", "created_at",
+)  # fmt: skip
 
 
 def add_commands(commands: Any) -> None:
     """Add `trace`."""
-    trace = commands.add_parser("trace", help="from a mask to the model, run, data and code that made it")
-    words = "a mask that `predict` or the service wrote (DICOM SEG or NIfTI), or a .json report"
-    trace.add_argument("mask", type=Path, help=words)
+    trace = commands.add_parser("trace", help="from a mask to the model, run, code and data that made it")
+    words = "what `predict` or the service gave: DICOM SEG, RTSTRUCT, NIfTI, PNG, or a .json report"
+    trace.add_argument("file", type=Path, help=words)
     add_workdir(trace)
     trace.set_defaults(run=_trace)
 
 
 def _trace(parsed: argparse.Namespace) -> int:
-    if not parsed.mask.is_file():
-        raise ConfigError(f"Expected a mask or its report at {parsed.mask}, found no file there.")
-    origin = _origin(parsed.mask)
+    if not parsed.file.is_file():
+        raise ConfigError(f"Expected a mask or its report at {parsed.file}, found no file there.")
     settings = settings_of(parsed)
-    from lesionflow.registry.versions import list_models, list_versions
+    from lesionflow.prediction.tracing import trace_file, unsound
 
-    names = [origin.name] if origin.name else list_models(settings.tracking_uri)
-    versions = [version for name in names for version in list_versions(name, settings.tracking_uri)]
-    found = next((v for v in versions if v.bundle_digest.startswith(origin.digest)), None)
-    told = {**origin.told, **{key: value for key, value in _lineage(found).items() if key not in origin.told}}
-    for key, value in told.items():
-        sys.stdout.write(f"{key:>20}  {value}\n")
-    if found is None:
-        sys.stdout.write(
-            f"In {without_password(settings.tracking_uri)}: no version of {origin.name or 'any model'} has this bundle.\n"
-        )
-    else:
-        aliases = ", ".join(found.aliases) or "none"
-        sys.stdout.write(
-            f"In {without_password(settings.tracking_uri)}: {found.model_name} version {found.version}, aliases {aliases}.\n"
-        )
+    found = trace_file(parsed.file)
+    if found.passport is not None:
+        _tell_passport(found.passport)
+    # Told before the store is asked, which may be away.
+    _tell(found.findings)
+    findings = found.findings
+    if found.passport is not None:
+        findings = (*findings, *_origin(found.passport, settings.tracking_uri, parsed.workdir or Path()))
+    if broken := unsound(findings):
+        named = ", ".join(dict.fromkeys(finding.what for finding in broken))
+        raise ArtifactError(f"Expected {parsed.file.name} whole, and known down to its data, found otherwise: {named}.")
+    sys.stdout.write(f"{parsed.file.name}: whole\n")
     return 0
 
 
-def _origin(mask: Path) -> _Origin:
-    """Return where a mask comes from: by the report, itself or beside the mask; else by the mask's own header."""
-    report = mask if mask.suffix == ".json" else mask.with_name(f"{mask.name}.json")
-    if report.exists():
-        try:
-            passport = json.loads(report.read_text(encoding="utf-8"))["passport"]
-            return _Origin(dict(passport), str(passport["bundle_digest"]), str(passport["model_name"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ArtifactError(
-                f"Expected a report with a passport in {report.name}, found none ({type(error).__name__}: {error})."
-            ) from error
-    from lesionflow.prediction.origin import read_origin
+def _origin(passport: "Passport", tracking_uri: str, workspace: Path) -> "tuple[TraceFinding, ...]":
+    """Follow a passport to the model in the registry, and to the data in git and DVC."""
+    from lesionflow.prediction.lineage import trace_model
+    from lesionflow.workspace.data_lineage import find_data_version
 
-    found = read_origin(mask)
-    if found is None:
-        raise ArtifactError(
-            f"Expected the report {report.name} with a passport beside the mask, or a DICOM SEG or NIfTI that lesionflow "
-            "wrote, found neither. A picture says nothing of its origin: keep the report of its answer."
-        )
-    told = {name: value for name, value in found._asdict().items() if value}
-    return _Origin(told, found.bundle_digest, found.model_name)
+    sys.stdout.write(f"in {without_password(tracking_uri)}:\n")
+    model = trace_model(passport, tracking_uri)
+    _tell(model.findings)
+    if model.card is None:
+        return model.findings
+    learned = {*model.card.trained_cases, *model.card.validation_cases}
+    data = find_data_version(workspace, learned, model.card.data_revision)
+    _tell((data,))
+    return (*model.findings, data)
 
 
-def _lineage(version: "RegisteredVersion | None") -> dict[str, str]:
-    if version is None:
-        return {}
-    names = ("code_revision", "data_revision", "plan_sha256", "lesionflow_version")
-    return {"run_id": version.run_id, **{name: version.tags[name] for name in names if name in version.tags}}
+def _tell_passport(passport: "Passport") -> None:
+    told = {name: getattr(passport, name) for name in TOLD}
+    told["mask_sha256"] = passport.mask.sha256 if passport.mask else ""
+    for name, value in told.items():
+        if value:
+            sys.stdout.write(f"{name:>20}  {value}\n")
+
+
+def _tell(findings: "Iterable[TraceFinding]") -> None:
+    for finding in findings:
+        sys.stdout.write(f"{finding.state.value:>20}  {finding.what}: {finding.detail}\n")

@@ -6,7 +6,6 @@ the product of two parts' lengths bounds what a part adds (Cauchy and Schwarz). 
 parts that differ most between cases and the lengths of the others; only what passes is compared.
 """
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from lesionflow.cohort.image_signature import CELLS
+from lesionflow.config.control_groups import usable_cores
 
 #: Cases that are bounded against one another at once, and pairs compared at once: bound the memory for any number of cases.
 TILE_ROWS, TILE_COLUMNS = 1024, 2048
@@ -66,7 +66,7 @@ def find_alike(grids: NDArray[np.uint8], least: float) -> Iterator[AlikePairs]:
         for row in range(0, len(grids), TILE_ROWS)
         for column in range(row - row % TILE_COLUMNS, len(grids), TILE_COLUMNS)
     ]
-    workers = min(len(os.sched_getaffinity(0)), MOST_THREADS)
+    workers = min(usable_cores(), MOST_THREADS)
     # Threads of BLAS would wait for one another at each of many small products.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(tiles), workers):

@@ -7,6 +7,7 @@ from typing import Any
 from lesionflow.cohort.splitting import SplitCase
 from lesionflow.data.split import Fold, Split
 from lesionflow.errors import ConfigError
+from lesionflow.machine.wording import plain_words
 
 MAX_NAMED = 5
 
@@ -78,7 +79,7 @@ def _folds(content: Any) -> list[Fold]:
         return [Fold(train=tuple(sorted(one["train"])), validation=tuple(sorted(one["val"]))) for one in content]
     except (TypeError, KeyError, ValueError) as error:
         raise ConfigError(
-            f"Expected a list of folds with `train` and `val` in splits_final.json, found: {error!s:.200}."
+            f"Expected a list of folds with `train` and `val` in splits_final.json, found: {plain_words(error, length=200)}."
         ) from error
 
 

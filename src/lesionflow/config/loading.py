@@ -12,9 +12,18 @@ from pydantic import BaseModel, ValidationError
 from lesionflow.config.names import did_you_mean
 from lesionflow.config.sections import Params
 from lesionflow.config.sections.section import Section
-from lesionflow.config.yaml_reading import Place, read_yaml
+from lesionflow.config.yaml_reading import Place, YamlFile, read_yaml
 from lesionflow.errors import ConfigError
 
+#: Keys that were params once, and where what they said stands now.
+MOVED: Mapping[str, str] = {
+    "promote.metric": "`primary.metric` of change_plan.yaml",
+    "promote.min_test_patients": "`min_test_patients` of change_plan.yaml",
+    "promote.min_score": "`floors` of change_plan.yaml",
+    "promote.min_gain": "`primary.min_gain` of change_plan.yaml",
+    "promote.n_bootstrap": "of no use: patients' signs are flipped",
+    "promote.seed": "of no use: the draws are fixed",
+}
 SectionT = TypeVar("SectionT", bound=Section)
 
 
@@ -40,6 +49,48 @@ def load_section(kind: type[SectionT], values: Mapping[str, object], name: str) 
         raise ConfigError(_explain(error, where, kind, {})) from error
 
 
+def read_section(path: Path, kind: type[SectionT], what: str, mend: str) -> SectionT:
+    """Read a YAML file that holds one section.
+
+    Args:
+        path: The file.
+        kind: The section's class.
+        what: What the file is called, such as `change plan`.
+        mend: What to do where there is none.
+
+    Returns:
+        The frozen section.
+
+    Raises:
+        ConfigError: When the file can't be read or does not fit; the message lists each key that is missing, unknown or out of range.
+    """
+    values, lines = _read(path, what, mend)
+    return check_section(values, kind, str(path), lines)
+
+
+def check_section(
+    values: object, kind: type[SectionT], where: str, lines: Mapping[Place, int] | None = None
+) -> SectionT:
+    """Check the content of a file that holds one section.
+
+    Args:
+        values: What the file holds.
+        kind: The section's class.
+        where: Which file, for the message.
+        lines: Where each key stands in it, for the message.
+
+    Returns:
+        The frozen section.
+
+    Raises:
+        ConfigError: When they do not fit; the message lists each key that is missing, unknown or out of range.
+    """
+    try:
+        return kind.model_validate_json(_json(values, where), strict=True)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, where, kind, lines or {})) from error
+
+
 def load_params(path: Path) -> dict[str, dict[str, object]]:
     """Read and check a whole params file.
 
@@ -52,11 +103,7 @@ def load_params(path: Path) -> dict[str, dict[str, object]]:
     Raises:
         ConfigError: When the file can't be read or does not fit `Params`.
     """
-    try:
-        values, lines = read_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, AttributeError, RecursionError, yaml.YAMLError) as error:
-        message = f"Expected a readable YAML params file at {path}, found: {error}. Name one with --params."
-        raise ConfigError(message) from error
+    values, lines = _read(path, "params file", "Name one with --params.")
     return check_params(values, str(path), lines)
 
 
@@ -74,11 +121,14 @@ def check_params(values: object, where: str, lines: Mapping[Place, int] | None =
     Raises:
         ConfigError: When they do not fit `Params`; the message lists each key that is missing, unknown or out of range.
     """
+    return check_section(values, Params, where, lines).model_dump(mode="json", by_alias=True)
+
+
+def _read(path: Path, what: str, mend: str) -> YamlFile:
     try:
-        params = Params.model_validate_json(_json(values, where), strict=True)
-    except ValidationError as error:
-        raise ConfigError(_explain(error, where, Params, lines or {})) from error
-    return params.model_dump(mode="json", by_alias=True)
+        return read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, AttributeError, RecursionError, yaml.YAMLError) as error:
+        raise ConfigError(f"Expected a readable YAML {what} at {path}, found: {error}. {mend}") from error
 
 
 def _json(values: object, where: str) -> str:
@@ -112,7 +162,10 @@ def _fault(found: Any, kind: type[BaseModel], lines: Mapping[Place, int]) -> str
     path = ".".join(map(str, place)) or "(all)"
     hint = ""
     if found["type"] == "extra_forbidden":
-        hint = did_you_mean(place[-1], _fields(kind, place[:-1]))
+        moved = MOVED.get(path)
+        hint = (
+            f" It is {moved}, now: take it out here." if moved else did_you_mean(place[-1], _fields(kind, place[:-1]))
+        )
     elif found["type"] in {"literal_error", "enum"}:
         hint = did_you_mean(found["input"], re.findall(r"'([^']*)'", str(found["ctx"]["expected"])))
     at = f" (line {line})" if line else ""

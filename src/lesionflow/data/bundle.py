@@ -1,7 +1,7 @@
 """The bundle: what is registered and served. Plan, weights, what validation fitted, and a card of where they came from."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lesionflow.data.calibration import BackendChoice, Calibration, MaskRules
 from lesionflow.data.plan import Plan
+from lesionflow.data.seal import Seal
+
+#: First digits of the sha256 of published weights that learned from ImageNet's photographs, so from no patient: torchvision's ResNet-18,
+#: -34, -50, -101 and -152, lukemelas' EfficientNet-b0 to -b7. Each stands in the file's own published name.
+OF_PHOTOGRAPHS = (
+    "5c106cde", "333f7ec4", "19c8e357", "5d3b4d8f", "b121ed2d", "f37072fd", "b627a593", "0676ba61", "11ad3fa6", "63fe2227", "cd907fc2", "394f9c45", "f82ba261",
+    "355c32eb", "f1951068", "8bb594d6", "5fb5a3c3", "6ed6700e", "b6417697", "c76e70fd", "dcc49843",
+)  # fmt: skip
 
 
 class FoldCard(BaseModel):
@@ -25,6 +33,25 @@ class FoldCard(BaseModel):
     stopped_by: str
 
 
+class Ancestor(BaseModel):
+    """A model that a training started from: what the weights had learned from before.
+
+    `cases_known` is false for published weights, which tell nothing of their cases.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    digest: str
+    learned_cases: tuple[str, ...]
+    cases_known: bool
+
+    @property
+    def may_know_patients(self) -> bool:
+        """Tell whether it may have learned from patients whom nobody can name."""
+        return not self.cases_known and not self.digest.startswith(OF_PHOTOGRAPHS)
+
+
 class Card(BaseModel):
     """Where a bundle came from: what a passport repeats.
 
@@ -32,6 +59,9 @@ class Card(BaseModel):
     `folds`, where several were trained: the ensemble's members in their order, or those that came before a final network.
     `trained_cases` are then those of all; each of `validation_cases` was judged by a fold that had not learned from it.
     `coarse`: the networks of a cascade's first stage, in their order; their `fold` is the half of the cases that each learned from.
+    `learned_from`: how `trained_cases` are known, of a model that others trained: by its own files, by somebody's word, or not as a whole.
+    `ancestors`: the model that training started from, and those that it had started from; of bundles made before there was this list
+    `transfer` alone tells the first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +80,37 @@ class Card(BaseModel):
     transfer: dict[str, Any] = Field(default_factory=dict)
     folds: tuple[FoldCard, ...] = ()
     coarse: tuple[FoldCard, ...] = ()
+    learned_from: Literal["recorded", "stated", "unknown"] = "recorded"
+    ancestors: tuple[Ancestor, ...] = ()
+
+    @property
+    def line(self) -> tuple[Ancestor, ...]:
+        """What training started from, and what that had started from; of a card without that list one of which nothing is known."""
+        if self.ancestors or not self.transfer:
+            return self.ancestors
+        source, digest = (str(self.transfer.get(key, "")) for key in ("source", "digest"))
+        return (Ancestor(source=source or "an unnamed model", digest=digest, learned_cases=(), cases_known=False),)
+
+    @property
+    def learned_cases(self) -> tuple[str, ...]:
+        """Every case that its networks were trained, stopped or fitted on, those of its ancestors apart."""
+        cards: tuple[Card | FoldCard, ...] = (self, *self.folds, *self.coarse)
+        return tuple(sorted({case for card in cards for case in (*card.trained_cases, *card.validation_cases)}))
+
+
+@dataclass(frozen=True, eq=False)
+class GoldenCase:
+    """A small input whose answer is known: by it a model is told from one that answers otherwise elsewhere.
+
+    Args:
+        image: float16 (channel, slice, row, column) in model space; made by chance, of nobody.
+        probabilities: float16 (target, slice, row, column), as the network gave them.
+        masks: bool (target, slice, row, column): where they reach the threshold of the bundle's rules.
+    """
+
+    image: NDArray[np.float16]
+    probabilities: NDArray[np.float16]
+    masks: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +124,8 @@ class Bundle:
         digest: sha256 over all of it as stored, or empty for a bundle that was never stored.
         calibration: What was fitted on the validation cases; None when nothing was.
         backend: What runs the network on a CPU; None where nothing was compared with PyTorch.
+        golden: Small inputs with the network's answers; none in bundles made before there were any.
+        seal: Who vouches for the files it was read from; nobody for a bundle that was never stored.
 
     Examples:
         Where nothing was fitted, probabilities stay as they are and the plan's rules stand.
@@ -83,6 +146,8 @@ class Bundle:
     digest: str = ""
     calibration: Calibration | None = None
     backend: BackendChoice | None = None
+    golden: tuple[GoldenCase, ...] = ()
+    seal: Seal = field(default_factory=Seal)
 
     @property
     def rules(self) -> MaskRules:

@@ -19,7 +19,8 @@ class MaskRules(_Frozen):
         min_lesion_ml: Smaller lesions are removed.
         fill_holes: Whether enclosed holes are filled.
         smoothing_mm: Standard deviation of the Gaussian that smooths a mask's surface; 0 leaves it.
-        largest_only: Whether only the largest lesion of a target is kept.
+        largest_only: Whether only the largest lesion of a target is kept; no longer fitted, kept where it was.
+        surest_only: Whether only the lesion of a target with most volume above a probability of 0.7 is kept; of equal ones the larger.
         inside_body: Whether voxels outside the body are removed.
     """
 
@@ -28,6 +29,7 @@ class MaskRules(_Frozen):
     fill_holes: bool
     smoothing_mm: float = 0.0
     largest_only: bool = False
+    surest_only: bool = False
     inside_body: bool = False
 
     @classmethod
@@ -51,7 +53,9 @@ class RuleTrial(_Frozen):
 class VolumeInterval(_Frozen):
     """A conformal interval of volumes: with `coverage`, |ln((true + offset) / (predicted + offset))| <= `log_ratio`.
 
-    `coverage` is the share promised over calibration cases drawn anew; with n cases no more than n / (n + 1) can be.
+    `coverage` is the share promised over calibration patients drawn anew; with n patients no more than n / (n + 1) can be. Of nine in
+    ten such draws it lies between `coverage_low` and `coverage_high`: with few patients, far apart. Bundles made before 0.3 took each case for
+    a patient, and do not tell them.
 
     Examples:
         Off by a factor of 2 at most, once 1 ml is added: 9 ml lie within (9 + 1) / 2 - 1 = 4 and (9 + 1) x 2 - 1 = 19 ml.
@@ -67,6 +71,9 @@ class VolumeInterval(_Frozen):
     log_ratio: float
     offset_ml: float
     n_cases: int
+    n_patients: int | None = None
+    coverage_low: float | None = None
+    coverage_high: float | None = None
 
     def around(self, volume_ml: float) -> tuple[float, float]:
         """Return the interval of a predicted volume, in ml."""
@@ -75,11 +82,46 @@ class VolumeInterval(_Frozen):
         return max(low, 0.0), (volume_ml + self.offset_ml) * factor - self.offset_ml
 
 
-class DicePrediction(_Frozen):
-    """Predicted Dice = intercept + slope x the Dice that the probabilities themselves expect, held within 0..1.
+class ReviewRule(_Frozen):
+    """Which masks somebody should look at: those whose predicted Dice is below `below`.
 
-    An empty mask has either 1 or 0: `when_empty` is the mean of such.
-    `mean_absolute_error` is that of validation cases left out of the fit one by one.
+    Figures are of validation patients, each predicted by the others; a patient fails who has a study with a Dice below `failed_dice`.
+
+    Args:
+        failed_dice: Below it a mask has failed.
+        below: The limit; null where fewer than two patients failed, so that nothing can be said of failures.
+        recall: Share of failing studies of new patients that are pointed at, on average over bundles; k failing patients can
+            promise no more than k / (k + 1).
+        recall_low: Of nine in ten bundles, with `recall_high`, the recall lies between.
+        recall_high: See `recall_low`.
+        precision: Share of the validation cases pointed at that had failed; null where none is.
+        flagged_fraction: Share of the validation cases that is pointed at.
+        auroc: Of pairs of a failed and a good patient, the share in which the failed one has the lower predicted Dice; null without both.
+        auroc_low: With `auroc_high`, its 95 % interval.
+        auroc_high: See `auroc_low`.
+        n_failed: Patients who failed.
+        n_patients: All of them.
+    """
+
+    failed_dice: float
+    below: float | None
+    recall: float | None
+    recall_low: float | None
+    recall_high: float | None
+    precision: float | None
+    flagged_fraction: float
+    auroc: float | None
+    auroc_low: float | None
+    auroc_high: float | None
+    n_failed: int
+    n_patients: int
+
+
+class DicePrediction(_Frozen):
+    """Predicted Dice = intercept + slope x expected Dice + sum of weight x sign, held within 0..1.
+
+    `weights`: of the signs of `TargetProbabilities` by name, none in bundles made before 0.3. An empty mask has either 1 or 0: `when_empty` is the mean
+    of such. `mean_absolute_error` is that of validation patients left out of the fit one by one, patients weighing alike.
     """
 
     intercept: float
@@ -87,12 +129,14 @@ class DicePrediction(_Frozen):
     when_empty: float
     mean_absolute_error: float
     n_cases: int
+    weights: dict[str, float] = {}
+    review: ReviewRule | None = None
 
 
 class LesionConfidence(_Frozen):
     """P(a found lesion is real) = logistic(intercept + slope x logit(its mean probability)).
 
-    `brier` is the mean squared error of lesions of left-out cases; `brier_before` that of the mean probability itself.
+    `brier` is the mean squared error of lesions of left-out patients; `brier_before` that of the mean probability itself.
     """
 
     intercept: float
@@ -124,13 +168,17 @@ class FeatureGroup(_Frozen):
 class InputProfile(_Frozen):
     """What training inputs look like. `limit`: an input whose oddity is beyond it is flagged.
 
-    `false_alarm_fraction`: share of the training cases that were beyond it when left out one by one.
+    `false_alarm_fraction`: share of studies of new patients like the training data's that it flags at most, on average over profiles of as many
+    patients; of a profile, with 95 % certainty, `false_alarm_high`. `patients`: whose each row of the groups' cases is, by number; null in
+    bundles made before 0.3, which took each case for a patient and claimed the share of training cases beyond the limit.
     """
 
     groups: tuple[FeatureGroup, ...]
     limit: float
     false_alarm_fraction: float
     n_cases: int
+    patients: tuple[int, ...] | None = None
+    false_alarm_high: float | None = None
 
 
 class BackendChoice(_Frozen):
@@ -158,7 +206,12 @@ class BackendChoice(_Frozen):
 
 
 class Calibration(_Frozen):
-    """All that was fitted. `ece_before` and `ece_after` are of voxels where the question is open, on the same cases."""
+    """All that was fitted. `ece_before` and `ece_after` are of voxels where the question is open, on the same cases.
+
+    `dice_after` is that of the cases which chose the rules, `dice_cross_fitted` of patients who did not: each was left out of the choice.
+    `n_patients`: whose the cases are. Both are null in bundles made before 0.3, where what is said of targets was measured under the rules that
+    the same cases had chosen.
+    """
 
     format: Literal[1] = 1
     cases: tuple[str, ...]
@@ -171,3 +224,5 @@ class Calibration(_Frozen):
     trials: tuple[RuleTrial, ...]
     targets: tuple[TargetConfidence, ...]
     profile: InputProfile | None
+    n_patients: int | None = None
+    dice_cross_fitted: float | None = None

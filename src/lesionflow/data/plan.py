@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lesionflow.data.dataset import Dataset, Kind, Target
+from lesionflow.data.foreign import ForeignModel
 
 
 class _Frozen(BaseModel):
@@ -80,7 +81,8 @@ class Plan(_Frozen):
 
     `spacing_mm` is the model space's (slice, row, column) spacing; a null slice spacing keeps each study's own slices.
     `patch_size` is (slice, row, column) in model space; in 2D its first entry is `context_slices` and the network sees
-    (channel x context_slices) planes and predicts the middle one. `coarse` makes a 3D plan a cascade.
+    (channel x context_slices) planes and predicts the middle one. `coarse` makes a 3D plan a cascade. With `foreign`, another program's
+    network answers, and what is said here of space and patches tells what that program does.
 
     Examples:
         A network that looks at three slices of CT and PET has six input channels; nothing of the batch changes an array.
@@ -123,6 +125,8 @@ class Plan(_Frozen):
     inference: InferencePlan
     decisions: tuple[Decision, ...]
     coarse: CoarsePlan | None = None
+    # Plans of our own networks stay byte for byte what they were before there were others.
+    foreign: ForeignModel | None = Field(default=None, exclude_if=lambda foreign: foreign is None)
 
     @property
     def targets(self) -> tuple[Target, ...]:

@@ -15,6 +15,8 @@ class Fold(BaseModel):
 class Split(BaseModel):
     """Case ids by use. `test_patients` is locked: a patient once in it stays in it, and none is added to it but new ones.
 
+    `model_name` is the registered model that shares it with every workspace that trains it; empty for one of a workspace alone.
+
     Examples:
         >>> one, other = Fold(train=("c1", "c2"), validation=("c3",)), Fold(train=("c3",), validation=("c1", "c2"))
         >>> split = Split(
@@ -37,6 +39,7 @@ class Split(BaseModel):
     test: tuple[str, ...]
     test_patients: tuple[str, ...]
     other_patients: tuple[str, ...]
+    model_name: str = ""
 
     @model_validator(mode="after")
     def _nobody_is_in_two_places(self) -> "Split":

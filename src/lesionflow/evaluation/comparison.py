@@ -1,30 +1,25 @@
 """Two models on the same patients: by how much one is better, how sure that is, and whether chance alone explains it.
 
+Interval and p are those of the gate (`evaluation.statistics.sign_flip`): a challenger that it promotes is `better` here too, at the level of that decision
+(`Judgement.level`).
+
 References:
-    Sign-flip permutation test: Fisher 1935, The Design of Experiments; exact for few patients. Correction for the number
-    of metrics: Holm 1979, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6, 65-70.
+    Correction for the number of metrics: Holm 1979, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6, 65-70.
+    The metric that was named first is tested first and keeps its p: Maurer, Hothorn and Lehmacher 1995, hypotheses in an order fixed before.
 """
 
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from lesionflow.errors import ArtifactError
 from lesionflow.evaluation.empty_masks import KEYS, comparable
-from lesionflow.evaluation.statistics import mean_interval
+from lesionflow.evaluation.statistics.sign_flip import gain_interval, two_sided_p
 from lesionflow.metrics import METRICS
 
-#: Up to this many patients all sign patterns are gone through (16,384); beyond, patterns are drawn.
-MAX_EXACT_PATIENTS = 14
-N_PATTERNS = 20_000
-PATTERNS_AT_A_TIME = 2_000
-#: Differences of sums closer than this fraction count as equal, so that rounding never decides a test.
-EQUAL_FRACTION = 1e-9
 #: Cases named in a message.
 MAX_NAMED_CASES = 5
 
@@ -33,7 +28,8 @@ class MetricDifference(NamedTuple):
     """One metric of two models, paired by patient.
 
     `gain` is how much better the second is, in the metric's unit: positive is better, whichever way the metric points;
-    `low` and `high` its interval. `p` is two-sided; `p_corrected` is Holm's, for the number of metrics compared.
+    `low` and `high` its interval, infinite where so few patients can't bound it. `p` is two-sided; `p_corrected` is that of the first metric, and Holm's
+    for all others.
     `n_undefined_for_one` cases have a figure for one model alone and are left out. `n_worst_first` and `n_worst_second` cases of each
     have no finite value, as a tumor was missed or made up: there the worst stands for it (`evaluation.empty_masks`).
     """
@@ -65,8 +61,11 @@ class MetricDifference(NamedTuple):
         verdict = self.verdict(confidence_level)
         p = "p < 0.001" if self.p_corrected < 0.001 else f"p = {self.p_corrected:.3f}"
         unit = f" {METRICS[self.metric].unit}" if METRICS[self.metric].unit else ""
+        if math.isinf(self.low):
+            return f"{verdict}: {self.gain:+.3g}{unit}, which {self.n_patients} patients can't bound, {p}"
         if verdict == "not told apart":
-            return f"not told apart: {self.gain:+.3g}{unit} [{self.low:.3g}, {self.high:.3g}], {p}"
+            # Adding 0 makes -0 a 0.
+            return f"not told apart: {self.gain:+.3g}{unit} [{self.low + 0.0:.3g}, {self.high + 0.0:.3g}], {p}"
         # "Worse by" counts the other way: the whole interval turns with it.
         low, high = (self.low, self.high) if self.gain > 0 else (-self.high, -self.low)
         return f"{verdict} by {abs(self.gain):.3g}{unit} [{low:.3g}, {high:.3g}], {p}"
@@ -95,22 +94,18 @@ def compare_tables(
     second: pd.DataFrame,
     metrics: Sequence[str],
     *,
-    n_bootstrap: int,
     confidence_level: float,
-    seed: int,
 ) -> tuple[MetricDifference, ...]:
     """Compare two models' scores on the same cases.
 
     Args:
         first: A row a case and target: `case_id`, `patient_id`, `target` and the metrics.
         second: The other model's, for the same cases and targets.
-        metrics: Names in `METRICS` with a direction.
-        n_bootstrap: Draws of patients.
+        metrics: Names in `METRICS` with a direction, first the one that decides.
         confidence_level: Of the intervals.
-        seed: Of draws and sign patterns.
 
     Returns:
-        A difference a target and metric; p is corrected for the metrics of one target.
+        A difference a target and metric; p of all but the first metric is corrected for their number, target by target.
 
     Raises:
         ArtifactError: When the two were not scored on the same cases and targets, or one was not scored by a metric.
@@ -119,8 +114,8 @@ def compare_tables(
     found: list[MetricDifference] = []
     for target in dict.fromkeys(first["target"]):
         rows = [table[table["target"] == target] for table in (first, second)]
-        plain = [_compare(rows, target, name, n_bootstrap, confidence_level, seed) for name in metrics]
-        corrected = holm([difference.p for difference in plain])
+        plain = [_compare(rows, target, name, confidence_level) for name in metrics]
+        corrected = [plain[0].p, *holm([difference.p for difference in plain[1:]])] if plain else []
         found += [d._replace(p_corrected=p) for d, p in zip(plain, corrected, strict=True)]
     return tuple(found)
 
@@ -159,16 +154,36 @@ def measure_seed_noise(
     return tuple(found)
 
 
+def of_shared_targets(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return of two tables the rows whose targets both models find: nothing can be said of the others.
+
+    Args:
+        first: A row a case and target.
+        second: The other model's.
+
+    Raises:
+        ArtifactError: When they have no target in common.
+    """
+    rows = first["target"].isin(second["target"].unique()), second["target"].isin(first["target"].unique())
+    if not rows[0].any():
+        raise ArtifactError("Expected two models with a target in common, found none: nothing of them can be compared.")
+    return first[rows[0]], second[rows[1]]
+
+
 def require_comparable(first: pd.DataFrame, second: pd.DataFrame, metrics: Sequence[str]) -> None:
     """Refuse two tables that do not hold the same cases and targets once each, or not the metrics.
 
     Raises:
-        ArtifactError: Naming the cases that only one has, or the metrics that one lacks.
+        ArtifactError: Naming the cases or targets that only one has, or the metrics that one lacks.
     """
     if missing := [name for name in metrics if name not in first or name not in second]:
         raise ArtifactError(
             f"Expected two models scored by {', '.join(missing)}, found one without: it was scored by another version of "
             "lesionflow. Evaluate both with this one."
+        )
+    if alone := sorted({str(name) for name in set(first["target"]) ^ set(second["target"])}):
+        raise ArtifactError(
+            f"Expected two models that find the same targets, found {', '.join(alone)} of one alone. Compare what both find."
         )
     ours, theirs = (list(table[KEYS].itertuples(index=False, name=None)) for table in (first, second))
     odd = sorted({str(case_id) for case_id, _ in set(ours) ^ set(theirs)})
@@ -180,32 +195,6 @@ def require_comparable(first: pd.DataFrame, second: pd.DataFrame, metrics: Seque
         )
     if len(ours) != len(set(ours)) or len(theirs) != len(set(theirs)):
         raise ArtifactError("Expected each case and target once, found some twice. Run evaluate again.")
-
-
-def sign_flip_p(differences: NDArray[np.float64], seed: int) -> float:
-    """Return the two-sided p-value of a mean difference: had each patient's sign been a coin's, how often as large?
-
-    Args:
-        differences: (patient,) in any unit.
-        seed: Of the sign patterns, where there are too many to go through.
-
-    Returns:
-        p in 0..1; NaN without patients.
-    """
-    n_patients = len(differences)
-    if not n_patients:
-        return math.nan
-    seen = abs(float(differences.sum())) * (1.0 - EQUAL_FRACTION)
-    if n_patients <= MAX_EXACT_PATIENTS:
-        bits = np.arange(2**n_patients)[:, None] >> np.arange(n_patients) & 1
-        return float(np.mean(np.abs((2.0 * bits - 1.0) @ differences) >= seen))
-    random = np.random.default_rng(seed)
-    n_as_large = 0
-    for _ in range(N_PATTERNS // PATTERNS_AT_A_TIME):
-        signs = 2.0 * random.integers(0, 2, (PATTERNS_AT_A_TIME, n_patients), dtype=np.int8) - 1.0
-        n_as_large += int(np.count_nonzero(np.abs(signs @ differences) >= seen))
-    # The pattern that was seen counts too, so that p is never 0 (Phipson and Smyth 2010, DOI 10.2202/1544-6115.1585).
-    return (1 + n_as_large) / (1 + N_PATTERNS)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -227,9 +216,7 @@ def _means_by_target(trainings: Sequence[pd.DataFrame], metric: str) -> pd.DataF
     return by_patient.groupby(level="target").mean()
 
 
-def _compare(
-    rows: Sequence[pd.DataFrame], target: str, metric: str, n_bootstrap: int, confidence_level: float, seed: int
-) -> MetricDifference:
+def _compare(rows: Sequence[pd.DataFrame], target: str, metric: str, confidence_level: float) -> MetricDifference:
     values, infinite = comparable(rows, metric)
     scores = values.set_axis(["first", "second"], axis=1).assign(patient_id=rows[0]["patient_id"].to_numpy())
     n_odd = int((scores["first"].isna() != scores["second"].isna()).sum())
@@ -240,7 +227,7 @@ def _compare(
         nothing = (math.nan,) * 7
         return MetricDifference(metric, target, *nothing, n_patients=0, **counts)
     gains = METRICS[metric].direction * (means["second"] - means["first"]).to_numpy(dtype=float)
-    low, high = mean_interval(gains, n_bootstrap=n_bootstrap, confidence_level=confidence_level, seed=seed)
+    low, high = gain_interval(gains, confidence_level)
     return MetricDifference(
         metric,
         target,
@@ -249,7 +236,7 @@ def _compare(
         gain=float(gains.mean()),
         low=low,
         high=high,
-        p=sign_flip_p(gains, seed),
+        p=two_sided_p(gains),
         p_corrected=math.nan,
         n_patients=len(gains),
         **counts,

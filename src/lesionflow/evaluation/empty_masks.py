@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lesionflow.metrics import METRICS
 from lesionflow.metrics.brats import PENALTY_MM
@@ -37,8 +38,9 @@ def outcomes(scores: pd.DataFrame) -> pd.Series:
     """
     if not set(VOLUMES) <= set(scores):
         return pd.Series(BOTH, index=scores.index, dtype=object)
-    reference, predicted = (scores[name] > 0 for name in VOLUMES)
-    known = scores[list(VOLUMES)].notna().all(axis=1)
+    volumes = [scores[name].to_numpy(dtype=float) for name in VOLUMES]
+    reference, predicted = (volume > 0 for volume in volumes)
+    known = ~np.isnan(volumes).any(axis=0)
     found = np.select(
         [known & reference & ~predicted, known & ~reference & predicted, known & ~reference & ~predicted],
         [MISSED, FALSE_ALARM, NEITHER],
@@ -66,10 +68,12 @@ def with_misses(scores: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
         if name not in scores or name not in METRICS or name.endswith(tuple(SIZE_CLASSES_ML)):
             continue
         column = scores[name].astype(float)
+        if not column.isna().any():
+            continue
         for kind in (MISSED, FALSE_ALARM):
             column = column.mask(column.isna() & (kinds == kind), value_of(name, kind))
         completed[name] = column
-    return scores.assign(**completed)
+    return scores.assign(**completed) if completed else scores
 
 
 @cache
@@ -104,23 +108,32 @@ def comparable(models: Sequence[pd.DataFrame], metric: str) -> Comparable:
         metric: Its name, with a direction.
     """
     index = pd.MultiIndex.from_frame(models[0][KEYS])
-    sides = [with_misses(model.set_index(KEYS), [metric]).reindex(index) for model in models]
-    values = pd.concat([side[metric].astype(float) for side in sides], axis=1, keys=range(len(sides)))
-    infinite = np.isinf(values)
+    sides = [_in_order(with_misses(model, [metric]), models[0], index) for model in models]
+    values = np.column_stack([side[metric].to_numpy(dtype=float) for side in sides])
+    kinds = np.column_stack([outcomes(side).to_numpy() for side in sides])
+    infinite, undefined = np.isinf(values), np.isnan(values)
     direction, best = METRICS[metric].direction, METRICS[metric].upper if METRICS[metric].direction > 0 else 0.0
-    kinds = pd.concat([outcomes(side) for side in sides], axis=1, keys=range(len(sides)))
-    some = values.notna().any(axis=1)
-    perfect = (values.isna() & (kinds == NEITHER)).mul(some, axis=0)
-    worst = _worst(values.where(~infinite), sides)
-    filled = values.mask(perfect, best).mask(infinite, -direction * worst, axis=0)
+    worst = _worst(np.where(infinite, np.nan, values), sides)
+    perfect = undefined & (kinds == NEITHER) & ~undefined.all(axis=1, keepdims=True)
+    filled = np.where(perfect, best, np.where(infinite, -direction * worst[:, None], values))
     # Who finds nothing makes no false lesion and no volume too much: what a miss has by that is no gain.
-    others = direction * (direction * filled).min(axis=1)
-    return Comparable(filled.mask((kinds == MISSED) & filled.notna(), others, axis=0), infinite)
+    others = direction * np.fmin.reduce(direction * filled, axis=1)
+    filled = np.where((kinds == MISSED) & ~np.isnan(filled), others[:, None], filled)
+    return Comparable(pd.DataFrame(filled, index=index), pd.DataFrame(infinite, index=index))
 
 
-def _worst(finite: pd.DataFrame, sides: Sequence[pd.DataFrame]) -> pd.Series:
+def _in_order(scores: pd.DataFrame, first: pd.DataFrame, index: pd.MultiIndex) -> pd.DataFrame:
+    """Return the rows in the order of the first table's; one that is lacking has no value."""
+    if len(scores) == len(first) and all(np.array_equal(scores[key], first[key]) for key in KEYS):
+        return scores
+    return scores.set_index(KEYS).reindex(index)
+
+
+def _worst(finite: NDArray[np.float64], sides: Sequence[pd.DataFrame]) -> NDArray[np.float64]:
     """Return the distance that stands for none, a row a case: never less than one that was measured."""
-    known = [side[DIAGONAL].astype(float) for side in sides if DIAGONAL in side]
-    diagonals = pd.concat(known, axis=1).max(axis=1) if known else pd.Series(np.nan, index=finite.index)
-    largest = float(np.nanmax(finite.abs().to_numpy(), initial=0.0))
-    return diagonals.fillna(PENALTY_MM).clip(lower=largest)
+    diagonals = np.full(len(finite), np.nan)
+    for side in sides:
+        if DIAGONAL in side:
+            diagonals = np.fmax(diagonals, side[DIAGONAL].to_numpy(dtype=float))
+    largest = float(np.nanmax(np.abs(finite), initial=0.0)) if finite.size and not np.isnan(finite).all() else 0.0
+    return np.maximum(np.where(np.isnan(diagonals), PENALTY_MM, diagonals), largest)

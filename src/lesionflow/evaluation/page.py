@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 from lesionflow.evaluation.statistics import Estimate
 from lesionflow.metrics import METRICS
+from lesionflow.metrics.naming import head_of, spell_metric
 
 UNDEFINED = "–"
-#: Names that a reviewer writes otherwise than by words.
-SPELLED = {"hd95": "HD95", "hd": "HD", "assd": "ASSD", "iou": "IoU", "dice": "Dice", "brats": "BraTS", "f1": "F1"}
 
 
 class Picture(NamedTuple):
@@ -78,13 +77,16 @@ def picture(shown: Picture, *, wide: bool = False, anchor: str = "") -> str:
     return f"<figure{name}><img alt='{caption}' src='data:image/png;base64,{content}'><figcaption>{caption}</figcaption></figure>"
 
 
-def tile(metric: str, estimate: Estimate) -> str:
-    """Return a headline: the metric, its mean, its interval, its patients."""
+def tile(metric: str, estimate: Estimate, with_tumor: Estimate | None = None) -> str:
+    """Return a headline: the metric, its mean, its interval, its patients; and its mean of those with a tumor, where some have none."""
     unit = METRICS[metric].unit
     undefined = f", {_counted(estimate.n_undefined, 'case')} undefined" if estimate.n_undefined else ""
     if estimate.n_missed or estimate.n_false_alarms:
         undefined = f"<br><b>{html.escape(estimate.left_out())}</b>"
     shown = f" {unit}" if unit in {"mm", "ml"} and estimate.n else ""
+    if with_tumor is not None:
+        of = f"{number(with_tumor.mean, unit)}{shown} ({interval(with_tumor, unit)})"
+        undefined += f"<br><b>{of} in {_counted(with_tumor.n, 'patient')} with a tumor</b>"
     return (
         f"<div class='tile'><span>{html.escape(title_of(metric, unit=False))}</span><b>{number(estimate.mean, unit)}{shown}</b>"
         f"<small>{interval(estimate, unit)}<br>{_counted(estimate.n, 'patient')}{undefined}</small></div>"
@@ -112,13 +114,8 @@ def number(value: float, unit: str = "") -> str:
 
 def title_of(name: str, *, unit: bool = True) -> str:
     """Return a metric's or column's name as people write it, with its unit."""
-    parts = name.removeprefix("n_").split("_")
-    ending = parts.pop() if parts[-1] in {"mm", "ml"} else ""
-    spelled = " ".join(SPELLED.get(part, part) for part in parts)
-    shown = f" ({ending})" if ending and unit else ""
-    if spelled.endswith(("2mm", "1mm", "5mm")):
-        spelled = f"{spelled[:-3]}at {spelled[-3]} mm"
-    return spelled[0].upper() + spelled[1:] + shown
+    ending = name.rpartition("_")[2]
+    return head_of(spell_metric(name)) + (f" ({ending})" if unit and ending in {"mm", "ml"} else "")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -4,6 +4,7 @@ References:
     Naeini et al. 2015, AAAI 29(1): expected calibration error.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from lesionflow.evaluation.statistics import (
     percentile_interval,
 )
 from lesionflow.metrics.probabilities import reliability
+from lesionflow.metrics.ranking import Ranking, rank
 
 N_BINS = 15
 #: Voxels that the model finds less probable are not asked about: millions of them would outweigh a small tumor.
@@ -26,7 +28,12 @@ LEAST_PROBABILITY = 0.02
 #: The bin of a tumor's voxels that are not asked about: what the model does not see at all must not make it look well calibrated.
 NOT_ASKED = -1
 #: What `score_case` keeps of a model's own words; NaN where its bundle has no figure to say it by.
-SAID = ("predicted_dice", "stated_coverage", "interval_low_ml", "interval_high_ml", "oddity")
+SAID = (
+    "predicted_dice", "stated_coverage", "interval_low_ml", "interval_high_ml", "oddity", "coverage_low", "coverage_high",
+    "needs_review", "review_recall",
+)  # fmt: skip
+#: A mask below this Dice has failed: what the ranking and the review are judged by.
+FAILED_DICE = 0.6
 
 
 class BinCounts(NamedTuple):
@@ -38,6 +45,19 @@ class BinCounts(NamedTuple):
     n_true: int
 
 
+class Review(NamedTuple):
+    """What came of pointing at masks: of the failed ones `n_found` of `n_failed` were, `n_flagged` of `n_cases` masks in all; `stated` was the recall."""
+
+    stated: float
+    n_found: int
+    n_failed: int
+    n_flagged: int
+    n_cases: int
+
+
+NO_RANKING = Ranking(math.nan, math.nan, math.nan, 0, 0)
+
+
 class Reliability(NamedTuple):
     """How well one target's words held.
 
@@ -45,6 +65,8 @@ class Reliability(NamedTuple):
     was stated for `stated_coverage` of them. `dice_error`: mean |predicted - measured Dice|. `n_flagged` of `n_cases` were
     called unlike the training data. `unseen`: share of the tumor's voxels that were given less than `LEAST_PROBABILITY`, so that
     the calibration error says nothing of them.
+    `coverage_low` and `coverage_high`: between them lies the coverage of nine in ten bundles of as many validation patients. `ranking`: whether patients
+    with a failed mask (Dice below `FAILED_DICE`) have the lower predicted Dice. `review`: what came of pointing at masks.
     """
 
     bins: tuple[tuple[float, float, int], ...]
@@ -55,6 +77,10 @@ class Reliability(NamedTuple):
     n_flagged: int
     n_cases: int
     unseen: Estimate = UNDEFINED
+    coverage_low: float = math.nan
+    coverage_high: float = math.nan
+    ranking: Ranking = NO_RANKING
+    review: Review | None = None
 
 
 def count_bins(probabilities: NDArray[np.float32], truth: NDArray[np.bool_]) -> tuple[BinCounts, ...]:
@@ -118,7 +144,33 @@ def measure_reliability(
         int((cases["oddity"] > 1.0).sum()),
         len(cases),
         unseen,
+        float(_column(cases, "coverage_low").mean()),
+        float(_column(cases, "coverage_high").mean()),
+        _rank(cases),
+        _review(cases),
     )
+
+
+def _column(cases: pd.DataFrame, name: str) -> pd.Series:
+    """Return what the model said by a name; NaN of tables made before it said so."""
+    return cases[name].astype(float) if name in cases else pd.Series(math.nan, index=cases.index)
+
+
+def _rank(cases: pd.DataFrame) -> Ranking:
+    """Rank patients by the worst that was predicted of them, as several studies of one are no independent evidence."""
+    known = cases[cases["predicted_dice"].notna()]
+    worst = known.groupby("patient_id")[["predicted_dice", "dice"]].min()
+    return rank(worst["predicted_dice"].to_numpy(dtype=float), (worst["dice"] < FAILED_DICE).to_numpy(dtype=bool))
+
+
+def _review(cases: pd.DataFrame) -> Review | None:
+    asked = _column(cases, "needs_review")
+    known = asked.notna()
+    if not known.any():
+        return None
+    flagged, failed = asked[known] > 0, cases.loc[known, "dice"] < FAILED_DICE
+    stated = float(_column(cases, "review_recall")[known].mean())
+    return Review(stated, int((flagged & failed).sum()), int(failed.sum()), int(flagged.sum()), int(known.sum()))
 
 
 def _calibration(

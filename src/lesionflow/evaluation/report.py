@@ -25,7 +25,8 @@ from lesionflow.evaluation.page import (
     title_of,
     words,
 )
-from lesionflow.evaluation.reliability import LEAST_PROBABILITY, Reliability
+from lesionflow.evaluation.promotion.decision_page import decision_place
+from lesionflow.evaluation.reliability_section import reliability_section
 from lesionflow.evaluation.results import SUBGROUP_METRICS, TargetResult
 from lesionflow.evaluation.subgroups import MIN_PATIENTS, Subgroup
 from lesionflow.metrics import HEADLINE, METRICS
@@ -46,8 +47,8 @@ class ReportContent:
 
     Args:
         title: Its heading.
-        plan: The model's plan.
-        card: Where the model came from.
+        plan: The model's plan; None of masks that no model of ours made.
+        card: Where the model came from; likewise.
         cases: The table of scores, one row a case and target.
         results: By target.
         plots: By target, pictures of all cases together.
@@ -60,8 +61,8 @@ class ReportContent:
     """
 
     title: str
-    plan: Plan
-    card: Card
+    plan: Plan | None
+    card: Card | None
     cases: pd.DataFrame
     results: Mapping[str, TargetResult]
     plots: Mapping[str, Sequence[Picture]]
@@ -83,14 +84,16 @@ def render_report(content: ReportContent) -> str:
         A whole HTML page that needs nothing beside it.
     """
     shown = {case_id for case_id, _ in content.worst}
-    level = f"{content.confidence_level:.0%}"
+    level, decisions = f"{content.confidence_level:.0%}", content.plan.decisions if content.plan else ()
     parts = [
         f"<h1>{html.escape(content.title)}</h1>",
         (
             "<p class='note'>Research use only. Whole volumes, in each study's own space, on the locked test patients. Every "
-            f"interval covers {level}: bootstrap by patient, so that one with several studies counts once.</p>"
+            f"interval covers {level} and is by patient, so that one with several studies counts once: exact for rates, by sign flips for differences, by "
+            "bootstrap for means.</p>"
         ),
         _navigation(content),
+        decision_place(),
         *(_target(name, result, content) for name, result in content.results.items()),
         (
             "<h2 id='cases'>Cases</h2><p class='note'>Worst first; click a heading to sort. A linked case has its picture "
@@ -110,7 +113,7 @@ def render_report(content: ReportContent) -> str:
         "<h2 id='data'>The data</h2>",
         table(("what", "value"), [(words(a), words(b)) for a, b in (*content.data, *_lineage(content.card))]),
         "<h2 id='plan'>The plan</h2>",
-        table(("decision", "value", "why"), [(d.what, d.value, d.why) for d in content.plan.decisions]),
+        table(("decision", "value", "why"), [(d.what, d.value, d.why) for d in decisions]),
         "<h2 id='metrics'>What the metrics mean</h2>",
         table(("metric", "unit", "better", "empty masks"), _meanings()),
     ]
@@ -118,15 +121,9 @@ def render_report(content: ReportContent) -> str:
 
 
 def _navigation(content: ReportContent) -> str:
-    sections = {f"target-{key_of(name)}": name for name in content.results}
-    sections |= {
-        "cases": "cases",
-        "worst": "worst cases",
-        "training": "training",
-        "data": "the data",
-        "plan": "the plan",
-    }
-    sections["metrics"] = "what the metrics mean"
+    sections = {"decision": "decision"} | {f"target-{key_of(name)}": name for name in content.results}
+    sections |= {"cases": "cases", "worst": "worst cases", "training": "training", "data": "the data"}
+    sections |= {"plan": "the plan", "metrics": "what the metrics mean"}
     links = "".join(f"<a href='#{html.escape(key)}'>{html.escape(text)}</a>" for key, text in sections.items())
     return f"<nav>{links}</nav>"
 
@@ -134,7 +131,7 @@ def _navigation(content: ReportContent) -> str:
 def _target(name: str, result: TargetResult, content: ReportContent) -> str:
     parts = [
         f"<h2 id='target-{key_of(name)}'>{html.escape(name[0].upper() + name[1:])}</h2>",
-        f"<div class='tiles'>{''.join(tile(metric, result.estimates[metric]) for metric in HEADLINE)}</div>",
+        f"<div class='tiles'>{''.join(tile(metric, result.estimates[metric], result.tumors_alone(metric)) for metric in HEADLINE)}</div>",
         _misses(result),
         _against(result.differences, content),
         f"<details><summary>All {len(METRICS)} metrics</summary>{_all_metrics(result)}</details>",
@@ -142,7 +139,7 @@ def _target(name: str, result: TargetResult, content: ReportContent) -> str:
         "<h3>Lesions by size, all cases together</h3>",
         _sizes(result),
         _froc(result),
-        _reliability(result.reliability),
+        reliability_section(result.reliability),
         _subgroups(result.subgroups),
     ]
     return "\n".join(parts)
@@ -180,8 +177,8 @@ def _against(differences: Sequence[MetricDifference], content: ReportContent) ->
     return (
         f"<p class='verdict {kind}'>Against the champion, {html.escape(content.champion)}: Dice "
         f"<b>{html.escape(dice.sentence(level))}</b>.</p><details><summary>Against the champion, metric by metric"
-        f"</summary><p class='note'>Paired by patient. A gain is positive where this model is better. p: sign-flip test, "
-        f"corrected by Holm's rule for {len(differences)} metrics.</p>{table(heads, rows)}</details>"
+        f"</summary><p class='note'>Paired by patient. A gain is positive where this model is better. Interval and p by sign flips of "
+        f"patients; p of {title_of(differences[0].metric)} as it is, of the other {len(differences) - 1} metrics corrected by Holm's rule.</p>{table(heads, rows)}</details>"
     )
 
 
@@ -224,29 +221,6 @@ def _froc(result: TargetResult) -> str:
     return f"<h3>Lesions found by probability (FROC)</h3>{table(heads, rows)}"
 
 
-def _reliability(found: Reliability) -> str:
-    covered = f"a volume interval stated for {found.stated_coverage:.0%} of cases holds for"
-    words_of = {
-        "calibration error of voxels (ECE)": found.ece,
-        f"tumor voxels given less than {LEAST_PROBABILITY:.0%}, not in the error above": found.unseen,
-        covered: found.coverage,
-        "error of the predicted Dice": found.dice_error,
-    }
-    rows = [
-        [words(name), figure_cell(value.mean), Cell(interval(value)), Cell(str(value.n))]
-        for name, value in words_of.items()
-        if value.n
-    ]
-    if not rows:
-        return ""
-    flagged = f"{found.n_flagged} of {found.n_cases} cases were called unlike the training data."
-    note = flagged if found.coverage.n else "The bundle was not calibrated: it says no interval and predicts no Dice."
-    return (
-        "<h3>Does it know how sure it may be?</h3>"
-        f"{table(('its words', 'measured here', 'interval', 'patients'), rows)}<p class='note'>{note}</p>"
-    )
-
-
 def _subgroups(groups: Sequence[Subgroup]) -> str:
     if not groups:
         return ""
@@ -280,13 +254,14 @@ def _case_table(cases: pd.DataFrame, with_picture: set[str]) -> str:
     return table(heads, rows, sortable=True)
 
 
-def _lineage(card: Card) -> list[tuple[str, str]]:
+def _lineage(card: Card | None) -> list[tuple[str, str]]:
+    if card is None:
+        return []
     shown = ("run_id", "data_revision", "code_revision", "lesionflow_version", "plan_sha256", "epochs")
     rows = [(name.replace("_", " "), str(getattr(card, name)) or "unknown") for name in shown]
-    rows.append(("trained on", f"{len(card.trained_cases)} cases"))
     by = ", each by the fold that had not seen it" if card.folds else ""
-    rows.append(("validated on", f"{len(card.validation_cases)} cases{by}, Dice {card.validation_dice:.3f}"))
-    return rows
+    validated = f"{len(card.validation_cases)} cases{by}, Dice {card.validation_dice:.3f}"
+    return [*rows, ("trained on", f"{len(card.trained_cases)} cases"), ("validated on", validated)]
 
 
 def _meanings() -> list[tuple[str, str, str, str]]:

@@ -130,12 +130,18 @@ def _said(found: Segmentation, number: int, *, whole: bool) -> dict[str, float]:
     Of a case that is not known as a whole, nobody can tell whether what it said of the whole was true.
     """
     finding = found.findings[number]
-    interval, nothing = finding.interval if whole else None, float("nan")
+    interval, dice, nothing = finding.interval, finding.predicted_dice, float("nan")
+    interval, dice = (interval, dice) if whole else (None, None)
+    told = (
+        (interval.coverage_low, interval.coverage_high) if interval else (None, None),
+        (dice.needs_review, dice.review_recall) if dice else (None, None),
+    )
     said = (
-        finding.predicted_dice.value if finding.predicted_dice and whole else nothing,
+        dice.value if dice else nothing,
         interval.coverage if interval else nothing,
         interval.low_ml if interval else nothing,
         interval.high_ml if interval else nothing,
         found.out_of_distribution.score if found.out_of_distribution else nothing,
+        *(nothing if value is None else float(value) for pair in told for value in pair),
     )
     return dict(zip(SAID, said, strict=True))

@@ -60,7 +60,7 @@ def estimate_subgroups(
     for column in (*BY_VALUE, *BY_BOUNDS):
         if column not in table:
             continue
-        groups = _groups(table[column], column)
+        groups = groups_of(table[column], column)
         if groups.nunique() < 2:
             continue
         name = BY_VALUE.get(column) or BY_BOUNDS[column][0]
@@ -76,8 +76,17 @@ def estimate_subgroups(
     return tuple(found)
 
 
-def _groups(values: pd.Series, column: str) -> pd.Series:
-    if column in BY_VALUE:
+def groups_of(values: pd.Series, column: str) -> pd.Series:
+    """Return the group of each value of a column: its bin where `BY_BOUNDS` names the column, else the value itself.
+
+    Args:
+        values: Of any index.
+        column: Its name.
+
+    Returns:
+        Names of the same index; `unknown` where there is no value.
+    """
+    if column not in BY_BOUNDS:
         text = values.fillna("").astype(str).str.strip()
         return text.where(text != "", UNKNOWN)
     bounds = BY_BOUNDS[column][1]

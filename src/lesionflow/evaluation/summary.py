@@ -33,6 +33,7 @@ def metrics_json(results: Mapping[str, TargetResult]) -> dict[str, Any]:
     targets = {
         target: {
             **{name: _plain(estimate) for name, estimate in result.estimates.items()},
+            "with_tumor": {name: _plain(estimate) for name, estimate in result.with_tumor.items()},
             **{name: getattr(result, name) for name in MISSES},
             "by_size": {size.name: _size(size) for size in result.sizes},
             "froc": _froc(result.froc),
@@ -52,11 +53,13 @@ def metrics_json(results: Mapping[str, TargetResult]) -> dict[str, Any]:
 def headline_json(results: Mapping[str, TargetResult]) -> dict[str, dict[str, float | None]]:
     """Return the means of the headline metrics by target: few enough for a table of `dvc metrics diff`.
 
-    Beside a mean that is not over all cases stands how many are behind it.
+    Beside a mean that is not over all cases stands how many are behind it; beside Dice its mean of the cases that have a tumor, as one without is 1
+    where nothing is found.
     """
     return {
         target: {name: _null(result.estimates[name].mean) for name in HEADLINE}
         | {f"{name}_n_cases": result.estimates[name].n_finite for name in PARTIAL}
+        | {"dice_with_tumor": _null(result.with_tumor["dice"].mean) if result.with_tumor else None}
         | {name: getattr(result, name) for name in ("n_missed_cases", "n_false_alarm_cases")}
         for target, result in results.items()
     }
@@ -68,15 +71,18 @@ def headline_markdown(results: Mapping[str, TargetResult], against_champion: str
     for target, result in results.items():
         rows = [
             f"| {title_of(name)} | {number(e.mean, METRICS[name].unit)} | {interval(e, METRICS[name].unit)} | {e.n} | "
-            f"{e.left_out()} |"
+            f"{_of_tumors(result, name)} | {e.left_out()} |"
             for name, e in result.estimates.items()
             if name in HEADLINE
         ]
-        head = (
-            f"| {target}, on test patients | mean | {confidence_level:.0%} interval | patients | left out of the mean |"
-        )
-        parts.append("\n".join([head, "|---|---:|---:|---:|---|", *rows]))
+        head = f"| {target}, on test patients | mean | {confidence_level:.0%} interval | patients | of those with a tumor | left out of the mean |"
+        parts.append("\n".join([head, "|---|---:|---:|---:|---|---|", *rows]))
     return "\n\n".join([*parts, f"**Against the champion:** {against_champion}"])
+
+
+def _of_tumors(result: TargetResult, metric: str) -> str:
+    found = result.tumors_alone(metric)
+    return f"{number(found.mean, METRICS[metric].unit)} of {found.n}" if found else ""
 
 
 def nnunet_summary(table: pd.DataFrame, targets: tuple[Target, ...]) -> dict[str, Any]:
@@ -135,7 +141,10 @@ def _froc(curve: Froc | None) -> dict[str, Any] | None:
 
 def _reliability(found: Reliability) -> dict[str, Any]:
     plain = {
-        key: _plain(value) if isinstance(value, Estimate) else _null(value) for key, value in found._asdict().items()
+        key: {name: _null(part) for name, part in value._asdict().items()}
+        if hasattr(value, "_asdict")
+        else _null(value)
+        for key, value in found._asdict().items()
     }
     bins = [{"probability": p, "frequency": f, "n": n} for p, f, n in found.bins]
     return {**plain, "bins": bins}

@@ -47,7 +47,7 @@ class OpenVinoNetwork:
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         }
         try:
-            with _quiet(), torch.inference_mode():
+            with quiet_tracing(), torch.inference_mode():
                 model = openvino.convert_model(network, example_input=example)
             model.reshape(list(shape))
             self._request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
@@ -109,7 +109,7 @@ def make_network(name: str, network: nn.Module, plan: Plan, device: torch.device
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_tracing() -> Iterator[None]:
     """Hold back torch's warnings of every size that a layer checks while it is traced, and keep the log as it was.
 
     OpenVINO sets the root logger to errors alone, and leaves it so when it fails.

@@ -22,19 +22,27 @@ class FoundLesion:
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a volume lies with a stated probability."""
+    """Where a volume lies with a stated probability, which for nine in ten bundles of as many patients is between two others."""
 
     low_ml: float
     high_ml: float
     coverage: float
+    coverage_low: float | None = None
+    coverage_high: float | None = None
 
 
 @dataclass(frozen=True)
 class PredictedDice:
-    """The Dice that a reference would give, and the mean absolute error that such predictions had."""
+    """The Dice that a reference would give, and the mean absolute error that such predictions had.
+
+    `needs_review`: whether it is so low that somebody should look; of masks that have failed, the share `review_recall` is pointed at. Null where too
+    few validation patients failed to say.
+    """
 
     value: float
     mean_absolute_error: float
+    needs_review: bool | None = None
+    review_recall: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,11 +74,13 @@ def describe(evidence: Sequence[TargetProbabilities], known: Sequence[TargetConf
     return tuple(_describe(found, fitted.get(found.name)) for found in evidence)
 
 
-def predict_dice(expected_dice: float, fitted: DicePrediction, *, empty: bool) -> float:
-    """Return the predicted Dice, 0..1, of a mask that is empty or not."""
-    if empty:
+def predict_dice(found: TargetProbabilities, fitted: DicePrediction) -> float:
+    """Return the predicted Dice of a mask, 0..1."""
+    if found.volume_ml == 0:
         return fitted.when_empty
-    return min(max(fitted.intercept + fitted.slope * expected_dice, 0.0), 1.0)
+    signs = found.signs
+    said = sum(weight * signs[name] for name, weight in fitted.weights.items())
+    return min(max(fitted.intercept + fitted.slope * found.expected_dice + said, 0.0), 1.0)
 
 
 def lesion_confidence(mean_probability: float, fitted: LesionConfidence | None) -> float:
@@ -90,10 +100,10 @@ def _describe(found: TargetProbabilities, fitted: TargetConfidence | None) -> Ta
     interval = dice = None
     if fitted is not None and fitted.volume is not None:
         low, high = fitted.volume.around(found.volume_ml)
-        interval = Interval(low, high, fitted.volume.coverage)
+        known = fitted.volume
+        interval = Interval(low, high, known.coverage, known.coverage_low, known.coverage_high)
     if fitted is not None and fitted.dice is not None:
-        value = predict_dice(found.expected_dice, fitted.dice, empty=found.volume_ml == 0)
-        dice = PredictedDice(value, fitted.dice.mean_absolute_error)
+        dice = _predicted(found, fitted.dice)
     model = fitted.lesions if fitted is not None else None
     lesions = tuple(
         FoundLesion(
@@ -103,3 +113,10 @@ def _describe(found: TargetProbabilities, fitted: TargetConfidence | None) -> Ta
     )
     mean = found.expected_inside_ml / found.volume_ml if found.volume_ml > 0 else None
     return TargetFinding(found.name, found.volume_ml, mean, interval, dice, lesions)
+
+
+def _predicted(found: TargetProbabilities, fitted: DicePrediction) -> PredictedDice:
+    value, rule = predict_dice(found, fitted), fitted.review
+    if rule is None or rule.below is None:
+        return PredictedDice(value, fitted.mean_absolute_error)
+    return PredictedDice(value, fitted.mean_absolute_error, value <= rule.below, rule.recall)

@@ -10,13 +10,17 @@ from scipy import ndimage
 
 from lesionflow.data.calibration import MaskRules
 from lesionflow.data.dataset import Target
-from lesionflow.data.geometry import Geometry
+from lesionflow.data.geometry import Geometry, SpacingMm
 from lesionflow.inference.postprocessing import CONNECTIVITY
 from lesionflow.metrics.probabilities import harden, soften
 
 #: Voxels that the network finds less probable count as none, whatever the rules: millions of them, each hardly possible, would
 #: outweigh a small tumor.
 NEGLIGIBLE = 0.02
+#: Masks of these thresholds are compared: where they differ much, the border is the threshold's more than the tumor's.
+POSSIBLE, SURE = 0.3, 0.7
+#: A ball's surface by the faces of its voxels, to its true one: each axis sees its disc twice.
+FACES_OF_A_BALL = 1.5
 
 #: Gives the slices from a first up to a last, a few at a time: (target, slices, row, column) as the network gave them.
 Slabs = Callable[[int, int], Iterator[tuple[slice, NDArray[np.float32]]]]
@@ -49,6 +53,9 @@ class TargetProbabilities:
         expected_ml: Sum of calibrated probabilities, of voxels that are not negligible.
         expected_inside_ml: The same inside the mask.
         lesions: By descending volume.
+        possible_ml: Volume of what is more probable than `POSSIBLE`.
+        sure_ml: Volume of what is more probable than `SURE`.
+        surface_mm2: Of the mask, the faces of its voxels.
     """
 
     name: str
@@ -56,12 +63,31 @@ class TargetProbabilities:
     expected_ml: float
     expected_inside_ml: float
     lesions: tuple[LesionProbabilities, ...]
+    possible_ml: float = 0.0
+    sure_ml: float = 0.0
+    surface_mm2: float = 0.0
 
     @property
     def expected_dice(self) -> float:
         """Dice that the probabilities expect of the mask: 2 E[overlap] / (mask + E[tumor]); 1 when both are empty."""
         both = self.volume_ml + self.expected_ml
         return 2.0 * self.expected_inside_ml / both if both > 0 else 1.0
+
+    @property
+    def signs(self) -> dict[str, float]:
+        """What tells a bad mask from a good one, each usually higher where more can be relied on.
+
+        `stability`: Dice between the masks of what is possible and of what is sure: 1 where the border stands wherever the threshold
+        is put. `certainty`: mean probability of the mask. `roundness`: surface of a ball of its volume, by voxels' faces, to its own: 1 of a ball,
+        low where it is in pieces or ragged (Wadell's sphericity).
+        """
+        both = self.possible_ml + self.sure_ml
+        ball_mm2 = FACES_OF_A_BALL * np.pi ** (1 / 3) * (6000.0 * self.volume_ml) ** (2 / 3)
+        return {
+            "stability": 2.0 * self.sure_ml / both if both > 0 else 1.0,
+            "certainty": self.expected_inside_ml / self.volume_ml if self.volume_ml > 0 else 0.0,
+            "roundness": float(ball_mm2 / self.surface_mm2) if self.surface_mm2 > 0 else 1.0,
+        }
 
 
 def raw_threshold(rules: MaskRules, temperature: float) -> float:
@@ -72,17 +98,29 @@ def raw_threshold(rules: MaskRules, temperature: float) -> float:
     return max(harden(rules.probability_threshold, temperature), NEGLIGIBLE)
 
 
+def sure_threshold(temperature: float) -> float:
+    """Return from which probability on, as the network gave it, it is sure of a voxel: `SURE`, once calibrated."""
+    return max(harden(SURE, temperature), NEGLIGIBLE)
+
+
 def sum_expected(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
-    """Sum the calibrated probabilities of each target, leaving out negligible ones.
+    """Sum the calibrated probabilities of each target, leaving out negligible ones, and count what is possible and what is sure.
 
     Args:
         probabilities: (target, slice, row, column) as the network gave them.
         temperature: Of the calibration.
 
     Returns:
-        (target,), in voxels.
+        (target, 3), in voxels: the sum, how many are more probable than `POSSIBLE`, how many than `SURE`.
     """
-    return np.array([soften(p[p >= NEGLIGIBLE], temperature).sum() for p in probabilities])
+    least = max(NEGLIGIBLE, harden(POSSIBLE, temperature)), max(NEGLIGIBLE, harden(SURE, temperature))
+    return np.array(
+        [
+            (soften(p[p >= NEGLIGIBLE], temperature).sum(), *(np.count_nonzero(p >= limit) for limit in least))
+            for p in probabilities
+        ],
+        dtype=np.float64,
+    )
 
 
 def measure_probabilities(
@@ -125,12 +163,38 @@ def measure_probabilities(
         ]
         lesions.sort(key=lambda lesion: -lesion.volume_ml)
         n_voxels, inside = (float(total) for total in rows[:, :2].sum(axis=0))
+        expected_ml, possible_ml, sure_ml = (float(n) * voxel_ml for n in expected[number])
         found.append(
             TargetProbabilities(
-                target.name, n_voxels * voxel_ml, float(expected[number]) * voxel_ml, inside * voxel_ml, tuple(lesions)
+                target.name,
+                n_voxels * voxel_ml,
+                expected_ml,
+                inside * voxel_ml,
+                tuple(lesions),
+                possible_ml,
+                sure_ml,
+                surface_mm2(np.isin(labels, target.labels), geometry.spacing_mm),
             )
         )
     return tuple(found)
+
+
+def surface_mm2(mask: NDArray[np.bool_], spacing_mm: SpacingMm) -> float:
+    """Add up the faces of a mask's voxels that border on others, in mm²; where the volume ends the mask ends.
+
+    Args:
+        mask: Bool (slice, row, column).
+        spacing_mm: (slice, row, column).
+    """
+    across, down, along = 0, 0, 0
+    before = np.zeros(mask.shape[1:], dtype=bool)
+    for plane in (*mask, np.zeros_like(before)):
+        across += int(np.count_nonzero(plane != before))
+        down += int(np.count_nonzero(np.diff(plane, axis=0)) + np.count_nonzero(plane[[0, -1]]))
+        along += int(np.count_nonzero(np.diff(plane, axis=1)) + np.count_nonzero(plane[:, [0, -1]]))
+        before = plane
+    slices, rows, columns = spacing_mm
+    return across * rows * columns + down * slices * columns + along * slices * rows
 
 
 def _sums(

@@ -1,13 +1,13 @@
-"""Is a study like those that the model was trained on? Plain features, compared with those of the nearest training cases.
+"""Is a study like those that the model was trained on? Plain features, compared with those of the nearest training patients.
 
 Nearest ones, not a mean: training data of legs and of trunks hold nothing that is half of each.
 
 Wrong region, modality, scale, flipped intensities and noise all give an answer as confident as any; this is what says so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from lesionflow.data.calibration import FeatureGroup, InputProfile
 from lesionflow.data.plan import ChannelPlan, Plan
 from lesionflow.data.volume import Volume
 from lesionflow.errors import ArtifactError
-from lesionflow.metrics.probabilities import conformal_quantile
+from lesionflow.metrics.conformal import PatientQuantile, coverage_band, patient_quantile
 from lesionflow.preprocessing import WayBack
 
 #: Voxels looked at along each axis: a study of any size takes some ten milliseconds.
@@ -24,14 +24,16 @@ STEPS = 48
 PERCENT = (5.0, 25.0, 50.0, 75.0, 95.0)
 #: The body's box is cut into this many parts along each axis.
 PARTS = 3
-#: Distances are to so many nearest training cases.
+#: Fewer patients than these tell nothing of what is usual.
+LEAST_PATIENTS = 5
+#: Distances are to so many nearest training patients.
 N_NEAREST = 2
-#: Each group's distances are told in units of what this share of the training cases is nearer than: groups count alike.
+#: Each group's distances are told in units of what this share of the training patients is nearer than: groups count alike.
 USUAL_SHARE = 0.9
-#: Share of training cases that may be flagged.
+#: Share of studies like the training data that may be flagged.
 FALSE_ALARMS = 0.05
-#: The limit is itself estimated, on some dozen cases, and may be so much too low. Of fewer than 19 the oddest is all there is.
-MARGIN, MARGIN_OF_FEW = 1.1, 1.5
+#: Of fewer than 19 patients the oddest is all there is, and more than that share may lie beyond: what is flagged is this much odder.
+MARGIN_OF_FEW = 1.5
 #: A spread estimated on few cases is taken no smaller than this share of the unit of its feature.
 LEAST_SPREAD = 0.05
 #: Standard deviations in a median absolute deviation of normal values.
@@ -105,44 +107,72 @@ def require_profile(profile: InputProfile, plan: Plan) -> None:
             )
 
 
-def fit_profile(features: Sequence[Features]) -> InputProfile | None:
-    """Learn what training inputs look like.
-
-    The limit is a conformal quantile of the cases' own oddities, each measured against the others. Only their spreads are
-    those of all.
+def fit_profile(features: Sequence[Features], patients: Sequence[str] | None = None) -> InputProfile | None:
+    """Keep what training inputs look like, and whose they are.
 
     Args:
         features: One a training case.
+        patients: Whose each is; without, each is another patient.
 
     Returns:
-        The profile; None with fewer than five cases, of which nothing usual can be told.
+        The profile; None with fewer than five patients, of which nothing usual can be told.
     """
-    n = len(features)
-    if n < 5:
+    names = [str(number) for number in range(len(features))] if patients is None else list(patients)
+    whose = _numbered(np.asarray(names, dtype=str))
+    n_patients = len(set(names))
+    if n_patients < LEAST_PATIENTS:
         return None
-    tables = {name: np.stack([case[name] for case in features]) for name in GROUPS}
-    groups, ratios = [], []
-    for name, table in tables.items():
-        spread = _spread(table)
-        distances = _nearest(table / spread, table / spread, apart=True)
-        usual = max(float(np.quantile(distances, USUAL_SHARE)), EPSILON)
-        ratios.append(distances / usual)
-        cases = tuple(tuple(round(float(value), 5) for value in row) for row in table)
-        groups.append(FeatureGroup(name=name, spreads=tuple(spread), cases=cases, usual_distance=usual))
-    oddities = np.max(ratios, axis=0)
-    limit, possible = conformal_quantile(oddities, 1.0 - FALSE_ALARMS)
-    limit *= MARGIN if possible == 1.0 - FALSE_ALARMS else MARGIN_OF_FEW
-    false_alarms = float((oddities > limit).mean())
-    return InputProfile(groups=tuple(groups), limit=limit, false_alarm_fraction=false_alarms, n_cases=n)
+    tables = {name: np.stack([case[name] for case in features]).round(5) for name in GROUPS}
+    found = _oddities(tables, whose)
+    limit = patient_quantile(np.max(list(found.ratios.values()), axis=0), names, 1.0 - FALSE_ALARMS)
+    return InputProfile(
+        groups=tuple(
+            FeatureGroup(
+                name=name,
+                spreads=tuple(found.spreads[name]),
+                cases=tuple(tuple(float(value) for value in row) for row in table),
+                usual_distance=found.usual[name],
+            )
+            for name, table in tables.items()
+        ),
+        limit=limit.score * _margin(limit),
+        false_alarm_fraction=round(1.0 - limit.coverage, 6),
+        n_cases=len(features),
+        patients=tuple(int(patient) for patient in whose),
+        false_alarm_high=1.0 - coverage_band(n_patients, limit.coverage).low,
+    )
 
 
 def judge_input(features: Features, profile: InputProfile) -> OutOfDistribution:
-    """Compare a study's features with the training data's."""
-    ratios = {}
+    """Compare a study's features with the training data's.
+
+    It is laid among the training patients as one more, and everybody's oddity is measured alike: far from the nearest others, in spreads of all. So
+    a new patient like them is as likely to be the oddest as any other, which is what the profile claims (full conformal prediction, Vovk et al.
+    2005); a limit learned from training patients who are one another's neighbors would not hold for others.
+    """
+    if profile.patients is None:
+        return _judge_by_case(features, profile)
+    tables = {group.name: np.vstack([group.cases, features[group.name]]) for group in profile.groups}
+    whose = np.array(profile.patients)
+    found = _oddities(tables, np.append(whose, whose.max() + 1))
+    usual = np.max([ratios[:-1] for ratios in found.ratios.values()], axis=0)
+    limit = patient_quantile(usual, [str(patient) for patient in whose], 1.0 - FALSE_ALARMS)
+    beyond = max(limit.score * _margin(limit), EPSILON)
+    return _tell({name: float(ratios[-1]) / beyond for name, ratios in found.ratios.items()})
+
+
+def _judge_by_case(features: Features, profile: InputProfile) -> OutOfDistribution:
+    """Judge as bundles did that do not know whose their cases are: by the limit they were given."""
+    ratios: dict[GroupName, float] = {}
     for group in profile.groups:
         spreads = np.array(group.spreads)
-        distance = _nearest(features[group.name][None] / spreads, np.array(group.cases) / spreads, apart=False)
+        cases = np.array(group.cases) / spreads
+        distance = _nearest(features[group.name][None] / spreads, cases, np.arange(len(cases)))
         ratios[group.name] = float(distance[0]) / group.usual_distance / profile.limit
+    return _tell(ratios)
+
+
+def _tell(ratios: Mapping[GroupName, float]) -> OutOfDistribution:
     ranked = sorted(ratios, key=lambda name: -ratios[name])
     reasons = tuple(name for name in ranked if ratios[name] > 1.0)
     return OutOfDistribution(ratios[ranked[0]], bool(reasons), reasons)
@@ -208,10 +238,54 @@ def _spread(table: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.maximum(spread, LEAST_SPREAD)
 
 
-def _nearest(rows: NDArray[np.float64], cases: NDArray[np.float64], *, apart: bool) -> NDArray[np.float64]:
-    """Return each row's mean distance to its nearest cases; with `apart`, rows are the cases and none is its own neighbor."""
+class _Oddities(NamedTuple):
+    """By group: features' spreads, the usual distance, and each case's distance from other patients in units of it."""
+
+    spreads: dict[GroupName, NDArray[np.float64]]
+    usual: dict[GroupName, float]
+    ratios: dict[GroupName, NDArray[np.float64]]
+
+
+def _oddities(tables: Mapping[GroupName, NDArray[np.float64]], whose: NDArray[np.intp]) -> _Oddities:
+    """Measure how far each case lies from the nearest other patients."""
+    found = _Oddities({}, {}, {})
+    for name, table in tables.items():
+        spread = _spread(table)
+        distances = _nearest(table / spread, table / spread, whose, apart_from=whose)
+        # A patient with several studies counts once.
+        by_patient = np.bincount(whose, distances) / np.bincount(whose)
+        found.spreads[name] = spread
+        found.usual[name] = max(float(np.quantile(by_patient, USUAL_SHARE)), EPSILON)
+        found.ratios[name] = distances / found.usual[name]
+    return found
+
+
+def _margin(limit: PatientQuantile) -> float:
+    return MARGIN_OF_FEW if limit.coverage < 1.0 - FALSE_ALARMS else 1.0
+
+
+def _nearest(
+    rows: NDArray[np.float64],
+    cases: NDArray[np.float64],
+    numbers: NDArray[np.intp],
+    apart_from: NDArray[np.intp] | None = None,
+) -> NDArray[np.float64]:
+    """Return each row's mean distance to its nearest patients, each of whom is as near as the nearest of their cases.
+
+    Args:
+        rows: (row, feature) in spreads.
+        cases: (case, feature) in spreads.
+        numbers: (case,) the number of each case's patient.
+        apart_from: (row,) the patient that each row itself is of, who is no neighbor of it.
+    """
     steps = np.minimum(np.abs(rows[:, None] - cases[None]), MOST_SPREADS)
     distances = np.sqrt((steps**2).mean(axis=-1))
-    if apart:
-        np.fill_diagonal(distances, np.inf)
-    return np.asarray(np.sort(distances, axis=1)[:, :N_NEAREST].mean(axis=1))
+    nearest = np.full((int(numbers.max()) + 1, len(rows)), np.inf)
+    np.minimum.at(nearest, numbers, distances.T)
+    if apart_from is not None:
+        nearest[apart_from, np.arange(len(rows))] = np.inf
+    return np.asarray(np.sort(nearest, axis=0)[:N_NEAREST].mean(axis=0))
+
+
+def _numbered(names: NDArray[np.str_]) -> NDArray[np.intp]:
+    return np.asarray(np.unique(names, return_inverse=True)[1])

@@ -45,6 +45,7 @@ def to_labels(
     rules: MaskRules,
     spacing_mm: SpacingMm,
     body_of: BodyOf | None = None,
+    sure: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint8]:
     """Tidy each target and write labels.
 
@@ -56,6 +57,7 @@ def to_labels(
         rules: How to tidy.
         spacing_mm: (slice, row, column) spacing.
         body_of: Gives the body of a box; needed where the rules keep lesions inside it.
+        sure: What the network is sure of, like `present`; needed where the rules keep the surest lesion alone.
 
     Returns:
         uint8 labels (slice, row, column).
@@ -63,7 +65,7 @@ def to_labels(
     regions = _are_regions(targets)
     labels = np.zeros(present.shape[1:], dtype=np.uint8)
     for number, target in enumerate(targets):
-        mask = tidy(present[number], rules, spacing_mm, body_of)
+        mask = tidy(present[number], rules, spacing_mm, body_of, None if sure is None else sure[number])
         if number and regions and set(target.labels) < set(targets[number - 1].labels):
             mask &= labels > 0
         labels[mask] = own_label(target, targets[number + 1 :])
@@ -71,21 +73,26 @@ def to_labels(
 
 
 def tidy(
-    mask: NDArray[np.bool_], rules: MaskRules, spacing_mm: SpacingMm, body_of: BodyOf | None = None
+    mask: NDArray[np.bool_],
+    rules: MaskRules,
+    spacing_mm: SpacingMm,
+    body_of: BodyOf | None = None,
+    sure: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
-    """Apply the rules to one mask, in this order: inside the body, smooth, fill, drop the small, keep the largest.
+    """Apply the rules to one mask, in this order: inside the body, smooth, fill, drop the small, keep the surest or largest.
 
     Args:
         mask: Bool (slice, row, column).
         rules: Which.
         spacing_mm: (slice, row, column) spacing.
         body_of: Gives the body of a box.
+        sure: Bool (slice, row, column), what the network is sure of.
 
     Returns:
         A new mask.
 
     Raises:
-        ValueError: When the body is needed and can't be asked for.
+        ValueError: When the body, or what the network is sure of, is needed and not given.
     """
     out = mask.copy()
     box = _box(mask, rules.smoothing_mm, spacing_mm)
@@ -100,8 +107,12 @@ def tidy(
         inside[:] = _smooth(inside, rules.smoothing_mm, spacing_mm)
     if rules.fill_holes:
         inside |= ndimage.binary_fill_holes(inside)
-    if rules.min_lesion_ml > 0 or rules.largest_only:
-        _drop_parts(inside, rules, float(np.prod(spacing_mm)) / 1000.0)
+    if rules.surest_only and sure is None:
+        raise ValueError(
+            "Expected what the network is sure of, as the rules keep the surest lesion alone, found nothing."
+        )
+    if rules.min_lesion_ml > 0 or rules.largest_only or rules.surest_only:
+        _drop_parts(inside, rules, float(np.prod(spacing_mm)) / 1000.0, None if sure is None else sure[box])
     return out
 
 
@@ -138,13 +149,27 @@ def _smooth(mask: NDArray[np.bool_], sigma_mm: float, spacing_mm: SpacingMm) -> 
     return np.asarray(soft >= 0.5)
 
 
-def _drop_parts(mask: NDArray[np.bool_], rules: MaskRules, voxel_ml: float) -> None:
+def _drop_parts(mask: NDArray[np.bool_], rules: MaskRules, voxel_ml: float, sure: NDArray[np.bool_] | None) -> None:
     parts, n_parts = ndimage.label(mask, CONNECTIVITY)
-    # By slices, as `bincount` makes every voxel eight bytes.
-    sizes_ml = np.sum([np.bincount(plane.ravel(), minlength=n_parts + 1) for plane in parts], axis=0) * voxel_ml
-    sizes_ml[0] = 0.0
-    wanted = sizes_ml >= rules.min_lesion_ml
+    sizes = _count(parts, n_parts, None)
+    wanted = sizes * voxel_ml >= rules.min_lesion_ml
     if rules.largest_only:
-        wanted &= np.arange(len(sizes_ml)) == int(sizes_ml.argmax())
+        wanted &= np.arange(len(sizes)) == int(sizes.argmax())
+    if rules.surest_only and sure is not None:
+        # Of those that are large enough; the last of a sort by what is sure, and then by size.
+        best = np.lexsort((sizes, _count(parts, n_parts, sure), wanted))[-1]
+        wanted &= np.arange(len(sizes)) == best
     wanted[0] = False
     mask &= wanted[parts]
+
+
+def _count(parts: NDArray[np.int32], n_parts: int, among: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+    """Count the voxels of each part, or those among others; of the ground, part 0, fewer than none."""
+    # By slices, as `bincount` makes every voxel eight bytes.
+    planes = (
+        plane.ravel() if among is None else plane[here]
+        for plane, here in zip(parts, parts if among is None else among, strict=True)
+    )
+    counts = np.sum([np.bincount(plane, minlength=n_parts + 1) for plane in planes], axis=0)
+    counts[0] = -1
+    return np.asarray(counts)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Self, cast
 
 import numpy as np
 import torch
@@ -12,18 +13,19 @@ from lesionflow.data.bundle import Bundle
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import ArtifactError
 from lesionflow.inference.backends import PYTORCH
+from lesionflow.inference.budgets.memory_budget import choose_way
+from lesionflow.inference.budgets.time_budget import network_seconds
 from lesionflow.inference.findings import TargetFinding, describe
 from lesionflow.inference.lesion_probabilities import (
     TargetProbabilities,
     measure_probabilities,
     raw_threshold,
     sum_expected,
+    sure_threshold,
 )
-from lesionflow.inference.memory_budget import choose_way
 from lesionflow.inference.out_of_distribution import OutOfDistribution, measure_out_of_distribution, require_profile
 from lesionflow.inference.postprocessing import Box, above_threshold, to_labels
 from lesionflow.inference.stage import Progress, Stage
-from lesionflow.inference.time_budget import network_seconds
 from lesionflow.machine.volume_cost import require_seconds
 from lesionflow.metrics.probabilities import soften
 from lesionflow.models.cascade import part_stages
@@ -43,11 +45,13 @@ class NetworkAnswer:
         probabilities: (target, slice, row, column) on the model grid, as the network gave them.
         way_back: From there to the study's own grid.
         timings_s: Seconds by part.
+        labels: The mask (slice, row, column) where a foreign program made it itself; None where our rules make it.
     """
 
     probabilities: NDArray[np.float32]
     way_back: WayBack
     timings_s: dict[str, float]
+    labels: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +102,15 @@ class Segmenter:
     Raises:
         ArtifactError: When weights or profile do not fit the plan, or the device is not there.
     """
+
+    def __new__(cls, bundle: Bundle, **_: object) -> Self:
+        """Make one that asks another program where the bundle's model is foreign."""
+        if bundle.plan.foreign is None or cls is not Segmenter:
+            return super().__new__(cls)
+        # It is a kind of this.
+        from lesionflow.inference.foreign.segmenter import ForeignSegmenter
+
+        return cast("Self", super().__new__(ForeignSegmenter))
 
     def __init__(
         self, bundle: Bundle, *, device: str = "auto", backend: str | None = None, memory_mb: int | None = None
@@ -173,14 +186,28 @@ class Segmenter:
         timings = {"to_model_space": prepared - began, "network": time.perf_counter() - prepared}
         return NetworkAnswer(found, model_space.way_back, timings)
 
+    def ask_model_space(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what the network says of a small image that is in model space already.
+
+        Args:
+            image: (channel, slice, row, column).
+
+        Returns:
+            Probabilities (target, slice, row, column).
+        """
+        return self._predict(image, None, 1, lean=False)
+
     def _conclude(self, answer: NetworkAnswer, volume: Volume) -> tuple[Mask, tuple[TargetProbabilities, ...]]:
         """Return the mask on the study's own grid, and what the probabilities say of it."""
         plan, way, temperature, rules = self.plan, answer.way_back, self.temperature, self.rules
         threshold = raw_threshold(rules, temperature)
         present = np.empty((len(plan.targets), *way.cropped.shape), dtype=bool)
-        expected = np.zeros(len(plan.targets))
+        sure = np.empty_like(present) if rules.surest_only else None
+        expected = np.zeros((len(plan.targets), 3))
         for block, part in source_slabs(answer.probabilities, way):
             present[:, block] = above_threshold(part, plan.targets, threshold)
+            if sure is not None:
+                sure[:, block] = above_threshold(part, plan.targets, sure_threshold(temperature))
             expected += sum_expected(part, temperature)
         kinds = tuple(channel.kind for channel in plan.channels)
 
@@ -188,7 +215,7 @@ class Segmenter:
             planes = way.view(volume.array)[:, box[0]]
             return filled_body(planes, kinds)[:, box[1], box[2]]
 
-        labels = to_labels(present, plan.targets, rules, way.cropped.spacing_mm, body_of)
+        labels = to_labels(present, plan.targets, rules, way.cropped.spacing_mm, body_of, sure)
         whole = np.zeros(way.source.shape, dtype=np.uint8)
         way.view(whole)[:] = labels
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from lesionflow.data.plan import Plan
 from lesionflow.errors import ArtifactError, ConfigError
-from lesionflow.inference.allocator import kept_memory, returned_memory
 from lesionflow.inference.backends import PYTORCH, make_network
+from lesionflow.inference.budgets.allocator import kept_memory, returned_memory
 from lesionflow.inference.patches import padded_shape, patch_starts, predict_patches, predict_slices
 from lesionflow.inference.slabwise import slabwise
 from lesionflow.models import build_model, size_multiple

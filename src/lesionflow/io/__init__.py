@@ -1,1 +1,1 @@
-"""Reading and writing files: the only room but `steps` and `workspace` that knows paths. What is read becomes values of `data`."""
+"""Reading and writing files and their formats. What is read becomes values of `data`; what is decided of it belongs above, and no network is here."""

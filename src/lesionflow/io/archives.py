@@ -26,6 +26,8 @@ BLOCK_BYTES = 1 << 20
 CLUTTER = re.compile(r"(^|/)(__MACOSX/.*|\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)$", re.IGNORECASE)
 #: Faults that zipfile is known to raise on broken archives.
 ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError, RuntimeError)
+#: Where a library begins to repeat a name or bytes.
+QUOTE = re.compile(r"b?['\"]")
 ENCRYPTED_FLAG = 0x1
 #: A local header without its name and extra field (APPNOTE 4.3.7).
 LOCAL_HEADER_BYTES = 30
@@ -82,15 +84,19 @@ def unpack(
         blame_machine(error, folder)
         reason = "unreadable_zip" if is_zip(archive) else "not_a_zip"
         found = _in_words(error) if reason == "unreadable_zip" else "a file that is none"
-        message = f"Expected a zip, found {found} ({error!s:.200}). Zip the folder again, or copy it anew."
-        raise InputError(message, reason=reason) from error
+        raise InputError(
+            f"Expected a zip, found {found}. Zip the folder again, or copy it anew.", reason=reason
+        ) from error
 
 
 def _in_words(error: Exception) -> str:
-    """Say what is wrong with a zip; zipfile's own words stand behind."""
+    """Say what is wrong with a zip, with zipfile's own words behind up to the name of a file: it may be a patient's."""
+    if isinstance(error, FileExistsError):
+        return "two entries of one name: which is meant can't be told"
+    said = (error.strerror or "") if isinstance(error, OSError) else QUOTE.split(str(error))[0].strip()
     if isinstance(error, NotImplementedError):
-        return "one that is packed in a way that can't be read here"
-    return "one that is damaged or was copied in part"
+        return f"one that is packed in a way that can't be read here ({said:.100})"
+    return f"one that is damaged or was copied in part ({said or type(error).__name__:.100})"
 
 
 @contextmanager

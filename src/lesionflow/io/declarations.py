@@ -9,6 +9,7 @@ from lesionflow.data.volume import IGNORED
 from lesionflow.errors import InputError
 from lesionflow.io.files import parse_json
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 #: What reading and taking apart such a file raises when it is not one.
 FAULTS = (OSError, ValueError, KeyError, TypeError, AttributeError)
@@ -37,7 +38,7 @@ def read_declaration(path: Path, *, name: str) -> tuple[dict[str, int], dict[str
     except FAULTS as error:
         blame_machine(error)
         raise InputError(
-            f"Expected channel_names or modality, and labels, in dataset.json of {name}, found: {error!s:.150}. Mend it.",
+            f"Expected channel_names or modality, and labels, in dataset.json of {name}, found: {plain_words(error)}. Mend it.",
             reason="broken_dataset_json",
         ) from error
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from lesionflow.errors import ArtifactError, InputError
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 CHUNK_BYTES = 1 << 20
 #: A declaration of a hundred thousand cases; parsed, it takes ten times as much.
@@ -85,6 +86,18 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with replacing_file(path) as partial:
+        partial.write_bytes(content)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file, whole or not at all."""
+    with replacing_file(target) as partial:
+        shutil.copyfile(source, partial)
+
+
 def sha256_file(path: Path) -> str:
     """Return the sha256 of a file's bytes.
 
@@ -147,7 +160,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
     except OSError as error:
         if not isinstance(error, PermissionError):
             blame_machine(error)
-        message = f"Expected a folder that may be read, found {type(error).__name__}. Mend its permissions."
+        message = "Expected a folder that may be read, found one that may not. Mend its permissions."
         raise InputError(message, reason="unreadable_folder") from error
 
 
@@ -182,7 +195,9 @@ def read_json(path: Path) -> dict[str, Any]:
         content = parse_json(path)
     except (OSError, ValueError) as error:
         blame_machine(error)
-        raise ArtifactError(f"Expected a JSON file {path.name}, found: {error}. Run its step again.") from error
+        raise ArtifactError(
+            f"Expected a JSON file {path.name}, found: {plain_words(error, length=300)}. Run its step again."
+        ) from error
     if not isinstance(content, dict):
         raise ArtifactError(f"Expected a JSON object in {path.name}, found {type(content).__name__}.")
     return content

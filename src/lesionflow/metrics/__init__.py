@@ -38,6 +38,11 @@ def _declared() -> Iterator[Metric]:
 #: Every metric that a module of this package declares. A new one needs its entry there, and its row in the value test.
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _declared()}
 
+#: The metrics that have a direction, by which alone somebody can be better, each with its least and greatest value.
+ORDERED_METRICS: Mapping[str, tuple[float, float]] = {
+    metric.name: (metric.lower, metric.upper) for metric in METRICS.values() if metric.direction
+}
+
 #: What a reviewer asks first, and what two models are compared by: few, so that a correction for their number stays mild.
 HEADLINE = (
     "dice",

@@ -39,7 +39,7 @@ def _of_seg(mask: Path) -> Origin | None:
 
 
 def _of_nifti(mask: Path) -> Origin | None:
-    from lesionflow.io.images.nifti import read_description
+    from lesionflow.io.images.nifti_texts import read_description
 
     # Of a picture, whose spacing is unknown, the header says that first.
     found = re.search(rf"{MAKER} ([0-9a-f]{{{SHOWN_DIGEST}}})$", read_description(mask))

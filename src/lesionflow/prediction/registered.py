@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lesionflow.inference import Segmenter
 from lesionflow.io.inputs import unpacked
+from lesionflow.io.signing.manifest import MANIFEST, require_trusted, verify_bundle
 from lesionflow.prediction.models import load_model
 from lesionflow.prediction.study import segment_study
 
@@ -18,10 +19,13 @@ class BundledModel:
         folder: The bundle.
 
     Raises:
-        ArtifactError: When it is not whole.
+        ArtifactError: When it, or what lies around it, is not whole; or trusted keys are set and none of them signed it.
     """
 
     def __init__(self, folder: Path) -> None:
+        # As mlflow stores it, the bundle lies with the program and its surroundings under one manifest.
+        if (folder.parent.parent / MANIFEST).is_file():
+            require_trusted(verify_bundle(folder.parent.parent), name="the model's folder")
         # A folder needs no registry.
         self._model = load_model(str(folder), None, "")
         self._segmenter = Segmenter(self._model.bundle, device="auto")

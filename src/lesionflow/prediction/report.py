@@ -1,14 +1,22 @@
 """The report: what is said beside a mask, of each target, of the study, and of how far both may be relied on."""
 
+import hashlib
+import json
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from lesionflow.data.seal import SealState
 from lesionflow.inference import Segmentation, TargetFinding
 from lesionflow.io.inputs import StudyInput
 from lesionflow.prediction import DISCLAIMER
+from lesionflow.prediction.mask_identity import MaskIdentity, identify
 from lesionflow.prediction.models import ServedModel
 from lesionflow.prediction.passport import Passport, make_passport
+
+#: What of a report is not about what was found.
+UNSAID = ("passport", "timings_s")
 
 
 class _Part(BaseModel):
@@ -16,18 +24,29 @@ class _Part(BaseModel):
 
 
 class IntervalReport(_Part):
-    """Where a volume lies with a stated probability, measured on the validation cases."""
+    """Where a volume lies with a stated probability, measured on the validation patients.
+
+    Of nine in ten models fitted on as many patients, it holds for between `coverage_low` and `coverage_high` of new patients; null where a bundle does not know.
+    """
 
     low_ml: float
     high_ml: float
     coverage: float
+    coverage_low: float | None
+    coverage_high: float | None
 
 
 class PredictedDiceReport(_Part):
-    """The Dice that a reference would give, and how far off such predictions were on average."""
+    """The Dice that a reference would give, and how far off such predictions were on average.
+
+    `needs_review`: so low that somebody should look; of failed masks the share `review_recall` is pointed at. Null where too few validation patients failed to
+    say.
+    """
 
     value: float
     mean_absolute_error: float
+    needs_review: bool | None
+    review_recall: float | None
 
 
 class LesionReport(_Part):
@@ -62,6 +81,13 @@ class InputReport(_Part):
     reasons: tuple[str, ...]
 
 
+class SealReport(_Part):
+    """Who vouches for the model: `state` is `trusted`, `signed` (by a key that is not trusted here) or `unsigned`."""
+
+    state: SealState
+    key_id: str
+
+
 class Report(_Part):
     """What is said beside a mask."""
 
@@ -69,6 +95,7 @@ class Report(_Part):
     targets: tuple[TargetReport, ...]
     input_check: InputReport | None
     passport: Passport
+    seal: SealReport
     timings_s: dict[str, float]
     warnings: tuple[str, ...]
     disclaimer: str = DISCLAIMER
@@ -81,6 +108,7 @@ def make_report(
     timings_s: Mapping[str, float],
     *,
     outside_body: str = "",
+    identity: MaskIdentity | None = None,
 ) -> Report:
     """Say what was found in a study.
 
@@ -90,6 +118,7 @@ def make_report(
         segmentation: What was found.
         timings_s: Seconds by part, so far.
         outside_body: What of the mask lies in air, in a sentence.
+        identity: The mask, told; worked out where it is not given.
 
     Returns:
         The report, its figures rounded; its timings end with their `total`.
@@ -101,18 +130,31 @@ def make_report(
         model_name=model.name,
         model_version=model.version,
         input_sha256=study.sha256,
+        mask=identity or identify(segmentation.mask, model.bundle.plan.targets),
         predicted_dice={t.name: t.predicted_dice.value for t in targets if t.predicted_dice is not None},
         unusual_input=None if input_check is None else input_check.flagged,
     )
     timings = {name: round(seconds, 3) for name, seconds in timings_s.items()}
-    return Report(
+    report = Report(
         case_id=study.case_id,
         targets=targets,
         input_check=input_check,
         passport=passport,
+        seal=SealReport(state=model.bundle.seal.state, key_id=model.bundle.seal.key_id),
         timings_s={**timings, "total": round(sum(timings.values()), 3)},
         warnings=(*study.warnings, *_warnings(targets, input_check, outside_body)),
     )
+    return report.model_copy(update={"passport": passport.for_report(hash_report(report.model_dump(mode="json")))})
+
+
+def hash_report(content: Mapping[str, Any]) -> str:
+    """Hash what a report says, but for its passport and timings.
+
+    Args:
+        content: As JSON; what no report has is passed over.
+    """
+    told = {name: content[name] for name in Report.model_fields if name in content and name not in UNSAID}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _target(finding: TargetFinding) -> TargetReport:
@@ -135,8 +177,8 @@ def _target(finding: TargetFinding) -> TargetReport:
     )
 
 
-def _rounded(values: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in values.items()}
+def _rounded(values: Mapping[str, float | None]) -> dict[str, Any]:
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in values.items()}
 
 
 def _input_check(segmentation: Segmentation) -> InputReport | None:
@@ -158,6 +200,11 @@ def _warnings(targets: tuple[TargetReport, ...], input_check: InputReport | None
         warnings.append(describe_unlike(input_check.reasons))
     if outside_body:
         warnings.append(outside_body)
+    doubtful = [target.name for target in targets if target.predicted_dice and target.predicted_dice.needs_review]
+    if doubtful:
+        warnings.append(
+            f"The mask of {', '.join(doubtful)} may have failed, by what the model says of it: look at it before use."
+        )
     if all(target.volume_ml == 0 for target in targets):
         warnings.append("No tumor was found.")
     return warnings

@@ -17,6 +17,7 @@ from lesionflow.io.inputs import StudyInput, read_input, unpacked
 from lesionflow.machine.study_budget import study_budget
 from lesionflow.prediction import UNLIKE_TRAINING
 from lesionflow.prediction.body_check import describe_outside
+from lesionflow.prediction.mask_identity import MaskIdentity, identify
 from lesionflow.prediction.models import ServedModel
 from lesionflow.prediction.report import Report, describe_unlike, make_report
 from lesionflow.prediction.writers import REPORT, WRITERS, find_writer
@@ -67,9 +68,21 @@ class Prediction:
         kinds = tuple(self.model.bundle.plan.dataset.channels.values())
         return describe_outside(self.volume, self.segmentation.mask, kinds)
 
+    @cached_property
+    def identity(self) -> MaskIdentity:
+        """The mask, told by a hash over its voxels and by its grid."""
+        return identify(self.segmentation.mask, self.model.bundle.plan.targets)
+
     def report(self) -> Report:
         """Return the report, with all timings so far."""
-        return make_report(self.model, self.study, self.segmentation, self.timings_s, outside_body=self.outside_body)
+        return make_report(
+            self.model,
+            self.study,
+            self.segmentation,
+            self.timings_s,
+            outside_body=self.outside_body,
+            identity=self.identity,
+        )
 
 
 def segment_study(

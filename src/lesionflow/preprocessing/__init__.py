@@ -8,6 +8,7 @@ from lesionflow.preprocessing.model_space import (
     find_way_back,
     mask_to_model_space,
     source_slabs,
+    stay_in_source_space,
     to_model_space,
     to_source_space,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "resample_mask_to_grid",
     "resample_to_grid",
     "source_slabs",
+    "stay_in_source_space",
     "to_model_space",
     "to_source_space",
 ]

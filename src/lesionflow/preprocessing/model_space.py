@@ -118,6 +118,17 @@ def find_way_back(volume: Volume, plan: Plan) -> WayBack:
     return WayBack(model, volume.geometry, orientation, box)
 
 
+def stay_in_source_space(geometry: Geometry) -> WayBack:
+    """Return the way back of what never left the study's own grid.
+
+    Args:
+        geometry: The study's grid.
+    """
+    whole = tuple(slice(0, n) for n in geometry.shape)
+    unchanged = Orientation((0, 1, 2), (False, False, False))
+    return WayBack(geometry, geometry, unchanged, (whole[0], whole[1], whole[2]))
+
+
 def mask_to_model_space(mask: Mask, model_space: ModelSpace) -> Mask:
     """Bring a reference mask the way its image went.
 

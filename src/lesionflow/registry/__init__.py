@@ -1,4 +1,4 @@
-"""Runs, model versions and promotion: the only mlflow."""
+"""Runs, model versions and aliases in MLflow, the only mlflow. Whether a version should be champion belongs to `evaluation.gate`."""
 
 import os
 

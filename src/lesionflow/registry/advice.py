@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import ArgumentError
 
+from lesionflow.machine.wording import kind_in_words
 from lesionflow.registry.secrets import has_unclear_password, without_password, without_secrets
 
 MAX_LENGTH = 400
+#: What a database adds to its message: the driver's name of the error, the statement, what was to be written, an address.
+STATEMENT = re.compile(r"\s*\[SQL: .*|\s*\(Background on this error at: .*|\((?:\w+\.)+\w+\)\s*(?=\S)", re.DOTALL)
 UNCLEAR = (
     "The user or password in MLFLOW_TRACKING_URI has a sign that ends it (@ : / ? # [ ]): write it as %40 %3A %2F %3F %23 %5B %5D, or set "
     "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead."
@@ -104,12 +107,12 @@ def say_fault(error: BaseException, tracking_uri: str) -> str:
     store = without_password(tracking_uri)
     if has_unclear_password(tracking_uri):
         # Whatever the error says may hold a part of the password, taken for a host or a port.
-        return f"Expected to reach MLflow, found {type(error).__name__}. {UNCLEAR}"
+        return f"Expected to reach MLflow, found {kind_in_words(error)}. {UNCLEAR}"
     if isinstance(error, ArgumentError) or (isinstance(error, ValueError) and not isinstance(error, OSError)):
-        found = without_secrets(str(error), tracking_uri)
-        return f"Expected MLflow at {store} to take what it is given, found {type(error).__name__}: {found:.{MAX_LENGTH}}. {advise(error)}"
-    found = without_secrets(str(error), tracking_uri)
-    return f"Expected to reach MLflow at {store}, found {type(error).__name__}: {found:.{MAX_LENGTH}}. {advise(error)}"
+        found = without_secrets(STATEMENT.sub("", str(error)), tracking_uri)
+        return f"Expected MLflow at {store} to take what it is given, found: {found:.{MAX_LENGTH}}. {advise(error)}"
+    found = without_secrets(STATEMENT.sub("", str(error)), tracking_uri)
+    return f"Expected to reach MLflow at {store}, found: {found:.{MAX_LENGTH}}. {advise(error)}"
 
 
 def advise(error: BaseException) -> str:

@@ -27,6 +27,8 @@ KIND, TRAINING = "mlflow.experimentKind", "custom_model_development"
 #: The shared view of an experiment's runs that is ours.
 VIEW = "lesionflow"
 RESEARCH_USE = "Research use only."
+#: Characters of a version's description: its column in MLflow's tables, which PostgreSQL and MariaDB hold to.
+LONGEST_DESCRIPTION = 5000
 logger = logging.getLogger(__name__)
 
 
@@ -58,6 +60,14 @@ def describe_experiment(client: MlflowClient, experiment_id: str, text: str) -> 
     if NOTE not in tags or digest_of(tags[NOTE]) == tags.get(OWN_NOTE):
         client.set_experiment_tag(experiment_id, NOTE, text)
         client.set_experiment_tag(experiment_id, OWN_NOTE, digest_of(text))
+
+
+def shorten(text: str) -> str:
+    """Return the lines of a description that MLflow's databases hold, and that there are more."""
+    if len(text) <= LONGEST_DESCRIPTION:
+        return text
+    more = "\n\n... The rest is among the version's artifacts."
+    return text[: LONGEST_DESCRIPTION - len(more)].rpartition("\n")[0] + more
 
 
 def digest_of(text: str) -> str:

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from lesionflow.errors import ArtifactError
 from lesionflow.io.stores.evaluations import ABOUT, CASES, StoredEvaluation, parse_evaluation
-from lesionflow.registry.store import connect, reaching
+from lesionflow.registry.store import connect, reaching, with_driver
 from lesionflow.registry.versions import CHAMPION, NOT_FOUND, find_version, list_models
 
 #: Where a run keeps its evaluation.
@@ -100,7 +100,7 @@ def read_run_file(tracking_uri: str, run_id: str, path: str) -> bytes | None:
 def _download(tracking_uri: str, run_id: str, path: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="lesionflow-run-file-") as folder:
         found = mlflow.artifacts.download_artifacts(
-            run_id=run_id, artifact_path=path, dst_path=folder, tracking_uri=tracking_uri
+            run_id=run_id, artifact_path=path, dst_path=folder, tracking_uri=with_driver(tracking_uri)
         )
         return Path(found).read_bytes()
 

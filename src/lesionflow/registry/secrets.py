@@ -10,6 +10,9 @@ ADDRESS = re.compile(r"\b[a-zA-Z][a-zA-Z0-9+.-]*://[^\s'\"<>`]+")
 QUERY_SECRET = re.compile(
     r"(?i)([?&;](?:[a-z_]*pass(?:word|wd)?|pwd|[a-z_]*token|[a-z_]*secret|[a-z_]*key)=)[^&;#\s'\"]*"
 )
+#: In what was meant as an address and is none: a user before a host, or a secret by its name.
+MAY_HOLD_SECRET = re.compile(r"(?i)^(?![/.]).*:.*@|(?:pass|pwd|token|secret|key)\w*\s*=")
+NOT_SHOWN = "an address without :// (not shown, as it may hold a password)"
 #: Stores that are files: what looks like a user there is a folder's name.
 FILES = ("sqlite", "file")
 #: What mlflow reads beside the address.
@@ -22,12 +25,14 @@ LEAST_LENGTH = 3
 def without_password(uri: str) -> str:
     """Return an address without the user and password that may stand before its host.
 
-    A password with a sign that should have been written as %XX is taken out whole: where an `@` follows a user, all before the last one is.
+    Of what was meant as an address and lacks its `://`, nothing is shown where it may hold a password. One with a sign that should have been written as %XX is taken out whole: where an `@` follows a user, all before the last one is.
 
     Args:
         uri: Such as `https://user:password@host/path`; of a file, it is returned as it is.
     """
     scheme, separator, rest = uri.partition("://")
+    if not separator and MAY_HOLD_SECRET.search(uri):
+        return NOT_SHOWN
     if not separator or scheme.split("+")[0].lower() in FILES:
         return uri
     shown = QUERY_SECRET.sub(rf"\g<1>{HIDDEN}", rest[len(_userinfo(rest)) :])
@@ -62,6 +67,8 @@ def _userinfo(rest: str) -> str:
 
 
 def _secrets(uri: str) -> set[str]:
+    if "://" not in uri:
+        return {uri} if MAY_HOLD_SECRET.search(uri) else set()
     rest = uri.partition("://")[2]
     userinfo = _userinfo(rest)[:-1]
     passwords = {userinfo.partition(":")[2], *(os.environ.get(name, "") for name in VARIABLES)}

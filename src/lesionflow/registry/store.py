@@ -13,12 +13,24 @@ from sqlalchemy.exc import SQLAlchemyError
 from lesionflow.errors import LesionFlowError, ServiceError
 from lesionflow.io.files import replacing_file
 from lesionflow.registry.advice import say_fault
+from lesionflow.registry.databases import is_database, knock, shared_artifacts, with_driver
+from lesionflow.registry.moved_store import ARTIFACTS, bring_along, moved_place
 from lesionflow.registry.secrets import without_password, without_secrets
 
-__all__ = ["artifact_location", "connect", "quiet_loggers", "reaching", "sqlite_path", "without_password"]
+__all__ = [
+    "ARTIFACTS",
+    "artifact_location",
+    "artifact_place",
+    "connect",
+    "one_writer",
+    "quiet_loggers",
+    "reaching",
+    "sqlite_path",
+    "with_driver",
+    "without_password",
+]
 
 SQLITE = "sqlite:///"
-ARTIFACTS = "mlartifacts"
 #: What mlflow and its libraries raise when the store is absent, locked, of another version or refuses; requests' errors
 #: are OSErrors. An address that can't be read, or a picture's key that is refused, is a ValueError; a missing driver an ImportError.
 FAULTS = (MlflowException, SQLAlchemyError, OSError, ValueError, ImportError)
@@ -32,9 +44,26 @@ def sqlite_path(tracking_uri: str) -> Path | None:
 
 
 def artifact_location(tracking_uri: str, experiment: str) -> str | None:
-    """Return where the artifacts of an experiment go: beside a SQLite file; None lets the server decide."""
+    """Return where the artifacts of an experiment go: beside a SQLite file, where a setting says for another database; None lets the server decide.
+
+    Raises:
+        ConfigError: When the store is a database, and nothing says where its artifacts go.
+    """
     database = sqlite_path(tracking_uri)
-    return None if database is None else (database.parent / ARTIFACTS / experiment).as_uri()
+    if database is None:
+        return shared_artifacts(tracking_uri, experiment) if is_database(tracking_uri) else None
+    return (database.parent / ARTIFACTS / experiment).as_uri()
+
+
+def artifact_place(recorded: str, tracking_uri: str) -> str:
+    """Return where an artifact lies, also where the store was moved and can't be written.
+
+    Args:
+        recorded: Its address, as MLflow has it.
+        tracking_uri: The store.
+    """
+    database = sqlite_path(tracking_uri)
+    return recorded if database is None else moved_place(recorded, database)
 
 
 @contextmanager
@@ -75,6 +104,7 @@ def connect(tracking_uri: str, *, make: bool = False) -> MlflowClient:
         A client for both tracking and registry.
 
     Raises:
+        ConfigError: When the driver of a database is not installed.
         ServiceError: When the store can't be reached, or is a missing file that is only to be read.
     """
     database = sqlite_path(tracking_uri)
@@ -87,6 +117,9 @@ def connect(tracking_uri: str, *, make: bool = False) -> MlflowClient:
         if database is not None:
             tracking_uri = f"{SQLITE}{database}"
             _make_sqlite(database)
+            bring_along(database)
+        tracking_uri = with_driver(tracking_uri)
+        knock(tracking_uri)
         client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
         client.search_experiments(max_results=1)
     return client
@@ -102,6 +135,30 @@ def _make_sqlite(database: Path) -> None:
             return
         with replacing_file(database) as partial, quiet_loggers("mlflow.store.db.utils", "alembic"):
             MlflowClient(f"{SQLITE}{partial}").search_experiments(max_results=1)
+
+
+@contextmanager
+def one_writer(tracking_uri: str) -> Iterator[None]:
+    """Keep others of the same kind waiting as long as the block runs, where the store is a SQLite file; a kill ends it too.
+
+    Args:
+        tracking_uri: The store. Of a server or another database nobody waits here.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ServiceError: When the folder of the store can't be written.
+    """
+    database = sqlite_path(tracking_uri)
+    if database is None:
+        yield
+        return
+    with reaching(tracking_uri):
+        lock = database.with_name(f".{database.name}.writer.lock").open("w")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -51,6 +51,10 @@ PRIMARY_METRIC = {
     MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME: "test/dice",
     MLFLOW_EXPERIMENT_PRIMARY_METRIC_GREATER_IS_BETTER: "True",
 }
+#: The tag by which a run is found again by whoever ends the orchestrator's run that it belongs to.
+PIPELINE_RUN = "pipeline_run"
+#: What the page of a run says that was closed by another than who opened it: by what it was ended, and in whose words.
+CLOSED_BY, CLOSED_BECAUSE = "closed_by", "closed_because"
 #: Digits behind the point of figures in tables that people read.
 SHOWN_DECIMALS = 4
 
@@ -61,14 +65,16 @@ class Tracker:
     Args:
         tracking_uri: The store; a missing SQLite file is made.
         experiment: The experiment's name, made when missing: the dataset's name.
+        pipeline_run: The orchestrator's run that this process belongs to, told at each run that is opened; empty for none.
 
     Raises:
         ServiceError: When the store can't be reached; so do all methods.
     """
 
-    def __init__(self, tracking_uri: str, experiment: str) -> None:
+    def __init__(self, tracking_uri: str, experiment: str, *, pipeline_run: str = "") -> None:
         self.tracking_uri = tracking_uri
         self.experiment = experiment
+        self._own_tags = {PIPELINE_RUN: pipeline_run} if pipeline_run else {}
         self.client = connect(tracking_uri, make=True)
         with reaching(tracking_uri):
             self.experiment_id = self._make_experiment()
@@ -86,10 +92,23 @@ class Tracker:
             The run's id.
         """
         with reaching(self.tracking_uri):
-            all_tags = {MLFLOW_SOURCE_NAME: "lesionflow", **(tags or {})}
+            all_tags = {MLFLOW_SOURCE_NAME: "lesionflow", **self._own_tags, **(tags or {})}
             if parent:
                 all_tags[MLFLOW_PARENT_RUN_ID] = parent
             return str(self.client.create_run(self.experiment_id, run_name=name, tags=all_tags).info.run_id)
+
+    def put_below(self, run_id: str, parent: str, tags: Mapping[str, str]) -> None:
+        """Have the UI show a run below another one, with tags that say what it is there."""
+        self.set_tags(run_id, {**tags, MLFLOW_PARENT_RUN_ID: parent})
+
+    def go_on_with(self, run_id: str) -> None:
+        """Open again a run that an earlier process began: it now belongs to the orchestrator's run of this one."""
+        with reaching(self.tracking_uri):
+            tags = self.client.get_run(run_id).data.tags
+            for key in {CLOSED_BY, CLOSED_BECAUSE} & set(tags):
+                self.client.delete_tag(run_id, key)
+            self.client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+            self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in self._own_tags.items()])
 
     def finish(self, run_id: str, status: str = "FINISHED") -> None:
         """Close a run as `FINISHED`, `FAILED` or `KILLED`."""

@@ -1,6 +1,6 @@
 """Versions of a registered model, and the aliases that say which is `champion`, `challenger` and `previous`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -13,8 +13,10 @@ from lesionflow.registry.store import connect, reaching
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 DIGEST_TAG = "bundle_digest"
-NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
+NOT_FOUND, ALREADY_THERE = "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"
 PAGE_SIZE = 200
+#: What a registered model is called that holds another one's state, and no bundles: see `registry.shared_state`.
+STATE_SUFFIX = ".state"
 
 
 class RegisteredVersion(NamedTuple):
@@ -34,7 +36,7 @@ class ChampionChange(NamedTuple):
     """Which version was champion before and which is now; None where there was none."""
 
     before: str | None
-    after: str
+    after: str | None
 
 
 def list_versions(model_name: str, tracking_uri: str) -> tuple[RegisteredVersion, ...]:
@@ -51,20 +53,21 @@ def list_versions(model_name: str, tracking_uri: str) -> tuple[RegisteredVersion
             if error.error_code == NOT_FOUND:
                 return ()
             raise
-        versions = _all_pages(client, model_name)
+        versions = find_all_versions(client, model_name)
     found = (_registered(model_name, version, by_alias) for version in versions)
     return tuple(sorted(found, key=lambda version: -int(version.version)))
 
 
 def list_models(tracking_uri: str) -> tuple[str, ...]:
-    """Return the names of all registered models.
+    """Return the names of all registered models that hold bundles.
 
     Raises:
         ServiceError: When the store can't be reached.
     """
     client = connect(tracking_uri)
     with reaching(tracking_uri):
-        return tuple(sorted(model.name for model in client.search_registered_models(max_results=1000)))
+        names = (model.name for model in client.search_registered_models(max_results=1000))
+        return tuple(sorted(name for name in names if not name.endswith(STATE_SUFFIX)))
 
 
 def find_version(model_name: str, version_or_alias: str, tracking_uri: str) -> RegisteredVersion | None:
@@ -96,6 +99,15 @@ def require_version(model_name: str, version_or_alias: str, tracking_uri: str) -
     return found
 
 
+def make_registered_model(client: MlflowClient, model_name: str) -> None:
+    """Make a registered model, unless it is there. What the store raises comes as it is."""
+    try:
+        client.create_registered_model(model_name)
+    except MlflowException as error:
+        if error.error_code != ALREADY_THERE:
+            raise
+
+
 def set_alias(model_name: str, alias: str, version: str, tracking_uri: str) -> None:
     """Let an alias name a version.
 
@@ -107,6 +119,17 @@ def set_alias(model_name: str, alias: str, version: str, tracking_uri: str) -> N
         client.set_registered_model_alias(model_name, alias, version)
 
 
+def delete_alias(model_name: str, alias: str, tracking_uri: str) -> None:
+    """Let an alias name no version.
+
+    Raises:
+        ServiceError: When the store can't be reached.
+    """
+    client = connect(tracking_uri)
+    with reaching(tracking_uri):
+        client.delete_registered_model_alias(model_name, alias)
+
+
 def mark_aliases(model_name: str, tracking_uri: str) -> None:
     """Repeat a model's aliases at its runs, where reviewers compare them.
 
@@ -114,6 +137,30 @@ def mark_aliases(model_name: str, tracking_uri: str) -> None:
         ServiceError: When the store can't be reached.
     """
     mark_roles(connect(tracking_uri), list_versions(model_name, tracking_uri))
+
+
+def keep_first(made: RegisteredVersion, before: Collection[str], tracking_uri: str) -> RegisteredVersion:
+    """Take a version that was just made away again where another program registered the same bundle at the same moment.
+
+    Each keeps the lowest number, so that all keep the same.
+
+    Args:
+        made: The version, whole.
+        before: Versions that were there when registering began: of this bundle they are none that is whole.
+        tracking_uri: The store.
+
+    Returns:
+        The version that stays.
+
+    Raises:
+        ServiceError: When the store can't be reached or refuses.
+    """
+    twins = (one for one in list_versions(made.model_name, tracking_uri) if one.bundle_digest == made.bundle_digest)
+    first = min((made, *(one for one in twins if one.version not in before)), key=lambda one: int(one.version))
+    if first.version != made.version:
+        with reaching(tracking_uri):
+            connect(tracking_uri).delete_model_version(made.model_name, made.version)
+    return first
 
 
 def tag_version(model_name: str, version: str, tags: Mapping[str, str], tracking_uri: str) -> None:
@@ -128,41 +175,8 @@ def tag_version(model_name: str, version: str, tags: Mapping[str, str], tracking
             client.set_model_version_tag(model_name, version, key, value)
 
 
-def set_champion(model_name: str, version: str, tracking_uri: str) -> ChampionChange:
-    """Make a version champion; the old champion becomes `previous`.
-
-    `previous` moves first: killed in between, the old champion still serves and the same call again finishes.
-
-    Raises:
-        ArtifactError: When there is no such version.
-        ServiceError: When the store can't be reached.
-    """
-    after = require_version(model_name, version, tracking_uri).version
-    old = find_version(model_name, CHAMPION, tracking_uri)
-    before = old.version if old else None
-    if before != after:
-        if before is not None:
-            set_alias(model_name, PREVIOUS, before, tracking_uri)
-        set_alias(model_name, CHAMPION, after, tracking_uri)
-    mark_aliases(model_name, tracking_uri)
-    return ChampionChange(before, after)
-
-
-def rollback(model_name: str, tracking_uri: str) -> ChampionChange:
-    """Make the previous champion champion again.
-
-    Raises:
-        ArtifactError: When there is no other version to go back to.
-        ServiceError: When the store can't be reached.
-    """
-    old = require_version(model_name, PREVIOUS, tracking_uri)
-    if CHAMPION in old.aliases:
-        message = f"Expected another champion of {model_name!r} to go back to, found only version {old.version}."
-        raise ArtifactError(message)
-    return set_champion(model_name, old.version, tracking_uri)
-
-
-def _all_pages(client: MlflowClient, model_name: str) -> list[Any]:
+def find_all_versions(client: MlflowClient, model_name: str) -> list[Any]:
+    """Return all versions of a model as MLflow has them, from all pages of its answer; none when there is no such model."""
     page = client.search_model_versions(f"name = '{model_name}'", max_results=PAGE_SIZE)
     versions = list(page)
     while page.token:

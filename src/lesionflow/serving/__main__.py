@@ -1,4 +1,4 @@
-"""`python -m lesionflow.serving`: what `lesionflow serve` starts."""
+"""`python -m lesionflow.serving`: what `lesionflow serve` becomes; the store stands in `MLFLOW_TRACKING_URI`."""
 
 import argparse
 
@@ -10,5 +10,4 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument("--model", required=True)
     parser.add_argument("--model-name")
-    parser.add_argument("--tracking-uri", required=True)
     main(**vars(parser.parse_args()))

@@ -3,6 +3,9 @@
 ::
 
     POST /v1/segment                  a study in, a mask or a report out
+    POST /v1/studies                  a study in, its job out; ?wait= seconds for its end
+    GET  /v1/jobs/{id}                where a job stands
+    DELETE /v1/jobs/{id}              cancel it
     GET  /v1/results/{id}/report      the report of an earlier answer
     GET  /v1/results/{id}/mask        its mask, ?format=
     GET  /v1/model                    what is being served
@@ -11,14 +14,15 @@
 """
 
 import contextlib
-import shutil
-import tempfile
+import logging
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -29,25 +33,33 @@ from starlette.staticfiles import StaticFiles
 
 from lesionflow.config import Settings
 from lesionflow.errors import LesionFlowError
+from lesionflow.jobs.databases import open_database
+from lesionflow.jobs.job import JobState
+from lesionflow.jobs.queue import JobQueue
+from lesionflow.jobs.workers import Workers
 from lesionflow.serving import problems
+from lesionflow.serving.accepted import routes
+from lesionflow.serving.accepted.answers import Waiters, raise_unless_done
+from lesionflow.serving.accepted.intake import Intake
 from lesionflow.serving.engine import Engine, not_ready
 from lesionflow.serving.formats import ANSWERS, choose_answer
 from lesionflow.serving.metrics import ServiceMetrics
 from lesionflow.serving.middleware import GuardMiddleware
-from lesionflow.serving.problems import RequestRefusedError
 from lesionflow.serving.results import ResultStore
 from lesionflow.serving.scratch import scratch_folder
-from lesionflow.serving.segmentation import segment_parts
+from lesionflow.serving.segmentation import work_on
 from lesionflow.serving.settings import ServiceSettings
-from lesionflow.serving.uploads.multipart import receive_parts
-from lesionflow.serving.work_queue import WorkQueue
 
 STATIC = Path(__file__).parent / "static"
 #: Warnings in an answer's headers, and characters of each: servers and proxies take 8 to 16 kB of all headers together.
 MAX_WARNINGS, MAX_WARNING_LENGTH = 8, 500
 #: What stands in a header as it is; all else, line ends above all, is percent-encoded.
 PLAIN = " !\"#$&'()*+,/:;<=>?@[]^_`{|}~"
+MAX_QUEUE_NAME = 255
+#: Less than BentoML waits for an answer.
+SEGMENT_WAIT_S = 3500.0
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+logger = logging.getLogger(__name__)
 
 
 def create_app(service: ServiceSettings, settings: Settings | None = None) -> Starlette:
@@ -61,6 +73,7 @@ def create_app(service: ServiceSettings, settings: Settings | None = None) -> St
     app = Starlette(
         routes=[
             Route("/v1/segment", segment, methods=["POST"]),
+            *routes.ROUTES,
             Route("/v1/results/{result_id}/report", result_report),
             Route("/v1/results/{result_id}/mask", result_mask),
             Route("/v1/model", model),
@@ -73,8 +86,7 @@ def create_app(service: ServiceSettings, settings: Settings | None = None) -> St
         ],
         middleware=[Middleware(GuardMiddleware, metrics=metrics)],
         exception_handlers={
-            RequestRefusedError: problems.on_refused,
-            LesionFlowError: problems.on_lesionflow_error,
+            LesionFlowError: problems.on_error,
             HTTPException: problems.on_http_exception,
         },
         lifespan=_lifespan,
@@ -88,36 +100,55 @@ def create_app(service: ServiceSettings, settings: Settings | None = None) -> St
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state, service = app.state, app.state.service
     with scratch_folder() as scratch:
-        state.uploads = scratch / "uploads"
+        kept = service.state_dir or scratch
+        kept.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if service.state_dir is None:
+            logger.info(
+                "accepted studies lie in a temporary folder: with LESIONFLOW_STATE_DIR they outlive the service"
+            )
+        state.scratch = scratch
         state.results = ResultStore(
-            service.results_dir or scratch / "results",
-            max_results=service.max_results,
-            max_age_s=service.max_result_age_s,
+            service.results_dir or kept / "results", max_results=service.max_results, max_age_s=service.max_result_age_s
         )
-        state.queue = WorkQueue(service.max_concurrent, service.max_waiting)
+        url = service.database_url.get_secret_value() if service.database_url else f"sqlite:///{kept / 'jobs.db'}"
+        database = open_database(url)
+        state.queue = JobQueue(database, f"{service.model_name or ''}/{service.model}"[-MAX_QUEUE_NAME:])
+        state.queue.forget(int((time.time() - service.max_result_age_s) * 1000))
+        state.on_ended = partial(_on_ended, state)
+        state.intake, state.waiters = Intake(kept / "studies", state.queue, service), Waiters()
+        state.workers = Workers(
+            state.queue,
+            partial(work_on, state),
+            ended=state.on_ended,
+            n=service.max_concurrent,
+            may_begin=lambda: bool(state.engine.ready),
+        )
         state.engine.start()
+        state.workers.start()
         yield
         state.engine.stop()
-        state.queue.close()
+        await to_thread.run_sync(state.workers.stop, service.drain_s)
+        database.dispose()
+
+
+def _on_ended(state: Any, job_id: str) -> None:
+    """Remove the study of a job that ended here, and a result that nobody wants any more; tell those who wait."""
+    job = state.queue.get(job_id)
+    if job is None or job.state.ended:
+        state.intake.drop(job_id)
+    if job is not None and job.state is JobState.CANCELLED:
+        state.results.drop(job_id)
+    state.waiters.wake(job_id)
 
 
 async def segment(request: Request) -> Response:
     """Receive a study, wait for its turn, answer with what was asked for."""
     state, service = request.app.state, request.app.state.service
     name = choose_answer(request.query_params.get("format"), request.headers.get("accept"))
-    state.queue.refuse_when_full()
-    channels = tuple(state.engine.model.bundle.plan.dataset.channels)
-    folder = Path(tempfile.mkdtemp(dir=state.uploads))
-    cleanup = partial(shutil.rmtree, folder, ignore_errors=True)
-    try:
-        parts = await receive_parts(
-            request.headers, request.stream(), folder, max_mb=service.max_upload_mb, max_parts=service.max_files
-        )
-    except BaseException:
-        cleanup()
-        raise
-    work = partial(segment_parts, state, parts, folder, channels, name)
-    return _answer(state.results, await state.queue.run(work, cleanup), name)
+    job = await routes.accept_study(request, name, service.max_concurrent + service.max_waiting)
+    job = await state.waiters.wait(state.queue, job, SEGMENT_WAIT_S)
+    raise_unless_done(job)
+    return _answer(state.results, state.results.report(job.id), name)
 
 
 async def result_report(request: Request) -> Response:
@@ -153,7 +184,7 @@ async def show_metrics(request: Request) -> Response:
     """Give Prometheus its figures."""
     state = request.app.state
     metrics: ServiceMetrics = state.metrics
-    metrics.taken.set(state.queue.n_taken)
+    metrics.taken.set(await to_thread.run_sync(lambda: state.intake.n_taken))
     metrics.ready.set(state.engine.ready)
     if state.engine.ready:
         served = state.engine.model

@@ -61,12 +61,17 @@ class Engine:
         """
         # torch and mlflow take seconds and 300 MB; the server's parent process imports this module too, needs neither.
         from lesionflow.inference import Segmenter
+        from lesionflow.inference.golden import require_golden
         from lesionflow.prediction.models import load_model
 
         settings = self._settings
         model = load_model(self._service.model, self._service.model_name, settings.tracking_uri)
-        self._loaded = (model, Segmenter(model.bundle, device=settings.device, memory_mb=settings.memory_mb))
+        segmenter = Segmenter(model.bundle, device=settings.device, memory_mb=settings.memory_mb)
+        require_golden(segmenter, model.bundle, f"{model.name} version {model.version}")
+        self._loaded = (model, segmenter)
         logger.info("serving model %s, version %s, bundle %.12s", model.name, model.version, model.bundle.digest)
+        if model.doubt:
+            logger.warning("%s", model.doubt)
 
     def segment(self, source: Path | Mapping[str, Path], folder: Path, formats: Sequence[str]) -> dict[str, Any]:
         """Segment a study and write its masks.

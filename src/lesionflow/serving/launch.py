@@ -5,6 +5,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from lesionflow.config import Settings
+from lesionflow.machine.extras import require
+
 SERVICE = "lesionflow.serving.service:LesionFlow"
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 3000
@@ -42,10 +45,9 @@ def serve_environment(
     return merged
 
 
-def main(
-    host: str = LOOPBACK, port: int = DEFAULT_PORT, *, model: str, model_name: str | None, tracking_uri: str
-) -> None:
+def main(host: str = LOOPBACK, port: int = DEFAULT_PORT, *, model: str, model_name: str | None) -> None:
     """Become the service: this process is replaced, so that a signal reaches the server itself."""
+    require("bentoml")
     command = serve_command(host, port)
-    environment = serve_environment(model=model, model_name=model_name, tracking_uri=tracking_uri)
+    environment = serve_environment(model=model, model_name=model_name, tracking_uri=Settings().tracking_uri)
     os.execve(command[0], command, environment)  # noqa: S606 - our own command, no shell

@@ -51,7 +51,7 @@ class GuardMiddleware:
         except Exception as error:
             if status:
                 raise
-            await problems.on_unexpected(Request(scope), error)(scope, receive, guarded_send)
+            await problems.on_error(Request(scope), error)(scope, receive, guarded_send)
         finally:
             self._metrics.requests.labels(_route(scope), scope["method"], str(status)).inc()
 

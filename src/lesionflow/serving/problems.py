@@ -3,6 +3,7 @@
 import logging
 import uuid
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,7 +20,9 @@ TITLES = {
     406: "No answer in an accepted format",
     413: "The upload is too large",
     415: "The request's content type is not supported",
+    409: "The job is in another state",
     422: "The study can't be read right",
+    429: "More studies than the service takes",
     500: "The service failed",
     503: "The service can't answer now",
     507: "The service has no room for the study",
@@ -44,6 +47,15 @@ class RequestRefusedError(LesionFlowError):
         self.headers = dict(headers or {})
 
 
+class Problem(NamedTuple):
+    """What goes into a problem document: see `problem`."""
+
+    status: int
+    code: str
+    detail: str
+    headers: Mapping[str, str]
+
+
 def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return a problem document.
 
@@ -63,43 +75,37 @@ def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | No
     return JSONResponse(content, status, dict(headers or {}), media_type=MEDIA_TYPE)
 
 
-def on_refused(_: Request, error: Exception) -> Response:
-    """Answer a `RequestRefusedError`."""
-    if not isinstance(error, RequestRefusedError):
-        return on_unexpected(_, error)
-    return problem(error.http_status, error.code, str(error), error.headers)
+def problem_of(error: Exception) -> Problem:
+    """Return what a client is told of an error: a study's fault in full, the server's own faults by an incident number only.
 
-
-def on_lesionflow_error(_: Request, error: Exception) -> Response:
-    """Answer an error of ours: a study's fault in full, the server's own faults by an incident number only."""
+    The log has the trace of the latter, under that number.
+    """
+    if isinstance(error, RequestRefusedError):
+        return Problem(error.http_status, error.code, str(error), error.headers)
     if isinstance(error, InputError):
-        return problem(error.http_status, error.reason, str(error))
-    if not isinstance(error, LesionFlowError):
-        return on_unexpected(_, error)
+        return Problem(error.http_status, error.reason, str(error), {})
+    known = error if isinstance(error, LesionFlowError) else machine_fault(error)
     incident = uuid.uuid4().hex
     logger.error("incident %s", incident, exc_info=error)
-    code = {"ArtifactError": "model_unusable", "ServiceError": "not_ready"}.get(type(error).__name__, "internal_error")
-    code = error.code if isinstance(error, MachineError) else code
-    headers = {"Retry-After": "15"} if error.http_status in (503, 507) else {}
-    return problem(error.http_status, code, _incident(incident), headers)
+    if known is None:
+        return Problem(500, "internal_error", _incident(incident), {})
+    code = {"ArtifactError": "model_unusable", "ServiceError": "not_ready"}.get(type(known).__name__, "internal_error")
+    code = known.code if isinstance(known, MachineError) else code
+    headers = {"Retry-After": "15"} if known.http_status in (503, 507) else {}
+    return Problem(known.http_status, code, _incident(incident), headers)
+
+
+def on_error(_: Request, error: Exception) -> Response:
+    """Answer any error."""
+    return problem(*problem_of(error))
 
 
 def on_http_exception(_: Request, error: Exception) -> Response:
     """Answer the router's own 404 and 405."""
     if not isinstance(error, HTTPException):
-        return on_unexpected(_, error)
+        return on_error(_, error)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
     return problem(error.status_code, code, f"{error.detail}. See GET /.", error.headers)
-
-
-def on_unexpected(_: Request, error: Exception) -> Response:
-    """Answer anything else, the machine's faults by their code: the log has the trace, the client a number to quote."""
-    fault = machine_fault(error)
-    if fault is not None:
-        return on_lesionflow_error(_, fault)
-    incident = uuid.uuid4().hex
-    logger.error("incident %s", incident, exc_info=error)
-    return problem(500, "internal_error", _incident(incident))
 
 
 def _incident(incident: str) -> str:

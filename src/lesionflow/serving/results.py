@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ from lesionflow.serving.problems import RequestRefusedError
 
 RESULT_ID = re.compile(r"[0-9a-f]{32}")
 REPORT = "report.json"
+#: No result takes so long to write.
+LEFTOVER_S = 3600.0
 
 
 class ResultStore:
@@ -28,21 +29,23 @@ class ResultStore:
     def __init__(self, folder: Path, *, max_results: int, max_age_s: float) -> None:
         self._folder, self._max_results, self._max_age_s = folder, max_results, max_age_s
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Another service may be writing here: what a kill left is told by its age.
         for leftover in folder.glob(".*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            if _made_ns(leftover) < time.time_ns() - int(LEFTOVER_S * 1e9):
+                shutil.rmtree(leftover, ignore_errors=True)
 
-    def put(self, fill: Callable[[str, Path], dict[str, Any]]) -> dict[str, Any]:
+    def put(self, result_id: str, fill: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
         """Make a result, whole or not at all, and drop what is too old or too much.
 
         Args:
-            fill: Given the result's id and an empty folder, writes the masks and returns the report.
+            result_id: 32 hexadecimal digits; one made before under the same is replaced.
+            fill: Given an empty folder, writes the masks and returns the report.
 
         Returns:
             The report.
         """
-        result_id = uuid.uuid4().hex
         with replacing_folder(self._folder / result_id) as partial:
-            report = fill(result_id, partial)
+            report = fill(partial)
             (partial / REPORT).write_text(json.dumps(report), encoding="utf-8")
         self._prune()
         return report
@@ -68,6 +71,11 @@ class ResultStore:
             message = "Expected the id of a result that is still kept and a format that it has, found another."
             raise RequestRefusedError(f"{message} Send the study again.", status=404, code="unknown_result")
         return path
+
+    def drop(self, result_id: str) -> None:
+        """Remove a result, if there is one."""
+        if RESULT_ID.fullmatch(result_id):
+            shutil.rmtree(self._folder / result_id, ignore_errors=True)
 
     def _prune(self) -> None:
         kept = (folder for folder in self._folder.iterdir() if RESULT_ID.fullmatch(folder.name))

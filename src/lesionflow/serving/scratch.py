@@ -16,7 +16,7 @@ def scratch_folder() -> Iterator[Path]:
     """Give a folder that only this user can read; studies and results of killed services are removed first.
 
     Yields:
-        The folder, with an empty folder `uploads` in it.
+        The folder.
     """
     root = Path(tempfile.gettempdir())
     for folder in root.glob("lesionflow-service-*"):
@@ -24,7 +24,6 @@ def scratch_folder() -> Iterator[Path]:
         if match and not _is_running(int(match[1])):
             shutil.rmtree(folder, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f"lesionflow-service-{os.getpid()}-"))
-    (folder / "uploads").mkdir()
     try:
         yield folder
     finally:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lesionflow.errors import ConfigError
@@ -21,10 +21,14 @@ class ServiceSettings(BaseSettings):
         max_unpacked_mb: Largest sum of unpacked files in an archive.
         max_files: Most files in an archive, and most parts in a request.
         max_concurrent: Studies segmented at once.
-        max_waiting: Studies that may wait for their turn; beyond, 503 with `Retry-After`.
+        max_waiting: Studies whose clients may wait for their turn; beyond, 429 with `Retry-After`.
+        max_queued: Studies that may be handed in to be fetched later; beyond, 429 with `Retry-After`.
         max_results: Results kept for later download; the oldest go first.
         max_result_age_s: How long a result is kept.
-        results_dir: Where; a temporary folder, removed at the end, when not given.
+        results_dir: Where; in `state_dir` when not given.
+        state_dir: Where accepted studies wait, with the database of jobs; a temporary folder when not given: then a kill loses what was accepted.
+        database_url: The database of jobs, as SQLAlchemy writes it; a file in `state_dir` when not given.
+        drain_s: How long a service that is told to stop works on what it has begun; then the next one begins it anew.
         load_retry_s: Pause before the model is tried again when it can't be loaded.
     """
 
@@ -37,9 +41,13 @@ class ServiceSettings(BaseSettings):
     max_files: Annotated[int, Field(ge=1)] = 20_000
     max_concurrent: Annotated[int, Field(ge=1)] = 1
     max_waiting: Annotated[int, Field(ge=0)] = 4
-    max_results: Annotated[int, Field(ge=1)] = 200
+    max_queued: Annotated[int, Field(ge=0)] = 1000
+    max_results: Annotated[int, Field(ge=1)] = 2000
     max_result_age_s: Annotated[float, Field(gt=0)] = 24 * 3600.0
     results_dir: Path | None = None
+    state_dir: Path | None = None
+    database_url: SecretStr | None = None
+    drain_s: Annotated[float, Field(ge=0)] = 30.0
     load_retry_s: Annotated[float, Field(gt=0)] = 15.0
 
 

@@ -40,13 +40,13 @@ def run(
     folder = outputs["preprocessed"]
     folder.mkdir(parents=True, exist_ok=True)
     plan = read_plan(inputs["plan"])
-    keys = _keys(inputs["cases"], plan)
+    keys = array_keys(inputs["cases"], plan)
     before = preprocessed.read_index(folder)
     kept = {c: e for c, e in before.items() if keys.get(c) == e.key and preprocessed.is_intact(folder, c, e)}
     index = dict(kept)
     todo = [case_id for case_id in keys if case_id not in kept]
     logger.info("Preprocessing %d cases; %d are made already.", len(todo), len(kept))
-    make = partial(_make, inputs["cases"], folder, plan)
+    make = partial(make_arrays, inputs["cases"], folder, plan)
     for case_id, result in map_cases(make, todo, name=str, workers=settings.workers, what="Preprocessing"):
         if isinstance(result, InputError):
             logger.warning("Case %s is left out (%s): %s", case_id, result.reason, result)
@@ -55,9 +55,9 @@ def run(
             index[case_id] = IndexEntry(key=keys[case_id], sha256=result)
         # The index names only finished files: after a kill, finished cases are kept.
         preprocessed.write_index(folder, index)
-    _remove_stale(folder, index)
+    remove_stale_arrays(folder, index)
     preprocessed.write_index(folder, index)
-    _require_enough(config, index, folder)
+    require_enough_cases(config, index, folder)
     lost = sum(1 for entry in index.values() if entry.reason)
     return {
         "n_cases": float(len(index) - lost),
@@ -67,7 +67,8 @@ def run(
     }
 
 
-def _keys(cases: Path, plan: Plan) -> dict[str, str]:
+def array_keys(cases: Path, plan: Plan) -> dict[str, str]:
+    """Return of each case the digest of all that decides its arrays."""
     keys = {}
     for case_id, contents in read_contents(cases).items():
         facts = [*contents, plan.preprocessing_digest(), PREPROCESSING_VERSION]
@@ -75,7 +76,21 @@ def _keys(cases: Path, plan: Plan) -> dict[str, str]:
     return keys
 
 
-def _make(cases: Path, folder: Path, plan: Plan, case_id: str) -> str:
+def make_arrays(cases: Path, folder: Path, plan: Plan, case_id: str) -> str:
+    """Bring a case to model space.
+
+    Args:
+        cases: What `ingest` wrote.
+        folder: Where its arrays go.
+        plan: How.
+        case_id: Which.
+
+    Returns:
+        The sha256 of what was written.
+
+    Raises:
+        InputError: When it has no reference, or can't be brought there.
+    """
     # Loaded by workers alone, as the step's `loaded_by_workers` says.
     from lesionflow.preprocessing import mask_to_model_space, to_model_space
 
@@ -99,7 +114,8 @@ def _foreground(mask: Mask) -> dict[int, NDArray[np.int32]]:
     return places
 
 
-def _remove_stale(folder: Path, index: Mapping[str, IndexEntry]) -> None:
+def remove_stale_arrays(folder: Path, index: Mapping[str, IndexEntry]) -> None:
+    """Remove what no case needs, and what a kill left."""
     wanted = {preprocessed.case_file(folder, case_id).name for case_id, entry in index.items() if entry.sha256}
     for path in folder.glob(f"*{preprocessed.SUFFIX}"):
         if path.name not in wanted:
@@ -108,7 +124,12 @@ def _remove_stale(folder: Path, index: Mapping[str, IndexEntry]) -> None:
         path.unlink()
 
 
-def _require_enough(config: PreprocessConfig, index: Mapping[str, IndexEntry], folder: Path) -> None:
+def require_enough_cases(config: PreprocessConfig, index: Mapping[str, IndexEntry], folder: Path) -> None:
+    """Refuse the cases as a whole where more are lost than params allow.
+
+    Raises:
+        DataQualityError: It names each case that is lost, and why.
+    """
     lost = {case_id: entry.reason for case_id, entry in index.items() if entry.reason}
     if lost and len(lost) > config.max_failed_fraction * len(index):
         raise DataQualityError(

@@ -15,6 +15,7 @@ from lesionflow.errors import InputError
 from lesionflow.io.stores.cases import read_table
 from lesionflow.io.stores.splits import read_split, write_split
 from lesionflow.io.stores.validations import read_quarantine
+from lesionflow.steps.shared_split import fetch_shared, push_shared, require_lock
 
 #: Columns that every part of the split has its share of.
 TRAITS = ("site", "manufacturer", "modality")
@@ -40,13 +41,14 @@ def run(
 ) -> dict[str, float]:
     """Divide the cases that are not in quarantine.
 
-    A split that lies at the output already is the lock: who was tested on stays tested on.
+    A split that lies at the output already is the lock: who was tested on stays tested on. So is the one that the registered model shares,
+    wherever it was drawn: it is fetched first, and what is drawn here is shared before anybody learns from it.
 
     Args:
-        config: Fractions, folds, strata and seed.
+        config: Fractions, folds, strata and seed; the model whose split it is.
         inputs: `cases` and `validation`.
         outputs: `splits`, a JSON file.
-        settings: Not used.
+        settings: The tracking URI.
 
     Returns:
         `n_train`, `n_validation` and `n_test` cases, `n_test_patients` who are locked, how many of them are `n_test_patients_held_back` or
@@ -55,13 +57,17 @@ def run(
     Raises:
         ConfigError: When the params or the previous split do not fit the cases.
         InputError: When there are too few patients, or none of the test set is left.
-        ArtifactError: When an input or the previous split can't be read.
+        ArtifactError: When an input or the previous split can't be read, or it and the shared one disagree, or the model has a champion
+            and no split is left.
+        ServiceError: When the store of the shared one can't be reached.
     """
-    del settings
     path = outputs["splits"]
+    fetch_shared(path, config.model_name, settings.tracking_uri)
+    require_lock(path, config.model_name, settings.tracking_uri)
     previous = read_split(path) if path.exists() else None
     cases = usable_cases(inputs["cases"], read_quarantine(inputs["validation"]))
-    split = make_split(cases, SplitRules(**config.model_dump()), previous=previous)
+    rules = SplitRules(**config.model_dump(exclude={"model_name"}))
+    split = make_split(cases, rules, previous=previous).model_copy(update={"model_name": config.model_name})
     known = {*previous.test_patients, *previous.other_patients} if previous else set()
     n_new = len({case.patient_id for case in cases} - known)
     if previous:
@@ -76,6 +82,7 @@ def run(
     locked = count_locked(split, cases, read_table(inputs["cases"])["patient_id"])
     _say_locked(locked, config.test_fraction)
     write_split(path, split)
+    push_shared(path, config.model_name, settings.tracking_uri)
     logger.info(
         "%d cases to train, %d to validate, %d to test on", *map(len, (split.train, split.validation, split.test))
     )

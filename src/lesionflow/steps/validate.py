@@ -13,8 +13,8 @@ from lesionflow.io.files import replacing_folder
 from lesionflow.io.stores.cases import read_dataset, read_table, thumbnail_path
 from lesionflow.io.stores.validations import DATA_DOCS, FINDINGS, QUARANTINE, SUMMARY
 from lesionflow.validation.checks import Limits, make_rules, require_known_severities, with_derived_columns
-from lesionflow.validation.expectations import judge, write_verdict
-from lesionflow.validation.report import Verdict, findings_json, mixes, quarantine_json, reach_verdict, summary_html
+from lesionflow.validation.expectations import judge_table, write_verdict
+from lesionflow.validation.report import DataVerdict, findings_json, mixes, quarantine_json, reach_verdict, summary_html
 from lesionflow.validation.thumbnails import draw_sheets
 
 SHEETS = "sheets"
@@ -84,11 +84,13 @@ def _champion_cases(config: ValidateConfig, settings: Settings) -> frozenset[str
     return frozenset((*card.trained_cases, *card.validation_cases))
 
 
-def _write_report(config: ValidateConfig, cases: Path, folder: Path, champion_cases: frozenset[str]) -> Verdict:
+def _write_report(config: ValidateConfig, cases: Path, folder: Path, champion_cases: frozenset[str]) -> DataVerdict:
     dataset, table = read_dataset(cases), read_table(cases)
     limits = Limits(**config.model_dump(include=set(Limits.__dataclass_fields__)))
     rules = tuple(rule for rule in make_rules(limits, dataset) if config.severity[rule.check] != "off")
-    violations = judge(with_derived_columns(table, dataset, champion_cases), rules, folder / DATA_DOCS, config.severity)
+    violations = judge_table(
+        with_derived_columns(table, dataset, champion_cases), rules, folder / DATA_DOCS, config.severity
+    )
     verdict = reach_verdict(
         violations,
         config.severity,
@@ -104,7 +106,7 @@ def _write_report(config: ValidateConfig, cases: Path, folder: Path, champion_ca
     return verdict
 
 
-def _write_sheets(verdict: Verdict, table: pd.DataFrame, cases: Path, folder: Path) -> list[str]:
+def _write_sheets(verdict: DataVerdict, table: pd.DataFrame, cases: Path, folder: Path) -> list[str]:
     """Lay the thumbnails of all cases out, those with findings first; return the names of the sheets."""
     said: dict[str, str] = {}
     for finding in verdict.findings:

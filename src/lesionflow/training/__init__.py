@@ -1,4 +1,4 @@
-"""The training loop: the only pytorch_lightning. See `fit`."""
+"""The training loop over batches, the only pytorch_lightning: see `fit`. What is trained on what belongs to `steps.train`."""
 
 from lesionflow.training.batches.cases import CaseArrays
 from lesionflow.training.batches.datamodule import CaseDataModule

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,8 @@ from lesionflow.training.state import Row, TrainingState
 
 OnEpoch = Callable[[TrainingState], None]
 METRICS = ("train/loss", "val/loss", "val/dice", "val/dice_pooled")
+#: Where no bar can be drawn nothing is silent for longer than this, but for a batch that takes longer.
+LONGEST_SILENCE_S = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -98,17 +101,23 @@ class Recorder(Callback):
 
 
 class ProgressBar(Callback):
-    """One bar over all epochs with the time left and the Dice, and a log line an epoch.
+    """One bar over all epochs with the time left and the Dice, and a log line an epoch; without a terminal, lines within long epochs.
 
     Args:
         max_epochs: Epochs of the whole training.
         budget: Gives epochs done and what can be afforded.
         best_dice: The best so far, when training is resumed.
         console: Where the bar is drawn; not at all when it is no terminal.
+        clock: Seconds.
     """
 
     def __init__(
-        self, max_epochs: int, budget: TimeBudget, best_dice: float = 0.0, console: Console | None = None
+        self,
+        max_epochs: int,
+        budget: TimeBudget,
+        best_dice: float = 0.0,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_epochs = max_epochs
         self._budget = budget
@@ -120,27 +129,58 @@ class ProgressBar(Callback):
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[phase]}"),
             console=console,
             disable=not console.is_terminal,
             transient=True,
         )
         self._best = best_dice
-        self._task = self._bar.add_task("training", total=None, epoch=0, epochs=max_epochs, dice=self._best)
+        self._task = self._bar.add_task("training", total=None, epoch=0, epochs=max_epochs, dice=self._best, phase="")
+        self._clock = clock
+        self._said = self._began = clock()
+        self._n_batches, self._n_done, self._n_validated = 0, 0, 0
 
     def on_train_start(self, trainer: Trainer, _: LightningModule) -> None:
         """Show the bar."""
-        n_batches = int(trainer.num_training_batches)
-        self._bar.update(self._task, total=n_batches * self._max_epochs, completed=n_batches * self._budget.epochs)
+        self._n_batches = int(trainer.num_training_batches)
+        total, done = self._n_batches * self._max_epochs, self._n_batches * self._budget.epochs
+        self._bar.update(self._task, total=total, completed=done)
         self._bar.start()
+        self._said = self._clock()
 
     def on_train_epoch_start(self, *_: Any) -> None:
         """Shorten the bar when the minutes will be over before the epochs are."""
         epochs = int(min(float(self._max_epochs), max(1.0, self._budget.affordable_epochs)))
         self._bar.update(self._task, epoch=self._budget.epochs + 1, epochs=epochs)
+        self._began, self._n_done = self._clock(), 0
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Advance the bar."""
+        """Advance the bar; without one, say how far the epoch is where it is long."""
         self._bar.advance(self._task)
+        self._n_done += 1
+        if self._n_done < self._n_batches:
+            self._say_within(f"batch {self._n_done} of {self._n_batches}")
+
+    def on_validation_start(self, *_: Any) -> None:
+        """Say what the bar waits for."""
+        self._n_validated = 0
+        self._bar.update(self._task, phase="validating")
+
+    def on_validation_batch_end(self, *_: Any) -> None:
+        """Say how far a long validation is."""
+        self._n_validated += 1
+        self._say_within(f"validating, batch {self._n_validated}")
+
+    def on_validation_end(self, *_: Any) -> None:
+        """Let the bar go on."""
+        self._bar.update(self._task, phase="")
+
+    def _say_within(self, what: str) -> None:
+        """Log a line where no bar is drawn and nothing was said for long."""
+        now = self._clock()
+        if self._bar.disable and now - self._said >= LONGEST_SILENCE_S:
+            self._said = now
+            _log.info("epoch %d of %d: %s, %.0f s", self._budget.epochs + 1, self._max_epochs, what, now - self._began)
 
     def on_train_epoch_end(self, trainer: Trainer, _: LightningModule) -> None:
         """Log a line."""
@@ -156,6 +196,7 @@ class ProgressBar(Callback):
             "epoch %d of %d: loss %.4f%s, %.1f s",
             self._budget.epochs, self._max_epochs, figures["train/loss"], judged, self._budget.epoch_s,
         )  # fmt: skip
+        self._said = self._clock()
 
     def teardown(self, *_: Any, **__: Any) -> None:
         """Take the bar away, after an error too."""

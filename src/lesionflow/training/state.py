@@ -1,12 +1,14 @@
 """All that training needs to go on after it was killed: one value, stored as one file."""
 
 import io
+import pickle
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
 
 from lesionflow.errors import ArtifactError
+from lesionflow.machine.wording import plain_words
 
 #: One epoch's figures, by name.
 Row = dict[str, float]
@@ -59,7 +61,10 @@ class TrainingState:
         """
         try:
             return cls(**torch.load(io.BytesIO(content), weights_only=True, map_location="cpu"))
+        except pickle.UnpicklingError as error:
+            message = "Expected a checkpoint of training, found more than tensors and plain values, or no checkpoint: nothing of it was run. Remove it."
+            raise ArtifactError(message) from error
         except Exception as error:
             # torch.load raises a dozen kinds of errors on bytes that are not its own.
-            message = f"Expected a checkpoint of training, found: {type(error).__name__}: {error!s:.200}. Remove it."
+            message = f"Expected a checkpoint of training, found: {plain_words(error, length=200)}. Remove it."
             raise ArtifactError(message) from error

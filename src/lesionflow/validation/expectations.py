@@ -46,7 +46,7 @@ class Violation(NamedTuple):
     found: tuple[str, ...]
 
 
-def judge(
+def judge_table(
     table: pd.DataFrame, rules: Sequence[Rule], docs_folder: Path, severity: Mapping[str, Severity]
 ) -> tuple[Violation, ...]:
     """Let Great Expectations judge the table.
@@ -86,7 +86,7 @@ def write_verdict(docs_folder: Path, verdict: str) -> None:
     By themselves they say `Failed` as soon as one expectation does not hold, were it one that only warns.
 
     Args:
-        docs_folder: What `judge` wrote.
+        docs_folder: What `judge_table` wrote.
         verdict: The sentence that the summary says.
     """
     for page in (docs_folder / "validations").rglob("*.html"):

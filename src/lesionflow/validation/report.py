@@ -38,7 +38,7 @@ class Finding(NamedTuple):
         return f"{self.severity}: {self.check}: expected {self.expected}, found {found} in {where}. {self.advice}"
 
 
-class Verdict(NamedTuple):
+class DataVerdict(NamedTuple):
     """All findings; the cases to leave out, each with its checks; and why the data as a whole are refused, if so."""
 
     n_cases: int
@@ -63,7 +63,7 @@ def reach_verdict(
     *,
     n_cases: int,
     max_quarantined_fraction: float,
-) -> Verdict:
+) -> DataVerdict:
     """Weigh violations.
 
     Args:
@@ -88,10 +88,10 @@ def reach_verdict(
             f"Expected at most {max_quarantined_fraction:.0%} of {n_cases} cases in quarantine "
             f"(`validate.max_quarantined_fraction`), found {len(quarantine)}: {_some(quarantine)}."
         )
-    return Verdict(n_cases, findings, quarantine, tuple(refusals))
+    return DataVerdict(n_cases, findings, quarantine, tuple(refusals))
 
 
-def findings_json(verdict: Verdict) -> str:
+def findings_json(verdict: DataVerdict) -> str:
     """Return all of a verdict but the quarantine as JSON."""
     content = {
         "passed": not verdict.refusals,
@@ -103,7 +103,7 @@ def findings_json(verdict: Verdict) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def quarantine_json(verdict: Verdict) -> str:
+def quarantine_json(verdict: DataVerdict) -> str:
     """Return `{case_id: [check, ...]}` as JSON: the cases that no later step may use."""
     return json.dumps(verdict.quarantine, indent=2) + "\n"
 
@@ -123,7 +123,7 @@ def _most_first(entry: tuple[object, int]) -> tuple[int, str]:
 
 
 def summary_html(
-    verdict: Verdict,
+    verdict: DataVerdict,
     rules: Sequence[Rule],
     severity: Mapping[str, Severity],
     *,
@@ -172,7 +172,7 @@ def _sheets(sheets: Sequence[str]) -> str:
     return f"<h2>Look through</h2><p>Each case at the slice with most of its outline (orange); findings first.</p>{pictures}"
 
 
-def _row(check: str, severity: Severity, verdict: Verdict, rules: Sequence[Rule]) -> str:
+def _row(check: str, severity: Severity, verdict: DataVerdict, rules: Sequence[Rule]) -> str:
     findings = [finding for finding in verdict.findings if finding.check == check]
     outcome = "off" if severity == "off" else severity if findings else "held"
     broken = [f"{finding.expected}, found {_some(dict.fromkeys(finding.found))}" for finding in findings]

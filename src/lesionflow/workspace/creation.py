@@ -1,15 +1,16 @@
-"""Make a workspace: a git and DVC project with `dvc.yaml` and `params.yaml`."""
+"""Make a workspace: a git and DVC project with `dvc.yaml`, `params.yaml` and `change_plan.yaml`."""
 
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from lesionflow.config import load_params
 from lesionflow.errors import ConfigError, LesionFlowError
+from lesionflow.machine.extras import require
+from lesionflow.workspace.change_plan_file import take_change_plan
 from lesionflow.workspace.layout import STAGES, dvc_yaml
 from lesionflow.workspace.params_file import PARAMS, take_params
+from lesionflow.workspace.versioning.program import dvc_command
 
 IGNORED = """\
 /data/raw
@@ -26,8 +27,11 @@ IGNORED = """\
 /.params.sha256
 /phantoms/
 /unseen/
+/service/
 /dvc_plots/
 *.log
+.ledger.lock
+.*.hashes
 .partial-*
 .old-*
 """
@@ -47,6 +51,7 @@ def init_workspace(folder: Path, params: Path) -> bool:
         ConfigError: When git is missing or the params are wrong.
     """
     load_params(params)
+    require("dvc")
     is_new = not (folder / STAGES).exists()
     if shutil.which("git") is None:
         raise ConfigError("Expected git on this machine, found none. Install it (Debian: apt-get install git).")
@@ -55,18 +60,30 @@ def init_workspace(folder: Path, params: Path) -> bool:
         (folder / part).mkdir(exist_ok=True)
     if not (folder / PARAMS).exists():
         take_params(folder, params)
+        take_change_plan(folder, params)
     (folder / STAGES).write_text(dvc_yaml(), encoding="utf-8")
     _ignore(folder / ".gitignore")
     if not (folder / ".git").exists():
         _call(["git", "init", "-q"], folder)
     if not (folder / ".dvc").exists():
-        _call([sys.executable, "-m", "dvc", "init", "-q"], folder)
-        _call([sys.executable, "-m", "dvc", "config", "core.analytics", "false"], folder)
+        _call(dvc_command("init", "-q"), folder)
+        _call(dvc_command("config", "core.analytics", "false"), folder)
         # DVC's own .gitignore entries would be written into data/ and reports/; ours cover them.
-        _call([sys.executable, "-m", "dvc", "config", "core.autostage", "false"], folder)
-        store = os.path.relpath(folder.resolve().parent / f"{folder.resolve().name}-store", folder.resolve() / ".dvc")
-        _call([sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "local", store], folder)
+        _call(dvc_command("config", "core.autostage", "false"), folder)
+        # DVC takes a path as the shell does, and keeps it relative to .dvc: the workspace and its store move together.
+        store = f"../{folder.resolve().name}-store"
+        _call(dvc_command("remote", "add", "-q", "-d", "local", store), folder)
     return is_new
+
+
+def install_hooks(folder: Path) -> None:
+    """Let git's hooks call DVC: checkout brings data along, push sends it, commit says what is not recorded.
+
+    Raises:
+        LesionFlowError: When there are other hooks already, or DVC fails.
+    """
+    if not (folder / ".git/hooks/post-checkout").exists():
+        _call(dvc_command("install"), folder)
 
 
 def _ignore(path: Path) -> None:

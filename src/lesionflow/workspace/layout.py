@@ -6,12 +6,14 @@ from typing import Any
 
 import yaml
 
+from lesionflow.config.change_plan import CHANGE_PLAN
 from lesionflow.errors import ConfigError
 from lesionflow.steps import STEPS
 
 #: Inputs and outputs of the steps by name, relative to the workspace.
 PATHS: Mapping[str, str] = {
     "raw": "data/raw",
+    "change_plan": CHANGE_PLAN,
     "cases": "data/cases",
     "validation": "reports/validation",
     "splits": "data/splits.json",
@@ -21,6 +23,7 @@ PATHS: Mapping[str, str] = {
     "evaluation": "reports/evaluation",
     "registration": "reports/registration.json",
     "promotion": "reports/promotion.json",
+    "decision": "reports/decision.html",
 }
 #: Outputs that a step reads before it writes them: cases done already, the locked test set, the plan to stay near to, scores that
 #: MLflow did not take.

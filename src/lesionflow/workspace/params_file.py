@@ -63,17 +63,18 @@ def require_params(folder: Path, source: Path) -> None:
 def is_edited(folder: Path) -> bool:
     """Tell whether a workspace's params are neither a preset nor what was taken over last."""
     digest = sha256_file(folder / PARAMS)
-    return digest != _taken(folder) and not _preset_of(folder / PARAMS)
+    return digest != _taken(folder) and not name_preset(folder / PARAMS)
 
 
 def describe_params(folder: Path) -> str:
     """Say in words what the params of a workspace are."""
-    if preset := _preset_of(folder / PARAMS):
+    if preset := name_preset(folder / PARAMS):
         return f"the preset {preset}"
     return "an edited file" if is_edited(folder) else "a file that was taken over before"
 
 
-def _preset_of(path: Path) -> str:
+def name_preset(path: Path) -> str:
+    """Return the name of the preset that a params file is, letter for letter; empty where it is none."""
     content = path.read_bytes()
     return next((preset.stem for preset in sorted(PRESETS.glob("*.yaml")) if preset.read_bytes() == content), "")
 

@@ -1,7 +1,6 @@
 """The studies of a workspace: which folder holds them, what of it is recorded, and that it is still as recorded."""
 
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from lesionflow.errors import ArtifactError, ConfigError, LesionFlowError
 from lesionflow.io.stores import manifest
 from lesionflow.workspace.layout import PATHS
 from lesionflow.workspace.stale_locks import drop_torn_dvc_file
+from lesionflow.workspace.versioning.program import dvc_command
 
 #: Files named on a line; the others are counted.
 MAX_NAMED = 10
@@ -48,8 +48,10 @@ def record_new_studies(workspace: Path, *, relinked: bool, say: Callable[[str], 
         say: Takes a sentence for the user.
 
     Raises:
+        ConfigError: When there are no studies yet.
         ArtifactError: When recorded files are missing or hold other bytes.
     """
+    require_studies(workspace)
     raw, settings = workspace / PATHS["raw"], Settings()
     path = manifest.manifest_path(raw)
     is_new = not path.exists()
@@ -61,6 +63,20 @@ def record_new_studies(workspace: Path, *, relinked: bool, say: Callable[[str], 
         if not is_new:
             say(f"data/raw: {len(state.added)} files are new since it was recorded")
     track_studies(workspace)
+
+
+def require_studies(workspace: Path) -> None:
+    """Refuse a workspace to which no studies have come yet.
+
+    Raises:
+        ConfigError: It says how they come there.
+    """
+    raw = workspace / PATHS["raw"]
+    if not raw.exists() and not manifest.manifest_path(raw).exists():
+        raise ConfigError(
+            f"Expected studies in {raw}, found none. Add them by `lesionflow data add STUDIES`, link them by `lesionflow run --data STUDIES`, or "
+            "`dvc pull` them where this is a clone."
+        )
 
 
 def require_whole(state: manifest.FolderState) -> None:
@@ -87,7 +103,7 @@ def track_studies(workspace: Path, *, again: bool = False) -> None:
         drop_torn_dvc_file(path)
     if raw.is_symlink() or not (workspace / ".dvc").exists() or (all(p.exists() for p in tracked) and not again):
         return
-    command = [sys.executable, "-m", "dvc", "add", "-q", PATHS["raw"], f"{PATHS['raw']}.sha256"]
+    command = dvc_command("add", "-q", PATHS["raw"], f"{PATHS['raw']}.sha256")
     done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)  # noqa: S603 - our own command, no shell
     if done.returncode:
         raise LesionFlowError(f"`dvc add {PATHS['raw']}` failed in {workspace}: {done.stderr.strip()[-400:]}")

@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ import yaml
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.io.stores.cases import TABLE, read_table
 from lesionflow.workspace.layout import PATHS
+from lesionflow.workspace.versioning.places import DEFAULT_CACHE, OBJECTS, dvc_places
+from lesionflow.workspace.versioning.program import dvc_command
 
 LOCK = "dvc.lock"
-#: Where DVC 3 keeps its objects by default, below the workspace.
-CACHE = Path(".dvc") / "cache" / "files" / "md5"
 
 
 def recorded_table(workspace: Path, revision: str | None = None) -> pd.DataFrame | None:
@@ -37,7 +36,7 @@ def recorded_table(workspace: Path, revision: str | None = None) -> pd.DataFrame
     digest = _recorded_md5(_lock_text(workspace, revision))
     if digest is None:
         return None
-    found = _in_cache(workspace, digest)
+    found = cached_file(workspace, digest, TABLE)
     if found is not None:
         return read_table(found.parent, found.name)
     return _from_remote(workspace, revision)
@@ -47,7 +46,7 @@ def _lock_text(workspace: Path, revision: str | None) -> str:
     if revision is None:
         lock = workspace / LOCK
         return lock.read_text(encoding="utf-8") if lock.exists() else ""
-    command = [_git(), "-C", str(workspace), "show", f"{revision}:./{LOCK}"]
+    command = [git_program(), "-C", str(workspace), "show", f"{revision}:./{LOCK}"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command, no shell
     if found.returncode:
         raise ConfigError(
@@ -57,7 +56,12 @@ def _lock_text(workspace: Path, revision: str | None) -> str:
     return found.stdout
 
 
-def _git() -> str:
+def git_program() -> str:
+    """Return git's path.
+
+    Raises:
+        ConfigError: When there is none.
+    """
     git = shutil.which("git")
     if git is None:
         raise ConfigError("Expected git on this machine, found none. Install it (Debian: apt-get install git).")
@@ -70,30 +74,34 @@ def _recorded_md5(text: str) -> str | None:
     return next((str(out["md5"]) for out in outs if out.get("path") == PATHS["cases"]), None)
 
 
-def _in_cache(workspace: Path, digest: str) -> Path | None:
-    listing = workspace / CACHE / digest[:2] / digest[2:]
+def cached_file(workspace: Path, digest: str, name: str) -> Path | None:
+    """Return where a file of a recorded folder lies in DVC's cache; None where it does not.
+
+    Args:
+        workspace: A workspace.
+        digest: DVC's of the folder.
+        name: The file, relative to the folder.
+    """
+    # DVC takes a second or two to answer, so it is asked only where the usual place does not have it.
+    return _file_below(workspace / DEFAULT_CACHE, digest, name) or _file_below(
+        dvc_places(workspace).cache, digest, name
+    )
+
+
+def _file_below(cache: Path, digest: str, name: str) -> Path | None:
+    objects = cache / OBJECTS
     try:
-        entries = json.loads(listing.read_text(encoding="utf-8"))
+        entries = json.loads((objects / digest[:2] / digest[2:]).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    md5 = next((str(entry["md5"]) for entry in entries if entry["relpath"] == TABLE), None)
-    path = workspace / CACHE / md5[:2] / md5[2:] if md5 else None
+    md5 = next((str(entry["md5"]) for entry in entries if entry["relpath"] == name), None)
+    path = objects / md5[:2] / md5[2:] if md5 else None
     return path if path is not None and path.exists() else None
 
 
 def _from_remote(workspace: Path, revision: str | None) -> pd.DataFrame:
     with tempfile.TemporaryDirectory(prefix="lesionflow-recorded-") as scratch:
-        command = [
-            sys.executable,
-            "-m",
-            "dvc",
-            "get",
-            "-q",
-            ".",
-            f"{PATHS['cases']}/{TABLE}",
-            "-o",
-            f"{scratch}/{TABLE}",
-        ]
+        command = dvc_command("get", "-q", ".", f"{PATHS['cases']}/{TABLE}", "-o", f"{scratch}/{TABLE}")
         command += ["--rev", revision] if revision else []
         done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)  # noqa: S603 - our own command, no shell
         if done.returncode:

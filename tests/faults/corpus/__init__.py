@@ -6,6 +6,7 @@ from faults.corpus import (
     contours,
     dicom_values,
     figures,
+    label_tables,
     labels,
     mask_grids,
     names,
@@ -17,18 +18,18 @@ from faults.corpus import (
     series,
     stacks,
     transport,
-    volumes,
+    voxel_counts,
 )
 from faults.corpus.fault import Fault
 
 #: By the title of their chapter in docs/faults.md, in its order.
 KINDS: Mapping[str, tuple[Fault, ...]] = {
-    "Labels": labels.FAULTS + figures.FAULTS,
+    "Labels": labels.FAULTS + label_tables.FAULTS + figures.FAULTS,
     "Contours": contours.FAULTS,
     "DICOM segmentations and structure sets": outlined_elsewhere.FAULTS,
     "DICOM series": series.FAULTS + stacks.FAULTS,
     "Values in DICOM": dicom_values.FAULTS + pixel_codings.FAULTS,
-    "NIfTI, NRRD and MetaImage": volumes.FAULTS + nifti_headers.FAULTS + nrrd_headers.FAULTS,
+    "NIfTI, NRRD and MetaImage": nifti_headers.FAULTS + nrrd_headers.FAULTS + voxel_counts.FAULTS,
     "Masks beside their image": mask_grids.FAULTS,
     "Pictures": pictures.FAULTS,
     "Names, pairs and patients": names.FAULTS,

@@ -80,6 +80,16 @@ def _nnunet_listed(inside: str) -> Callable[[Path], None]:
     return make
 
 
+def _shared_label(folder: Path) -> None:
+    """A declaration that lists one label for the images of two cases."""
+    for name in ("a", "b"):
+        made.save_volume(folder / "imagesTr" / f"{name}_0000.nii.gz", VOLUME)
+    made.save_volume(folder / "labelsTr" / "a.nii.gz", TUMOR)
+    listed = {n: {"images": [f"imagesTr/{n}_0000.nii.gz"], "label": "labelsTr/a.nii.gz"} for n in ("a", "b")}
+    content = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "tumor": 1}, "dataset": listed}
+    (folder / "dataset.json").write_text(json.dumps(content))
+
+
 def _fault(
     name: str,
     source: str,
@@ -164,6 +174,78 @@ FAULTS = (
         _pictures(["images/p1.png"], {"masks/p1.png": made.DISC, "masks/p1_2.png": made.CORNER}),
         Right(refused=("ambiguous_pairing",)),
         PICTURES,
+    ),
+    _fault(
+        "mask-in-two-formats",
+        "Slicer#5378",
+        "`a.nii` and `a.nii.gz` of one folder are not the same, and one was read for the other.",
+        "Refused: two forms of one mask are no two lesions. Forms of an image are refused too.",
+        _volumes(["images/p1.nii.gz"], {"masks/p1.nii.gz": TUMOR, "masks/p1.nii": OTHER}),
+        Right(refused=("ambiguous_outlines",)),
+    ),
+    _fault(
+        "mask-unpacked-beside-itself",
+        "Slicer#5378",
+        "The same mask lies there packed and not.",
+        "Read: it is one mask.",
+        _volumes(["images/p1.nii.gz"], {"masks/p1.nii.gz": TUMOR, "masks/p1.nii": TUMOR}),
+        Right(voxels={"tumor": 24}, n_cases=1, rejected=()),
+    ),
+    _fault(
+        "mask-in-two-folders-for-masks",
+        "",
+        "`masks/p1` and `labels/p1` are not the same: an older form was united with the newer.",
+        "Refused: nothing says which is meant.",
+        _volumes(["images/p1.nii.gz"], {"masks/p1.nii.gz": TUMOR, "labels/p1.nii.gz": OTHER}),
+        Right(refused=("ambiguous_outlines",)),
+    ),
+    _fault(
+        "masks-of-two-versions",
+        "",
+        "`_v1` and `_v2` of a mask were taken for two lesions and united.",
+        "Refused: a version is no number of a lesion.",
+        _volumes(["images/p1.nii.gz"], {"masks/p1_v1.nii.gz": TUMOR, "masks/p1_v2.nii.gz": OTHER}),
+        Right(refused=("ambiguous_outlines",)),
+    ),
+    _fault(
+        "masks-of-two-dates",
+        "",
+        "Masks of one image that were drawn on two days were taken for two lesions and united.",
+        "Refused: a date is no number of a lesion.",
+        _volumes(["images/p1.nii.gz"], {"masks/p1_20200131.nii.gz": TUMOR, "masks/p1_20210131.nii.gz": OTHER}),
+        Right(refused=("ambiguous_outlines",)),
+    ),
+    _fault(
+        "masks-of-two-numbered-readers",
+        "",
+        "`rater1` and `rater2` were taken for numbers of lesions, where the two saw different ones.",
+        "Refused: the one to learn from must be named.",
+        _volumes(["images/p1.nii.gz"], {"masks/p1_rater1.nii.gz": TUMOR, "masks/p1_rater2.nii.gz": OTHER}),
+        Right(refused=("ambiguous_outlines",)),
+    ),
+    _fault(
+        "mask-within-a-mask",
+        "",
+        "Of two numbered masks of an image one lies in the other: a small lesion was lost in an older, larger outline.",
+        "United, and said (`masks_within_masks`): lesions lie side by side.",
+        _volumes(["images/p1.nii.gz"], {"masks/p1_1.nii.gz": TUMOR, "masks/p1_2.nii.gz": TUMOR * (X + Y + Z < 2)}),
+        Right(voxels={"tumor": 24}, n_cases=1, rejected=(), notes=("masks_within_masks",)),
+    ),
+    _fault(
+        "mask-of-the-mirrored-image",
+        "",
+        "`p1_flip` is the mask of an augmented image that is not there, and was laid on `p1`.",
+        "Refused: its name says that it was turned, and the image's does not.",
+        _volumes(["images/p1.nii.gz"], {"masks/p1_flip.nii.gz": TUMOR[::-1]}),
+        Right(refused=("ambiguous_pairing",)),
+    ),
+    _fault(
+        "masks-numbered-from-1-and-images-from-0",
+        "",
+        "Images are numbered from 0 and masks from 1: each mask was laid on the next image.",
+        "Refused: the number or the place in the list pairs them, and nothing says which.",
+        _volumes([f"images/img_{n}.nii.gz" for n in (0, 1)], {f"masks/mask_{n}.nii.gz": TUMOR for n in (1, 2)}),
+        Right(refused=("ambiguous_pairing",)),
     ),
     _fault(
         "outlines-of-two-readers",
@@ -404,6 +486,14 @@ FAULTS = (
         "Refused: what lies there is none of the data set's.",
         _nnunet_listed("../scan9.nii.gz"),
         Right(refused=("unsafe_path",)),
+    ),
+    _fault(
+        "nnunet-lists-one-label-for-two-images",
+        "",
+        "A label was listed for two images, by a slip or for two phases: on one of them it may lie anywhere.",
+        "What is declared is believed where the grids are one, and it is said (`files_of_several_cases`).",
+        _shared_label,
+        Right(voxels={"tumor": 48}, n_cases=2, notes=("files_of_several_cases",)),
     ),
     _fault(
         "brats-men-rt",

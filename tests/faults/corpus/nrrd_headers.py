@@ -28,6 +28,12 @@ def _stored_as_z_x_y(folder: Path) -> None:
     write_nrrd(folder / "case1_seg.nrrd", MARKED.transpose(2, 0, 1), head)
 
 
+def _turned_by_a_word(folder: Path) -> None:
+    mha(AnatomicalOrientation="LPI")(folder)
+    for path in folder.glob("*.mha"):
+        path.write_bytes(path.read_bytes().replace(b"TransformMatrix = -1 0 0 0 -1 0 0 0 1\n", b""))
+
+
 FAULTS = (
     Fault(
         "nrrd-in-lps",
@@ -136,5 +142,23 @@ FAULTS = (
         mha(ElementToIntensityFunctionSlope="2", ElementToIntensityFunctionOffset="-1024"),
         refused("unsupported_scaling"),
         Sent({"CT": "case1.mha"}, refused=("unsupported_scaling",)),
+    ),
+    Fault(
+        "metaimage-in-micrometers",
+        "InsightSoftwareConsortium/ITKIOOMEZarrNGFF#42",
+        "The unit was passed over: micrometers were mm.",
+        "Refused: `unsupported_unit`.",
+        mha(DistanceUnits="um"),
+        refused("unsupported_unit"),
+        Sent({"CT": "case1.mha"}, refused=("unsupported_unit",)),
+    ),
+    Fault(
+        "metaimage-turned-by-a-word-alone",
+        "",
+        "`AnatomicalOrientation` says how the axes run and no matrix does: half of the programs heed it.",
+        "Refused: `missing_geometry`.",
+        _turned_by_a_word,
+        refused("missing_geometry"),
+        Sent({"CT": "case1.mha"}, refused=("missing_geometry",)),
     ),
 )

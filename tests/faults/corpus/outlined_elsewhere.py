@@ -1,9 +1,12 @@
 """DICOM outlines: segmentations in any order of frames, structure sets that belong to something else."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pydicom
 from pydicom.dataset import Dataset
+from pydicom.pixels.utils import pack_bits
 from pydicom.uid import RLELossless
 
 from faults.corpus.fault import CT, Fault, Right, ingest_section
@@ -39,6 +42,70 @@ def _wrong_instances(data: Dataset) -> None:
         derivation = Dataset()
         derivation.SourceImageSequence = [source]
         group.DerivationImageSequence = [derivation]
+
+
+def _on_slices(drawn, frames):
+    """Return what writes a segmentation that holds something on some slices, and has a frame on some."""
+
+    def make(folder: Path) -> None:
+        marked = np.zeros(SHAPE, dtype=bool)
+        marked[list(drawn), 1:5, 2:7] = True
+        write_segmentation(folder / "seg.dcm", write_series(folder / "images"), {"GTV": marked}, slices=frames)
+
+    return make
+
+
+def _of_two_series(*, kind: str, named: bool):
+    """Return what writes two series on the same places, and outlines that name none; one by one their parts name the second's."""
+
+    def make(folder: Path) -> None:
+        write_series(folder / "CT", description="soft")
+        other = write_series(folder / "CT lung", description="lung")
+        source = Dataset()
+        image = pydicom.dcmread(other.paths[1], stop_before_pixels=True)
+        source.ReferencedSOPClassUID, source.ReferencedSOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
+        derivation = Dataset()
+        derivation.SourceImageSequence = [source]
+
+        def change(data: Dataset) -> None:
+            if kind == "RTSTRUCT":
+                data.FrameOfReferenceUID = other.frame_uid
+                del data.ReferencedFrameOfReferenceSequence
+                if named:
+                    data.ROIContourSequence[0].ContourSequence[0].ContourImageSequence = [source]
+            else:
+                del data.ReferencedSeriesSequence
+                if named:
+                    data.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence = [derivation]
+
+        if kind == "RTSTRUCT":
+            write_rtstruct(folder / "rs.dcm", other, {"GTV": [(1, CORNERS)]}, change=change)
+        else:
+            marked = np.zeros(SHAPE, dtype=bool)
+            marked[1, 1:5, 2:7] = True
+            write_segmentation(folder / "seg.dcm", other, {"GTV": marked}, change=change)
+
+    return make
+
+
+SOFT = ingest_section({"CT": {"kind": "ct", "modality": "CT", "series_description": "soft"}})
+
+
+def _exchanged(data: Dataset) -> None:
+    measures = data.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    measures.PixelSpacing = list(measures.PixelSpacing)[::-1]
+
+
+def _frames_turned(data: Dataset) -> None:
+    """Store each frame column by column, with its sizes exchanged and its orientation kept."""
+    pixels = data.pixel_array.reshape(-1, data.Rows, data.Columns)
+    data.Rows, data.Columns = data.Columns, data.Rows
+    data.PixelData = pack_bits(np.ascontiguousarray(pixels.transpose(0, 2, 1)).ravel())
+
+
+def _without_places(data: Dataset) -> None:
+    for group in data.PerFrameFunctionalGroupsSequence:
+        del group.PlanePositionSequence
 
 
 def _run_length_coded(data: Dataset) -> None:
@@ -197,6 +264,42 @@ FAULTS = (
         refused("outline_of_another_study"),
     ),
     Fault(
+        "structure-set-that-names-another-series-in-its-contours-alone",
+        "qurit/rt-utils#10",
+        "A structure set names no series as a whole; the images of its contours, of another phase, were not looked at.",
+        "Refused where these images are there: `outline_of_another_study`.",
+        _of_two_series(kind="RTSTRUCT", named=True),
+        refused("outline_of_another_study"),
+        ingest=SOFT,
+    ),
+    Fault(
+        "segmentation-that-names-another-series-in-its-frames-alone",
+        "",
+        "A segmentation names no series as a whole; the images that its frames were drawn on, of another phase, were not looked at.",
+        "Refused where these images are there: `outline_of_another_study`.",
+        _of_two_series(kind="SEG", named=True),
+        refused("outline_of_another_study"),
+        ingest=SOFT,
+    ),
+    Fault(
+        "structure-set-that-names-no-series",
+        "",
+        "A structure set names nothing that it was drawn on, and two series of its frame of reference are there.",
+        "Read, as the patient lies in both alike, and said (`outlines_name_no_series`).",
+        _of_two_series(kind="RTSTRUCT", named=False),
+        replace(READ, notes=("outlines_name_no_series",)),
+        ingest=SOFT,
+    ),
+    Fault(
+        "segmentation-that-names-no-series",
+        "",
+        "A segmentation names nothing that it was drawn on, and two series of its frame of reference are there.",
+        "Read, as the patient lies in both alike, and said (`outlines_name_no_series`).",
+        _of_two_series(kind="SEG", named=False),
+        replace(READ, notes=("outlines_name_no_series",)),
+        ingest=SOFT,
+    ),
+    Fault(
         "structure-set-of-another-patient",
         "adit#66",
         "A patient was given another ID in one archive, and the outlines of the other went on under the old one.",
@@ -227,5 +330,45 @@ FAULTS = (
         "A position is that of a pixel's middle.",
         _structures(),
         READ,
+    ),
+    Fault(
+        "segmentation-of-thicker-slices",
+        "",
+        "A lesion was segmented on a series of 6 mm slices and laid on one of 3 mm: every second slice of it was empty.",
+        "Refused: `outline_off_grid`.",
+        _on_slices((0, 2, 4), frames=(0, 2, 4)),
+        refused("outline_off_grid"),
+    ),
+    Fault(
+        "segmentation-of-lesions-on-single-slices",
+        "ivmartel/dwv#1176",
+        "Segments need not be consecutive: the slices between are empty, and said to be.",
+        "Read: frames without anything lie between.",
+        _on_slices((0, 2, 4), frames=range(5)),
+        Right(voxels={"tumor": 60}, n_cases=1, rejected=()),
+    ),
+    Fault(
+        "segmentation-with-rows-and-columns-exchanged",
+        "razorx89/pydicom-seg#37",
+        "Row and column spacing of segmentations were exchanged, by writers and by readers.",
+        "Refused: `outline_off_grid`, where pixels are not square.",
+        segmented(_exchanged),
+        refused("outline_off_grid"),
+    ),
+    Fault(
+        "segmentation-with-frames-stored-by-columns",
+        "",
+        "An array with its axes exchanged was written: frames have as many rows as the images have columns, and lie mirrored at a diagonal.",
+        "Refused: `outline_off_grid`.",
+        segmented(_frames_turned),
+        refused("outline_off_grid"),
+    ),
+    Fault(
+        "segmentation-without-a-place",
+        "",
+        "Frames name the images that they were drawn on and say no position.",
+        "Refused: `unreadable_outline`.",
+        segmented(_without_places),
+        refused("unreadable_outline"),
     ),
 )

@@ -58,6 +58,13 @@ def _cmyk(path: Path) -> None:
     Image.fromarray(made.GRAY).convert("CMYK").save(path, format="JPEG")
 
 
+def _labels_in_a_jpeg(folder: Path) -> None:
+    made.save(folder / "images" / "a.png", made.GRAY)
+    block = np.zeros(DISC.shape, dtype=np.uint8)
+    block[10:20, 20:50] = 1
+    made.save(folder / "masks" / "a.jpg", block)
+
+
 def _fault(
     name: str,
     source: str,
@@ -90,6 +97,14 @@ FAULTS = (
         "Refused: a picture has no place, so another size is another picture.",
         _pair(lambda path: made.save(path, DISC[::2, ::2])),
         SMALLER,
+    ),
+    _fault(
+        "labels-in-a-jpeg",
+        "",
+        "Labels 0 and 1 were saved as JPEG: compression moved their border by pixels, and each was still a label.",
+        "Refused (`blurred_mask`): only black and white survive a JPEG.",
+        _labels_in_a_jpeg,
+        Right(refused=("blurred_mask",)),
     ),
     _fault(
         "mask-a-pixel-smaller",

@@ -9,8 +9,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from faults.corpus.fault import PET, Fault, Right, Sent, ingest_section
-from faults.corpus.made_dicom import CENTROID, PLACE, READ, SENT, STORED, changed, edited, not_sent, refused
-from support.dicom_factory import stored_values
+from faults.corpus.made_dicom import CENTROID, CORNERS, PLACE, READ, SENT, STORED, changed, edited, not_sent, refused
+from support.dicom_factory import stored_values, write_multiframe, write_rtstruct
 
 #: JPEG 2000 needs pictures of some size.
 LARGE = {"shape": (5, 40, 48), "stored": stored_values((5, 40, 48))}
@@ -19,6 +19,7 @@ LARGE_READ = Right(voxels={"tumor": 20}, value_at=LARGE_AT, centroid_mm=CENTROID
 #: 70 kg; 370 MBq, an hour before the scan, of a half life of 6588 s; Bq/ml are twice what is stored.
 SUV_FACTOR = 70_000.0 / (370e6 * 0.5 ** (3600.0 / 6588.0))
 PET_AT = (PLACE, float(STORED[2, 3, 4]) * 2.0 * SUV_FACTOR)
+AT_HALF = (float(STORED[2, 3, 4]) - 1500.0) * 2.0 - 1000.0
 LARGE_SENT = Sent("", shape=(5, 40, 48), value_at=LARGE_AT)
 
 
@@ -70,6 +71,21 @@ def _unsigned_stream(data: Dataset, k: int) -> None:
     _store(data, _shifted(data).astype("<u2") & 0x1FFF, bits=13, signed=False)
     data.compress(JPEG2000Lossless, generate_instance_uid=False)
     data.PixelRepresentation = 1
+
+
+def _many_frames(bits: int, *, signed: bool, high: int | None = None):
+    """Return what writes an enhanced CT of so many bits stored, signed values 1500 less."""
+
+    def change(data: Dataset) -> None:
+        values = stored_values()[[3, 0, 4, 1, 2]].astype(int)
+        data.BitsStored, data.HighBit, data.PixelRepresentation = bits, bits - 1 if high is None else high, int(signed)
+        data.PixelData = ((values - 1500) & 0xFFF if signed else values).astype("<u2").tobytes()
+
+    def make(folder: Path) -> None:
+        series = write_multiframe(folder / "image.dcm", change=change)
+        write_rtstruct(folder / "rs.dcm", series, {"GTV": [(1, CORNERS)]})
+
+    return make
 
 
 def _as_it_is(data: Dataset, k: int) -> None:
@@ -239,5 +255,41 @@ FAULTS = (
         changed(_other_numbers),
         refused("unsupported_ct_units"),
         not_sent("unsupported_ct_units"),
+    ),
+    Fault(
+        "enhanced-image-signed-in-12-of-16-bits",
+        "ImagingDataCommons/highdicom#25",
+        "The sign got lost when single images were made to one of many frames: bright voxels became dark.",
+        "Read with their sign, in images of many frames too.",
+        _many_frames(12, signed=True),
+        replace(READ, value_at=(PLACE, AT_HALF)),
+        replace(SENT, value_at=(PLACE, AT_HALF)),
+    ),
+    Fault(
+        "enhanced-image-of-more-bits-than-stored",
+        "lamyj/dicomifier#5",
+        "Bits Stored of an image of many frames were passed over, or numbers cut to them.",
+        "Refused: `contradicting_bits`, as for single images.",
+        _many_frames(10, signed=False),
+        refused("contradicting_bits"),
+        not_sent("contradicting_bits"),
+    ),
+    Fault(
+        "enhanced-image-with-its-bits-higher-up",
+        "fo-dicom/fo-dicom#138",
+        "Twelve bits are stored and the high bit is 15.",
+        "Refused: `contradicting_bits`.",
+        _many_frames(12, signed=False, high=15),
+        refused("contradicting_bits"),
+        not_sent("contradicting_bits"),
+    ),
+    Fault(
+        "ct-with-a-slope-of-the-wrong-sign",
+        "",
+        "A slope of -1 turned the image round: all of it is lighter than air.",
+        "Refused: `implausible_hu`.",
+        changed(lambda data, k: setattr(data, "RescaleSlope", "-1")),
+        refused("implausible_hu"),
+        not_sent("implausible_hu"),
     ),
 )

@@ -125,6 +125,15 @@ def _zipped(folder: Path, *, harm: bool) -> None:
         _set(path, first + 32, (third - second).to_bytes(2, "little"))
 
 
+def _zipped_twice(folder: Path) -> None:
+    """The second entry is called as the first, in its own header and in the table of contents."""
+    _zipped(folder, harm=False)
+    path = folder / "study.zip"
+    with zipfile.ZipFile(path) as archive:
+        first, second = archive.namelist()[:2]
+    path.write_bytes(path.read_bytes().replace(second.encode(), first.encode()))
+
+
 def _set(path: Path, at: int, value: bytes) -> None:
     content = bytearray(path.read_bytes())
     content[at : at + len(value)] = value
@@ -212,6 +221,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault("tiff-strip-flipped", "", "A TIFF's deflated strip is decoded up to its last row, not to its checksum.", "Refused.", _flipped_tiff,
           _refused("unreadable_picture"), Sent({"gray": "images/a.tif"}, refused=("unreadable_picture",)), PICTURES, "nuclei_2d"),
     Fault("zip-whole", "", "(the good zip that the next one harms)", "Read as the folder it was.", partial(_zipped, harm=False), WHOLE),
+    Fault("zip-with-two-entries-of-one-name", "", "A zip holds two files of one name: the second was written over the first.",
+          "Refused: which is meant can't be told.", _zipped_twice, _refused("unreadable_zip")),
     Fault("zip-that-lost-an-entry", "", "One flipped bit in a zip's table of contents hides a file: a slice, or the outline.",
           "Refused: the entries are counted.", partial(_zipped, harm=True), _refused("unreadable_zip")),
     Fault("jpeg-2000-cut-off", "uclouvain/openjpeg#789", "A compressed slice lacks its end; decoders differ in what they make of it.",

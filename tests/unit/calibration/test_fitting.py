@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lesionflow.calibration.fitting import _calibrate, _sample
+from lesionflow.calibration.fitting import _calibrate, _sample, _spread
 from lesionflow.calibration.mask_rules import RuleCase
 from lesionflow.data.case import Case
 from lesionflow.data.geometry import Geometry
@@ -44,3 +44,13 @@ def test_a_network_that_is_too_sure_is_made_less_so():
     assert 1.85 < temperature < 2.15
     assert after < 0.02
     assert before > 0.05
+
+
+def test_patients_come_before_follow_ups():
+    patients = {"a1": "a", "a2": "a", "a3": "a", "b1": "b", "c1": "c", "c2": "c"}
+    assert _spread(list(patients), patients, 3) == ["a1", "b1", "c1"]
+    assert _spread(list(patients), patients, 4) == ["a1", "b1", "c1", "c2"]
+    assert _spread(list(patients), patients, 9) == sorted(patients)
+    assert _spread(list(patients), patients, 1) == ["b1"]
+    # Without their names each is a patient: evenly spread ones stand for all.
+    assert _spread([f"{i:02}" for i in range(10)], {}, 5) == ["01", "03", "05", "07", "09"]

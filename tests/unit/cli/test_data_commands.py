@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from lesionflow.cli import main
+from lesionflow.cli.data_commands import add_copies
 from lesionflow.config import load_params
 from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
 from lesionflow.errors import DataQualityError
@@ -250,6 +251,25 @@ def test_a_linked_folder_is_recorded_and_left_alone(tmp_path, work, capsys):
     assert data(work, "status") == 0
     assert "linked, not under DVC" in capsys.readouterr().out
     assert sorted(source.rglob("*")) == names
+
+
+def test_what_was_linked_is_copied_and_recorded_when_asked_for(tmp_path, work):
+    source = write_patients(tmp_path / "first", (1, 2))
+    names = sorted(source.rglob("*"))
+    (work / "data" / "raw").symlink_to(source)
+    assert data(work, "add") == 0
+    add_copies(work, source)
+    raw = work / "data" / "raw"
+    assert not raw.is_symlink()
+    # Studies of a clinic stay where and as they are; the copies are what the manifest names.
+    assert sorted(source.rglob("*")) == names
+    copied = {str(path.relative_to(raw)) for path in raw.rglob("*") if path.is_file()}
+    listed = {
+        line.split(maxsplit=1)[1].removeprefix("raw/")
+        for line in (work / "data" / "raw.sha256").read_text().splitlines()
+    }
+    assert copied == {name.lstrip("*") for name in listed}
+    assert len(copied) == len([path for path in names if path.is_file()])
 
 
 def test_outside_a_workspace_the_commands_say_so(tmp_path, capsys):

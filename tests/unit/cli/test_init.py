@@ -7,6 +7,9 @@ import pytest
 from lesionflow.cli import main
 from lesionflow.config.presets import find_params
 from lesionflow.errors import ConfigError
+from lesionflow.io.stores.decisions.promotions import write_decision
+from lesionflow.steps import STEPS
+from support.decisions import decision
 
 HEAVY = ("torch", "mlflow", "numpy", "pandas", "pydicom", "bentoml", "great_expectations", "rich", "dvc", "kfp")
 
@@ -47,3 +50,18 @@ def test_an_empty_folder_exits_3(tmp_path: Path, capsys: pytest.CaptureFixture[s
     arguments = ["--params", "phantom_ct", "--raw", str(tmp_path / "raw"), "--cases", str(tmp_path / "cases")]
     assert main(["ingest", *arguments]) == 3
     assert "empty_folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("within_run", ["", "1"])
+def test_promote_says_its_decision_unless_who_runs_all_stages_does(
+    within_run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("lesionflow.cli.run_step", lambda *_: {"promoted": 0.0})
+    monkeypatch.delenv("LESIONFLOW_WITHIN_RUN", raising=False)
+    if within_run:
+        monkeypatch.setenv("LESIONFLOW_WITHIN_RUN", within_run)
+    write_decision(tmp_path / "promotion", decision())
+    step = STEPS["promote"]
+    paths = [word for key in (*step.inputs, *step.outputs) for word in (f"--{key}", str(tmp_path / key))]
+    assert main(["promote", "--params", "phantom_ct", *paths]) == 0
+    assert capsys.readouterr().out.count("Decision: Refused.") == (0 if within_run else 1)

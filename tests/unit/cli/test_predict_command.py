@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from lesionflow.cli import main
+from lesionflow.data.ledger import EntryKind
 from lesionflow.io.stores.cases import image_path
+from lesionflow.io.stores.ledger import append_entry, ledger_path
+from lesionflow.workspace.layout import PATHS, STAGES
 
 pytestmark = pytest.mark.usefixtures("here")
 
@@ -52,7 +55,7 @@ def test_a_name_in_json_asks_for_the_report_alone(store, tmp_path):
         ),
         (
             ["-o", "n.mha"],
-            "ends with one of .dcm (dicom-seg), .nii.gz (nifti), .nii (nifti), .png (png), .json (json), found 'n.mha'",
+            "ends with one of .dcm (dicom-seg), .nii.gz (nifti), .nii (nifti), .png (png), .rtstruct.dcm (rtstruct), .json (json), found 'n.mha'",
         ),
         (["-o", "mask"], "found 'mask'"),
         (["-o", ".nii.gz"], "found '.nii.gz'"),
@@ -100,3 +103,18 @@ def test_the_study_is_not_written_over(store, tmp_path, capsys):
     assert image.read_bytes() == before
     assert main(["predict", str(image), "-o", str(tmp_path)]) == 2
     assert "found a folder" in capsys.readouterr().err
+
+
+def test_in_a_workspace_the_ledger_knows_what_a_version_was(store, tmp_path, capsys):
+    """Whoever exchanges files and digest together in MLflow can't write to the ledger."""
+    (tmp_path / STAGES).write_text("stages: {}\n")
+    words = ["predict", str(image_path(store[0] / "cases", "c-000001", 0)), "-o", "mask.nii.gz", "--model"]
+    ledger = ledger_path(tmp_path / PATHS["splits"])
+    append_entry(
+        ledger, EntryKind.REGISTERED, {"model_name": "lesionflow-knees", "version": "2", "bundle_digest": "0" * 64}
+    )
+    assert main([*words, "2"]) == 5
+    said = capsys.readouterr().err
+    assert "Expected bundle 000000000000 in lesionflow-knees version 2 by the ledger" in said
+    assert not (tmp_path / "mask.nii.gz").exists()
+    assert main([*words, "1"]) == 0

@@ -22,7 +22,7 @@ def test_init_makes_a_workspace_of_a_preset_and_says_what_comes_next(tmp_path, c
     assert main(["init", str(tmp_path / "work"), "--preset", "sts_petct"]) == 0
     assert (tmp_path / "work/params.yaml").read_bytes() == find_params("sts_petct").read_bytes()
     said = capsys.readouterr().out
-    assert "is a workspace now: git, DVC, dvc.yaml and params.yaml (the preset sts_petct)" in said
+    assert "is a workspace now: git, DVC, dvc.yaml, params.yaml (the preset sts_petct) and change_plan.yaml" in said
     assert f"lesionflow data add STUDIES --workdir {tmp_path / 'work'}" in said
     assert set(yaml.safe_load((tmp_path / "work/dvc.yaml").read_text())["stages"]) >= {"ingest", "promote"}
 
@@ -91,3 +91,16 @@ def test_phantoms_are_written_with_their_truth_apart(tmp_path, capsys):
     names = {path.name.rpartition("_")[0] for path in (tmp_path / "png/images").iterdir()}
     assert names == {"PHANTOM-0003"}
     assert [path.name for path in (tmp_path / "truth").glob("*.nii.gz")] == ["PHANTOM-0003.nii.gz"]
+
+
+def test_a_run_on_linked_studies_says_how_they_are_recorded(tmp_path, runs, capsys, monkeypatch):
+    (tmp_path / "studies").mkdir()
+    work, data = tmp_path / "work", ["--data", str(tmp_path / "studies")]
+    assert main(["run", "--workdir", str(work), "--params", "phantom_ct", *data]) == 0
+    assert f"lesionflow run --workdir {work} --data {tmp_path / 'studies'} --record" in capsys.readouterr().out
+    seen = []
+    monkeypatch.setattr("lesionflow.cli.data_commands.add_copies", lambda *given: seen.append(given))
+    assert main(["run", "--workdir", str(work), *data, "--record"]) == 0
+    assert seen == [(work, tmp_path / "studies")]
+    assert main(["run", "--workdir", str(work), "--record"]) == 2
+    assert "Expected --data with --record" in capsys.readouterr().err

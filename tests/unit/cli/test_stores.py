@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from lesionflow.cli import stores
+from lesionflow.cli import main, stores
 from lesionflow.config import Settings
 from lesionflow.errors import ConfigError
 from support.stores import empty_store
@@ -35,5 +35,19 @@ def test_the_name_of_the_model_may_come_from_the_environment(here, monkeypatch):
 def test_an_empty_store_has_no_model_to_mean(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", empty_store(tmp_path / "empty"))
     monkeypatch.delenv("LESIONFLOW_MODEL_NAME", raising=False)
-    with pytest.raises(ConfigError, match=r"found none\. Name it with --model-name"):
+    with pytest.raises(ConfigError, match=r"found none: no run has registered one there yet\. `lesionflow run`"):
         stores.model_name(None, Settings())
+
+
+@pytest.mark.parametrize("action", ["list", "history", "rollback"])
+def test_before_the_first_run_its_command_is_told(action, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["models", action]) == 5
+    assert "no run was made here yet. Give `lesionflow run`, which" in capsys.readouterr().err
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert main(["models", action, "--workdir", str(tmp_path)]) == 5
+    assert f"Give `lesionflow run --workdir {tmp_path}`" in capsys.readouterr().err
+    assert not (tmp_path / "mlflow.db").exists()

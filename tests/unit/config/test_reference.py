@@ -145,7 +145,7 @@ def test_a_name_in_a_mapping_is_explained_as_its_mapping():
         ("train.max_minuts", r"Did you mean train\.max_minutes\?"),
         ("flip_axis", r"Did you mean plan\.inference\.flip_axes\?"),
         ("trian.loss", r"Did you mean train\.loss\?"),
-        ("seed", r"found 4 of this name: split\.seed, train\.seed, evaluate\.seed, promote\.seed"),
+        ("seed", r"found 3 of this name: split\.seed, train\.seed, evaluate\.seed"),
         ("validate.severity.draft", r"Did you mean validate\.severity\?"),
         ("wxyz", "`lesionflow params explain` lists all"),
     ],

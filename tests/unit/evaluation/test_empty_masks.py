@@ -4,7 +4,6 @@ The fault was met with other tools too: Project-MONAI/MONAI#9095 (a missed predi
 AImageLab-zip/ToothFairy#5.
 """
 
-import dataclasses
 import math
 
 import numpy as np
@@ -13,10 +12,11 @@ import pytest
 
 from lesionflow.evaluation.comparison import compare_tables, measure_seed_noise
 from lesionflow.evaluation.empty_masks import comparable, outcomes, value_of, with_misses
-from lesionflow.evaluation.gate import PromotionRules, decide
+from lesionflow.evaluation.gate import judge
 from lesionflow.evaluation.page import tile
 from lesionflow.evaluation.statistics import estimate_means
 from lesionflow.metrics import HEADLINE, METRICS
+from support.change_plans import change_plan
 from support.masks import boxes
 from support.missed_tumors import (
     DIAGONAL_MM,
@@ -32,8 +32,6 @@ from support.missed_tumors import (
 )
 
 SETTINGS = {"n_bootstrap": 200, "confidence_level": 0.95, "seed": 5}
-RULES = PromotionRules(metric="hd95_mm", direction=-1, min_test_patients=4, min_score=50.0, min_gain=0.0,
-                       confidence_level=0.95, n_bootstrap=500, seed=7)  # fmt: skip
 
 
 #: The tumor in a box of seven times its size, and a lesion that is none.
@@ -71,7 +69,7 @@ def test_a_patient_with_two_cases_keeps_the_one_that_has_a_distance() -> None:
 
 
 def test_where_models_are_compared_a_miss_is_as_far_as_the_image_is_wide() -> None:
-    found = {d.metric: d for d in compare_tables(misses_four(), finds_all(), HEADLINE, **SETTINGS)}
+    found = {d.metric: d for d in compare_tables(misses_four(), finds_all(), HEADLINE, confidence_level=0.95)}
     hd95 = found["hd95_mm"]
     # Eight cases worse by 3 mm, four better by the diagonal less 4 mm.
     assert hd95.gain == pytest.approx((8 * -3.0 + 4 * (DIAGONAL_MM - 4.0)) / 12)
@@ -81,38 +79,53 @@ def test_where_models_are_compared_a_miss_is_as_far_as_the_image_is_wide() -> No
     assert hd95.penalty().startswith("4 and 0 cases missed")
     for name in ("surface_dice_2mm", "lesion_precision", "lesion_recall"):
         assert (found[name].n_patients, found[name].n_undefined_for_one) == (12, 0)
-    backwards = {d.metric: d for d in compare_tables(finds_all(), misses_four(), HEADLINE, **SETTINGS)}
+    backwards = {d.metric: d for d in compare_tables(finds_all(), misses_four(), HEADLINE, confidence_level=0.95)}
     assert backwards["hd95_mm"].gain == pytest.approx(-hd95.gain)
+
+
+def by_distance(metric: str, ceiling_mm: float, **changes):
+    return change_plan(
+        primary={"metric": metric, "target": "all", "min_gain": 0.0},
+        noninferiority=[],
+        floors=[{"metric": metric, "target": "all", "min_score": ceiling_mm}],
+        **changes,
+    )
 
 
 @pytest.mark.parametrize("metric", ["hd95_mm", "hd_mm", "assd_mm"])
 def test_the_gate_does_not_promote_what_misses(metric: str) -> None:
-    rules = dataclasses.replace(RULES, metric=metric)
-    misses = decide(misses_four(), finds_all(), rules, same_test_set=True)
+    asked = {"looks_spent": 0, "subgroups": None, "same_test_set": True}
+    misses = judge(misses_four(), finds_all(), by_distance(metric, 50.0), **asked)
     assert not misses.promote
     by_rule = {reason.rule: reason for reason in misses.reasons}
     assert by_rule["scores_defined"].held
     assert by_rule["enough_patients"].figures == {"n_patients": 12.0}
-    assert by_rule["better_than_champion"].figures["gain"] < 0
-    assert "4 cases missed or made up" in by_rule["min_score"].detail
-    assert decide(finds_all(), misses_four(), rules, same_test_set=True).promote
+    assert misses.figures["gain"] < 0
+    # Whatever the metric, four masks are lost.
+    assert by_rule["no_lost_masks"].figures["n_lost"] == 4
+    assert not by_rule["no_lost_masks"].held
+    back = judge(finds_all(), misses_four(), by_distance(metric, 50.0), **asked)
+    assert back.figures["gain"] == -misses.figures["gain"]
+    # Who finds them far off loses the eight that the other finds near: no gain of the four pays for that either.
+    assert not back.promote
     # Without a champion too.
-    alone = decide(misses_four(), None, dataclasses.replace(rules, min_score=4.0), same_test_set=True)
-    assert [reason.rule for reason in alone.reasons if not reason.held] == ["min_score"]
+    alone = judge(misses_four(), None, by_distance(metric, 4.0), **asked)
+    assert [reason.rule for reason in alone.broken] == [f"floor:tumor:{metric}"]
 
 
 def test_who_finds_nothing_where_nothing_is_beats_who_raises_an_alarm() -> None:
     references = [TUMOR] * 4 + [NOTHING] * 2
     quiet, loud = scores([NEAR] * 4 + [NOTHING] * 2, references), scores([NEAR] * 4 + [TUMOR] * 2, references)
-    found = {d.metric: d for d in compare_tables(loud, quiet, HEADLINE, **SETTINGS)}
+    found = {d.metric: d for d in compare_tables(loud, quiet, HEADLINE, confidence_level=0.95)}
     assert found["hd95_mm"].gain == pytest.approx(2 * DIAGONAL_MM / 6)
     assert found["surface_dice_2mm"].gain == pytest.approx(2 / 6)
     assert found["lesion_precision"].gain == pytest.approx(2 / 6)
     assert all(d.n_undefined_for_one == 0 for d in found.values())
     # Both quiet: the cases say nothing of either, and are left out.
-    alike = {d.metric: d for d in compare_tables(quiet, quiet, HEADLINE, **SETTINGS)}
+    alike = {d.metric: d for d in compare_tables(quiet, quiet, HEADLINE, confidence_level=0.95)}
     assert (alike["hd95_mm"].n_patients, alike["dice"].n_patients) == (4, 6)
-    assert decide(quiet, None, RULES, same_test_set=True).promote
+    plan = by_distance("hd95_mm", 50.0, min_test_patients=4, claim=False)
+    assert judge(quiet, None, plan, looks_spent=0, subgroups=None, same_test_set=True).promote
 
 
 def test_scores_of_version_0_1_are_read_by_the_rule_of_today() -> None:

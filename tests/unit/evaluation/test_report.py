@@ -94,8 +94,14 @@ def test_the_champion_is_compared_metric_by_metric() -> None:
     html = _report(three_patients(), ChampionScores("knees version 3", three_patients(shift=-0.1).cases))
     rows = read_rows(html)
     dice = next(row for row in rows if row[0] == "Dice" and len(row) == 6)
-    assert dice == ["Dice", "0.600", "0.700", "not told apart: +0.1 [0.1, 0.1], p = 1.000", "3", "0"]
+    assert dice == ["Dice", "0.600", "0.700", "not told apart: +0.1, which 3 patients can't bound, p = 0.250", "3", "0"]
     assert "Against the champion, knees version 3" in html
+
+
+def test_the_headline_says_what_it_is_without_those_who_have_no_tumor() -> None:
+    html = _report(three_patients())
+    assert "<b>0.700</b>" in html
+    assert "in 2 patients with a tumor</b>" in html
 
 
 def test_a_report_without_curves_lesions_or_groups_says_so() -> None:

@@ -18,6 +18,16 @@ def test_means_are_of_patients_for_whom_a_figure_is_defined() -> None:
     assert (hd95.mean, hd95.n, hd95.n_undefined) == (7.25, 2, 1)
 
 
+def test_a_mean_of_the_cases_with_a_tumor_stands_beside_that_of_all() -> None:
+    found = summarize(three_patients(), CASES, ("tumor",), SAMPLING)["tumor"]
+    alone = found.tumors_alone("dice")
+    assert (alone.mean, alone.n) == (pytest.approx((0.2 + 0.9) / 2), 2)
+    assert found.tumors_alone("hd95_mm") is None, "who has no tumor has no distance"
+    scores = three_patients()
+    full = type(scores)(scores.cases.assign(reference_ml=4.0, predicted_ml=4.0), *scores[1:])
+    assert summarize(full, CASES, ("tumor",), SAMPLING)["tumor"].tumors_alone("dice") is None
+
+
 def test_lesions_are_counted_in_the_class_of_their_own_size() -> None:
     found = {size.name: size for size in summarize(three_patients(), CASES, ("tumor",), SAMPLING)["tumor"].sizes}
     medium, large = found["medium"], found["large"]

@@ -4,7 +4,7 @@ import pytest
 
 from lesionflow.data.dataset import Target
 from lesionflow.evaluation.results import summarize
-from lesionflow.evaluation.summary import headline_json, metrics_json, nnunet_summary
+from lesionflow.evaluation.summary import headline_json, headline_markdown, metrics_json, nnunet_summary
 from support.score_tables import CASES, SAMPLING, three_patients
 
 
@@ -16,6 +16,14 @@ def test_json_holds_null_where_a_figure_is_undefined() -> None:
     assert found["targets"]["tumor"]["dice"] == found["dice"]
     assert headline_json(results)["tumor"]["dice"] is None
     assert headline_json(results)["tumor"]["hd95_mm"] == 7.25
+
+
+def test_the_headline_holds_dice_with_and_without_tumor_free_patients() -> None:
+    results = summarize(three_patients(), CASES, ("tumor",), SAMPLING)
+    headline = headline_json(results)["tumor"]
+    assert (headline["dice"], headline["dice_with_tumor"]) == (pytest.approx(0.7), pytest.approx(0.55))
+    assert metrics_json(results)["targets"]["tumor"]["with_tumor"]["dice"]["n"] == 2
+    assert "| 0.550 of 2 |" in headline_markdown(results, "no champion", 0.95)
 
 
 def test_nnunets_summary_follows_nnunets_rule_for_empty_masks() -> None:

@@ -10,6 +10,7 @@ from lesionflow.inference.out_of_distribution import GROUPS, fit_profile, judge_
 from lesionflow.preprocessing import find_way_back
 from support.bundles import small_plan
 
+N_FEATURES = {"intensity": 5, "texture": 4, "layout": 27, "size": 3}
 PLAN = small_plan().model_copy(update={"spacing_mm": (None, None, None)})
 
 
@@ -90,20 +91,70 @@ def test_two_kinds_of_training_data_are_both_usual_and_what_lies_between_is_odd(
     assert judge_input(_features(_scaled(_body(500), 1.41)), profile).reasons == ("size",)
 
 
+def _sizes(*sizes: float) -> list[dict[str, np.ndarray]]:
+    """Cases that differ by their size alone."""
+    rest = {"intensity": np.zeros(5), "texture": np.zeros(4), "layout": np.zeros(27)}
+    return [{**rest, "size": np.full(3, size)} for size in sizes]
+
+
 def test_distances_by_hand() -> None:
-    # Sizes 0, 1, 2, 3, 10 in a spread of 1.4826; the rest alike. Of the two nearest: 1.5, 1, 1, 1.5, 7.5 apart.
-    groups = {"intensity": np.zeros(5), "texture": np.zeros(4), "layout": np.zeros(27)}
-    profile = fit_profile([{**groups, "size": np.full(3, float(x))} for x in (0, 1, 2, 3, 10)])
-    usual = (
-        1.5 + 0.6 * (7.5 - 1.5)
-    ) / 1.4826  # the 90 % quantile, between the fourth and fifth by linear interpolation
-    (size,) = [group for group in profile.groups if group.name == "size"]
-    assert size.usual_distance == pytest.approx(usual)
-    assert profile.limit == pytest.approx(1.5 * 7.5 / 1.4826 / usual)
-    odd = judge_input({**groups, "size": np.full(3, 30.0)}, profile)
-    assert odd.score == pytest.approx((20.0 + 27.0) / 2 / (1.5 * 7.5))
-    assert odd.reasons == ("size",)
-    assert not judge_input({**groups, "size": np.full(3, 11.0)}, profile).flagged
+    # Of the two nearest: 1.5, 1, 1, 1.5, 7.5 apart. Nothing else differs, so that units cancel out.
+    profile = fit_profile(_sizes(0.0, 1.0, 2.0, 3.0, 10.0))
+    # Laid among them, 30 has 10 and 3 nearest: 23.5. Of the others 10 is the oddest: 7.5; of few patients the limit is half as much again.
+    (odd,) = _sizes(30.0)
+    assert judge_input(odd, profile).score == pytest.approx(23.5 / (1.5 * 7.5))
+    assert judge_input(odd, profile).reasons == ("size",)
+    # 19 is 12.5 from 10 and 3, and near enough to 10 to make that less odd: its nearest are 3 and 2, or 3 and 19: 7.5 still.
+    assert judge_input(_sizes(19.0)[0], profile).score == pytest.approx(12.5 / (1.5 * 7.5))
+    assert not judge_input(_sizes(11.0)[0], profile).flagged
+    # Of five patients no more than 5/6 can be promised; of a single profile, that 1 - 0.05^(1/5) or fewer are flagged.
+    assert profile.false_alarm_fraction == pytest.approx(1 / 6, abs=1e-6)
+    assert profile.false_alarm_high == pytest.approx(1 - 0.05 ** (1 / 5))
+
+
+def test_a_patients_own_follow_ups_are_no_neighbors() -> None:
+    """Each patient thrice: what is usual is the distance to others, as if each were there once."""
+    once = fit_profile(_sizes(0.0, 1.0, 2.0, 3.0, 10.0))
+    thrice = fit_profile(_sizes(*np.repeat([0.0, 1.0, 2.0, 3.0, 10.0], 3)), list("aaabbbcccdddeee"))
+    (odd,) = _sizes(30.0)
+    assert judge_input(odd, thrice).score == pytest.approx(judge_input(odd, once).score)
+    assert (thrice.n_cases, thrice.patients[:4]) == (15, (0, 0, 0, 1))
+    assert thrice.false_alarm_fraction == once.false_alarm_fraction
+    assert fit_profile(_sizes(*np.arange(12.0)), list("aaabbbcccddd")) is None
+
+
+@pytest.mark.parametrize(("n_patients", "n_studies"), [(16, 4), (24, 1), (6, 3)])
+def test_false_alarms_are_at_most_what_is_claimed(n_patients, n_studies) -> None:
+    """Patients of heavy tails whose follow-ups are much like one another: by case, 64 % of others were flagged where 2 % was claimed."""
+    random = np.random.default_rng(5)
+
+    def draw(n: int, studies: int) -> list[dict[str, np.ndarray]]:
+        return [
+            {name: own[name] + 0.15 * random.normal(size=size) for name, size in N_FEATURES.items()}
+            for own in ({name: random.standard_t(5, size) for name, size in N_FEATURES.items()} for _ in range(n))
+            for _ in range(studies)
+        ]
+
+    alarms = []
+    for _ in range(25):
+        profile = fit_profile(
+            draw(n_patients, n_studies), list(np.repeat([str(i) for i in range(n_patients)], n_studies))
+        )
+        alarms += [judge_input(new, profile).flagged for new in draw(12, 1)]
+    assert profile.false_alarm_fraction == pytest.approx(max(0.05, 1 / (n_patients + 1)), abs=1e-6)
+    assert np.mean(alarms) <= 1.5 * profile.false_alarm_fraction
+
+
+def test_a_profile_that_does_not_know_its_patients_is_followed_as_it_was_fitted(profile) -> None:
+    old = profile.model_copy(update={"patients": None, "false_alarm_high": None})
+    assert old.model_validate_json(old.model_dump_json(exclude={"patients", "false_alarm_high"})) == old
+    features = _features(_body(1))
+    nearest = {}
+    for group in old.groups:
+        steps = np.abs(np.array(group.cases) - features[group.name]) / np.array(group.spreads)
+        distances = np.sort(np.sqrt((np.minimum(steps, 50.0) ** 2).mean(axis=1)))
+        nearest[group.name] = distances[:2].mean() / group.usual_distance / old.limit
+    assert judge_input(features, old).score == pytest.approx(max(nearest.values()))
 
 
 def test_a_profile_of_other_channels_is_refused(profile) -> None:

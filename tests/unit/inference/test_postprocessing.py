@@ -69,6 +69,36 @@ def test_only_the_largest_lesion_stays() -> None:
     assert not found[:, :, :5].any()
 
 
+def test_the_surest_lesion_stays_not_the_largest() -> None:
+    mask = np.zeros((5, 9, 13), bool)
+    mask[1:3, 1:3, 1:3] = True
+    mask[1:3, 1:4, 7:10] = True
+    sure = np.zeros_like(mask)
+    sure[1, 1:3, 1:3] = True  # four voxels of the smaller one, three of the larger
+    sure[1, 1, 7:10] = True
+    found = tidy(mask, _rules(surest_only=True), CUBE_MM, sure=sure)
+    assert found.sum() == 8
+    assert found[1:3, 1:3, 1:3].all()
+
+
+@pytest.mark.parametrize("sure", [(), (slice(1, 3), slice(1, 3), 1)])
+def test_of_equally_sure_lesions_the_larger_stays(sure) -> None:
+    mask = np.zeros((5, 9, 13), bool)
+    mask[1:3, 1:3, 1:3] = True
+    mask[1:3, 1:4, 7:10] = True
+    here = np.zeros_like(mask)
+    if sure:
+        here[sure] = True
+        here[1:3, 1:3, 9] = True
+    assert tidy(mask, _rules(surest_only=True), CUBE_MM, sure=here).sum() == 18
+
+
+def test_the_surest_lesion_can_not_be_told_without_probabilities() -> None:
+    mask = np.ones((3, 4, 5), bool)
+    with pytest.raises(ValueError, match="sure"):
+        tidy(mask, _rules(surest_only=True), CUBE_MM)
+
+
 def test_what_lies_outside_the_body_goes() -> None:
     mask = np.zeros((5, 7, 11), bool)
     mask[1:4, 2:5, 3:9] = True

@@ -162,3 +162,22 @@ def test_a_collection_may_hold_more_files_and_zips_in_it_share_them(tmp_path, mo
     inner = write_zip(tmp_path / "inner" / "i.zip", [(str(n), b"") for n in range(3)])
     with archives.opened(write_zip(tmp_path / "outer" / "s.zip", [("i.zip", inner.read_bytes())])) as (_, refused):
         assert [study.fault[0] for study in refused] == ["too_many_files"]
+
+
+def test_what_is_said_of_a_bad_zip_names_none_of_its_files(tmp_path):
+    """Entries are called after patients, and what is refused is told in a file that others read."""
+    twice = write_zip(tmp_path / "twice.zip", [("DOE^JANE/1", b"1"), ("DOE^JANE/2", b"2")])
+    twice.write_bytes(twice.read_bytes().replace(b"DOE^JANE/2", b"DOE^JANE/1"))
+    renamed = write_zip(tmp_path / "renamed.zip", [("DOE^JANE/1", b"voxels")])
+    renamed.write_bytes(renamed.read_bytes().replace(b"DOE^JANE/1", b"DOE^JANE/2", 1))
+    harmed = write_zip(tmp_path / "harmed.zip", [("DOE^JANE/1", b"voxels")])
+    content = bytearray(harmed.read_bytes())
+    content[content.index(b"PK\x01\x02") + 16] ^= 1
+    harmed.write_bytes(content)
+    with opened(tmp_path) as (_, refused):
+        told = {study.key: study.fault for study in refused}
+    assert {reason for reason, _ in told.values()} == {"unreadable_zip"}
+    assert sorted(told) == ["harmed.zip", "renamed.zip", "twice.zip"]
+    assert not [message for _, message in told.values() if "DOE" in message or "lesionflow-" in message]
+    assert "two entries of one name" in told["twice.zip"][1]
+    assert "CRC" in told["harmed.zip"][1]

@@ -12,6 +12,7 @@ import pytest
 from lesionflow.errors import ArtifactError, InputError, MachineError
 from lesionflow.io import files
 from lesionflow.io.files import (
+    copy_file,
     find_files,
     read_json,
     replacing_file,
@@ -190,3 +191,13 @@ def test_the_old_folder_comes_back_where_the_new_one_cannot_take_its_place(tmp_p
         (partial / "new").write_text("new")
     assert (path / "old").read_text() == "whole"
     assert [entry.name for entry in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_a_copy_is_whole_or_absent(tmp_path):
+    (tmp_path / "one").write_bytes(b"abc")
+    copy_file(tmp_path / "one", tmp_path / "folder" / "two")
+    assert (tmp_path / "folder" / "two").read_bytes() == b"abc"
+    with pytest.raises(FileNotFoundError):
+        copy_file(tmp_path / "none", tmp_path / "folder" / "two")
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["two"]
+    assert (tmp_path / "folder" / "two").read_bytes() == b"abc"

@@ -128,3 +128,11 @@ def test_surface_dice_at_three_tolerances_by_hand() -> None:
     found = score_pair(one, other, SPACING_MM)
     assert [found[f"surface_dice_{mm}mm"] for mm in (1, 2, 5)] == pytest.approx([0.5, 1.0, 1.0])
     assert found["hd_mm"] == pytest.approx(1.6)
+
+
+def test_a_tumor_that_is_missed_is_infinitely_far_and_so_is_a_false_alarm() -> None:
+    nothing = np.zeros_like(REFERENCE)
+    for masks in ((REFERENCE, nothing), (nothing, REFERENCE)):
+        found = measure_surfaces(*masks, SPACING_MM)
+        assert found.hausdorff_mm() == found.hausdorff_mm(95.0) == found.assd_mm() == math.inf
+        assert found.surface_dice(5.0) == 0.0

@@ -51,6 +51,7 @@ def test_a_client_is_told_what_is_served_and_no_more(bundle_folder):
         "architecture": "unet",
         # Three cases: two trained on, one to validate.
         "n_trained_cases": 2,
+        "seal": {"state": "unsigned", "key_id": ""},
         "validation_dice": 0.1,
         "run_id": "run-1",
         "plan_sha256": model.bundle.plan.digest(),

@@ -1,6 +1,7 @@
 """What is said beside a mask, against SimpleITK and figures worked out by hand."""
 
 import dataclasses
+import hashlib
 import json
 
 import nibabel
@@ -21,7 +22,21 @@ def test_the_report_beside_the_mask_is_its_passport(model, segmenter, study, tmp
     report = predict_study(model, segmenter, study, tmp_path / "mask.nii.gz", output_format="nifti")
     stored = json.loads((tmp_path / "mask.nii.gz.json").read_text())
     assert stored == report.model_dump(mode="json")
+    labels = np.asarray(nibabel.load(tmp_path / "mask.nii.gz").dataobj).T
+    told = stored["passport"]["mask"]
+    assert (tuple(told["grid"]["shape"]), told["targets"]) == (labels.shape, {"tumor": [1]})
+    by_hand = hashlib.sha256(json.dumps(told["grid"], separators=(",", ":")).encode() + b'"tumor"')
+    by_hand.update(b"".join(np.packbits(plane == 1).tobytes() for plane in labels))
+    assert told["sha256"] == by_hand.hexdigest()
+    id_of = "\n".join((stored["passport"]["input_sha256"], model.bundle.digest, told["sha256"]))
+    said = {name: value for name, value in stored.items() if name not in ("passport", "timings_s")}
     assert stored["passport"] == {
+        "result_id": hashlib.sha256(id_of.encode()).hexdigest()[:32],
+        "mask": told,
+        "picture_sha256": None,
+        "study": None,
+        "report_sha256": hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest(),
+        "seal": stored["passport"]["seal"],
         "model_name": "phantoms",
         "model_version": f"bundle-{model.bundle.digest[:12]}",
         "run_id": "run-1",

@@ -115,3 +115,14 @@ def test_a_password_that_breaks_the_address_is_named_as_the_cause():
     said = say_fault(ValueError("invalid literal for int() with base 10: 'w'"), "postgresql://me:p@ss:w@host/db")
     assert "write it as %40" in said
     assert "'w'" not in said
+
+
+def test_what_was_to_be_written_is_not_repeated():
+    said = (
+        "(sqlite3.OperationalError) attempt to write a readonly database\n[SQL: INSERT INTO tags VALUES (?)]\n"
+        "[parameters: ('worst was c-000001',)]\n(Background on this error at: https://sqlalche.me/e/21/e3q8)"
+    )
+    assert say_fault(MlflowException(said), "sqlite:////there/mlflow.db") == (
+        "Expected to reach MLflow at sqlite:////there/mlflow.db, found: attempt to write a "
+        "readonly database. The file of the store can't be written: check its folder and the rights to it, and MLFLOW_TRACKING_URI."
+    )

@@ -2,14 +2,15 @@
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.registry.champion_marks import KIND, NOTE, OWN_NOTE, ROLE, describe_experiment
+from lesionflow.registry.champion_marks import KIND, NOTE, OWN_NOTE, ROLE, describe_experiment, shorten
 from lesionflow.registry.models import register_bundle
 from lesionflow.registry.tracking import Tracker
-from lesionflow.registry.versions import rollback, set_champion
 from support.bundles import constant_bundle
+from support.champions import set_champion
 from support.stores import empty_store
 
 MODEL = "lesionflow-knees"
@@ -52,7 +53,7 @@ def test_the_roles_follow_the_aliases(runs):
     note = tracker.client.get_experiment(tracker.experiment_id).tags[NOTE]
     assert f"Champion: [{MODEL} version 2](#/models/{MODEL}/versions/2)**: test Dice 0.2000 [0.0500 to 0.9000]" in note
     assert f"/runs/{run_ids[1]}" in note
-    rollback(MODEL, tracker.tracking_uri)
+    set_champion(MODEL, "1", tracker.tracking_uri)
     assert roles(tracker.client, run_ids) == ["champion", "previous champion"]
     assert "version 1](" in tracker.client.get_experiment(tracker.experiment_id).tags[NOTE]
 
@@ -72,6 +73,16 @@ def test_a_run_that_was_deleted_stops_no_promotion(runs, caplog):
     tracker, run_ids = runs
     tracker.client.delete_run(run_ids[0])
     set_champion(MODEL, "1", tracker.tracking_uri)
-    change = set_champion(MODEL, "2", tracker.tracking_uri)
-    assert (change.before, change.after) == ("1", "2")
+    assert set_champion(MODEL, "2", tracker.tracking_uri) == ("1", "2")
     assert "is not marked at its run" in caplog.text
+
+
+def test_a_description_keeps_to_what_mlflows_tables_hold_by_whole_lines():
+    limit = SqlModelVersion.__table__.columns["description"].type.length
+    lines = "".join(f"line {n}\n" for n in range(2000))
+    assert shorten("a card\n") == "a card\n"
+    kept = shorten(lines)
+    assert limit - 20 < len(kept) <= limit
+    head, _, rest = kept.partition("\n\n... ")
+    assert lines.startswith(f"{head}\n")
+    assert "artifacts" in rest

@@ -9,10 +9,11 @@ from lesionflow.errors import ArtifactError
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.io.stores.evaluations import ABOUT, CASES
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.registry import models, versions
+from lesionflow.registry import models
 from lesionflow.registry.evaluations import FOLDER, fetch_evaluation, find_champion, find_run, read_run_file
 from lesionflow.registry.tracking import Tracker
 from support.bundles import small_bundle
+from support.champions import set_champion
 from support.stores import empty_store
 
 NAME = "lesionflow-knees"
@@ -52,7 +53,7 @@ def test_what_evaluate_logged_is_fetched(store, tmp_path):
 def test_a_run_is_found_by_id_name_version_and_alias_and_by_nothing_less(store, tmp_path):
     _, first = registered(store, tmp_path, 1)
     tracker, second = registered(store, tmp_path, 2)
-    versions.set_champion(NAME, "1", store)
+    set_champion(NAME, "1", store)
     for wanted in (first, first[:8], "train 1", f"{NAME}/1", f"{NAME}/champion", "champion"):
         assert find_run(store, wanted)[0] == first, wanted
     assert find_run(store, "challenger") == (second, f"{NAME} version 2")
@@ -68,8 +69,8 @@ def test_the_champion_of_an_experiment_is_not_that_of_another(store, tmp_path):
     knees, run_id = registered(store, tmp_path, 1)
     hips, other = registered(store, tmp_path, 2, "hips", "lesionflow-hips")
     assert find_champion(store, knees.experiment_id) is None
-    versions.set_champion(NAME, "1", store)
-    versions.set_champion("lesionflow-hips", "1", store)
+    set_champion(NAME, "1", store)
+    set_champion("lesionflow-hips", "1", store)
     assert find_champion(store, knees.experiment_id) == (run_id, f"{NAME} version 1")
     assert find_champion(store, hips.experiment_id) == (other, "lesionflow-hips version 1")
     assert find_champion(store, "999") is None

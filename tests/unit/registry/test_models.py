@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlflow
@@ -5,12 +6,16 @@ import numpy as np
 import pytest
 from mlflow.exceptions import MlflowException
 
-from lesionflow.errors import ArtifactError, ServiceError
+from lesionflow.errors import ArtifactError, ConfigError, ServiceError
+from lesionflow.io.signing.keys import PRIVATE, PUBLIC, make_keys
+from lesionflow.io.signing.manifest import MANIFEST, sign_bundle
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.prediction import MLFLOW_PROGRAM
 from lesionflow.registry import models
 from lesionflow.registry.tracking import Tracker
+from lesionflow.registry.versions import list_versions
 from support.bundles import small_bundle
+from support.champions import set_champion
 from support.stores import empty_store
 
 NAME = "lesionflow-knees"
@@ -63,7 +68,7 @@ def test_mlflow_itself_sees_the_version_its_run_and_no_pickle(tracker, register)
 
 def test_registering_again_makes_no_second_version(tracker, register, tmp_path):
     first = register(1)
-    models.set_champion(NAME, "1", tracker.tracking_uri)
+    set_champion(NAME, "1", tracker.tracking_uri)
     again = models.register_bundle(
         tracker, first.run_id, tmp_path / "models" / "candidate", NAME, program=MLFLOW_PROGRAM, tags={}
     )
@@ -138,3 +143,88 @@ def test_an_unusable_model_name_is_a_service_error(tracker, register, monkeypatc
     monkeypatch.setattr(tracker.client, "create_registered_model", refuse)
     with pytest.raises(ServiceError):
         register(1)
+
+
+@pytest.fixture
+def team(tmp_path, monkeypatch):
+    """A pair of keys; the public one is trusted, the private one signs."""
+    key = make_keys(tmp_path / "team")
+    monkeypatch.setenv("LESIONFLOW_SIGNING_KEY", str(tmp_path / "team" / PRIVATE))
+    monkeypatch.setenv("LESIONFLOW_TRUSTED_KEYS", str(tmp_path / "team" / PUBLIC))
+    return key
+
+
+def test_all_that_mlflow_keeps_of_a_version_is_sealed(tracker, register, team, monkeypatch):
+    version = register(1)
+    assert version.tags["signed_by"] == team.key_id
+    # What mlflow adds when it loads a version itself.
+    (_files(version).parents[1] / "registered_model_meta").write_text(f"model_name: {NAME}\nmodel_version: '1'\n")
+    assert models.fetch_bundle(NAME, "1", tracker.tracking_uri).seal.trusted
+    program = _files(version).parents[1] / MLFLOW_PROGRAM.name
+    whole = program.read_text()
+    program.write_text(f"import os\n{whole}")
+    for trusted in (True, False):
+        if not trusted:
+            monkeypatch.delenv("LESIONFLOW_TRUSTED_KEYS")
+        with pytest.raises(ArtifactError, match=MLFLOW_PROGRAM.name):
+            models.fetch_bundle(NAME, "1", tracker.tracking_uri)
+    program.write_text(whole)
+    (program.parent / "evil.py").write_text("")
+    with pytest.raises(ArtifactError, match=r"evil\.py"):
+        models.fetch_bundle(NAME, "1", tracker.tracking_uri)
+
+
+def test_exchanged_files_with_a_changed_tag_are_refused_where_a_key_is_trusted(tracker, register, team, monkeypatch):
+    version, stored = register(1), None
+    stored = _files(version).parents[1]
+    monkeypatch.delenv("LESIONFLOW_SIGNING_KEY")
+    digest = write_bundle(_files(version), small_bundle(2))
+    seal = sign_bundle(stored, None)
+    tags = {"bundle_digest": digest, "manifest_sha256": seal.manifest_sha256, "signed_by": team.key_id}
+    models.tag_version(NAME, "1", tags, tracker.tracking_uri)
+    with pytest.raises(ArtifactError, match="unsigned"):
+        models.fetch_bundle(NAME, "1", tracker.tracking_uri)
+    (stored / MANIFEST).unlink()
+    with pytest.raises(ArtifactError, match="exchanged"):
+        models.fetch_bundle(NAME, "1", tracker.tracking_uri)
+
+
+def test_a_version_from_before_there_were_seals_is_unsigned_and_is_sealed_when_registered_again(
+    tracker, register, tmp_path, monkeypatch
+):
+    version = register(1)
+    stored = _files(version).parents[1]
+    for folder in (stored, _files(version)):
+        (folder / MANIFEST).unlink()
+    for tag in ("manifest_sha256", "signed_by"):
+        tracker.client.delete_model_version_tag(NAME, "1", tag)
+    assert not models.fetch_bundle(NAME, "1", tracker.tracking_uri).seal.manifest_sha256
+    candidate = tmp_path / "models" / "candidate"
+    key = make_keys(tmp_path / "team")
+    monkeypatch.setenv("LESIONFLOW_TRUSTED_KEYS", str(tmp_path / "team" / PUBLIC))
+    with pytest.raises(ArtifactError, match="unsigned"):
+        models.fetch_bundle(NAME, "1", tracker.tracking_uri)
+    with pytest.raises(ConfigError, match="LESIONFLOW_SIGNING_KEY"):
+        models.register_bundle(tracker, version.run_id, candidate, NAME, program=MLFLOW_PROGRAM, tags={})
+    monkeypatch.setenv("LESIONFLOW_SIGNING_KEY", str(tmp_path / "team" / PRIVATE))
+    monkeypatch.delenv("LESIONFLOW_TRUSTED_KEYS")
+    again = models.register_bundle(tracker, version.run_id, candidate, NAME, program=MLFLOW_PROGRAM, tags={})
+    assert (again.version, again.tags["signed_by"]) == ("1", key.key_id)
+    monkeypatch.setenv("LESIONFLOW_TRUSTED_KEYS", str(tmp_path / "team" / PUBLIC))
+    assert models.fetch_bundle(NAME, "1", tracker.tracking_uri).seal.trusted
+
+
+def test_two_that_register_one_bundle_at_once_keep_the_first_version(tracker, tmp_path, monkeypatch):
+    run_id = tracker.start_run("train")
+    write_bundle(tmp_path / "bundle", small_bundle(1, run_id))
+
+    def register(_=0):
+        return models.register_bundle(tracker, run_id, tmp_path / "bundle", NAME, program=MLFLOW_PROGRAM, tags={})
+
+    with ThreadPoolExecutor(2) as pool:
+        assert [one.version for one in pool.map(register, range(2))] == ["1", "1"]
+    # Two behind a server don't wait for one another: this one saw no version when it began.
+    monkeypatch.setattr(models, "list_versions", lambda *_: ())
+    assert register().version == "1"
+    (version,) = list_versions(NAME, tracker.tracking_uri)
+    assert (version.version, version.aliases) == ("1", ("challenger",))

@@ -1,4 +1,3 @@
-import mlflow
 import pytest
 
 from lesionflow.errors import ArtifactError, ServiceError
@@ -7,6 +6,7 @@ from lesionflow.prediction import MLFLOW_PROGRAM
 from lesionflow.registry import models
 from lesionflow.registry.tracking import Tracker
 from support.bundles import small_bundle
+from support.champions import set_champion
 from support.stores import empty_store
 
 NAME = "lesionflow-knees"
@@ -29,45 +29,21 @@ def register(tracker, tmp_path):
     return make
 
 
-def test_champions_succeed_and_roll_back(tracker, register):
+def test_aliases_are_read_as_they_stand(tracker, register):
     uri = tracker.tracking_uri
     assert models.list_versions(NAME, uri) == ()
     for seed in (1, 2):
         register(seed)
-    assert models.set_champion(NAME, "1", uri) == (None, "1")
+    assert set_champion(NAME, "1", uri) == (None, "1")
     assert models.find_version(NAME, "previous", uri) is None
-    with pytest.raises(ArtifactError, match="previous"):
-        models.rollback(NAME, uri)
-    assert models.set_champion(NAME, "challenger", uri) == ("1", "2")
-    assert models.set_champion(NAME, "2", uri) == ("2", "2")
+    assert set_champion(NAME, "challenger", uri) == ("1", "2")
+    assert set_champion(NAME, "2", uri) == ("2", "2")
     aliases = {v.version: v.aliases for v in models.list_versions(NAME, uri)}
     assert aliases == {"2": ("challenger", "champion"), "1": ("previous",)}
-    assert models.rollback(NAME, uri) == ("2", "1")
+    assert set_champion(NAME, "1", uri) == ("2", "1")
     aliases = {v.version: v.aliases for v in models.list_versions(NAME, uri)}
     assert aliases == {"2": ("challenger", "previous"), "1": ("champion",)}
     assert models.list_models(uri) == (NAME,)
-
-
-def test_a_succession_killed_halfway_keeps_the_old_champion_and_can_be_finished(tracker, register, monkeypatch):
-    uri = tracker.tracking_uri
-    for seed in (1, 2):
-        register(seed)
-    models.set_champion(NAME, "1", uri)
-    original = mlflow.MlflowClient.set_registered_model_alias
-
-    def killed(self, name, alias, version):
-        if alias == "champion":
-            raise KeyboardInterrupt
-        original(self, name, alias, version)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(mlflow.MlflowClient, "set_registered_model_alias", killed)
-        with pytest.raises(KeyboardInterrupt):
-            models.set_champion(NAME, "2", uri)
-    assert models.require_version(NAME, "champion", uri).version == "1"
-    with pytest.raises(ArtifactError, match="go back to"):
-        models.rollback(NAME, uri)
-    assert models.set_champion(NAME, "2", uri) == ("1", "2")
 
 
 def test_what_is_not_there_is_named(tracker, register):
@@ -75,7 +51,7 @@ def test_what_is_not_there_is_named(tracker, register):
         models.fetch_bundle("nobody", "champion", tracker.tracking_uri)
     register(1)
     with pytest.raises(ArtifactError, match="'7'"):
-        models.set_champion(NAME, "7", tracker.tracking_uri)
+        models.require_version(NAME, "7", tracker.tracking_uri)
     with pytest.raises(ServiceError):
         models.set_alias(NAME, "champion", "7", tracker.tracking_uri)
 

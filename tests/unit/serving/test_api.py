@@ -1,18 +1,23 @@
 """The routes, in process, with a real model and real DICOM."""
 
 import io
+import json
 import re
 import zipfile
 
+import nibabel
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from lesionflow.config import Settings
 from lesionflow.inference import Segmenter
 from lesionflow.prediction.models import load_model
 from lesionflow.prediction.study import predict_study
+from lesionflow.prediction.tracing import State, trace_file
 from lesionflow.prediction.writers import WRITERS
 from lesionflow.serving.api import _answer, create_app
 from lesionflow.serving.results import ResultStore
@@ -225,7 +230,9 @@ def test_nothing_is_left_of_an_upload(client, study_zip):
     assert post(client, study_zip).status_code == 200
     assert post(client, b"garbage").status_code == 422
     assert client.post("/v1/segment", content=b"{}").status_code == 415
-    assert list(client.app.state.uploads.iterdir()) == []
+    folder = client.app.state.scratch
+    left = [p for p in folder.rglob("*") if p.is_file() and not p.is_relative_to(folder / "results")]
+    assert {path.name.partition("-")[0] for path in left} == {"jobs.db"}
 
 
 def test_without_a_model_it_lives_but_is_not_ready(tmp_path):
@@ -266,14 +273,77 @@ def test_a_binary_answer_carries_every_warning(tmp_path):
     warnings = ["No tumor was found.", "Übergröße:\r\nX-Evil: 1", *(["x" * 9000] * 20)]
     passport = {"model_name": "knees", "model_version": "3"}
 
-    def fill(result_id, folder):
+    result_id = "a" * 32
+
+    def fill(folder):
         (folder / "mask.nii.gz").write_bytes(b"mask")
         links = {"report": f"/v1/results/{result_id}/report"}
         return {"id": result_id, "targets": [], "passport": passport, "links": links, "warnings": warnings}
 
-    report = results.put(fill)
+    report = results.put(result_id, fill)
     for name in ("nifti", "json"):
         found = _answer(results, report, name).headers.getlist("x-lesionflow-warning")
         assert found[0] == "No tumor was found."
         assert found[1] == "%C3%9Cbergr%C3%B6%C3%9Fe:%0D%0AX-Evil: 1"
         assert sum(map(len, found)) < 8000
+
+
+def harm_pixels(path):
+    """Change one voxel, or pixel."""
+    if path.suffix == ".dcm":
+        data = pydicom.dcmread(path)
+        if "PixelData" in data:
+            pixels = bytearray(data.PixelData)
+            pixels[len(pixels) // 2] ^= 1
+            data.PixelData = bytes(pixels)
+        else:
+            contour = data.ROIContourSequence[0].ContourSequence[0]
+            contour.ContourData = [float(value) + 5.0 for value in contour.ContourData]
+        data.save_as(path)
+    elif path.suffix == ".png":
+        with Image.open(path) as picture:
+            kept = PngInfo()
+            kept.add_itxt("lesionflow-passport", picture.text["lesionflow-passport"])
+            changed = picture.copy()
+        changed.putpixel((0, 0), tuple(255 - value for value in changed.getpixel((0, 0))))
+        changed.save(path, pnginfo=kept)
+    else:
+        image = nibabel.load(path)
+        labels = np.asarray(image.dataobj).copy()
+        labels[0, 0, 0] ^= 1
+        made = nibabel.Nifti1Image(labels, image.affine)
+        made.header.extensions.extend(image.header.extensions)
+        nibabel.save(made, path)
+
+
+def harm_header(path):
+    """Give it to another patient."""
+    data = pydicom.dcmread(path)
+    data.PatientID = "somebody else"
+    data.save_as(path)
+
+
+def states(path):
+    return {finding.what: finding.state for finding in trace_file(path).findings}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_what_the_service_gives_out_is_traced_by_itself_and_told_where_it_was_edited(client, study_zip, tmp_path, name):
+    path = tmp_path / WRITERS[name].file_name
+    path.write_bytes(post(client, study_zip, f"?format={name}").content)
+    assert set(states(path).values()) == {State.HELD}
+    if WRITERS[name].needs_dicom:
+        harm_header(path)
+        assert states(path)["study"] is State.ALTERED
+    harm_pixels(path)
+    assert states(path)["picture" if WRITERS[name].is_picture else "mask"] is State.ALTERED
+
+
+def test_the_services_report_is_traced_by_itself_and_told_where_it_was_edited(client, study_zip, tmp_path):
+    path = tmp_path / "report.json"
+    report = post(client, study_zip).json()
+    path.write_text(json.dumps(report))
+    assert states(path) == {"passport": State.HELD, "mask": State.UNCHECKED, "report": State.HELD}
+    report["targets"][0]["volume_ml"] += 1.0
+    path.write_text(json.dumps(report))
+    assert states(path)["report"] is State.ALTERED

@@ -22,14 +22,14 @@ def told(answer):
 
 def test_a_refusal_keeps_its_status_code_and_headers():
     refused = RequestRefusedError("Come again.", status=503, code="overloaded", headers={"Retry-After": "30"})
-    status, headers, body = told(problems.on_refused(None, refused))
+    status, headers, body = told(problems.on_error(None, refused))
     assert (status, headers["retry-after"], body["code"], body["detail"]) == (503, "30", "overloaded", "Come again.")
     assert body["title"] == "The service can't answer now"
 
 
 def test_a_studys_fault_is_told_in_full():
     error = DicomError("Expected five slices, found four.", reason="missing_slice")
-    status, _, body = told(problems.on_lesionflow_error(None, error))
+    status, _, body = told(problems.on_error(None, error))
     assert (status, body["code"], body["detail"]) == (422, "missing_slice", "Expected five slices, found four.")
 
 
@@ -43,14 +43,14 @@ def test_a_studys_fault_is_told_in_full():
     ],
 )
 def test_a_fault_of_the_servers_own_is_a_number_to_quote(caplog, error, status, code, retry):
-    found, headers, body = told(problems.on_lesionflow_error(None, error))
+    found, headers, body = told(problems.on_error(None, error))
     assert (found, body["code"], headers.get("retry-after")) == (status, code, retry)
     assert "secret" not in json.dumps(body)
     incident = re.search(r"incident ([0-9a-f]{32})", body["detail"])[1]
     assert [(record.getMessage(), record.exc_info[1]) for record in caplog.records] == [(f"incident {incident}", error)]
 
 
-@pytest.mark.parametrize("answer", [problems.on_unexpected, problems.on_refused, problems.on_lesionflow_error])
+@pytest.mark.parametrize("answer", [problems.on_error, problems.on_http_exception])
 def test_whatever_else_happens_is_internal(caplog, answer):
     status, _, body = told(answer(None, KeyError("patient")))
     assert (status, body["code"]) == (500, "internal_error")

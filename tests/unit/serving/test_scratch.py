@@ -18,7 +18,7 @@ def temporary(tmp_path, monkeypatch):
 def test_it_is_private_while_used_and_gone_afterwards(temporary):
     with scratch_folder() as folder:
         assert folder.stat().st_mode & 0o077 == 0
-        (folder / "uploads" / "study").write_bytes(b"x")
+        (folder / "study").write_bytes(b"x")
     assert list(temporary.iterdir()) == []
 
 

@@ -5,9 +5,13 @@ import mlflow
 import pytest
 
 from lesionflow.errors import ArtifactError
+from lesionflow.io.attestations.content import sha256_of_content
+from lesionflow.io.attestations.folder import keep_statement
+from lesionflow.io.attestations.statements import Attestation, write_statement
+from lesionflow.io.signing.keys import PRIVATE, make_keys
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.io.stores.registrations import read_registration
-from lesionflow.registry.models import fetch_bundle, list_versions
+from lesionflow.registry.models import fetch_attested, fetch_bundle, fetched_version, list_versions, set_alias
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
 from support.bundles import small_bundle
@@ -58,6 +62,26 @@ def test_the_bundle_becomes_the_challenger_with_its_lineage(tmp_path, uri):
     assert fetch_bundle(NAME, "challenger", uri).digest == registration.bundle_digest
 
 
+def test_the_card_is_the_versions_description_and_lies_under_its_seal_in_both_forms(tmp_path, uri, monkeypatch):
+    team = make_keys(tmp_path / "team")
+    monkeypatch.setenv("LESIONFLOW_SIGNING_KEY", str(tmp_path / "team" / PRIVATE))
+    run_id = Tracker(uri, "knees").start_run("train")
+    _run(tmp_path, run_id=run_id)
+    set_alias(NAME, "champion", "1", uri)
+    _run(tmp_path, seed=2, run_id=run_id)
+    client = mlflow.MlflowClient(uri)
+    first, second = (client.get_model_version(NAME, number).description for number in ("1", "2"))
+    assert "no earlier version" in first
+    assert "What changed since version 1" in second
+    with fetched_version(NAME, "2", uri) as (version, folder, seal):
+        assert seal.key_id == team.key_id
+        assert (folder / "model_card.md").read_text() == second
+        page = (folder / "model_card.html").read_text()
+    for words in (version.bundle_digest, team.key_id, "Research use only"):
+        assert words in second
+        assert words in page
+
+
 def test_the_same_bundle_again_writes_the_same_bytes_and_no_version(tmp_path, uri):
     run_id = Tracker(uri, "knees").start_run("train")
     _run(tmp_path, run_id=run_id)
@@ -91,3 +115,23 @@ def test_a_broken_registration_is_an_artifact_error(tmp_path, content):
         path.write_text(content)
     with pytest.raises(ArtifactError, match=r"registration\.json"):
         read_registration(path)
+
+
+def test_the_steps_behind_a_bundle_go_with_its_version_and_end_at_its_registration(tmp_path, uri, caplog):
+    run_id = Tracker(uri, "knees").start_run("train")
+    _run(tmp_path, run_id=run_id)
+    assert "no step attests bundle" in caplog.text
+    assert fetch_attested(NAME, "1", uri)[1] is None
+    digest = write_bundle(tmp_path / "bundle", small_bundle(2, run_id))
+    _evaluate(tmp_path / "evaluation", digest)
+    evaluation = sha256_of_content(tmp_path / "evaluation", tmp_path / "memory", workers=1)
+    made = [("ingest", {"cases": "c"}, {"raw": "r"}), ("train", {"bundle": digest}, {"cases": "c"})]
+    made += [("evaluate", {"evaluation": evaluation}, {"bundle": digest, "cases": "c"})]
+    for step, subjects, materials in made:
+        told = Attestation(step, subjects, materials, "", "", "c", "", "", "")
+        keep_statement(tmp_path / "attestations", write_statement(told, None))
+    _run(tmp_path, seed=2, run_id=run_id)
+    bundle, chain = fetch_attested(NAME, "2", uri)
+    assert (bundle.digest, chain.faults) == (digest, ())
+    assert {step.step for step in chain.steps} == {"ingest", "train", "evaluate", "register"}
+    assert chain.steps[0].data_revision == "c"

@@ -10,7 +10,7 @@ from lesionflow.io.stores.splits import read_split
 from lesionflow.steps import run_step
 from support.case_tables import case_table
 
-PARAMS = yaml.safe_load((PRESETS_FOLDER / "phantom_ct.yaml").read_text())["split"]
+PARAMS = yaml.safe_load((PRESETS_FOLDER / "phantom_ct.yaml").read_text())["split"] | {"model_name": ""}
 
 
 def _run(tmp_path, table, quarantine=None):

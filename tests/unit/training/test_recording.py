@@ -169,6 +169,58 @@ def test_where_there_is_no_terminal_no_bar_is_drawn():
     assert screen.getvalue().strip() == ""
 
 
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def lines_of_an_epoch(console, seconds_a_batch, *, n_batches=8, n_validated=3):
+    """Run one epoch and its validation by a clock, the fourth of seven."""
+    clock = Clock()
+    budget = SimpleNamespace(epochs=3, epoch_s=12.52, affordable_epochs=math.inf)
+    drawn = ProgressBar(7, budget, 0.625, console, clock)
+    drawn.on_train_start(SimpleNamespace(num_training_batches=n_batches), None)
+    drawn.on_train_epoch_start()
+    for _ in range(n_batches):
+        clock.now += seconds_a_batch
+        drawn.on_train_batch_end()
+    drawn.on_validation_start()
+    for _ in range(n_validated):
+        clock.now += seconds_a_batch
+        drawn.on_validation_batch_end()
+    drawn.on_validation_end()
+    budget.epochs = 4
+    drawn.on_train_epoch_end(after_epoch(0.8)[0], None)
+    drawn.teardown()
+
+
+def said_by(caplog, console, seconds_a_batch):
+    with caplog.at_level(logging.INFO, logger="lesionflow"):
+        lines_of_an_epoch(console, seconds_a_batch)
+    return [record.message for record in caplog.records]
+
+
+def test_without_a_terminal_a_long_epoch_says_each_minute_how_far_it_is(caplog):
+    said = said_by(caplog, Console(file=io.StringIO()), 25.0)
+    assert said[:-1] == [
+        "epoch 4 of 7: batch 3 of 8, 75 s",
+        "epoch 4 of 7: batch 6 of 8, 150 s",
+        "epoch 4 of 7: validating, batch 1, 225 s",
+    ]
+    assert said[-1].startswith("epoch 4 of 7: loss")
+
+
+def test_a_short_epoch_says_its_line_alone_and_so_does_a_long_one_beside_a_bar(caplog):
+    assert len(said_by(caplog, Console(file=io.StringIO()), 5.0)) == 1
+    caplog.clear()
+    screen = io.StringIO()
+    assert len(said_by(caplog, Console(file=screen, force_terminal=True, width=120), 25.0)) == 1
+
+
 def test_an_epoch_is_told_in_a_line_and_on_a_terminal_by_a_bar(caplog, monkeypatch):
     screen = io.StringIO()
     monkeypatch.setattr(

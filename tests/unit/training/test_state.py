@@ -82,7 +82,7 @@ def test_a_checkpoint_of_other_parts_is_refused(change, named):
     parts = {field.name: getattr(STATE, field.name) for field in fields(TrainingState)} | change
     content = io.BytesIO()
     torch.save({name: part for name, part in parts.items() if part is not None}, content)
-    with pytest.raises(ArtifactError, match=f"TypeError.*{named}"):
+    with pytest.raises(ArtifactError, match=f"found: .*{named}"):
         TrainingState.from_bytes(content.getvalue())
 
 
@@ -100,5 +100,5 @@ def test_a_broken_checkpoint_is_named():
 def test_a_checkpoint_runs_no_code():
     buffer = io.BytesIO()
     torch.save({"network": Path("/")}, buffer)
-    with pytest.raises(ArtifactError, match="Weights only load failed"):
+    with pytest.raises(ArtifactError, match="nothing of it was run"):
         TrainingState.from_bytes(buffer.getvalue())

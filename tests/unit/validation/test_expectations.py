@@ -10,7 +10,7 @@ import pytest
 
 from lesionflow.errors import ArtifactError
 from lesionflow.validation.checks import CHECKS, Limits, make_rules, with_derived_columns
-from lesionflow.validation.expectations import judge, show_figure, write_verdict
+from lesionflow.validation.expectations import judge_table, show_figure, write_verdict
 from lesionflow.validation.report import reach_verdict, summary_html
 from support.case_tables import CT_PET, case_table
 
@@ -52,7 +52,7 @@ FAULTS = [
 def _judge(table, folder):
     # Only the CT shows the outlines: one channel that does is enough.
     table = table.assign(outline_contrast__PET=np.nan)
-    return judge(with_derived_columns(table, CT_PET), make_rules(LIMITS, CT_PET), folder, WARN)
+    return judge_table(with_derived_columns(table, CT_PET), make_rules(LIMITS, CT_PET), folder, WARN)
 
 
 def test_a_good_table_has_no_violation_and_readable_docs(tmp_path):
@@ -94,7 +94,7 @@ def test_every_check_is_tried():
 def test_cases_unlike_the_champions_are_found_singly_and_together(tmp_path):
     table = case_table(40).assign(outline_contrast__PET=np.nan, tumor_ml=[*range(20), *range(80, 100)])
     derived = with_derived_columns(table, CT_PET, set(table["case_id"][:20]))
-    one, all_of_them = judge(derived, make_rules(LIMITS, CT_PET), tmp_path / "docs", WARN)
+    one, all_of_them = judge_table(derived, make_rules(LIMITS, CT_PET), tmp_path / "docs", WARN)
     assert one.rule.check == "unlike_champion"
     assert one.case_ids == tuple(table["case_id"][20:])
     assert one.found[0] == "tumor_ml 80"
@@ -145,7 +145,7 @@ def test_docs_identify_nobody_call_nobody_home_and_repeat_to_the_byte(tmp_path):
 def test_a_missing_column_is_named(tmp_path):
     table = with_derived_columns(case_table(), CT_PET).drop(columns=["max__PET", "n_rows"])
     with pytest.raises(ArtifactError, match="n_rows, max__PET"):
-        judge(table, make_rules(LIMITS, CT_PET), tmp_path / "docs", WARN)
+        judge_table(table, make_rules(LIMITS, CT_PET), tmp_path / "docs", WARN)
 
 
 def test_a_column_of_another_type_is_an_artifact_error(tmp_path):
@@ -167,8 +167,8 @@ def test_great_expectations_is_silent_at_info():
         "import logging; logging.basicConfig(level='INFO'); import tempfile; from pathlib import Path;"
         "from support.case_tables import CT_PET, case_table;"
         "from lesionflow.validation.checks import Rule;"
-        "from lesionflow.validation.expectations import judge;"
-        "judge(case_table(), [Rule('spacing', 'not_null', 'spacing_row_mm')], Path(tempfile.mkdtemp()) / 'docs', {'spacing': 'warn'})"
+        "from lesionflow.validation.expectations import judge_table;"
+        "judge_table(case_table(), [Rule('spacing', 'not_null', 'spacing_row_mm')], Path(tempfile.mkdtemp()) / 'docs', {'spacing': 'warn'})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=TESTS)
     # numexpr, which pandas loads, greets where it has not been told how many threads to take.
@@ -190,7 +190,7 @@ def test_data_docs_and_summary_give_one_verdict(tmp_path, severity, sentence):
     severities = {**WARN, "alignment": severity}
     rules = make_rules(LIMITS, CT_PET)
     derived = with_derived_columns(table.assign(outline_contrast__PET=np.nan), CT_PET)
-    violations = judge(derived, rules, tmp_path / "docs", severities)
+    violations = judge_table(derived, rules, tmp_path / "docs", severities)
     verdict = reach_verdict(violations, severities, n_cases=len(table), max_quarantined_fraction=0.5)
     write_verdict(tmp_path / "docs", verdict.sentence)
     summary = summary_html(verdict, rules, severities, mixes={}, sheets=[])

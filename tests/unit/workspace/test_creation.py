@@ -1,8 +1,11 @@
 import subprocess
+import sys
 from pathlib import Path
 
 from lesionflow.cli.project import init_workspace
 from lesionflow.config.presets import find_params
+from lesionflow.workspace.creation import install_hooks
+from lesionflow.workspace.versioning.program import dvc_command
 
 
 def test_a_workspace_is_made_once_and_left_alone(tmp_path: Path) -> None:
@@ -13,6 +16,16 @@ def test_a_workspace_is_made_once_and_left_alone(tmp_path: Path) -> None:
     assert (folder / "params.yaml").read_text(encoding="utf-8") == "mine"
     assert (folder / ".dvc" / "config").exists()
     assert (folder / "dvc.yaml").exists()
+
+
+def test_data_goes_to_a_store_beside_the_workspace(tmp_path: Path) -> None:
+    folder = tmp_path / "team" / "work"
+    init_workspace(folder, find_params("phantom_ct"))
+    (folder / "data" / "study.txt").write_text("a study")
+    for command in (["add", "-q", "data/study.txt"], ["push", "-q"]):
+        subprocess.run([sys.executable, "-m", "dvc", *command], cwd=folder, check=True, capture_output=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["team"]
+    assert "a study" in {path.read_text() for path in (tmp_path / "team" / "work-store").rglob("*") if path.is_file()}
 
 
 def test_git_sees_nothing_of_what_a_demonstration_leaves(tmp_path: Path) -> None:
@@ -27,4 +40,21 @@ def test_git_sees_nothing_of_what_a_demonstration_leaves(tmp_path: Path) -> None
         ["git", "status", "--short", "--untracked-files=all"], cwd=folder, capture_output=True, text=True, check=True
     )
     seen = {line.split()[-1] for line in said.stdout.splitlines()}
-    assert seen == {".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml"}
+    assert seen == {
+        ".dvc/.gitignore",
+        ".dvc/config",
+        ".dvcignore",
+        ".gitignore",
+        "change_plan.yaml",
+        "dvc.yaml",
+        "params.yaml",
+    }
+
+
+def test_gits_hooks_call_dvc_when_asked_for(tmp_path):
+    for command in (["git", "init", "-q"], dvc_command("init", "-q")):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    install_hooks(tmp_path)
+    install_hooks(tmp_path)
+    for name in ("post-checkout", "pre-push", "pre-commit"):
+        assert f"dvc git-hook {name}" in (tmp_path / ".git" / "hooks" / name).read_text()

@@ -15,6 +15,7 @@ print()
 print("> lesionflow ingest")
 print("Stage 'validate' didn't change, skipping")
 print(os.environ["MLFLOW_TRACKING_URI"], os.environ["PATH"].split(os.pathsep)[0], os.getcwd())
+print(os.environ["LESIONFLOW_WITHIN_RUN"])
 sys.exit(int(os.environ.get("CODE", "0")))
 """
 
@@ -31,7 +32,8 @@ def test_stages_are_counted_and_other_lines_pass(dvc, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     said = []
     assert runner.run_workspace(dvc, said.append) == 0
-    first, command, second, about = said
+    first, command, second, about, within = said
+    assert within.strip(), "the step `promote` leaves the decision to who runs it"
     assert first.startswith(f"[1/{len(STEPS)}, ")
     assert first.endswith("s] Running stage 'ingest':\n")
     assert command == "> lesionflow ingest\n"
@@ -47,4 +49,4 @@ def test_a_failed_stage_is_told_by_its_code_and_a_store_that_is_named_stays(dvc,
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
     said = []
     assert runner.run_workspace(dvc, said.append) == 5
-    assert said[-1].startswith("http://elsewhere ")
+    assert said[-2].startswith("http://elsewhere ")

@@ -46,15 +46,31 @@ def make_presets(sources: Path = SOURCES) -> dict[str, str]:
     Raises:
         ConfigError: When a source can't be read, or a preset does not fit `Params`: a key that neither source gives is named.
     """
-    base = _compose(sources / BASE.name)
-    return {path.stem: _make_preset(base, path) for path in sorted(sources.glob("*.yaml")) if path.name != BASE.name}
+    return {path.stem: _make_preset(path) for path in sorted(sources.glob("*.yaml")) if path.name != BASE.name}
 
 
-def _make_preset(base: yaml.MappingNode, path: Path) -> str:
-    merged = _in_order(_laid_over(base, _compose(path), ""), Params)
+def merge_sources(own: Path, kind: type[Section]) -> tuple[str, str]:
+    """Lay a source over the `base.yaml` beside it.
+
+    Args:
+        own: The source; it may be the base itself.
+        kind: The class whose fields say the order of keys.
+
+    Returns:
+        The source's first line, which says what it is for, and the merged YAML.
+
+    Raises:
+        ConfigError: When a source can't be read.
+    """
+    merged = _in_order(_laid_over(_compose(own.with_name(BASE.name)), _compose(own), ""), kind)
     body = yaml.serialize(merged, Dumper=_Dumper, width=WIDTH, allow_unicode=True)
+    purpose, _, _ = own.read_text(encoding="utf-8").partition("\n")
+    return purpose, body
+
+
+def _make_preset(path: Path) -> str:
+    purpose, body = merge_sources(path, Params)
     check_params(read_yaml(body).values, f"Preset {path.stem}, of {path.parent}")
-    purpose, _, _ = path.read_text(encoding="utf-8").partition("\n")
     return f"{purpose}\n{MADE.format(name=path.stem)}{body}"
 
 
@@ -104,9 +120,14 @@ class _Dumper(yaml.SafeDumper):
 
 
 def main() -> int:
-    """Write the presets beside this module; say which changed."""
-    for name, text in make_presets().items():
-        path = PRESETS / f"{name}.yaml"
+    """Write the presets beside this module, and their change plans; say which changed."""
+    from lesionflow.config.presets.change_plans.build import make_change_plans
+
+    made = {f"{name}.yaml": text for name, text in make_presets().items()}
+    made |= {f"change_plans/{name}.yaml": text for name, text in make_change_plans().items()}
+    for name, text in made.items():
+        path = PRESETS / name
+        path.parent.mkdir(exist_ok=True)
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"{path}: {'as before' if text == before else 'made anew'}\n")

@@ -204,6 +204,8 @@ class SplitConfig(Section):
 
     made_anew: ClassVar = MadeAnew.SPLIT
 
+    model_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")]
+    """The registered model whose locked test set this is, as in `register.model_name`; empty for a split of this workspace alone."""
     seed: int
     """Source of the draw of patients; patients who were divided before stay in the test set or out of it."""
     test_fraction: Fraction

@@ -37,7 +37,8 @@ class ArchitectureConfig(Section):
         # A Kubeflow dict parameter gives every number back as a float; the same params must give the same plan.
         if not_finite := [name for name, value in options.items() if not _is_finite(value)]:
             raise ValueError(f"expected finite numbers, found others in {', '.join(not_finite)}")
-        return {name: _whole(value) for name, value in options.items()}
+        # In order of name: a plan says them in this order, and what comes by Kubeflow's parameters has lost its own.
+        return {name: _whole(options[name]) for name in sorted(options)}
 
 
 class InferenceConfig(Section):

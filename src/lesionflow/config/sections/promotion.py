@@ -1,4 +1,4 @@
-"""Params of `evaluate`, `register` and `promote`: how a model is scored, under which name, and what it must hold."""
+"""Params of `evaluate`, `register` and `promote`: how a model is scored, and under which name."""
 
 from typing import ClassVar
 
@@ -30,23 +30,11 @@ class RegisterConfig(Section):
 
 
 class PromoteConfig(Section):
-    """Params of `promote`: the rules that a challenger must hold."""
+    """Params of `promote`: which model is challenged. What a challenger must show stands in change_plan.yaml."""
 
     made_anew: ClassVar = MadeAnew.DECISION
 
     model_name: ModelName
     """The registered model whose champion is challenged; the same as `register.model_name`."""
-    metric: str
-    """The metric that decides, a name of docs/evaluation.md that has a direction, such as `dice`."""
-    min_test_patients: Count
-    """How many patients the test set must have at least."""
-    min_score: float
-    """The challenger's mean must reach it; where lower is better, must not exceed it."""
-    min_gain: float
-    """The lower end of the interval of the gain over the champion must lie above this."""
     confidence_level: Level
-    """How sure the interval of the gain is: 0.95 for 95 %."""
-    n_bootstrap: Count
-    """Resamples of patients behind that interval."""
-    seed: int
-    """Source of the resamples."""
+    """How sure the intervals shown beside the decision are; what decides is the change plan's alpha."""

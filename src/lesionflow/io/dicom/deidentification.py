@@ -25,6 +25,7 @@ from lesionflow.io.dicom.relations.patients import patient_key, person_of
 from lesionflow.io.dicom.sorting import DICOMDIR_CLASS
 from lesionflow.io.files import find_files
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 TABLE = Path(__file__).with_suffix(".yaml")
 #: Says that a file was de-identified here; what the case is called stands behind it.
@@ -146,9 +147,7 @@ def deidentify(data: Any, secret: str, *, name: str) -> Any:
             clean.preamble, clean.file_meta = b"\0" * 128, _meta(data, clean)
     except READ_FAULTS as error:
         blame_machine(error)
-        message = (
-            f"Expected readable attributes in {name}, found {type(error).__name__}: {error!s:.100}. Export it again."
-        )
+        message = f"Expected readable attributes in {name}, found {plain_words(error, length=100)}. Export it again."
         raise DicomError(message, reason="unreadable_file") from error
     return clean
 

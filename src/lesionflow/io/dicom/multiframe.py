@@ -15,7 +15,9 @@ from lesionflow.errors import DicomError
 from lesionflow.io.dicom.pixel_data import decode
 from lesionflow.io.dicom.reading import READ_FAULTS
 from lesionflow.io.dicom.values.real_world import mapping_of
+from lesionflow.io.dicom.values.stored_bits import require_whole_bits
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 #: Enhanced CT, MR, color MR and PET, and what older writers made of them.
 ENHANCED_CLASSES = (
@@ -80,7 +82,7 @@ def split_frames(data: Any, *, name: str) -> list[Any]:
         One data set a frame, in the order stored, with the attributes of a single-frame image and its own pixels.
 
     Raises:
-        DicomError: `multiframe_not_supported` without functional groups; `oversized_image`; `unreadable_pixels`.
+        DicomError: `multiframe_not_supported` without functional groups; `oversized_image`; `unreadable_pixels`; `contradicting_bits`.
     """
     groups = data.get("PerFrameFunctionalGroupsSequence") or ()
     n_frames = int(data.get("NumberOfFrames") or 1)
@@ -90,11 +92,12 @@ def split_frames(data: Any, *, name: str) -> list[Any]:
             f"Expected a functional group for each of {n_frames} frames in {name}, found {len(groups)}: where they lie is "
             "unknown. Export the series as single slices.",
         )
+    require_whole_bits(data, name=name)
     try:
         pixels = decode(data).reshape(n_frames, int(data.Rows), int(data.Columns), -1)[..., 0]
     except READ_FAULTS as error:
         blame_machine(error)
-        message = f"Expected whole pixel data in {name}, found {type(error).__name__}: {error!s:.150}. Export it again."
+        message = f"Expected whole pixel data in {name}, found {plain_words(error)}. Export it again."
         raise DicomError(message, reason="unreadable_pixels") from error
     shared = (data.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     return [_frame(data, own, shared, pixels[number], number, name) for number, own in enumerate(groups)]

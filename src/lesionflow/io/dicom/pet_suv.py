@@ -14,6 +14,7 @@ from pydicom.tag import Tag
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.values.pet_times import decay_time_s
 from lesionflow.io.dicom.values.plausibility import require_dose, require_half_life, say_uptake
+from lesionflow.machine.wording import plain_words
 
 GRAMS_PER_KG = 1000.0
 #: Philips writes counts and, in private elements, what makes SUV or Bq/ml of them. Whoever reserves a block first has it
@@ -75,7 +76,7 @@ def suv_factor(slices: Sequence[Any], *, name: str) -> float:
     except (AttributeError, LookupError, OverflowError, TypeError, ValueError) as error:
         raise DicomError(
             "Expected attenuation and decay correction, weight, dose, half life, times and decay correction START or ADMIN "
-            f"in PET of {name}, found: {error!s:.150}. Export the series with them, or as SUV.",
+            f"in PET of {name}, found: {plain_words(error)}. Export the series with them, or as SUV.",
             reason="missing_suv_factors",
         ) from error
 

@@ -16,6 +16,7 @@ from lesionflow.errors import DicomError
 from lesionflow.io.dicom.deflated import META_BYTES, PREAMBLE_BYTES, is_deflated, read_bounded
 from lesionflow.io.notes import note
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 MAGIC = b"DICM"
 #: How files without a preamble begin: group 0002 or 0008, little endian, or big endian.
@@ -70,7 +71,7 @@ def read_dicom_file(path: str, *, name: str) -> Any:
     except READ_FAULTS as error:
         blame_machine(error)
         raise DicomError(
-            f"Expected a readable DICOM file in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
+            f"Expected a readable DICOM file in {name}, found {plain_words(error)}. Export it again.",
             reason="unreadable_file",
         ) from error
 

@@ -6,7 +6,7 @@ how gaps between them are filled in `contours.gaps`. Where structures of two lab
 in `ingest.labels` wins.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -24,6 +24,7 @@ from lesionflow.io.labels import tell_united, unite
 from lesionflow.io.notes import note, took
 from lesionflow.io.rules import ReadingRules
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 
 class NamedStructure(NamedTuple):
@@ -49,7 +50,8 @@ def referenced_series(data: Any) -> set[str]:
     except READ_FAULTS as error:
         blame_machine(error)
         raise DicomError(
-            f"Expected a readable structure set, found {error!s:.100}.", reason="unreadable_outline"
+            f"Expected a readable structure set, found {plain_words(error)}. Export it again.",
+            reason="unreadable_outline",
         ) from error
     return found
 
@@ -71,7 +73,7 @@ def read_structures(data: Any, geometry: Geometry, frame_of_reference: str, rule
         DicomError: `no_matching_outline`, `outline_of_another_study`, `duplicate_roi_number`, `outline_without_voxels` or
             `unreadable_outline`, and all reasons of `contours`: `contour_off_plane`, `contour_outside_image`,
             `contour_gaps`, `contour_offset`, `open_contour`, `degenerate_contour`, `truncated_contour`, `duplicate_contour`,
-            `ambiguous_contours`, `self_crossing_contour`, `too_many_contours`.
+            `ambiguous_contours`, `self_crossing_contour`, `too_many_contours`, `too_many_corners`.
     """
     try:
         with quiet():
@@ -81,7 +83,7 @@ def read_structures(data: Any, geometry: Geometry, frame_of_reference: str, rule
     except READ_FAULTS as error:
         blame_machine(error)
         raise DicomError(
-            f"Expected a readable structure set in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
+            f"Expected a readable structure set in {name}, found {plain_words(error)}. Export it again.",
             reason="unreadable_outline",
         ) from error
 
@@ -94,8 +96,9 @@ def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: Reading
         contours[int(item.ReferencedROINumber)].extend(item.get("ContourSequence") or ())
     _note_strays(data, contours, name)
     parts, drawn = [], defaultdict(list)
+    work: Counter[str] = Counter()
     for number, structure in structures.items():
-        inside = _fill(contours[number], structure.name, geometry, name)
+        inside = _fill(contours[number], Account(name, structure.name, work=work), geometry)
         parts.append((structure.label, inside))
         if inside.any():
             drawn[structure.label].append(structure.name)
@@ -178,8 +181,8 @@ def _note_strays(data: Any, contours: dict[int, list[Any]], name: str) -> None:
         )
 
 
-def _fill(items: list[Any], structure: str, geometry: Geometry, name: str) -> NDArray[np.bool_]:
-    account = Account(name, structure)
+def _fill(items: list[Any], account: Account, geometry: Geometry) -> NDArray[np.bool_]:
+    structure, name = account.structure, account.case
     inside = fill_structure(closed_contours(items, account), geometry, account)
     account.tell()
     if not items:

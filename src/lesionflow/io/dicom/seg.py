@@ -1,7 +1,7 @@
 """DICOM segmentations: read onto a series' grid, and written so that viewers take them (PS3.3 A.51)."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +24,7 @@ from lesionflow.io.files import replacing_file
 from lesionflow.io.labels import tell_dropped, tell_united, unite
 from lesionflow.io.rules import ReadingRules
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 FAMILY = codes.DCM.ArtificialIntelligence
 MAKER = "lesionflow"
@@ -55,7 +56,7 @@ def read_segments(data: Any, geometry: Geometry, frame_of_reference: str, rules:
     except READ_FAULTS as error:
         blame_machine(error)
         raise DicomError(
-            f"Expected a readable segmentation in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
+            f"Expected a readable segmentation in {name}, found {plain_words(error)}. Export it again.",
             reason="unreadable_outline",
         ) from error
 
@@ -93,6 +94,7 @@ def write_seg(
     name: str,
     remark: str = "",
     comments: tuple[str, ...] = (),
+    passport: Callable[[Any], None] | None = None,
 ) -> None:
     """Write a mask as a binary DICOM SEG, read it back, and let it go only when every voxel lies where it should.
 
@@ -105,6 +107,7 @@ def write_seg(
         name: What to call the study in messages.
         remark: A word of warning after the series' description, where viewers show it.
         comments: All that is to be known of the mask, for the image's comments.
+        passport: Puts into the data set what the mask says of its origin.
 
     Raises:
         DicomError: When the reference series can't be read.
@@ -114,7 +117,7 @@ def write_seg(
     series = read_headers(reference_files, name=name)
     require_same_grid(series.geometry, mask.geometry, f"Mask and series of {name}")
     with replacing_file(path) as partial:
-        _save(partial, mask, series.data, targets, version, name, remark, comments)
+        _save(partial, mask, series.data, targets, version, name, remark, comments, passport)
         _require_equal(partial, mask, series.frame_of_reference, targets, name)
 
 
@@ -122,6 +125,35 @@ def read_version(data: Any) -> str:
     """Return the model version that `write_seg` wrote into a data set; empty in one of another maker."""
     with quiet():
         return str(data.get("SoftwareVersions") or "") if str(data.get("Manufacturer") or "") == MAKER else ""
+
+
+def read_regions(data: Any, geometry: Geometry, *, name: str) -> dict[str, NDArray[np.bool_]]:
+    """Read every segment onto a grid, whatever its name.
+
+    Args:
+        data: The SEG data set.
+        geometry: The grid that its frames must lie on.
+        name: What to call it in messages.
+
+    Returns:
+        A bool array (slice, row, column) by the segment's label, in their order.
+
+    Raises:
+        DicomError: `outline_off_grid`, `unreadable_outline` and others of `read_segments`.
+    """
+    try:
+        with quiet():
+            labels = {int(s.SegmentNumber): str(s.SegmentLabel) for s in data.SegmentSequence}
+            parts = dict(read_parts(data, geometry, {number: number for number in labels}, name)[0])
+            return {label: parts[number] for number, label in labels.items()}
+    except DicomError:
+        raise
+    except READ_FAULTS as error:
+        blame_machine(error)
+        raise DicomError(
+            f"Expected a readable segmentation in {name}, found {plain_words(error)}.",
+            reason="unreadable_outline",
+        ) from error
 
 
 def _save(
@@ -133,6 +165,7 @@ def _save(
     name: str,
     remark: str,
     comments: tuple[str, ...],
+    passport: Callable[[Any], None] | None,
 ) -> None:
     sources, patient_name = as_sources(images, mask.geometry.spacing_mm[0], name=name)
     frames = _frames(mask, sources, targets)
@@ -161,6 +194,8 @@ def _save(
     if comments:
         # PS3.3 C.7.6.1: of the General Image module, which segmentations have.
         seg.ImageComments = "\r\n".join(comments)[: LONGEST["LT"]]
+    if passport is not None:
+        passport(seg)
     seg.save_as(path, enforce_file_format=True)
 
 
@@ -171,7 +206,7 @@ def _made(name: str, **values: Any) -> Any:
             return hd.seg.Segmentation(**values)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise DicomError(
-            f"Expected headers in {name} that a segmentation can refer to, found {type(error).__name__}: {error!s:.150}. Ask for "
+            f"Expected headers in {name} that a segmentation can refer to, found {plain_words(error)}. Ask for "
             "another format, or mend the headers.",
             reason="unreferable_images",
         ) from error

@@ -24,6 +24,7 @@ from lesionflow.io.dicom.values.plausibility import require_hu, require_suv
 from lesionflow.io.dicom.values.rescale import Scale, scales_of, to_values
 from lesionflow.io.dicom.values.stored_bits import require_whole_bits, with_air_for_padding
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 #: What may hold an image's pixels.
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -137,7 +138,7 @@ def _named_faults(name: str) -> Iterator[None]:
     except READ_FAULTS as error:
         blame_machine(error)
         raise DicomError(
-            f"Expected readable attributes in every slice of {name}, found {type(error).__name__}: {error!s:.150}. Export "
+            f"Expected readable attributes in every slice of {name}, found {plain_words(error)}. Export "
             "the series again.",
             reason="unreadable_file",
         ) from error
@@ -236,7 +237,7 @@ def _pixels(data: Any, scale: Scale | None, name: str) -> NDArray[np.float32]:
     except READ_FAULTS as error:
         blame_machine(error)
         raise DicomError(
-            f"Expected whole pixel data in every slice of {name}, found {type(error).__name__}: {error!s:.150}. "
+            f"Expected whole pixel data in every slice of {name}, found {plain_words(error)}. "
             "The file is truncated or its compression is unknown: export it again.",
             reason="unreadable_pixels",
         ) from error

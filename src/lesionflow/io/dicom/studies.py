@@ -10,10 +10,10 @@ from lesionflow.errors import DicomError
 from lesionflow.io.dicom.deidentification import METHOD
 from lesionflow.io.dicom.reading import is_dicom, read_dicom_file
 from lesionflow.io.dicom.relations.candidates import choose_series
+from lesionflow.io.dicom.relations.drawn_on import drawn_on
 from lesionflow.io.dicom.relations.outlines import read_outlines
 from lesionflow.io.dicom.relations.patients import patient_keys, significant
 from lesionflow.io.dicom.relations.registration import in_frame_of
-from lesionflow.io.dicom.rtstruct import referenced_series
 from lesionflow.io.dicom.series import MODALITIES, Series, read_series
 from lesionflow.io.dicom.sorting import DicomStudy, scan
 from lesionflow.io.files import find_files
@@ -164,7 +164,7 @@ def _read_outlines(study: DicomStudy, reference: Series, rules: ReadingRules, na
             "no_outline", f"Expected an RTSTRUCT or DICOM SEG in {name}, found none. Outline the study or leave it out."
         )
     candidates = [read_dicom_file(header.path, name=name) for header in study.outlines]
-    fitting = [data for data in candidates if _belongs(data, study, reference)]
+    fitting = [data for data in candidates if _belongs(data, study, reference, rules, name)]
     if not fitting:
         _refuse(
             "outline_of_another_study",
@@ -174,18 +174,21 @@ def _read_outlines(study: DicomStudy, reference: Series, rules: ReadingRules, na
     return read_outlines(fitting, reference, rules, name=name)
 
 
-def _belongs(data: Any, study: DicomStudy, reference: Series) -> bool:
+def _belongs(data: Any, study: DicomStudy, reference: Series, rules: ReadingRules, name: str) -> bool:
     """Tell whether outlines were drawn on the reference series: by the series they name, else by frame of reference."""
     if significant(data.get("PatientID")) not in study.patient_ids:
         return False
-    if str(data.Modality) == "RTSTRUCT":
-        named = referenced_series(data)
-    else:
-        named = {str(item.SeriesInstanceUID) for item in data.get("ReferencedSeriesSequence") or ()}
-    if named & set(study.images):
+    if named := drawn_on(data, study, rules):
         return reference.series_uid in named
-    # Series that are not here say nothing (UIDs get lost in de-identification); the readers compare the frames of
-    # reference, and every contour must lie on a slice.
+    # The readers compare the frames of reference, and every contour must lie on a slice.
+    modality = study.images[reference.series_uid][0].modality
+    like = [headers for headers in study.images.values() if headers[0].modality == modality and len(headers) > 1]
+    if len(like) > 1:
+        note(
+            "outlines_name_no_series",
+            f"Outlines of {name} name none of the {len(like)} {modality} series that are here: they were taken for those of the "
+            "reference channel, as they are in its frame of reference.",
+        )
     return True
 
 

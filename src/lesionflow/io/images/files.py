@@ -172,7 +172,7 @@ def read_layers_on(path: Path, grid: Geometry, *, name: str) -> list[NDArray[np.
     """Read the layers of a file whose segments are named, which may be cut to what was drawn.
 
     Args:
-        path: A file of `segments.ENDINGS`.
+        path: A NRRD, MetaImage or NIfTI file.
         grid: Where the image lies that was drawn on.
         name: What to call it in messages.
 
@@ -184,7 +184,8 @@ def read_layers_on(path: Path, grid: Geometry, *, name: str) -> list[NDArray[np.
         InputError: `not_labels`, and all reasons of the reader.
     """
     with reading_mask():
-        layers, own = itk_images.read(path, name)
+        read = nifti.read_arrays if ending(path) in NIFTI_ENDINGS else itk_images.read
+        layers, own = read(path, name)
     placed = []
     for layer in layers:
         values = as_labels(layer)

@@ -13,6 +13,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.errors import InputError
 from lesionflow.io.images.itk_headers import HEADER_BYTES, require_plain_header, require_told_spacing
 from lesionflow.io.images.packing.checksums import ISAL_FAULT
+from lesionflow.io.images.packing.leftover import require_few_left_in_itk
 from lesionflow.io.images.packing.packed_voxels import find_packed, read_packed
 from lesionflow.machine.faults import blame_machine
 from lesionflow.machine.volume_cost import require_volume
@@ -79,6 +80,8 @@ def read(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
             n_channels=reader.GetNumberOfComponents(),
             file_bytes=file_bytes,
         )
+        itemsize = DTYPES.get(reader.GetPixelID(), np.dtype(np.uint8)).itemsize * reader.GetNumberOfComponents()
+        require_few_left_in_itk(path, files[1] if files[1:] else None, size, itemsize)
         array = _read_voxels(reader, path, files[1] if files[1:] else None)
     except (RuntimeError, ValueError, OverflowError, ISAL_FAULT) as error:
         blame_machine(error)
@@ -138,7 +141,11 @@ def data_files(path: Path, *, name: str) -> list[Path]:
     if named is None or named[1].upper() == b"LOCAL":
         return []
     data = path.with_name(Path(os.fsdecode(named[1])).name)
-    if os.fsdecode(named[1]) != data.name or data.name.upper().startswith("LIST") or b"%" in named[1]:
+    if (
+        os.fsdecode(named[1]).removeprefix("./") != data.name
+        or data.name.upper().startswith("LIST")
+        or b"%" in named[1]
+    ):
         _refuse("unsafe_path", f"Expected one file beside the header of {name} for its voxels, found another place.")
     if not data.is_file():
         _refuse("missing_file", f"Expected the file of voxels beside the header of {name}, found none. Add it.")

@@ -29,6 +29,10 @@ NRRD_DIRECTIONS = re.compile(rb"^space directions:(.*)$", re.MULTILINE | re.IGNO
 VECTOR = re.compile(rb"\(([^)]*)\)")
 #: ITK holds what the header writes.
 SPACING_TOLERANCE_FRACTION = 1e-3
+MHA_UNITS = re.compile(rb"^DistanceUnits[ \t]*=[ \t]*(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
+MHA_TURN = re.compile(rb"^(?:TransformMatrix|Rotation|Orientation)[ \t]*=", re.MULTILINE | re.IGNORECASE)
+#: RAI is MetaIO's word for axes that run as DICOM's do, which an absent matrix says too.
+MHA_ANATOMY = re.compile(rb"^AnatomicalOrientation[ \t]*=[ \t]*([A-Za-z]{3})\s*$", re.MULTILINE | re.IGNORECASE)
 MHA_SCALING = re.compile(
     rb"^ElementToIntensityFunction(Slope|Offset)[ \t]*=[ \t]*([-+.0-9eE]+)", re.MULTILINE | re.IGNORECASE
 )
@@ -53,10 +57,16 @@ def require_plain_header(path: Path, *, name: str) -> None:
             f"Expected LPS, RAS or LAS as the space of {name}, found {space[1].decode(errors='replace'):.40}: where its voxels "
             "lie in the patient is unknown. Convert the image again.",
         )
-    if (units := NRRD_UNITS.search(head)) and set(QUOTED.findall(units[1])) - MILLIMETERS:
+    units, plain = NRRD_UNITS.search(head), MHA_UNITS.search(head)
+    if (units and set(QUOTED.findall(units[1])) - MILLIMETERS) or (plain and plain[1].lower() not in MILLIMETERS):
+        found = (units or plain or [b"", b""])[1].decode(errors="replace")
+        _refuse("unsupported_unit", f"Expected lengths in mm in {name}, found {found:.40}. Convert the image.")
+    anatomy = MHA_ANATOMY.search(head)
+    if anatomy and anatomy[1].upper() != b"RAI" and not MHA_TURN.search(head):
         _refuse(
-            "unsupported_unit",
-            f"Expected lengths in mm in {name}, found {units[1].decode(errors='replace'):.40}. Convert the image.",
+            "missing_geometry",
+            f"Expected the TransformMatrix of {name} beside its AnatomicalOrientation, found none: which way its axes run few programs "
+            "would agree on. Convert the image again.",
         )
     scaling = {word: float(value) for word, value in MHA_SCALING.findall(head)}
     if scaling.get(b"Slope", 1.0) != 1.0 or scaling.get(b"Offset", 0.0) != 0.0:

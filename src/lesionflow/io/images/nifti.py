@@ -22,11 +22,14 @@ from lesionflow.errors import InputError, NiftiError
 from lesionflow.io.files import replacing_file
 from lesionflow.io.images.label_values import as_labels
 from lesionflow.io.images.nifti_forms import RAS_TO_LPS, forms, geometry_of
+from lesionflow.io.images.nifti_texts import add_comment
 from lesionflow.io.images.packing.checksums import ISAL_FAULT, drain
 from lesionflow.io.images.packing.crowded import require_few_extensions, require_few_members
+from lesionflow.io.images.packing.leftover import require_few_left
 from lesionflow.machine.faults import blame_machine
 from lesionflow.machine.study_budget import reading_mask
 from lesionflow.machine.volume_cost import require_volume
+from lesionflow.machine.wording import plain_words
 
 #: It tells of each header that it mends; what can't be mended is an error of ours.
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
@@ -107,7 +110,7 @@ def read_mask(path: Path, *, name: str) -> Mask:
     """
     with reading_mask():
         channels, geometry = read_arrays(path, name)
-    labels = as_labels(channels[0], _step(path)) if len(channels) == 1 else None
+    labels = as_labels(channels[0], _step(path, channels[0])) if len(channels) == 1 else None
     if labels is None:
         raise NiftiError(
             f"Expected whole labels 0..255 in the mask of {name}, found other values. Store labels, not probabilities.",
@@ -124,7 +127,7 @@ def write_volume(path: Path, volume: Volume, channel: int = 0) -> None:
     _write(path, array, volume.geometry)
 
 
-def write_mask(path: Path, mask: Mask, *, description: str = "", remark: str = "") -> None:
+def write_mask(path: Path, mask: Mask, *, description: str = "", remark: str = "", comment: str = "") -> None:
     """Write a mask as NIfTI uint8. The same mask and texts give the same bytes.
 
     Args:
@@ -132,16 +135,9 @@ def write_mask(path: Path, mask: Mask, *, description: str = "", remark: str = "
         mask: What to write.
         description: Stands in the header's `descrip`, cut to what it holds; viewers show it.
         remark: Stands in the header's `aux_file`, likewise.
+        comment: ASCII of any length, in an extension of the header.
     """
-    _write(path, mask.labels, mask.geometry, description, remark)
-
-
-def read_description(path: Path) -> str:
-    """Return the text in a NIfTI header's `descrip`; empty where the file is none."""
-    try:
-        return str(nib.load(path).header["descrip"].item().decode("ascii", "replace")).rstrip("\0")
-    except READ_FAULTS:
-        return ""
+    _write(path, mask.labels, mask.geometry, description, remark, comment)
 
 
 def read_arrays(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
@@ -199,7 +195,7 @@ def _named_faults(path: Path, name: str) -> Iterator[None]:
         # A path may name the patient.
         found = str(error).replace(str(path), "it")
         raise NiftiError(
-            f"Expected a readable NIfTI file for {name}, found {type(error).__name__}: {found:.200}. Copy or export it again.",
+            f"Expected a readable NIfTI file for {name}, found {plain_words(error, found, length=200)}. Copy or export it again.",
             reason="unreadable_nifti",
         ) from error
 
@@ -219,6 +215,8 @@ def _is_spacing_known(image: Any) -> bool:
 def _read_voxels(proxy: Any, path: Path) -> NDArray[Any]:
     """Read a file's voxels; a packed file by ISA-L, which unpacks twice as fast as what nibabel takes, and to its checksum."""
     if path.suffix.lower() != ".gz":
+        n_taken = int(getattr(proxy, "offset", 0)) + math.prod(proxy.shape) * proxy.dtype.itemsize
+        require_few_left(path.stat().st_size - n_taken, proxy.shape, proxy.dtype.itemsize)
         return np.asanyarray(proxy)
     with igzip.open(path, "rb") as source:
         if type(proxy) is not ArrayProxy:
@@ -226,7 +224,7 @@ def _read_voxels(proxy: Any, path: Path) -> NDArray[Any]:
             return np.asanyarray(proxy)
         scaled = (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)
         voxels = np.asanyarray(ArrayProxy(source, scaled))
-        drain(source)
+        require_few_left(drain(source), proxy.shape, proxy.dtype.itemsize)
     return voxels
 
 
@@ -262,23 +260,26 @@ def _require_size(image: Any, path: Path, name: str) -> None:
 
 
 def _spacings(image: Any, name: str) -> list[SpacingMm]:
-    """Return the distances of voxels by each form; none where the unit is the pixel, or where the forms refuse themselves later."""
+    """Return the distances of voxels by each form, once where they agree; none of pixels, or where the forms refuse themselves later."""
     if not _is_spacing_known(image):
         return []
     try:
-        return [grid.spacing_mm for grid in forms(image, name=name).values()]
+        spacings = [grid.spacing_mm for grid in forms(image, name=name).values()]
     except NiftiError:
         return []
+    return spacings[:1] if spacings and np.allclose(spacings[0], spacings[-1], rtol=1e-5, atol=0) else spacings
 
 
-def _step(path: Path) -> float:
+def _step(path: Path, read: NDArray[Any]) -> float:
     """Return what lies between two values that a file of scaled whole numbers can store; 0 of others."""
-    image: Any = nib.load(path)
-    scaled = np.dtype(image.get_data_dtype()).kind in "iu"
+    image: Any = nib.load(path) if read.dtype.kind == "f" else None  # else nothing was scaled
+    scaled = image is not None and np.dtype(image.get_data_dtype()).kind in "iu"
     return abs(float(getattr(image.dataobj, "slope", 1.0))) % 1.0 if scaled else 0.0
 
 
-def _write(path: Path, array: NDArray[Any], geometry: Geometry, description: str = "", remark: str = "") -> None:
+def _write(
+    path: Path, array: NDArray[Any], geometry: Geometry, description: str = "", remark: str = "", comment: str = ""
+) -> None:
     affine = RAS_TO_LPS @ geometry.affine[:, [2, 1, 0, 3]]
     image = nib.Nifti1Image(array.transpose(2, 1, 0), affine)
     image.header.set_xyzt_units("mm")
@@ -288,6 +289,8 @@ def _write(path: Path, array: NDArray[Any], geometry: Geometry, description: str
         image.header[field] = text.encode("ascii", "replace")[: image.header[field].dtype.itemsize]
     image.set_qform(affine, code=1)
     image.set_sform(affine, code=1)
+    if comment:
+        add_comment(image, comment)
     with replacing_file(path) as partial:
         content = image.to_bytes()
         if path.suffix.lower() == ".gz":

@@ -3,6 +3,7 @@
 from typing import Any, NoReturn
 
 import numpy as np
+from nibabel.nifti1 import Nifti1Header
 from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
@@ -15,6 +16,8 @@ SIZE_TOLERANCE_FRACTION = 0.01
 #: How far the forms may put a corner from one another, in voxels, before anything is said.
 FORM_TOLERANCE_VOXELS = 0.1
 FORMS = ("sform", "qform")
+#: By how much 1 less the squares of a quaternion's parts may lie below 0 by rounding; nibabel allows a third of what files have.
+Nifti1Header.quaternion_threshold = -1e-6
 
 
 def geometry_of(image: Any, *, spacing_known: bool = True, name: str) -> Geometry:
@@ -44,6 +47,11 @@ def geometry_of(image: Any, *, spacing_known: bool = True, name: str) -> Geometr
             "sform_without_matrix",
             f"The sform of {name} says that it is set and holds no matrix: its voxels were placed by the qform.",
         )
+    elif "sform" in found and _code(image, "qform"):
+        note(
+            "qform_without_rotation",
+            f"The qform of {name} says that it is set and holds no rotation: its voxels were placed by the sform.",
+        )
     return first
 
 
@@ -59,7 +67,7 @@ def forms(image: Any, *, spacing_known: bool = True, name: str) -> dict[str, Geo
         Grids by `sform` and `qform`.
 
     Raises:
-        NiftiError: `unreadable_nifti` when nibabel can't make a rotation of the quaternion.
+        NiftiError: `invalid_geometry`.
     """
     if "sform_code" not in image.header:
         return {}
@@ -67,10 +75,18 @@ def forms(image: Any, *, spacing_known: bool = True, name: str) -> dict[str, Geo
     for form in FORMS:
         if not _code(image, form):
             continue
-        affine = np.asarray(image.header.get_sform() if form == "sform" else image.header.get_qform(), dtype=float)
+        affine = np.asarray(image.header.get_sform(), dtype=float) if form == "sform" else _qform(image)
         if np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 0:
             grids[form] = _grid(image, affine, spacing_known=spacing_known, name=name)
     return grids
+
+
+def _qform(image: Any) -> NDArray[np.float64]:
+    """Return the qform's matrix; zeros where no rotation has its quaternion."""
+    try:
+        return np.asarray(image.header.get_qform(), dtype=float)
+    except ValueError:
+        return np.zeros((4, 4))
 
 
 def _grid(image: Any, affine: NDArray[np.float64], *, spacing_known: bool, name: str) -> Geometry:

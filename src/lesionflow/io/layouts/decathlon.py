@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lesionflow.errors import InputError
@@ -12,7 +12,7 @@ from lesionflow.io.images import files as image_files
 from lesionflow.io.images.masks import read_mask_on
 from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.labels import translate
-from lesionflow.io.layouts.left_out import say_count, say_test_files
+from lesionflow.io.layouts.left_out import say_count, say_shared, say_test_files
 from lesionflow.io.layouts.modalities import choose_channels
 from lesionflow.io.layouts.nnunet_listing import DECLARATION, read_content
 from lesionflow.io.layouts.patients import patient_of
@@ -30,6 +30,7 @@ def find_studies(folder: Path) -> Iterator[SourceStudy]:
     """Yield one study a listed image; what is listed and absent carries its fault."""
     listed = _listed(folder)
     say_count(read_content(folder).get("numTraining"), len(listed))
+    say_shared(str(PurePosixPath(path)) for paths in listed for path in paths)
     say_test_files(folder)
     stems = Counter(image_files.stem(Path(image)) for image, _ in listed)
     for image, label in listed:

@@ -12,6 +12,7 @@ from lesionflow.errors import InputError
 from lesionflow.io.files import find_files
 from lesionflow.io.images import files as image_files
 from lesionflow.io.images import itk as itk_images
+from lesionflow.io.images import label_tables
 from lesionflow.io.images.masks import read_mask_on
 from lesionflow.io.images.pictures import raster
 from lesionflow.io.images.plausibility import check_values
@@ -19,9 +20,16 @@ from lesionflow.io.images.segment_files import read_named_parts
 from lesionflow.io.labels import as_declared, is_one_structure, tell_dropped, unite
 from lesionflow.io.layouts.left_out import say_test_files
 from lesionflow.io.layouts.modalities import canonical, choose_channels
+from lesionflow.io.layouts.pairs.doubts import doubted
 from lesionflow.io.layouts.pairs.extra_images import without_extras
-from lesionflow.io.layouts.pairs.mask_choice import MaskFile, label_by_own_name, labels_by_name, without_auxiliary
-from lesionflow.io.layouts.pairs.mask_content import drawn_twice, is_mask_like
+from lesionflow.io.layouts.pairs.mask_choice import (
+    MaskFile,
+    in_two_forms,
+    label_by_own_name,
+    labels_by_name,
+    without_auxiliary,
+)
+from lesionflow.io.layouts.pairs.mask_content import MAX_SHARED, is_mask_like, shared
 from lesionflow.io.layouts.pairs.pairing import Pair, pair
 from lesionflow.io.layouts.pairs.unnamed_masks import UNNAMED, told_by_content, unread, without_unread
 from lesionflow.io.layouts.patients import patient_of
@@ -73,7 +81,8 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadSt
     if not found.masks and is_mask_like(volumes[rules.reference].array):
         raise InputError(UNNAMED[1].replace(CASE, name), reason=UNNAMED[0])
     image_files.require_same_turn(found.images.values(), (path for _, _, path in found.masks), name=name)
-    on = _DrawnOn(volumes[rules.reference].geometry, _reference_file(found.images, rules, name))
+    tables = tuple(path for path in map(Path, source.files) if label_tables.is_called_as_table(path))
+    on = _DrawnOn(volumes[rules.reference].geometry, _reference_file(found.images, rules, name), tables)
     return ReadStudy(volumes, _read_masks(found, rules, on, name))
 
 
@@ -113,17 +122,19 @@ def _find(folder: Path, endings: Sequence[str]) -> Iterator[SourceStudy]:
     files = find_files(folder)
     left = unread(files, folder)
     say_test_files(folder, (path for path in files if image_files.ending(path) in endings))
-    pairs = pair(folder, [*(path for path in files if image_files.ending(path) in endings), *left])
+    tables = label_tables.find_tables(files)
+    pairs = doubted(pair(folder, [*(path for path in files if image_files.ending(path) in endings), *left]))
     for found in without_extras(told_by_content(without_unread(pairs, left))):
         roles = [f"image {channel}" for channel in found.images]
         roles += [f"mask {channel} {stem}" for channel, stem, _ in found.masks] + ["double"] * len(found.doubles)
         try:
             apart = [data for path in found.files for data in _data_files(path)]
+            told = [table for _, _, path in found.masks for table in label_tables.tables_beside(path, tables)]
             fault = _fault(found)
         except InputError as error:
-            apart, fault = [], (error.reason, str(error))
-        paths = tuple(map(str, (*found.files, *apart)))
-        roles += [f"voxels {data.suffix}" for data in apart]
+            apart, told, fault = [], [], (error.reason, str(error))
+        paths = tuple(map(str, (*found.files, *apart, *dict.fromkeys(told))))
+        roles += [f"voxels {data.suffix}" for data in apart] + ["label names"] * len(set(told))
         yield SourceStudy(found.key, patient_of(found.key), paths, fault, found, tuple(roles))
 
 
@@ -171,10 +182,11 @@ def _fault(found: Pair) -> tuple[str, str] | None:
 
 
 class _DrawnOn(NamedTuple):
-    """The image that masks were drawn on."""
+    """The image that masks were drawn on, and the tables that name the masks' numbers."""
 
     geometry: Geometry
     file: Path
+    tables: tuple[Path, ...] = ()
 
 
 def _reference_file(images: dict[str, Path], rules: ReadingRules, name: str) -> Path:
@@ -190,7 +202,8 @@ def _read_masks(found: Pair, rules: ReadingRules, on: _DrawnOn, name: str) -> Ma
             "Outline it or leave it out.",
             reason="no_outline",
         )
-    if named := read_named_parts([path for _, _, path in on_reference], on.geometry, rules, name=name):
+    drawn = [path for _, _, path in on_reference]
+    if named := read_named_parts(drawn, on.geometry, rules, tables=on.tables, image=on.file, name=name):
         left = [(stem, None) for _, stem, path in on_reference if path not in named and not rules.is_unwanted(stem)]
         tell_dropped(left, name)
         return unite([part for parts in named.values() for part in parts], on.geometry, rules)
@@ -208,16 +221,31 @@ def _read_masks(found: Pair, rules: ReadingRules, on: _DrawnOn, name: str) -> Ma
 def _unite(found: Pair, masks: list[MaskFile], rules: ReadingRules, on: _DrawnOn, name: str) -> Mask:
     """Unite masks of one structure each: by their names, or all of the only label (one file an instance)."""
     named = labels_by_name(found, masks, rules, name=name)
-    parts = []
-    for path, label in named.items():
+    drawn = {}
+    for path in named:
         inside = _read_mask(path, _INSIDE, on, name)
-        parts.append((label, np.asarray(as_declared(inside, _INSIDE, name=name).labels > 0)))
+        drawn[path] = np.asarray(as_declared(inside, _INSIDE, name=name).labels > 0)
+    for one, other in in_two_forms(found, [mask for mask in masks if mask[2] in named]):
+        if not np.array_equal(drawn[one], drawn[other]):
+            raise InputError(
+                f"Expected one file for each mask of {name}, found two of one name that are not the same: in two formats, or in "
+                "two folders of masks. Remove the one that is not meant.",
+                reason="ambiguous_outlines",
+            )
+    parts = [(label, drawn[path]) for path, label in named.items()]
     for label in set(named.values()):
-        if drawn_twice(inside for own, inside in parts if own == label):
+        dice, within = shared(inside for own, inside in parts if own == label)
+        if dice > MAX_SHARED:
             raise InputError(
                 f"Expected one outline of a lesion in {name}, found two that share most of it: two readers', or an older form. "
                 "Keep the one to learn from, or say in ingest.outlines which is meant.",
                 reason="ambiguous_outlines",
+            )
+        if within > MAX_SHARED:
+            note(
+                "masks_within_masks",
+                f"Expected masks of {name} that lie side by side, found one that lies mostly within another: they were united. "
+                "If it is another reader's or an older one, keep the one to learn from.",
             )
     return unite(parts, on.geometry, rules)
 

@@ -1,5 +1,6 @@
-"""What is said of a data set as a whole: cases that a declaration counts and nobody finds, and images kept for a test."""
+"""What is said of a data set as a whole: cases that a declaration counts otherwise, files that it lists twice, images kept for a test."""
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +21,21 @@ def say_count(declared: object, n_found: int) -> None:
         note(
             "cases_not_as_declared",
             f"dataset.json declares {declared} training cases (numTraining), and {n_found} were found: these were taken.",
+        )
+
+
+def say_shared(paths: Iterable[str]) -> None:
+    """Say when a declaration lists a file for several cases: one outline can't have been drawn on several images.
+
+    Args:
+        paths: Images and labels of all cases, each as often as it is listed.
+    """
+    n_shared = sum(count > 1 for count in Counter(paths).values())
+    if n_shared:
+        note(
+            "files_of_several_cases",
+            f"dataset.json lists {n_shared} files for several cases each: a label lies right on the image that it was drawn on "
+            "alone, and one patient may stand in training and test. List each file once, unless this is meant.",
         )
 
 

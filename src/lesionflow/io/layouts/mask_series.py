@@ -14,12 +14,14 @@ from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.pixel_data import decode
 from lesionflow.io.dicom.reading import READ_FAULTS, is_dicom, quiet, read_dicom_file
+from lesionflow.io.dicom.segments.places import slices_apart
 from lesionflow.io.dicom.series import read_series
 from lesionflow.io.files import find_files
 from lesionflow.io.labels import tell_united, unite
 from lesionflow.io.notes import took
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy, place
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 IMAGES = re.compile(r"^patient_dicom(\.zip)?$", re.IGNORECASE)
 MASKS = re.compile(r"^masks_dicom(\.zip)?$", re.IGNORECASE)
@@ -101,7 +103,7 @@ def _read_masks(structures: dict[str, list[Path]], geometry: Geometry, rules: Re
         raise
     except READ_FAULTS as error:
         blame_machine(error)
-        message = f"Expected readable masks in {name}, found {type(error).__name__}: {error!s:.150}. Export them again."
+        message = f"Expected readable masks in {name}, found {plain_words(error)}. Export them again."
         raise DicomError(message, reason="unreadable_outline") from error
     tell_united(
         ((s, label) for (s, label), (_, inside) in zip(sorted(wanted.items()), parts, strict=True) if inside.any()),
@@ -112,14 +114,20 @@ def _read_masks(structures: dict[str, list[Path]], geometry: Geometry, rules: Re
 
 def _stack(paths: list[Path], geometry: Geometry, name: str) -> NDArray[np.bool_]:
     inside = np.zeros(geometry.shape, dtype=bool)
-    seen: set[int] = set()
+    seen: dict[int, bool] = {}
     for path in paths:
         data = read_dicom_file(str(path), name=name)
         plane = _plane(data, geometry, name)
         if plane in seen:
             _refuse("duplicate_slice_position", f"Expected one mask a slice in {name}, found two at one position.")
-        seen.add(plane)
         inside[plane] = decode(data) > 0
+        seen[plane] = bool(inside[plane].any())
+    if (n_apart := slices_apart(seen)) > 1:
+        _refuse(
+            "outline_off_grid",
+            f"Expected masks on the slices of the images of {name}, found them on each {n_apart}. of them alone: they were drawn on a "
+            "series of thicker slices, and would be striped. Outline this series.",
+        )
     return inside
 
 

@@ -14,7 +14,7 @@ from lesionflow.io.images import files as image_files
 from lesionflow.io.images.masks import read_mask_on
 from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.labels import translate
-from lesionflow.io.layouts.left_out import say_count, say_test_files
+from lesionflow.io.layouts.left_out import say_count, say_shared, say_test_files
 from lesionflow.io.layouts.modalities import choose_channels
 from lesionflow.io.layouts.nnunet_listing import DECLARATION, Listed, listed_cases, read_content
 from lesionflow.io.layouts.patients import patient_of
@@ -41,6 +41,9 @@ def find_studies(folder: Path) -> Iterator[SourceStudy]:
     listed = listed_cases(folder)
     cases = listed or _named_cases(folder)
     say_count(read_content(folder).get("numTraining"), len(cases))
+    say_shared(
+        str(path) for case in listed.values() for files in (*case.images.values(), case.labels) for path in files
+    )
     say_test_files(folder)
     for case, found in sorted(cases.items()):
         paths = (*(path for files in found.images.values() for path in files), *found.labels, folder / DECLARATION)

@@ -22,8 +22,9 @@ from lesionflow.data.case import Case
 from lesionflow.data.dataset import IGNORE, Dataset, Target
 from lesionflow.data.volume import IGNORED, Volume, require_same_grid
 from lesionflow.errors import ArtifactError
-from lesionflow.io.files import replacing_file, write_text
+from lesionflow.io.files import read_json, replacing_file, write_text
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,12 +76,17 @@ def write_dataset(folder: Path, dataset: Dataset, n_cases: int, *, some_ignored:
         "lesionflow": dataset.model_dump(mode="json"),
     }
     if dataset.regions:
-        content["regions_class_order"] = [_own_label(t, dataset.targets) for t in dataset.targets]
+        content["regions_class_order"] = [label_written_for(t, dataset.targets) for t in dataset.targets]
     write_text(folder / DATASET, json.dumps(content, indent=2) + "\n")
 
 
-def _own_label(target: Target, targets: tuple[Target, ...]) -> int:
-    """Return the label that nnU-Net writes where a region was found and none within it: one that lies in no narrower region."""
+def label_written_for(target: Target, targets: tuple[Target, ...]) -> int:
+    """Return the label that nnU-Net writes where a region was found and none within it: one that lies in no narrower region.
+
+    Args:
+        target: The region.
+        targets: All of them.
+    """
     narrower = [set(other.labels) for other in targets if set(other.labels) < set(target.labels)]
     rest = [label for label in target.labels if not any(label in other for other in narrower)]
     return rest[0] if rest else max(target.labels)
@@ -98,8 +104,17 @@ def read_dataset(folder: Path) -> Dataset:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         blame_machine(error)
         raise ArtifactError(
-            f"Expected cases written by `lesionflow ingest` in {folder}, found: {error}. Run ingest."
+            f"Expected cases written by `lesionflow ingest` in {folder}, found: {plain_words(error)}. Run ingest."
         ) from error
+
+
+def ignores_voxels(folder: Path) -> bool:
+    """Tell whether some voxels of some masks are not known.
+
+    Raises:
+        ArtifactError: When the folder is not one that `ingest` wrote.
+    """
+    return IGNORE in read_json(folder / DATASET).get("labels", {})
 
 
 def write_table(folder: Path, table: "pd.DataFrame") -> None:
@@ -126,7 +141,7 @@ def read_table(folder: Path, name: str = TABLE) -> "pd.DataFrame":
         table = pd.read_parquet(folder / name)
     except (OSError, ValueError) as error:
         blame_machine(error)
-        raise ArtifactError(f"Expected a case table in {folder}, found: {error}. Run ingest.") from error
+        raise ArtifactError(f"Expected a case table in {folder}, found: {plain_words(error)}. Run ingest.") from error
     # Arrow keeps what decoding took, twice the table, unless it is told to give it back.
     pa.default_memory_pool().release_unused()
     if "case_id" not in table:
@@ -161,7 +176,17 @@ def read_contents(folder: Path) -> dict[str, tuple[str, str]]:
         }
     except (OSError, ValueError, KeyError) as error:
         blame_machine(error)
-        raise ArtifactError(f"Expected a case table in {folder}, found: {error}. Run ingest.") from error
+        raise ArtifactError(f"Expected a case table in {folder}, found: {plain_words(error)}. Run ingest.") from error
+
+
+def read_patients(folder: Path) -> dict[str, str]:
+    """Read of `cases.parquet` whose each case is: the patient's pseudonym by case id, sorted.
+
+    Raises:
+        ArtifactError: When there is none.
+    """
+    table = read_table(folder)
+    return dict(zip(table["case_id"], table["patient_id"], strict=True))
 
 
 def read_case(folder: Path, case_id: str, patient_id: str = "") -> Case:

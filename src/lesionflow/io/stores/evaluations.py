@@ -11,12 +11,15 @@ import pandas as pd
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import read_json
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 ABOUT, METRICS, HEADLINE, NNUNET_SUMMARY = "evaluation.json", "metrics.json", "headline.json", "summary.json"
 #: Scores by case, what is shown of them in MLflow and DVC, and the report for people.
 CASES, LESIONS, REPORT = "cases.parquet", "lesions.parquet", "report.html"
 #: What FROC and reliability are summed from, and a picture a case.
 DETECTIONS, BINS, OVERLAYS = "detections.parquet", "reliability.parquet", "overlays"
+#: Of whom the data are, counted.
+COHORT = "cohort.json"
 #: Pictures of all cases together, which DVC shows.
 PLOTS = "plots"
 
@@ -41,7 +44,9 @@ def read_evaluation(folder: Path, name: str) -> StoredEvaluation:
         about, cases = (folder / ABOUT).read_bytes(), (folder / CASES).read_bytes()
     except OSError as error:
         blame_machine(error)
-        raise ArtifactError(f"Expected the evaluation of {name}, found: {error!s:.200}. Run evaluate.") from error
+        raise ArtifactError(
+            f"Expected the evaluation of {name}, found: {plain_words(error, length=200)}. Run evaluate."
+        ) from error
     return parse_evaluation(about, cases, name)
 
 
@@ -57,7 +62,9 @@ def parse_evaluation(about: bytes, cases: bytes, name: str) -> StoredEvaluation:
         return StoredEvaluation(name, known["run_id"], table, known["test_set_sha256"], known["bundle_digest"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         blame_machine(error)
-        raise ArtifactError(f"Expected the evaluation of {name}, found: {error!s:.200}. Run evaluate again.") from error
+        raise ArtifactError(
+            f"Expected the evaluation of {name}, found: {plain_words(error, length=200)}. Run evaluate again."
+        ) from error
 
 
 def read_about(folder: Path, bundle_digest: str) -> dict[str, Any]:
@@ -89,6 +96,15 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     return metrics
 
 
+def read_cohort(folder: Path) -> dict[str, Any]:
+    """Read `cohort.json`: of whom the training and the test data are; empty where an older version evaluated.
+
+    Raises:
+        ArtifactError: When it is broken.
+    """
+    return read_json(folder / COHORT) if (folder / COHORT).exists() else {}
+
+
 def read_scores(folder: Path, metric: str) -> pd.DataFrame:
     """Read the scores by case.
 
@@ -105,7 +121,9 @@ def read_scores(folder: Path, metric: str) -> pd.DataFrame:
         table = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         blame_machine(error)
-        raise ArtifactError(f"Expected scores in {path.name}, found: {error}. Run evaluate again.") from error
+        raise ArtifactError(
+            f"Expected scores in {path.name}, found: {plain_words(error)}. Run evaluate again."
+        ) from error
     if missing := needed - set(table):
         message = f"Expected scores with the columns {', '.join(sorted(missing))} in {path.name}, found none."
         raise ArtifactError(f"{message} Run evaluate again.")

@@ -1,23 +1,31 @@
-"""The ledger of the test set: when, by which step and for which run it was read. One line a read, never taken back.
+"""The ledger beside the split: reads of the test set, decisions, champions. One line each, on the disk before what it tells of, never taken back.
 
-Each line names the sha256 of the line before it, so that a line that was changed or taken out shows.
+Each line has its own digest and that of the line before it, so that a line that was changed or taken out shows. Reads that were noted
+before there was a ledger, in `test_set_reads.jsonl`, are its beginning: the chain goes on from the last of them.
 """
 
 import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lesionflow.data.ledger import FIRST, EntryKind, LedgerEntry, digest_of_entry, seal
 from lesionflow.errors import ArtifactError
+from lesionflow.machine.faults import blame_machine
 
-NAME = "test_set_reads.jsonl"
-FIRST = "0" * 64
+NAME = "ledger.jsonl"
+#: Where reads stood before; it is read as history and no longer written.
+READS = "test_set_reads.jsonl"
+#: How each line begins, so that one which a kill cut off is told from one that somebody spoiled.
+BEGINNING = b'{"sequence": '
 #: Reads that are shown; the file has all.
 N_SHOWN = 3
+#: A look at another test set counts when so much of the present one was in it.
+LEAST_SHARED_FRACTION = 0.5
 
 
 def ledger_path(splits: Path) -> Path:
@@ -25,71 +33,181 @@ def ledger_path(splits: Path) -> Path:
     return splits.with_name(NAME)
 
 
-def note_read(path: Path, facts: Mapping[str, object]) -> None:
-    """Add a line before the test set is read. It is on the disk when this returns: a kill afterwards does not undo it.
+def append_entry(path: Path, kind: EntryKind, facts: Mapping[str, Any]) -> LedgerEntry:
+    """Add an entry. It is on the disk when this returns: a kill afterwards does not undo it.
 
     Args:
         path: The ledger; made when missing.
-        facts: Who reads what: step, run, bundle, test set, code.
+        kind: What the entry tells of.
+        facts: What JSON can hold.
+
+    Returns:
+        The entry.
+
+    Raises:
+        ArtifactError: When a line of the ledger was changed, taken out or put in: nothing is built on that.
+        MachineError: When the machine can't write it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError as error:
+        blame_machine(error, path.parent)
+        raise
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
+        entries = read_ledger(path)
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        entry = seal(len(entries) + 1, at, kind, facts, entries[-1].sha256 if entries else FIRST)
         written = path.read_bytes()
         # A line that a kill or a full disk cut off stays as it is, and the next one starts on a line of its own.
         broken = b"" if not written or written.endswith(b"\n") else b"\n"
-        line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), **facts, "previous": _last_digest(written)}
-        os.write(file, broken + json.dumps(line, sort_keys=False).encode() + b"\n")
+        _write_all(file, broken + json.dumps(entry._asdict(), allow_nan=False).encode() + b"\n")
         os.fsync(file)
+    except OSError as error:
+        blame_machine(error, path.parent)
+        raise
     finally:
         os.close(file)
+    return entry
 
 
-def read_ledger(path: Path) -> tuple[dict[str, Any], ...]:
-    """Return all reads, oldest first.
+def note_read(path: Path, facts: Mapping[str, object]) -> None:
+    """Add an entry before the test set is read.
+
+    Args:
+        path: The ledger; made when missing.
+        facts: Who reads what: step, run, bundle, test set, code; `test_patients`, by pseudonym, where they are known.
+
+    Raises:
+        ArtifactError: When the ledger was altered.
+        MachineError: When the machine can't write it.
+    """
+    append_entry(path, EntryKind.TEST_READ, facts)
+
+
+def read_ledger(path: Path) -> tuple[LedgerEntry, ...]:
+    """Return all entries, oldest first; none when there is no ledger.
+
+    A line that a kill or a full disk cut off tells nothing; any other that can't be read was spoiled, and what it told of must not be
+    forgotten without a word.
 
     Raises:
         ArtifactError: When a line was changed, taken out or put in.
     """
-    entries, previous = [], FIRST
-    for number, line in enumerate(_whole_lines(path.read_bytes() if path.exists() else b""), 1):
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if entry.get("previous") != previous:
-            raise ArtifactError(
-                f"Expected line {number} of {path.name} to follow the one before it, found that one changed or gone. The "
-                "ledger of the test set is only ever added to: restore it from git."
-            )
-        entries.append(entry)
-        previous = hashlib.sha256(line).hexdigest()
+    entries: list[LedgerEntry] = []
+    for source in (path.with_name(READS), path):
+        for number, line in enumerate(_whole_lines(source), 1):
+            entry = _parse(line, source, len(entries) + 1)
+            if entry is None:
+                if not _is_cut_off(line, source, len(entries) + 1):
+                    raise _altered(source, number, "to be an entry or the beginning of one, found neither")
+                continue
+            previous = entries[-1].sha256 if entries else FIRST
+            if entry.previous != previous or entry.sequence != len(entries) + 1:
+                raise _altered(source, number, "to follow the one before it, found that one changed or gone")
+            if source.name != READS and entry.sha256 != digest_of_entry(entry):
+                raise _altered(source, number, "as it was written, found it changed")
+            entries.append(entry)
     return tuple(entries)
+
+
+def looks_spent(
+    entries: Sequence[LedgerEntry],
+    test_set_sha256: str,
+    *,
+    challenger: str = "",
+    test_patients: Collection[str] = (),
+) -> int:
+    """Count the models whose figures on a test set were looked at since there is a champion to compare them with.
+
+    A look is a bundle that `evaluate` read the set for, however often, or that was judged by it against a champion; what was read of the champion to
+    compare it is none, nor are the models before the first champion, which claimed nothing against anybody: each of them is a look once it is judged. A champion that was found rather than decided
+    here forgives none: who came before it is not known.
+
+    Args:
+        entries: The ledger.
+        test_set_sha256: Which set.
+        challenger: The digest of the bundle that is judged now: its own reads are the look to come.
+        test_patients: Who is in the set, by pseudonym: a look at another set counts too when at least half of them were in
+            it, so that one more patient does not buy all looks anew.
+    """
+    seen: set[str] = set()
+    read: set[str] = set()
+    champions: set[str] = set()
+    patients = set(test_patients)
+    for entry in entries:
+        digest = str(entry.facts.get("bundle_digest") or f"entry {entry.sequence}")
+        if entry.kind is EntryKind.CHAMPION and not champions:
+            champions.add(digest)
+            seen = seen - champions if entry.facts.get("by") == "found" else set()
+        elif entry.kind is EntryKind.TEST_READ:
+            others = set(entry.facts.get("test_patients") or ())
+            shared = bool(patients) and len(patients & others) >= LEAST_SHARED_FRACTION * len(patients)
+            if entry.facts.get("test_set_sha256") == test_set_sha256 or shared:
+                read.add(digest)
+                seen |= {digest} if entry.facts.get("step") != "promote" else set()
+        elif entry.kind is EntryKind.DECISION and entry.facts.get("look") and entry.facts.get("before"):
+            seen |= {digest} & read
+    return len(seen - champions - {challenger})
 
 
 def describe_ledger(path: Path) -> tuple[str, ...]:
     """Say how often the test set was read, and by whom last."""
-    entries = read_ledger(path)
-    if not entries:
+    reads = [entry for entry in read_ledger(path) if entry.kind is EntryKind.TEST_READ]
+    if not reads:
         return ("test set: never read",)
     last = (
-        f"  {entry['at']} by {entry['step']} for run {entry['run_id'] or '(none)'}: {entry['n_cases']} cases, set "
-        f"{entry['test_set_sha256']:.12}"
-        for entry in entries[-N_SHOWN:]
+        f"  {entry.at} by {entry.facts['step']} for run {entry.facts['run_id'] or '(none)'}: "
+        f"{entry.facts['n_cases']} cases, set {entry.facts['test_set_sha256']:.12}"
+        for entry in reads[-N_SHOWN:]
     )
-    return (f"test set: read {len(entries)} times, last", *last)
+    return (f"test set: read {len(reads)} times, last", *last)
 
 
-def _whole_lines(content: bytes) -> Iterator[bytes]:
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return iter(())
     return (line for line in content.split(b"\n") if line)
 
 
-def _last_digest(content: bytes) -> str:
-    for line in reversed(list(_whole_lines(content))):
-        try:
-            json.loads(line)
-        except ValueError:
-            continue
-        return hashlib.sha256(line).hexdigest()
-    return FIRST
+def _parse(line: bytes, source: Path, sequence: int) -> LedgerEntry | None:
+    """Read a line of today or of before; None for one that is no JSON."""
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    try:
+        if source.name == READS:
+            facts = {key: value for key, value in content.items() if key not in {"at", "previous"}}
+            digest = hashlib.sha256(line).hexdigest()
+            return LedgerEntry(sequence, content["at"], EntryKind.TEST_READ, facts, content["previous"], digest)
+        return LedgerEntry(**{**content, "kind": EntryKind(content["kind"])})
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"Expected entry {sequence} of {source.name} to be one of this version of lesionflow, found other keys or another "
+            "kind. Restore the file from git, or use the version that wrote it."
+        ) from error
+
+
+def _is_cut_off(line: bytes, source: Path, sequence: int) -> bool:
+    """Tell whether a line is the beginning of the entry that was to stand here, or what a disk that lost power leaves of it."""
+    if source.name == READS:
+        return line.startswith(b"{")
+    number, comma, _ = line.removeprefix(BEGINNING).partition(b",")
+    if line.startswith(BEGINNING):
+        return number == str(sequence).encode() if comma else str(sequence).encode().startswith(number)
+    return BEGINNING.startswith(line) or not line.strip(b"\0")
+
+
+def _altered(source: Path, number: int, what: str) -> ArtifactError:
+    return ArtifactError(
+        f"Expected line {number} of {source.name} {what}. The ledger is only ever added to: restore it from git."
+    )
+
+
+def _write_all(file: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(file, content) :]

@@ -6,6 +6,7 @@ from lesionflow.data.plan import Plan
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import write_text
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 
 def read_plan(path: Path) -> Plan:
@@ -18,7 +19,9 @@ def read_plan(path: Path) -> Plan:
         return Plan.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         blame_machine(error)
-        raise ArtifactError(f"Expected a plan in {path.name}, found: {error!s:.300}. Run plan again.") from error
+        raise ArtifactError(
+            f"Expected a plan in {path.name}, found: {plain_words(error, length=300)}. Run plan again."
+        ) from error
 
 
 def write_plan(path: Path, plan: Plan) -> None:

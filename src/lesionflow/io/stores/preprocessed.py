@@ -4,12 +4,14 @@ A file is an uncompressed zip of two Blosc2 frames (`image`, `mask`), chunked by
 voxels (`foreground.npy`). The folder's `index.json` says from what each file was made and its sha256.
 """
 
+import hashlib
 import io
 import json
 import mmap
 import os
 import zipfile
 import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import replacing_file, sha256_file, write_text
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 # Whatever `nthreads` says, blosc2 4.14 gives each chunk that it appends to another thread and waits for it: on busy cores
 # that takes thirty times as long as compressing it. Cases are made side by side in processes.
@@ -101,16 +104,16 @@ def open_case(path: Path) -> StoredCase:
     except (OSError, EOFError, ValueError, LookupError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         blame_machine(error)
         raise ArtifactError(
-            f"Expected a preprocessed case in {path.name}, found: {error}. Run preprocess again."
+            f"Expected a preprocessed case in {path.name}, found: {plain_words(error)}. Run preprocess again."
         ) from error
     foreground = {int(label): table[table[:, 0] == label, 1:] for label in np.unique(table[:, 0])}
     return StoredCase(image, mask, foreground)
 
 
-def read_index(folder: Path) -> dict[str, IndexEntry]:
+def read_index(folder: Path, name: str = INDEX) -> dict[str, IndexEntry]:
     """Read the folder's index; an absent or broken one is empty, so that every case is made again."""
     try:
-        content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
         return {case_id: IndexEntry.model_validate(entry) for case_id, entry in content.items()}
     except (OSError, ValueError, ValidationError, AttributeError, RecursionError) as error:
         blame_machine(error)
@@ -127,6 +130,17 @@ def is_intact(folder: Path, case_id: str, entry: IndexEntry) -> bool:
     """Tell whether a case's file is there with the bytes that the index names."""
     path = case_file(folder, case_id)
     return path.is_file() and sha256_file(path) == entry.sha256
+
+
+def revision_of(case_ids: Iterable[str], index: Mapping[str, IndexEntry]) -> str:
+    """Return the data revision of a training: a digest over from what each of its cases was made.
+
+    Args:
+        case_ids: What was learned from and validated on.
+        index: It must name them all.
+    """
+    content = "".join(f"{case_id} {index[case_id].key}\n" for case_id in sorted(case_ids))
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _require_whole(archive: zipfile.ZipFile) -> None:

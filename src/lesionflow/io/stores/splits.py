@@ -6,6 +6,7 @@ from lesionflow.data.split import Split
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import write_text
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 
 def read_split(path: Path) -> Split:
@@ -18,9 +19,7 @@ def read_split(path: Path) -> Split:
         return Split.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         blame_machine(error)
-        message = (
-            f"Expected a split at {path}, found: {error!s:.300}. Restore it with git or DVC: it locks the test set."
-        )
+        message = f"Expected a split at {path}, found: {plain_words(error, length=300)}. Restore it with git or DVC: it locks the test set."
         raise ArtifactError(message) from error
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from lesionflow.errors import ArtifactError
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 FINDINGS, QUARANTINE, SUMMARY, DATA_DOCS = "findings.json", "quarantine.json", "summary.html", "data_docs"
 
@@ -21,7 +22,7 @@ def read_quarantine(validation: Path) -> dict[str, list[str]]:
         return {str(case_id): [str(check) for check in _listed(checks)] for case_id, checks in content.items()}
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         blame_machine(error)
-        message = f"Expected {QUARANTINE} of `lesionflow validate` in {validation}, found: {error}. Run validate."
+        message = f"Expected {QUARANTINE} of `lesionflow validate` in {validation}, found: {plain_words(error)}. Run validate."
         raise ArtifactError(message) from error
 
 

@@ -1,6 +1,7 @@
 """Weights that others trained, from a file or an address, checked by their sha256."""
 
 import http.client
+import pickle  # only its error is named: nothing is loaded by it
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from lesionflow.errors import ArtifactError, ServiceError
 from lesionflow.io.files import CHUNK_BYTES, replacing_file, sha256_file
+from lesionflow.machine.wording import plain_words
 
 TIMEOUT_S = 60
 SAFETENSORS = ".safetensors"
@@ -62,9 +64,14 @@ def read_weights(path: Path, sha256: str) -> dict[str, Any]:
     try:
         is_ours = path.suffix == SAFETENSORS
         content = load_file(path) if is_ours else torch.load(path, weights_only=True, map_location="cpu")
+    except pickle.UnpicklingError as error:
+        raise ArtifactError(
+            f"Expected weights alone in {path.name}, found objects or code besides tensors, or no file of weights: nothing of it was run. "
+            "Save the network's state_dict, as .safetensors if you can."
+        ) from error
     except Exception as error:
         # torch.load raises a dozen kinds of errors on bytes that are not its own.
-        message = f"Expected weights in {path.name}, found {type(error).__name__}: {error!s:.200}."
+        message = f"Expected weights in {path.name}, found {plain_words(error, length=200)}."
         raise ArtifactError(message) from error
     inner = content.get("state_dict", content) if isinstance(content, Mapping) else {}
     weights = {str(k).removeprefix("module."): v for k, v in dict(inner).items() if isinstance(v, torch.Tensor)}

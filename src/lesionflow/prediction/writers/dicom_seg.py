@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.prediction import SHOWN_DIGEST
+from lesionflow.prediction.study_identity import passport_into
 from lesionflow.prediction.writer import Writer
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def _write(output: Path, prediction: "Prediction") -> None:
         name=study.case_id,
         remark=prediction.remark,
         comments=prediction.warnings,
+        passport=passport_into(prediction.report().passport),
     )
 
 

@@ -16,7 +16,8 @@ def _write(output: Path, prediction: "Prediction") -> None:
 
     # The digest alone: one bundle gives the same bytes, by whatever name it was called.
     origin = f"{MAKER} {prediction.model.bundle.digest:.{SHOWN_DIGEST}}"
-    write_mask(output, prediction.segmentation.mask, description=origin, remark=prediction.remark)
+    passport = prediction.report().passport.for_file()
+    write_mask(output, prediction.segmentation.mask, description=origin, remark=prediction.remark, comment=passport)
 
 
 WRITER = Writer(

@@ -33,6 +33,7 @@ from lesionflow.evaluation.summary import (
 from lesionflow.io.stores.evaluations import (
     ABOUT,
     BINS,
+    COHORT,
     DETECTIONS,
     METRICS,
     NNUNET_SUMMARY,
@@ -72,6 +73,7 @@ class Outcome:
         confidence_level: Of all intervals.
         n_worst_cases: Pictures in the report.
         data: Facts about the test data.
+        cohort: Of whom the data are, `trained` and `tested`, each as `describe_cohort` counts.
     """
 
     bundle: Bundle
@@ -85,6 +87,7 @@ class Outcome:
     confidence_level: float
     n_worst_cases: int
     data: tuple[tuple[str, str], ...]
+    cohort: Mapping[str, Any]
 
     def plots(self) -> dict[str, dict[str, Picture]]:
         """Draw the pictures of all cases together, by target and name."""
@@ -125,6 +128,7 @@ def write_outcome(folder: Path, outcome: Outcome, drawn: Mapping[str, Mapping[st
     outcome.scores.detections.to_parquet(folder / DETECTIONS, index=False)
     outcome.scores.bins.to_parquet(folder / BINS, index=False)
     _write_json(folder / ABOUT, {**outcome.about, "against_champion": outcome.against_champion()})
+    _write_json(folder / COHORT, outcome.cohort)
     _write_json(folder / METRICS, metrics_json(outcome.results))
     _write_json(folder / HEADLINE_FILE, headline_json(outcome.results))
     targets = outcome.bundle.plan.targets
@@ -147,7 +151,7 @@ def log_outcome(tracker: Tracker, folder: Path, outcome: Outcome, drawn: Mapping
     metrics = _logged_metrics(outcome.results)
     tracker.log_metrics(run_id, metrics)
     view = tracker.share_view(metrics=_shown(metrics), params=PARAMS_SHOWN)
-    logger.info("all runs side by side: open the MLflow UI (`mlflow ui`) at /%s", view)
+    logger.info("all runs side by side: `lesionflow ui` shows them, at /%s", view)
     tags = {"against_champion": outcome.against_champion(), "test_set_sha256": outcome.about["test_set_sha256"]}
     if image := os.environ.get(IMAGE_VARIABLE):
         tags["container"] = image
@@ -221,6 +225,8 @@ def _logged_metrics(results: Mapping[str, TargetResult]) -> dict[str, float]:
             if name in PARTIAL:
                 metrics[f"{prefix}/{name}_n_cases"] = estimate.n_finite
         metrics |= {f"{prefix}/{name}": getattr(result, name) for name in MISSES}
+        if (tumors := result.tumors_alone("dice")) is not None:
+            metrics[f"{prefix}/dice_with_tumor"] = tumors.mean
         if result.froc is not None:
             metrics[f"{prefix}/froc_score"] = result.froc.score
         held = result.reliability
@@ -228,6 +234,7 @@ def _logged_metrics(results: Mapping[str, TargetResult]) -> dict[str, float]:
             f"{prefix}/ece": held.ece.mean,
             f"{prefix}/volume_interval_coverage": held.coverage.mean,
             f"{prefix}/predicted_dice_error": held.dice_error.mean,
+            f"{prefix}/failures_auroc": held.ranking.area,
             f"{prefix}/unseen_tumor_fraction": held.unseen.mean,
         }
     return {name: value for name, value in metrics.items() if not math.isnan(value)}

@@ -13,7 +13,8 @@ from lesionflow.data.bundle import Bundle
 from lesionflow.data.case import Case
 from lesionflow.data.split import Split
 from lesionflow.errors import ArtifactError, ServiceError
-from lesionflow.evaluation.comparison import require_comparable
+from lesionflow.evaluation.cards.cohort_description import describe_cohort
+from lesionflow.evaluation.comparison import of_shared_targets, require_comparable
 from lesionflow.evaluation.figures import overlay_planes
 from lesionflow.evaluation.page import Picture
 from lesionflow.evaluation.results import ChampionScores, Sampling, summarize
@@ -31,6 +32,7 @@ from lesionflow.registry.tracking import Tracker
 from lesionflow.steps.evaluate.records import Outcome, log_outcome, write_outcome
 from lesionflow.steps.evaluate.unlogged import KeptScores, find_unlogged, mark_unlogged
 from lesionflow.steps.revision import code_revision
+from lesionflow.steps.shared_split import share_ledger
 
 CURVES = "training/curves.png"
 logger = logging.getLogger(__name__)
@@ -53,7 +55,7 @@ def run(
         `test_dice` with its interval, `n_cases`.
 
     Raises:
-        ArtifactError: When the bundle is harmed or a test case can't be scored.
+        ArtifactError: When the bundle is harmed, a test case can't be scored, or the test set is not the one that the registered model shares.
         ServiceError: When MLflow can't be reached.
     """
     bundle, split = read_bundle(inputs["bundle"]), read_split(inputs["splits"])
@@ -87,6 +89,10 @@ def run(
         confidence_level=config.confidence_level,
         n_worst_cases=config.n_worst_cases,
         data=_facts(bundle, cases, scores.cases, about["test_set_sha256"]),
+        cohort={
+            "trained": describe_cohort(cases, bundle.card.trained_cases),
+            "tested": describe_cohort(cases, split.test),
+        },
     )
     return _finish(outcome, tracker, outputs["evaluation"], known=known)
 
@@ -110,7 +116,11 @@ def _score(
         kinds = tuple(channel.kind for channel in bundle.plan.channels)
         pictures[case.case_id] = overlay_planes(case, found.mask, kinds, f"{case.case_id}: {dice}")
 
-    note_read(ledger_path(inputs["splits"]), {"step": "evaluate", **about, "code_revision": code_revision()})
+    # Shared before and after: the read stands on what others have noted, and they see it before a case is read.
+    share_ledger(inputs["splits"], settings.tracking_uri)
+    facts = {**about, "code_revision": code_revision(), "test_patients": split.test_patients}
+    note_read(ledger_path(inputs["splits"]), {"step": "evaluate", **facts})
+    share_ledger(inputs["splits"], settings.tracking_uri)
     return KeptScores(score_bundle(bundle, read, split.test, device=settings.device, on_case=draw), pictures)
 
 
@@ -162,7 +172,7 @@ def _find_champion(tracker: Tracker, about: Mapping[str, Any]) -> StoredEvaluati
     if champion.bundle_digest == about["bundle_digest"]:
         return f"This model is the champion, {name}."
     if champion.test_set_sha256 != about["test_set_sha256"]:
-        return f"The champion, {name}, was scored on another test set; `promote` scores it anew on this one."
+        return f"The champion, {name}, was scored on another test set: nothing is compared here. The decision compares both on this one."
     return champion
 
 
@@ -170,7 +180,7 @@ def _compare_with(rival: StoredEvaluation | str, ours: pd.DataFrame) -> tuple[Ch
     if isinstance(rival, str):
         return None, rival
     try:
-        require_comparable(rival.cases, ours, HEADLINE)
+        require_comparable(*of_shared_targets(rival.cases, ours), HEADLINE)
     except ArtifactError as error:
         return None, f"The champion, {rival.name}, can't be compared with here: {error}"
     return ChampionScores(rival.name, rival.cases), ""

@@ -3,7 +3,6 @@
 import json
 import logging
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,22 +15,28 @@ from lesionflow.cohort.case_table import case_row
 from lesionflow.cohort.pseudonym import pseudonym
 from lesionflow.config import IngestConfig, Settings
 from lesionflow.data.case import Case
-from lesionflow.data.dataset import CASE_COLUMNS, CHANNEL_COLUMNS, Dataset
-from lesionflow.errors import DataQualityError, InputError
+from lesionflow.data.dataset import Dataset
+from lesionflow.errors import InputError
 from lesionflow.io.files import replacing_file, sha256_file, write_text
 from lesionflow.io.images import nifti
-from lesionflow.io.images.pictures.colors import differing_colors
-from lesionflow.io.labels import IGNORED_VOXELS, tell_ignored, tell_nearly_full
+from lesionflow.io.labels import tell_ignored, tell_nearly_full
 from lesionflow.io.layouts.recognition import READERS
 from lesionflow.io.locks import only_writer
 from lesionflow.io.notes import Note, collected, listening, note
 from lesionflow.io.rules import CASE, ReadingRules
 from lesionflow.io.stores import cases
 from lesionflow.io.stores.case_index import Entry, harmed_files, read_case_index, write_case_index
-from lesionflow.io.stores.private import SOURCES
+from lesionflow.io.stores.tombstones import read_tombstones
 from lesionflow.machine.study_budget import study_budget
 from lesionflow.preprocessing import align_channels
 from lesionflow.steps.ingest.declaration import dataset_of, rules_of
+from lesionflow.steps.ingest.finishing import (
+    finish_cases,
+    require_enough_studies,
+    said_of_all,
+    summary_of,
+    table_columns,
+)
 from lesionflow.steps.ingest.measurements import measure_case
 from lesionflow.steps.ingest.report import known_to, read_page
 from lesionflow.steps.ingest.studies import Task, open_studies, secret_of
@@ -75,7 +80,8 @@ def run(
 
 def _run(config: IngestConfig, raw: Path, folder: Path, settings: Settings) -> dict[str, float]:
     dataset, rules = dataset_of(config), rules_of(config)
-    studies = open_studies(raw, config, settings, reader_version=READER_VERSION, only_recorded=True)
+    gone = read_tombstones(folder, settings.private_dir)
+    studies = open_studies(raw, config, settings, reader_version=READER_VERSION, only_recorded=True, withdrawn=gone)
     with collected() as general, studies as (layout, tasks):
         for name in cases.FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -84,14 +90,14 @@ def _run(config: IngestConfig, raw: Path, folder: Path, settings: Settings) -> d
         todo = [task for task in tasks if task.case_id not in index]
         n_kept = len(index)
         logger.info("Reading %d studies; %d are read already.", len(todo), n_kept)
-        read = partial(_read, folder, layout, rules, dataset, secret_of(settings))
-        for task, entry in _read_all(read, todo, settings):
+        read = partial(read_task, folder, layout, rules, dataset, secret_of(settings))
+        for task, entry in read_tasks(read, todo, settings):
             index[task.case_id] = entry
             # The index names only whole files: what was read before a kill is kept.
             write_case_index(folder, index)
-    _finish(folder, dataset, index, general)
-    logger.info("%s", _summary(dataset, index))
-    _require_enough(config, index, folder, settings)
+    finish_cases(folder, dataset, index, general)
+    logger.info("%s", summary_of(dataset, index))
+    require_enough_studies(config, index, folder, settings)
     n_refused = sum(1 for entry in index.values() if entry.refusal)
     return {
         "n_cases": float(len(index) - n_refused),
@@ -129,25 +135,36 @@ def preview(
     """
     dataset, rules = dataset_of(config), rules_of(config)
     before = read_case_index(cases_folder)
-    studies = open_studies(raw, config, settings, reader_version=READER_VERSION, only_recorded=False)
+    gone = read_tombstones(cases_folder, settings.private_dir)
+    studies = open_studies(raw, config, settings, reader_version=READER_VERSION, only_recorded=False, withdrawn=gone)
     scratch_folder = tempfile.TemporaryDirectory(prefix="lesionflow-preview-")
     with collected() as general, studies as (layout, tasks), scratch_folder as scratch:
         index = {t.case_id: before[t.case_id] for t in tasks if t.case_id in before and before[t.case_id].key == t.key}
         todo = [task for task in tasks if task.case_id not in index]
-        read = partial(_read, Path(scratch), layout, rules, dataset, secret_of(settings))
-        index |= {task.case_id: entry for task, entry in _read_all(read, todo, settings)}
+        read = partial(read_task, Path(scratch), layout, rules, dataset, secret_of(settings))
+        index |= {task.case_id: entry for task, entry in read_tasks(read, todo, settings)}
         if page is not None:
             known = known_to(settings.private_dir)
-            said = [*general, *_said_of_all(index)]
+            said = [*general, *said_of_all(index)]
             write_text(page, read_page(index, said, dataset, folders=(Path(scratch), cases_folder), known=known))
     rows = [index[case_id].row for case_id in sorted(index) if index[case_id].row]
     refused = [index[case_id].refusal for case_id in sorted(index) if index[case_id].refusal]
-    return Preview(pd.DataFrame(rows, columns=_columns(dataset)), refused, len(todo), dataset)
+    return Preview(pd.DataFrame(rows, columns=table_columns(dataset)), refused, len(todo), dataset)
 
 
-def _read_all(
+def read_tasks(
     read: Callable[[Task], tuple[Entry, dict[str, list[str]]]], todo: Sequence[Task], settings: Settings
 ) -> Iterator[tuple[Task, Entry]]:
+    """Read studies in worker processes, and tell what is said of them.
+
+    Args:
+        read: `read_task`, with all but the task.
+        todo: Which.
+        settings: Workers and the private folder.
+
+    Yields:
+        Each task with what is known of its case: read, or refused.
+    """
     telling = Telling(settings.private_dir)
     for task, result in map_cases(
         read, todo, name=lambda t: t.case_id, workers=settings.workers, what="Reading studies"
@@ -161,9 +178,25 @@ def _read_all(
     telling.finish()
 
 
-def _read(
+def read_task(
     folder: Path, layout: str, rules: ReadingRules, dataset: Dataset, secret: str, task: Task
 ) -> tuple[Entry, dict[str, list[str]]]:
+    """Read a study into its case's files.
+
+    Args:
+        folder: Of the cases.
+        layout: How studies lie.
+        rules: How they are read.
+        dataset: What cases hold.
+        secret: The team's key.
+        task: The study.
+
+    Returns:
+        What is known of the case, and what was taken as what.
+
+    Raises:
+        InputError: When it can't be read right.
+    """
     if task.source.fault is not None:
         reason, message = task.source.fault
         about = "" if CASE in message else f"{task.case_id}: "
@@ -216,66 +249,3 @@ def _as_written(case: Case) -> Case:
 def _is_kept(folder: Path, task: Task, before: Mapping[str, Entry]) -> bool:
     entry = before.get(task.case_id)
     return entry is not None and entry.key == task.key and not harmed_files(folder, entry)
-
-
-def _finish(folder: Path, dataset: Dataset, index: Mapping[str, Entry], general: Sequence[Note]) -> None:
-    for left_by_a_kill in folder.glob(".partial-*"):
-        left_by_a_kill.unlink()
-    wanted = {file for entry in index.values() for file in entry.files}
-    for name in cases.FOLDERS:
-        for path in (folder / name).iterdir():
-            if f"{name}/{path.name}" not in wanted:
-                path.unlink()
-    rows = [index[case_id].row for case_id in sorted(index) if index[case_id].row]
-    refused = [index[case_id].refusal for case_id in sorted(index) if index[case_id].refusal]
-    write_text(folder / cases.REJECTED, json.dumps(refused, indent=1) + "\n")
-    of_all = _said_of_all(index)
-    for _, message in of_all:
-        logger.warning("%s", message)
-    write_text(folder / cases.NOTES, json.dumps(_notes(index, [*general, *of_all]), indent=1) + "\n")
-    if rows:
-        # Rows that were kept come from JSON, sorted by key: the columns must not tell which these are.
-        cases.write_table(folder, pd.DataFrame(rows, columns=_columns(dataset)))
-    some_ignored = any(code == IGNORED_VOXELS for entry in index.values() for code, _ in entry.notes)
-    cases.write_dataset(folder, dataset, len(rows), some_ignored=some_ignored)
-    write_case_index(folder, index)
-
-
-def _said_of_all(index: Mapping[str, Entry]) -> list[Note]:
-    """Return what only all cases together tell."""
-    return differing_colors(entry.notes for entry in index.values() if entry.row)
-
-
-def _notes(index: Mapping[str, Entry], general: Sequence[Note]) -> list[dict[str, str]]:
-    """Return what was said: of all studies together under the case id "", then of each case."""
-    said = [("", *each) for each in general]
-    said += [(case_id, code, message) for case_id in sorted(index) for code, message in index[case_id].notes]
-    return [dict(zip(("case_id", "code", "message"), each, strict=True)) for each in said]
-
-
-def _columns(dataset: Dataset) -> list[str]:
-    return [*CASE_COLUMNS, *(f"{column}__{name}" for name in dataset.channels for column in CHANNEL_COLUMNS)]
-
-
-def _summary(dataset: Dataset, index: Mapping[str, Entry]) -> str:
-    """Say in one line what came of the studies: cases, channels, labels, refusals by reason."""
-    rows = [entry.row for entry in index.values() if entry.row]
-    present = Counter(label for row in rows for label in row["labels_present"].split(","))
-    labels = ", ".join(f"{name} in {present[str(value)]}" for name, value in dataset.labels.items())
-    refused = Counter(entry.refusal["reason"] for entry in index.values() if entry.refusal)
-    reasons = ", ".join(f"{reason} {n}" for reason, n in refused.most_common())
-    return f"{len(rows)} cases with the channels {', '.join(dataset.channels)}; {labels}; {refused.total()} refused" + (
-        f": {reasons}." if reasons else "."
-    )
-
-
-def _require_enough(config: IngestConfig, index: Mapping[str, Entry], folder: Path, settings: Settings) -> None:
-    refused = [entry.refusal for entry in index.values() if entry.refusal]
-    if refused and (len(refused) > config.max_rejected_fraction * len(index) or len(refused) == len(index)):
-        first = "\n".join(f"  {r['case_id']} {r['reason']}: {r['message']}" for r in refused[:5])
-        raise DataQualityError(
-            f"Expected at most {config.max_rejected_fraction:.0%} of {len(index)} studies refused, found {len(refused)}:\n"
-            f"{first}\nMend them ({settings.private_dir / SOURCES} says which folder each came from), or raise "
-            "ingest.max_rejected_fraction.",
-            report=str(folder / cases.REJECTED),
-        )

@@ -3,13 +3,14 @@
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from lesionflow.cohort.pseudonym import pseudonym
+from lesionflow.cohort.shard import WHOLE_WORK, Shard
 from lesionflow.config import IngestConfig, Settings
 from lesionflow.errors import ArtifactError, InputError
 from lesionflow.io.archives import opened
@@ -18,11 +19,19 @@ from lesionflow.io.layouts.recognition import READERS, recognize
 from lesionflow.io.rules import CASE, SourceStudy
 from lesionflow.io.stores.manifest import changed_files, hash_files
 from lesionflow.io.stores.private import pseudonym_key, remember_sources
+from lesionflow.io.stores.tombstones import tombstone
 from lesionflow.steps.ingest.patients import with_patients
 
 TWICE = (
     "study_twice",
     f"Expected {CASE} once, found it twice: as it was exported and de-identified, or in two places. Remove one of them.",
+)
+WITHDRAWN = (
+    "withdrawn_patient",
+    (
+        f"Expected studies of patients who take part, found {CASE} of one who was withdrawn. Remove its files, or take the withdrawal back "
+        "with `lesionflow data withdraw PATIENT --readmit`."
+    ),
 )
 
 logger = logging.getLogger(__name__)
@@ -40,7 +49,14 @@ class Task(NamedTuple):
 
 @contextmanager
 def open_studies(
-    given: Path, config: IngestConfig, settings: Settings, *, reader_version: int, only_recorded: bool
+    given: Path,
+    config: IngestConfig,
+    settings: Settings,
+    *,
+    reader_version: int,
+    only_recorded: bool,
+    withdrawn: Collection[str] = (),
+    shard: Shard = WHOLE_WORK,
 ) -> Iterator[tuple[str, list[Task]]]:
     """Find the studies of a folder; archives are unpacked as long as the context is open.
 
@@ -50,6 +66,8 @@ def open_studies(
         settings: The pseudonym key.
         reader_version: Part of every key.
         only_recorded: Refuse files that are not those which the folder's manifest names.
+        withdrawn: Tombstones of patients whose studies are refused.
+        shard: The part of all patients whose studies are meant: files of others are found, and neither hashed nor read.
 
     Yields:
         The layout, and a task for each study, sorted by case id.
@@ -60,7 +78,8 @@ def open_studies(
     """
     with opened(given) as (raw, refused_archives):
         layout, found = _find(raw, refused_archives, config)
-        tasks = _tasks(found, layout, config, settings, reader_version)
+        tasks = _tasks(found, layout, config, settings, reader_version, shard)
+        tasks = [_refuse_withdrawn(task, secret_of(settings), withdrawn) for task in tasks]
         if only_recorded:
             _require_recorded(raw, given, tasks)
         # A DICOM study is a folder; of other layouts many lie in one, and the file alone says which is meant.
@@ -109,11 +128,16 @@ def _as_given(path: str, raw: Path, given: Path) -> str:
 
 
 def _tasks(
-    found: list[SourceStudy], layout: str, config: IngestConfig, settings: Settings, reader_version: int
+    found: list[SourceStudy],
+    layout: str,
+    config: IngestConfig,
+    settings: Settings,
+    reader_version: int,
+    shard: Shard,
 ) -> list[Task]:
     secret = secret_of(settings)
-    params = [config.model_dump(mode="json"), layout, reader_version]
-    hashes = hash_files({file: Path(file) for source in found for file in source.files}, settings.workers)
+    # How many may be refused decides nothing about a case.
+    params = [config.model_dump(mode="json", exclude={"max_rejected_fraction"}), layout, reader_version]
     named: dict[str, tuple[str, SourceStudy]] = {}
     for source in found:
         case_id, patient_id = source.pseudonyms or (
@@ -121,6 +145,8 @@ def _tasks(
             pseudonym(secret, "p", source.patient_key),
         )
         named[case_id] = (patient_id, _twice(named[case_id][1], source) if case_id in named else source)
+    named = {case_id: (patient, source) for case_id, (patient, source) in named.items() if shard.holds(patient)}
+    hashes = hash_files({file: Path(file) for _, source in named.values() for file in source.files}, settings.workers)
     tasks = []
     for case_id, (patient_id, source) in sorted(named.items()):
         contents = tuple(hashes[file] for file in source.files)
@@ -129,6 +155,13 @@ def _tasks(
         key = hashlib.sha256(json.dumps([params, patient_id, said, source.fault]).encode()).hexdigest()
         tasks.append(Task(case_id, patient_id, source, contents, key))
     return tasks
+
+
+def _refuse_withdrawn(task: Task, secret: str, withdrawn: Collection[str]) -> Task:
+    """Refuse a study of a patient who has a tombstone, whatever it was read as before."""
+    if not withdrawn or tombstone(secret, task.patient_id) not in withdrawn:
+        return task
+    return task._replace(source=replace(task.source, fault=WITHDRAWN), key=f"withdrawn {task.key}")
 
 
 def _twice(one: SourceStudy, other: SourceStudy) -> SourceStudy:

@@ -12,7 +12,8 @@ from lesionflow.data.bundle import Bundle
 from lesionflow.data.calibration import BackendChoice, Calibration
 from lesionflow.data.case import Case
 from lesionflow.errors import ArtifactError
-from lesionflow.io.stores.cases import image_path, mask_path, read_case
+from lesionflow.inference.golden import make_golden
+from lesionflow.io.stores.cases import image_path, mask_path, read_case, read_patients
 from lesionflow.steps.train.records import Record
 
 logger = logging.getLogger(__name__)
@@ -46,18 +47,20 @@ def calibrate(
     card = bundle.card
     unseen_by = {case_id: model for model in reversed(out_of_fold_models) for case_id in model.card.validation_cases}
     fitted = fit_calibration(
-        bundle, read, validation=card.validation_cases, training=card.trained_cases, device=device, unseen_by=unseen_by
-    )
+        bundle, read, validation=card.validation_cases, training=card.trained_cases, device=device,
+        patients=read_patients(cases), unseen_by=unseen_by,
+    )  # fmt: skip
     seconds = time.perf_counter() - began
     record.log_metrics(_figures(fitted, seconds))
     kept = {trial.rule: trial.value for trial in fitted.trials if trial.kept}
     logger.info(
-        "fitted on %d validation cases in %.1f s: temperature %.2f, calibration error %.3f (was %.3f), Dice in source "
-        "space %.3f (was %.3f), rules changed: %s",
-        len(fitted.cases), seconds, fitted.temperature, fitted.ece_after, fitted.ece_before, fitted.dice_after,
-        fitted.dice_before, kept or "none",
+        "fitted on %d validation cases of %d patients in %.1f s: temperature %.2f, calibration error %.3f (was %.3f), Dice in source "
+        "space %.3f (of patients who had no part in choosing the rules %.3f; was %.3f), rules changed: %s",
+        len(fitted.cases), fitted.n_patients, seconds, fitted.temperature, fitted.ece_after, fitted.ece_before, fitted.dice_after,
+        fitted.dice_cross_fitted, fitted.dice_before, kept or "none",
     )  # fmt: skip
     bundle = replace(bundle, calibration=fitted)
+    bundle = replace(bundle, golden=make_golden(bundle))
     choice = choose_backend(bundle, read, fitted.cases)
     if choice is not None:
         _tell_backend(choice, record)
@@ -101,4 +104,6 @@ def _figures(fitted: Calibration, seconds: float) -> dict[str, float]:
         "n_cases": len(fitted.cases),
         "seconds": seconds,
     }
+    if fitted.n_patients is not None and fitted.dice_cross_fitted is not None:
+        figures |= {"n_patients": fitted.n_patients, "dice_cross_fitted": fitted.dice_cross_fitted}
     return {f"calibration/{name}": value for name, value in figures.items()}

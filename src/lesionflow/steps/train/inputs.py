@@ -104,6 +104,8 @@ def load_inputs(config: TrainConfig, inputs: Mapping[str, Path], settings: Setti
     folder = inputs["preprocessed"]
     index = preprocessed.read_index(folder)
     source = find_source(config.transfer, settings)
+    if source is not None:
+        source.warn_of_unknown_cases()
     folds = _folds(config, split)
     tasks = tuple(_task(config, plan, fold, split.folds[fold], index, source) for fold in folds)
     used = _united(part for task in tasks for part in (task.train, task.validation))
@@ -114,7 +116,7 @@ def load_inputs(config: TrainConfig, inputs: Mapping[str, Path], settings: Setti
             task, [cases[case_id] for case_id in task.train], [cases[case_id] for case_id in task.validation]
         )
         coarse_tasks(task, cases)
-    return TrainingInputs(config, tasks, cases, _revision(used, index))
+    return TrainingInputs(config, tasks, cases, preprocessed.revision_of(used, index))
 
 
 def _task(
@@ -130,7 +132,9 @@ def _task(
     first = source.of_member(number) if source else None
     if first is not None:
         first.warn_of_known_cases(validation)
-    return TrainingTask(own, plan, train, validation, _revision((*train, *validation), index), first, number)
+    return TrainingTask(
+        own, plan, train, validation, preprocessed.revision_of((*train, *validation), index), first, number
+    )
 
 
 def _folds(config: TrainConfig, split: Split) -> tuple[int, ...]:
@@ -142,11 +146,6 @@ def _folds(config: TrainConfig, split: Split) -> tuple[int, ...]:
             "Raise split.n_folds, or set train.folds to one."
         )
     return tuple(range(len(split.folds)))
-
-
-def _revision(case_ids: Iterable[str], index: Mapping[str, IndexEntry]) -> str:
-    content = "".join(f"{case_id} {index[case_id].key}\n" for case_id in sorted(case_ids))
-    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _usable(case_ids: Iterable[str], index: Mapping[str, IndexEntry]) -> tuple[str, ...]:

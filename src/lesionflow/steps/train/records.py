@@ -137,6 +137,8 @@ def open_record(
     if not run_id or not tracker.has_run(run_id):
         run_id = _start(tracker, task, device, parent)
         work.keep_run_id(run_id)
+    else:
+        tracker.go_on_with(run_id)
     try:
         yield Record(tracker, work, run_id)
     except BaseException as error:

@@ -59,6 +59,7 @@ class Trained:
             train_params=task.config.model_dump(mode="json"),
             transfer=self.transferred,
             coarse=tuple(one.fold_card() for one in self.coarse),
+            ancestors=task.source.ancestors if task.source else (),
         )
         return Bundle(task.plan, _weights([self]), card)
 

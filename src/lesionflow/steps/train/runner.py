@@ -79,6 +79,20 @@ class Runner:
         bundle = join_trainings(self._inputs, folds, last, record.run_id)
         return TrainedModel(bundle, tuple(fold.bundle() for fold in folds), sum(one.minutes for one in trained))
 
+    def train_fold(self, number: int, above: Record) -> Trained:
+        """Train one fold alone, with its share of the minutes; its run may be put below another later. Or read it, if it is trained.
+
+        Args:
+            number: Of the fold.
+            above: The folder of all of them; without a run where there is none yet.
+
+        Raises:
+            LesionFlowError: When the loss is not finite from the start.
+        """
+        config, tasks = self._inputs.config, self._inputs.tasks
+        n_trainings = len(tasks) + (config.folds == "final")
+        return self._train_below(tasks[number], self._inputs.cases, above, config.max_minutes / n_trainings)
+
     def _train_folds(self, record: Record) -> list[Trained]:
         tasks, done = self._inputs.tasks, list[Trained]()
         n_last = 1 if self._inputs.config.folds == "final" else 0
@@ -101,6 +115,8 @@ class Runner:
         work = above.work.inside(task.name, task.key)
         state = work.load()
         if state is not None and state.stopped_by:
+            if above.run_id and self._tracker.has_run(work.run_id):
+                self._tracker.put_below(work.run_id, above.run_id, {"fold": task.name})
             transferred = task.start(task.build_network())
             known = Record(self._tracker, work, work.run_id)
             coarse = self._train_coarse(task, shrink_cases(task, cases), known, max_minutes)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lesionflow.config import Settings, TrainConfig
+from lesionflow.io.signing.keys import load_signing_key
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps.train.calibration import calibrate, require_cases
@@ -60,13 +61,16 @@ def _lead(
     settings: Settings,
     compute: Compute,
 ) -> dict[str, float]:
+    # A key that can't be read is told of now, not after hours of training.
+    load_signing_key()
     loaded = load_inputs(config, inputs, settings)
     require_cases(inputs["cases"], validation=loaded.validation, training=loaded.train)
     work = WorkFolder.beside(outputs["bundle"], loaded.key)
-    tracker = Tracker(settings.tracking_uri, loaded.plan.dataset.name)
+    tracker = Tracker(settings.tracking_uri, loaded.plan.dataset.name, pipeline_run=settings.pipeline_run)
     require_room(loaded.plan, work.path, device=compute.device, n_loaders=compute.n_loaders)
     logger.info("to end this training cleanly before its time: touch %s", work.stop_file)
     with open_record(tracker, work, loaded.combined, compute.device) as record:
+        tracker.set_tags(record.run_id, {"trigger": settings.trigger})
         model = Runner(loaded, compute, work, tracker).train(record)
         bundle = calibrate(
             model.bundle, inputs["cases"], record, device=compute.device, out_of_fold_models=model.out_of_fold_models

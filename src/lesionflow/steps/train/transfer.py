@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from lesionflow.config import Settings, TransferConfig
-from lesionflow.data.bundle import Bundle
+from lesionflow.data.bundle import Ancestor, Bundle
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ConfigError
 from lesionflow.io.files import sha256_file
@@ -36,6 +36,7 @@ class Source:
         weights: torch tensors by name.
         trained_cases: What they learned from, where that is known.
         members: What each network of an ensemble learned from; empty for one network.
+        ancestors: The model itself and those that it had started from, as the card of what is trained from it names them.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Source:
     weights: Mapping[str, torch.Tensor]
     trained_cases: tuple[str, ...] = ()
     members: tuple[tuple[str, ...], ...] = ()
+    ancestors: tuple[Ancestor, ...] = ()
 
     def of_member(self, number: int) -> "Source":
         """Return the one network of an ensemble that a fold starts from; a single network as it is."""
@@ -58,6 +60,15 @@ class Source:
             logger.warning(
                 "%s has learned from %d of the validation cases (%s): their Dice will look better than it is.",
                 self.name, len(known), ", ".join(known[:NAMES_TOLD]),
+            )  # fmt: skip
+
+    def warn_of_unknown_cases(self) -> None:
+        """Say before hours of training that the gate will refuse what is trained from it."""
+        if unknown := [ancestor.source for ancestor in self.ancestors if ancestor.may_know_patients]:
+            logger.warning(
+                "Nobody knows what %s has learned from: `promote` will refuse a model that started from it, since test patients may have been "
+                "among it. `lesionflow models promote VERSION --name NAME --reason REASON` is then a person's to answer for.",
+                ", ".join(unknown),
             )  # fmt: skip
 
     def put_into(self, network: torch.nn.Module, architecture: ArchitecturePlan) -> dict[str, Any]:
@@ -104,11 +115,11 @@ def find_source(config: TransferConfig, settings: Settings) -> Source | None:
         return _of_bundle(name, fetch_bundle(*_registered(name), settings.tracking_uri))
     if name.startswith(ADDRESSES):
         path = download_weights(name, config.sha256, settings.cache_dir / "weights")
-        return Source(name, sha256_file(path), read_weights(path, config.sha256))
+        return _of_file(name, path, config.sha256)
     if Path(name).is_dir():
         return _of_bundle(name, read_bundle(Path(name)))
     if Path(name).is_file():
-        return Source(name, sha256_file(Path(name)), read_weights(Path(name), config.sha256))
+        return _of_file(name, Path(name), config.sha256)
     raise ConfigError(
         f"Expected train.transfer.source to be none, a bundle's folder, models:/NAME@ALIAS, a file of weights or its "
         f"address, found {name!r}."
@@ -124,12 +135,21 @@ def _registered(name: str) -> tuple[str, str]:
     raise ConfigError(f"Expected train.transfer.source like models:/NAME@champion or models:/NAME/3, found {name!r}.")
 
 
+def _of_file(name: str, path: Path, sha256: str) -> Source:
+    digest = sha256_file(path)
+    ancestor = Ancestor(source=name, digest=digest, learned_cases=(), cases_known=False)
+    return Source(name, digest, read_weights(path, sha256), ancestors=(ancestor,))
+
+
 def _of_bundle(name: str, bundle: Bundle) -> Source:
     weights = {key: torch.from_numpy(np.array(array)) for key, array in bundle.weights.items()}
     members: tuple[tuple[str, ...], ...] = ()
     if bundle.plan.architecture.n_members > 1:
         members = tuple(fold.trained_cases for fold in bundle.card.folds)
-    return Source(name, bundle.digest, weights, bundle.card.trained_cases, members)
+    card = bundle.card
+    known = card.learned_from != "unknown"
+    own = Ancestor(source=name, digest=bundle.digest, learned_cases=card.learned_cases, cases_known=known)
+    return Source(name, bundle.digest, weights, card.trained_cases, members, (own, *card.line))
 
 
 def _told(names: tuple[str, ...]) -> str:

@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import get_worker_info
 
 from lesionflow.errors import LesionFlowError
+from lesionflow.machine.wording import plain_words
 
 #: Loader processes told apart, at most.
 MAX_LOADERS = 64
@@ -46,7 +47,7 @@ class LoaderWatch:
         except Exception as error:
             # Whatever a file or a transform raises: the case is what a person can act on.
             raise LesionFlowError(
-                f"Expected to make a patch of case {case_id}, found {type(error).__name__}: {error!s:.300}. "
+                f"Expected to make a patch of case {case_id}, found: {plain_words(error, length=300)}. "
                 "Look at the case; run preprocess again if its file is broken."
             ) from error
         self._at[place] = IDLE

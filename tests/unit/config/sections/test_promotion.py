@@ -16,8 +16,11 @@ def test_a_confidence_level_is_a_fraction_below_1(level):
         PromoteConfig(**{**PROMOTE, "confidence_level": level})
 
 
-def test_a_gain_below_zero_may_be_asked_for():
-    assert PromoteConfig(**{**PROMOTE, "min_gain": -0.01}).min_gain == -0.01
+@pytest.mark.parametrize("key", ["metric", "min_test_patients", "min_score", "min_gain", "n_bootstrap", "seed"])
+def test_what_the_change_plan_says_is_no_param(key):
+    assert key not in PROMOTE
+    with pytest.raises(ValidationError, match=key):
+        PromoteConfig(**{**PROMOTE, key: 3})
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS.glob("*.yaml")), ids=lambda path: path.stem)

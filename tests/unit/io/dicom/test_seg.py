@@ -2,6 +2,7 @@ import shutil
 import subprocess
 import tracemalloc
 import warnings
+from functools import partial
 
 import highdicom
 import numpy as np
@@ -13,7 +14,8 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError, GeometryMismatchError, LesionFlowError
 from lesionflow.io.dicom import seg as dicom_seg
-from lesionflow.io.dicom.seg import read_segments, write_seg
+from lesionflow.io.dicom.seg import read_regions, read_segments, write_seg
+from lesionflow.io.dicom.writing.private_text import add_private_text
 from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules, SeriesRule
 from support.dicom_factory import CORONAL, OBLIQUE, SHAPE
@@ -176,7 +178,7 @@ class TestWrite:
             mask = Mask(labels, geometry or Geometry(labels.shape, series.affine_by_hand))
             files = tuple(map(str, series.paths))
             path = tmp_path / values.pop("file", "mask.dcm")
-            write_seg(path, mask, files, values.pop("targets", TARGETS), version="tumors 3", name="c-1")
+            write_seg(path, mask, files, values.pop("targets", TARGETS), version="tumors 3", name="c-1", **values)
             return path, series
 
         return run
@@ -252,7 +254,14 @@ class TestWrite:
 
     def test_regions_may_overlap(self, write, labels):
         targets = (Target(name="whole", labels=(1, 2)), Target(name="core", labels=(2,)))
-        path, _ = write(labels, targets=targets)
+        path, series = write(labels, targets=targets)
+        regions = read_regions(pydicom.dcmread(path), Geometry(SHAPE, series.affine_by_hand), name="c")
+        assert {name: region.tolist() for name, region in regions.items()} == {
+            "whole": (labels > 0).tolist(),
+            "core": (labels == 2).tolist(),
+        }
+        with pytest.raises(DicomError, match="Expected"):
+            read_regions(pydicom.Dataset(), Geometry(SHAPE, series.affine_by_hand), name="c")
         seg = highdicom.seg.segread(path)
         whole = seg.get_volume(segment_numbers=[1]).array[..., 0]
         assert whole.sum() == np.count_nonzero(labels)
@@ -268,7 +277,8 @@ class TestWrite:
         program = shutil.which("dciodvfy")
         if program is None:
             pytest.skip("needs dciodvfy of Debian's dicom3tools")
-        path, _ = write(labels if content == "some" else labels * 0)
+        passport = partial(add_private_text, text="x" * 3000, short="y" * 1100, software_version="0.3")
+        path, _ = write(labels if content == "some" else labels * 0, passport=passport)
         report = subprocess.run([program, str(path)], capture_output=True, text=True, check=False)
         lines = (report.stdout + report.stderr).splitlines()
         assert not [line for line in lines if line.startswith("Error")]

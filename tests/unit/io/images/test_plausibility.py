@@ -34,3 +34,24 @@ def test_a_lost_sign_is_refused():
         said([40, 64536])
     assert caught.value.reason == "implausible_hu"
     assert said([40, 64536], "MR") == []
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([-0.1, 0, 0.8, 12], []),
+        ([0, 0.1, 0.2], ["unusual_suv"]),
+        ([0, 20, 30], ["unusual_suv"]),
+        ([0, 0], ["unusual_suv"]),
+    ],
+)
+def test_a_pet_of_seldom_values_is_said(values, expected):
+    assert said(values, "PT") == expected
+
+
+@pytest.mark.parametrize("values", [[0, 1200, 15_000], [0, 0.001, 0.012], [-9000, 1, 12]])
+def test_a_pet_that_is_no_suv_is_refused(values):
+    with pytest.raises(InputError) as caught:
+        said(values, "PT")
+    assert caught.value.reason == "implausible_suv"
+    assert said(values, "MR") == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lesionflow.io.layouts.left_out import say_count, say_test_files
+from lesionflow.io.layouts.left_out import say_count, say_shared, say_test_files
 from lesionflow.io.notes import collected
 
 
@@ -12,6 +12,13 @@ def test_a_count_that_disagrees_is_said(declared, said):
         say_count(declared, 3)
     assert [note.code for note in notes] == said
     assert all("declares 5" in note.message and "3 were found" in note.message for note in notes)
+
+
+@pytest.mark.parametrize(("paths", "said"), [("abcd", 0), ("abcb", 1), ("abab", 2)])
+def test_files_that_several_cases_share_are_said(paths, said):
+    with collected() as notes:
+        say_shared(paths)
+    assert [f"lists {said} files" in note.message for note in notes] == [True] * bool(said)
 
 
 def test_images_and_labels_of_a_test_are_counted(tmp_path):

@@ -3,11 +3,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
+from lesionflow.data.bundle import GoldenCase
 from lesionflow.data.calibration import BackendChoice
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import sha256_file
-from lesionflow.io.stores.bundles import BACKEND, CALIBRATION, CARD, PLAN, SUMS, WEIGHTS, read_bundle, write_bundle
+from lesionflow.io.signing.manifest import sign_bundle
+from lesionflow.io.stores.bundles import (
+    BACKEND,
+    CALIBRATION,
+    CARD,
+    GOLDEN,
+    PLAN,
+    SUMS,
+    WEIGHTS,
+    read_bundle,
+    write_bundle,
+)
 from support.bundles import small_bundle, small_calibration
 
 
@@ -54,7 +67,9 @@ def test_a_missing_file_is_refused(folder, name):
 
 
 def resum(folder, *, names=(CARD, PLAN, WEIGHTS)):
+    """What somebody does who has no key: make sums and manifest anew."""
     (folder / SUMS).write_text("".join(f"{sha256_file(folder / name)}  {name}\n" for name in names))
+    sign_bundle(folder, None)
 
 
 def test_a_plan_that_the_card_does_not_name_is_refused(folder):
@@ -76,6 +91,7 @@ def test_sums_that_name_another_file_are_refused(folder, tmp_path):
     (tmp_path / "secret").write_text("x")
     with (folder / SUMS).open("a") as sums:
         sums.write(f"{sha256_file(tmp_path / 'secret')}  ../secret\n")
+    sign_bundle(folder, None)
     with pytest.raises(ArtifactError):
         read_bundle(folder)
 
@@ -153,3 +169,20 @@ def test_the_choice_of_a_backend_comes_back_and_can_not_be_altered(folder, tmp_p
     (folder / BACKEND).write_text(content)
     with pytest.raises(ArtifactError, match=BACKEND):
         read_bundle(folder)
+
+
+def test_golden_cases_come_back_and_count_in_the_digest(folder, tmp_path):
+    rng = np.random.default_rng(1)
+    image, masks = rng.normal(size=(2, 1, 3, 5, 7)).astype(np.float16), rng.random((2, 1, 3, 5, 7)) > 0.5
+    cases = tuple(GoldenCase(a, np.abs(a), b) for a, b in zip(image, masks, strict=True))
+    digest = write_bundle(tmp_path / "golden", replace(small_bundle(), golden=cases))
+    back = read_bundle(tmp_path / "golden").golden
+    assert digest != read_bundle(folder).digest
+    for one, other in zip(cases, back, strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_array_equal(one.probabilities, other.probabilities)
+        np.testing.assert_array_equal(one.masks, other.masks)
+    save_file({"0.image": image[0], "1.image": image[1], "2.image": image[1]}, tmp_path / "golden" / GOLDEN)
+    resum(tmp_path / "golden", names=(GOLDEN, CARD, PLAN, WEIGHTS))
+    with pytest.raises(ArtifactError):
+        read_bundle(tmp_path / "golden")

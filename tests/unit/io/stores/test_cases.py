@@ -17,6 +17,7 @@ from lesionflow.io.stores.cases import (
     read_case,
     read_contents,
     read_dataset,
+    read_patients,
     read_table,
     write_dataset,
     write_table,
@@ -106,6 +107,11 @@ print("pandas" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", told], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "False"
+
+
+def test_whose_each_case_is_is_read_from_the_table(tmp_path):
+    write_table(tmp_path, pd.DataFrame({"case_id": ["c-2", "c-1", "c-3"], "patient_id": ["p-1", "p-2", "p-1"]}))
+    assert list(read_patients(tmp_path).items()) == [("c-1", "p-2"), ("c-2", "p-1"), ("c-3", "p-1")]
 
 
 def test_what_cases_hold_is_not_in_another_table(tmp_path):

@@ -52,8 +52,8 @@ def test_safetensors_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("write", "words"),
     [
-        (lambda path: path.write_bytes(b"no weights"), "Expected weights in weights.pth"),
-        (lambda path: torch.save({"code": Path("/")}, path), "Weights only load failed"),
+        (lambda path: path.write_bytes(b"no weights"), "Expected weights .*in weights.pth"),
+        (lambda path: torch.save({"code": Path("/")}, path), "objects or code besides tensors"),
         (lambda path: torch.save({"epoch": 3}, path), "by name"),
         (lambda path: None, "Expected a file of weights"),
     ],

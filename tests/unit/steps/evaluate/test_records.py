@@ -19,6 +19,7 @@ def outcome(champion=None, **changes) -> Outcome:
         "bundle": small_bundle(), "scores": SCORES, "results": summarize(SCORES, CASES, ("tumor",), SAMPLING, champion),
         "about": {"run_id": "r", "test_set_sha256": "t", "bundle_digest": "b"}, "pictures": {"c-0": b"a picture"}, "champion": champion,
         "champion_note": "There is no champion to compare with yet.", "curves": None, "confidence_level": 0.95, "n_worst_cases": 1, "data": (),
+        "cohort": {"trained": {"n_cases": 3}},
     }  # fmt: skip
     return Outcome(**{**given, **changes})
 

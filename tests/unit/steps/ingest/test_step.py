@@ -141,6 +141,12 @@ class TestAgain:
         assert {p: p.stat().st_mtime_ns for p in (tmp_path / "cases" / "imagesTr").iterdir()} == before
         assert sha256_folder(tmp_path / "cases") == digest
 
+    def test_whoever_allows_more_refused_studies_as_the_error_says_waits_for_no_study_again(self, raw, run):
+        (raw / "BEN^B" / "RS").unlink()
+        with pytest.raises(DataQualityError, match=r"raise ingest\.max_rejected_fraction"):
+            run(raw, max_rejected_fraction=0.0)
+        assert run(raw, max_rejected_fraction=0.5) == {"n_cases": 2.0, "n_read": 0.0, "n_kept": 3.0, "n_refused": 1.0}
+
     def test_a_new_study_alone_is_read(self, tmp_path, raw, run):
         run(raw)
         write_patient(raw, "DAN^D", 4)

@@ -76,6 +76,8 @@ def test_what_was_fitted_is_told_to_the_run(cases, record):
         "calibration/dice_source_space": fitted.dice_after,
         "calibration/dice_source_space_before": pytest.approx(dice_of_all("c-2")),
         "calibration/n_cases": 1,
+        "calibration/n_patients": 1,
+        "calibration/dice_cross_fitted": fitted.dice_cross_fitted,
     }
     # It says 0.982 of all, and few are; 20,000 of 30,753 voxels are drawn, of which three standard deviations are 0.004.
     mask = blob_case(2).mask
@@ -89,6 +91,14 @@ def test_each_case_is_judged_by_the_network_that_has_not_learned_from_it(cases, 
     # Nothing found where something is has Dice 0.
     expected = (dice_of_all("c-1") + 0.0 + dice_of_all("c-3")) / 3
     assert fitted.dice_before == pytest.approx(expected, abs=1e-9)
+
+
+def test_studies_of_one_patient_are_one(cases, record, monkeypatch):
+    monkeypatch.setattr(calibration, "read_patients", lambda _: {"c-1": "p-1", "c-2": "p-1", "c-3": "p-3"})
+    fitted = calibrate(answering(ALL, ("c-1", "c-2", "c-3")), cases, record, device="cpu").calibration
+    assert (len(fitted.cases), fitted.n_patients) == (3, 2)
+    of_first = (dice_of_all("c-1") + dice_of_all("c-2")) / 2
+    assert fitted.dice_before == pytest.approx((of_first + dice_of_all("c-3")) / 2, abs=1e-9)
 
 
 def test_of_two_networks_that_may_judge_a_case_the_first_does(cases, record):

@@ -60,7 +60,7 @@ def test_a_training_leaves_a_bundle_and_a_run(store, tmp_path):
     assert {k: tuple(v.shape) for k, v in network.state_dict().items()} == {
         k: v.shape for k, v in bundle.weights.items()
     }
-    assert sorted(p.name for p in bundle_folder.parent.iterdir()) == ["candidate"]
+    assert {p.name for p in bundle_folder.parent.iterdir()} == {"candidate", "attestations"}
 
     client, (run,) = runs_of(store)
     assert run.info.run_id == card.run_id

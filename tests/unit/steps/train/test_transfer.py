@@ -1,5 +1,6 @@
 """Training that starts from a bundle, a registered version or a file."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,17 @@ import torch
 from lesionflow.config import Settings, TransferConfig
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ArtifactError, ConfigError
-from lesionflow.io.stores.bundles import read_bundle
+from lesionflow.io.stores.bundles import read_bundle, write_bundle
 from lesionflow.models import ARCHITECTURES
 from lesionflow.models.encoders.efficientnet import EfficientNetEncoder
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.registry.models import register_bundle, set_champion
+from lesionflow.registry.models import register_bundle
 from lesionflow.registry.store import connect
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
 from lesionflow.steps.train.transfer import find_source
+from support.bundles import small_bundle
+from support.champions import set_champion
 from support.training_workspace import make_inputs, make_plan, train_params
 
 REPO = Path(__file__).resolve().parents[4]
@@ -97,6 +100,26 @@ def test_a_file_is_a_source_too(store, tmp_path):
     assert list(found.weights) == ["conv1.weight"]
     with pytest.raises(ArtifactError, match="sha256"):
         find_source(TransferConfig(**transfer(tmp_path / "weights.pth", sha256="0" * 8)), Settings())
+
+
+def test_what_a_model_of_others_learned_from_is_no_better_known_to_whoever_starts_from_it(store, tmp_path, caplog):
+    whole = small_bundle()
+    older = {"source": "models:/old/1", "digest": "d" * 64}
+    for name, change, known in (
+        ("ours", {}, [True]),
+        ("stated", {"learned_from": "stated"}, [True]),
+        ("imported", {"learned_from": "unknown"}, [False]),
+        # Written before cards listed ancestors.
+        ("early", {"transfer": older}, [True, False]),
+    ):
+        write_bundle(tmp_path / name, dataclasses.replace(whole, card=whole.card.model_copy(update=change)))
+        found = find_source(TransferConfig(**transfer(tmp_path / name)), Settings())
+        assert [ancestor.cases_known for ancestor in found.ancestors] == known, name
+        caplog.clear()
+        found.warn_of_unknown_cases()
+        unknown = {"imported": str(tmp_path / "imported"), "early": "models:/old/1"}.get(name, "")
+        assert bool(caplog.records) is bool(unknown)
+        assert f"Nobody knows what {unknown}" in caplog.text or not unknown
 
 
 def test_a_frozen_efficientnet_stays_as_its_file_says(store, tmp_path):

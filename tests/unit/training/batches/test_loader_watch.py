@@ -34,7 +34,7 @@ def train(n_workers, *, kill):
 
 @pytest.mark.parametrize("n_workers", [0, 1])
 def test_a_case_that_can_not_be_read_is_named(n_workers):
-    with pytest.raises(LesionFlowError, match=r"patch of case c-1, found OSError: Input/output error"):
+    with pytest.raises(LesionFlowError, match=r"patch of case c-1, found: Input/output error"):
         train(n_workers, kill=False)
 
 

@@ -38,12 +38,14 @@ class Account:
         structure: Its name.
         counts: How often what was met, by the code of its note.
         spared_pairs: Pairs of contours that its planes were allowed and did not compare, by kind (`cost`).
+        work: What geometry took so far, by its kind (`cost.ALLOWED`); structures of one set have one.
     """
 
     case: str
     structure: str
     counts: Counter[str] = field(default_factory=Counter)
     spared_pairs: Counter[str] = field(default_factory=Counter)
+    work: Counter[str] = field(default_factory=Counter)
 
     def refuse(self, reason: str, expected: str, found: str, advice: str) -> NoReturn:
         """Refuse the structure.

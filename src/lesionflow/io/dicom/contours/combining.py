@@ -6,12 +6,20 @@ so on; contours that cross, touch or lie apart are united; the same contour twic
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lesionflow.io.dicom.contours.account import Account
-from lesionflow.io.dicom.contours.cost import boxes_of, require_few_pairs
+from lesionflow.io.dicom.contours.cost import (
+    COMPARISONS_PER_CORNER,
+    CROSSINGS_PER_CONTOUR,
+    boxes_of,
+    refuse_corners,
+    require_few_pairs,
+    spend,
+)
 from lesionflow.io.dicom.contours.filling import Corners, Filled, fill_contour
 from lesionflow.io.dicom.contours.nesting import Outline, levels_of
 from lesionflow.io.dicom.contours.points import Contour
@@ -37,7 +45,7 @@ def combine(contours: Sequence[Contour], shape: tuple[int, int], account: Accoun
         account: Of the structure.
 
     Raises:
-        DicomError: `ambiguous_contours`, `duplicate_contour`, `self_crossing_contour`, `too_many_contours`.
+        DicomError: `ambiguous_contours`, `duplicate_contour`, `self_crossing_contour`, `too_many_contours`, `too_many_corners`.
     """
     exclusive = {contour.exclusive for contour in contours}
     if len(exclusive) > 1:
@@ -73,7 +81,11 @@ def _one_round(corners: Corners, account: Account) -> Corners:
 
 
 def _fill(corners: Corners, shape: tuple[int, int], account: Account) -> Filled:
-    filled = fill_contour(corners, shape)
+    try:
+        filled = fill_contour(corners, shape)
+    except ValueError as error:
+        refuse_corners(str(error), account)
+    spend("crossings", filled.n_crossings - CROSSINGS_PER_CONTOUR, account)
     n_inside = int(filled.inside.sum())
     if not filled.n_twice or has_channel(corners):
         return filled
@@ -91,8 +103,10 @@ def _fill(corners: Corners, shape: tuple[int, int], account: Account) -> Filled:
 def _refuse_copies(outlines: Sequence[Outline], n_copies: int, account: Account) -> None:
     boxes = boxes_of([outline.corners for outline in outlines])
     require_few_pairs(boxes, TOUCH_PIXELS, account)
+    spend("comparisons", -COMPARISONS_PER_CORNER * sum(len(outline.corners) for outline in outlines), account)
+    within = partial(is_within, count=partial(spend, "comparisons", account=account))
     pairs = ((one.corners, outlines[m].corners) for n, one in enumerate(outlines) for m in boxes.met_before(n))
-    if n_copies or any(is_within(one, other) and is_within(other, one) for one, other in pairs):
+    if n_copies or any(within(one, other) and within(other, one) for one, other in pairs):
         account.refuse(
             "duplicate_contour",
             "each CLOSEDPLANAR_XOR contour once",

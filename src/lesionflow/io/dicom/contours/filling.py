@@ -21,11 +21,13 @@ class Filled(NamedTuple):
         box: Rows and columns that it may hold pixels of.
         inside: Bool (row, column) in the box.
         n_twice: Pixels that the contour runs round and that are yet outside by the even-odd rule: it crosses itself.
+        n_crossings: How often its edges cross the rows of pixel centers.
     """
 
     box: tuple[slice, slice]
     inside: NDArray[np.bool_]
     n_twice: int = 0
+    n_crossings: int = 0
 
 
 def fill_contour(corners: Corners, shape: tuple[int, int]) -> Filled:
@@ -73,7 +75,8 @@ def fill_contour(corners: Corners, shape: tuple[int, int]) -> Filled:
     winding = np.cumsum(crossings.reshape(shaped)[:, :-1], axis=1)
     # Down and up differ by an even number from their sum, so the winding number tells odd from even too.
     inside = winding % 2 == 1
-    return Filled((slice(top, bottom), slice(left, right)), inside, int(np.count_nonzero(winding) - inside.sum()))
+    n_twice = int(np.count_nonzero(winding) - inside.sum())
+    return Filled((slice(top, bottom), slice(left, right)), inside, n_twice, int(n_rows.sum()))
 
 
 def _parts(n_rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:

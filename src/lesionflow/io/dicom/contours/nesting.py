@@ -1,12 +1,13 @@
 """Which contours of one plane lie around which: holes, islands in holes, copies, and contours that cross."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from lesionflow.io.dicom.contours.account import Account
-from lesionflow.io.dicom.contours.cost import Boxes, boxes_of, require_few_pairs
+from lesionflow.io.dicom.contours.cost import COMPARISONS_PER_CORNER, Boxes, boxes_of, require_few_pairs, spend
 from lesionflow.io.dicom.contours.filling import Corners, Filled
 from lesionflow.io.dicom.contours.relations import TOUCH_PIXELS, depth_outside, share_near
 
@@ -52,15 +53,17 @@ def levels_of(outlines: Sequence[Outline], account: Account) -> list[int]:
 
     Raises:
         DicomError: `ambiguous_contours` where a contour that crosses another may be a hole in it or a part of it, and where one
-            within another may be a hole or the same contour drawn twice; `too_many_contours`.
+            within another may be a hole or the same contour drawn twice; `too_many_contours`, `too_many_corners`.
     """
     if len(outlines) < 2:
         return [0] * len(outlines)
     boxes = boxes_of([outline.corners for outline in outlines])
     require_few_pairs(boxes, NARROW_PIXELS, account)
-    neighbors = _neighbors(outlines, boxes)
+    count = partial(spend, "comparisons", account=account)
+    count(-COMPARISONS_PER_CORNER * sum(len(outline.corners) for outline in outlines))
+    neighbors = _neighbors(outlines, boxes, count)
     account.counts["repeated_contours"] += sum(min(own.same, default=n) < n for n, own in enumerate(neighbors))
-    _refuse_shells(outlines, neighbors, account)
+    _refuse_shells(outlines, neighbors, count, account)
     levels = [0] * len(outlines)
     # Whatever lies around a contour has fewer around itself.
     for n in sorted(range(len(outlines)), key=lambda n: len(neighbors[n].around)):
@@ -69,11 +72,11 @@ def levels_of(outlines: Sequence[Outline], account: Account) -> list[int]:
     return levels
 
 
-def _neighbors(outlines: Sequence[Outline], boxes: Boxes) -> list[_Neighbors]:
+def _neighbors(outlines: Sequence[Outline], boxes: Boxes, count: Callable[[int], None]) -> list[_Neighbors]:
     depths: list[dict[int, float]] = []
     for n, one in enumerate(outlines):
         others = boxes.around(n, NARROW_PIXELS).tolist()
-        found = {m: depth_outside(one.corners, outlines[m].corners, NARROW_PIXELS) for m in others}
+        found = {m: depth_outside(one.corners, outlines[m].corners, NARROW_PIXELS, count) for m in others}
         depths.append({m: depth for m, depth in found.items() if depth <= NARROW_PIXELS})
     neighbors = []
     for n, own in enumerate(depths):
@@ -86,15 +89,18 @@ def _neighbors(outlines: Sequence[Outline], boxes: Boxes) -> list[_Neighbors]:
     return neighbors
 
 
-def _refuse_shells(outlines: Sequence[Outline], neighbors: Sequence[_Neighbors], account: Account) -> None:
+def _refuse_shells(
+    outlines: Sequence[Outline], neighbors: Sequence[_Neighbors], count: Callable[[int], None], account: Account
+) -> None:
     """Refuse walls that are hardly there: told along their length, for distances are longest at corners."""
     for n, own in enumerate(neighbors):
         for m in own.around:
             inner, outer = outlines[n].corners, outlines[m].corners
-            if depth_outside(outer, inner, SHELL_PIXELS) > SHELL_PIXELS:
+            if depth_outside(outer, inner, SHELL_PIXELS, count) > SHELL_PIXELS:
                 continue
             # Where the two touch there is no wall: what is left elsewhere is what was meant.
-            if share_near(outer, inner, SAME_PIXELS) - share_near(outer, inner, TOUCH_PIXELS) >= SHELL_FRACTION:
+            shares = [share_near(outer, inner, most, count) for most in (SAME_PIXELS, TOUCH_PIXELS)]
+            if shares[0] - shares[1] >= SHELL_FRACTION:
                 found = f"two less than {SAME_PIXELS:g} pixels apart, which are a thin wall or one contour drawn twice"
                 account.refuse("ambiguous_contours", "contours that nest or lie apart", found, "Remove one.")
 

@@ -76,7 +76,7 @@ def _require_no_offset(item: Any, account: Account) -> None:
 
 
 def _points(item: Any, account: Account) -> NDArray[np.float64]:
-    values = _numbers(item)
+    values = contour_numbers(item)
     if values.size % 3 or not (np.abs(values) < FARTHEST_MM).all():
         found = f"one of {values.size} numbers" + ("" if values.size % 3 else ", some of which say no place")
         account.refuse("degenerate_contour", "three finite numbers a point", found, "Export the outlines again.")
@@ -90,8 +90,18 @@ def _points(item: Any, account: Account) -> NDArray[np.float64]:
     return points
 
 
-def _numbers(item: Any) -> NDArray[np.float64]:
-    """Return the contour's numbers, from their bytes: as pydicom's decimal strings they take ten times as long."""
+def contour_numbers(item: Any) -> NDArray[np.float64]:
+    """Return the numbers of a contour's points, from their bytes: as pydicom's decimal strings they take ten times as long.
+
+    Args:
+        item: An item of a contour sequence.
+
+    Returns:
+        All of them in a row, in mm; NaN for one that is empty.
+
+    Raises:
+        ValueError: When one is no number, or there are too many.
+    """
     raw = item.get_item("ContourData").value if "ContourData" in item else b""
     n_numbers = raw.count(b"\\") + 1 if isinstance(raw, bytes) else len(raw or ())
     if n_numbers > MAX_NUMBERS:

@@ -1,6 +1,8 @@
 """How two contours of one plane lie to each other: one within the other, the same, or neither."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,8 @@ TOUCH_PIXELS = 0.05
 COPY_DECIMALS = 6
 #: Points of a contour that are compared with another's edges at once: neighbors, for which few edges matter.
 CHUNK_POINTS = 64
+#: Points that are compared with edges at once: 16 bytes each, a few times over.
+CHUNK_PAIRS = 1 << 18
 #: How densely a contour is looked at where its corners are not enough.
 STEP_PIXELS = 0.25
 
@@ -47,29 +51,42 @@ def has_channel(corners: Corners) -> bool:
     return any(edge.tobytes() in forth for edge in np.hstack([ends, corners]))
 
 
-def is_within(inner: Corners, outer: Corners, tolerance: float = TOUCH_PIXELS) -> bool:
+def _free(n_comparisons: int) -> None:
+    """Let any number of comparisons be made."""
+
+
+def is_within(
+    inner: Corners, outer: Corners, tolerance: float = TOUCH_PIXELS, count: Callable[[int], None] = _free
+) -> bool:
     """Tell whether a contour encloses nothing that another does not, but for a seam of that width.
 
     Args:
         inner: (n, 2) as fractional (row, column) index.
         outer: Likewise.
         tolerance: Width of the seam in pixels.
+        count: As `depth_outside`.
     """
-    return depth_outside(inner, outer, tolerance) <= tolerance
+    return depth_outside(inner, outer, tolerance, count) <= tolerance
 
 
-def depth_outside(inner: Corners, outer: Corners, most: float) -> float:
+def depth_outside(inner: Corners, outer: Corners, most: float, count: Callable[[int], None] = _free) -> float:
     """Return how far a contour reaches out of another, in pixels; infinite beyond `most`.
 
     The outer contour may run into the inner one, or be a keyhole that runs round it: that counts too.
+
+    Args:
+        inner: (n, 2) as fractional (row, column) index.
+        outer: Likewise.
+        most: In pixels.
+        count: Told how many points are to be compared with edges, before they are; may refuse.
     """
     if (inner.min(axis=0) < outer.min(axis=0) - most).any() or (inner.max(axis=0) > outer.max(axis=0) + most).any():
         return math.inf
-    beyond = _depth(inner, outer, most, side=False)
-    return beyond if beyond == math.inf else max(beyond, _depth(outer, inner, most, side=True))
+    beyond = _depth(inner, outer, most, count, side=False)
+    return beyond if beyond == math.inf else max(beyond, _depth(outer, inner, most, count, side=True))
 
 
-def _depth(points: Corners, contour: Corners, most: float, *, side: bool) -> float:
+def _depth(points: Corners, contour: Corners, most: float, count: Callable[[int], None], *, side: bool) -> float:
     """Return how far corners and edges' middles of one contour lie on that side of another (True: inside)."""
     middles = (points + np.roll(points, -1, axis=0)) / 2
     probes = np.stack([points, middles], axis=1).reshape(-1, 2)
@@ -80,27 +97,39 @@ def _depth(points: Corners, contour: Corners, most: float, *, side: bool) -> flo
         chunk = probes[start : start + CHUNK_POINTS]
         top, bottom = chunk.min(axis=0), chunk.max(axis=0)
         rows = (low[:, 0] <= bottom[0]) & (high[:, 0] >= top[0])
-        chunk = chunk[_inside(chunk, contour[rows], ends[rows]) == side]
+        # Finding the edges is a look at each of them, some twenty to the time of a comparison.
+        count(len(contour) // 20 + len(chunk) * int(np.count_nonzero(rows)))
+        chunk = chunk[_in_parts(_inside, chunk, contour[rows], ends[rows]) == side]
         if not len(chunk):
             continue
         near = ((low <= bottom + most) & (high >= top - most)).all(axis=1)
+        count(len(chunk) * int(np.count_nonzero(near)))
         deepest = max(deepest, _distance(chunk, contour[near], ends[near]))
         if deepest > most:
             return math.inf
     return deepest
 
 
-def share_near(outer: Corners, inner: Corners, most: float) -> float:
-    """Return the share of a contour's length that lies within `most` pixels of another."""
+def share_near(outer: Corners, inner: Corners, most: float, count: Callable[[int], None] = _free) -> float:
+    """Return the share of a contour's length that lies within `most` pixels of another; it counts as `depth_outside`."""
     edges = np.roll(outer, -1, axis=0) - outer
     n_steps = np.maximum(np.ceil(np.linalg.norm(edges, axis=1) / STEP_PIXELS), 1).astype(int)
+    count(int(n_steps.sum()) * len(inner))
     edge = np.repeat(np.arange(len(outer)), n_steps)
     along = (np.arange(len(edge)) - np.repeat(np.cumsum(n_steps) - n_steps, n_steps) + 0.5) / n_steps[edge]
     points = outer[edge] + along[:, None] * edges[edge]
     ends = np.roll(inner, -1, axis=0)
-    chunks = np.split(points, range(CHUNK_POINTS, len(points), CHUNK_POINTS))
-    near = np.concatenate([_nearest(chunk, inner, ends) <= most for chunk in chunks])
+    near = _in_parts(_nearest, points, inner, ends) <= most
     return float(np.average(near, weights=(np.linalg.norm(edges, axis=1) / n_steps)[edge]))
+
+
+def _in_parts(
+    compare: Callable[[Corners, Corners, Corners], NDArray[Any]], points: Corners, starts: Corners, ends: Corners
+) -> NDArray[Any]:
+    """Compare points with edges, so many at a time that it fits into little memory."""
+    n_points = max(1, min(CHUNK_POINTS, CHUNK_PAIRS // max(1, len(starts))))
+    parts = [compare(points[n : n + n_points], starts, ends) for n in range(0, len(points), n_points)]
+    return np.concatenate(parts)
 
 
 def _inside(points: Corners, starts: Corners, ends: Corners) -> NDArray[np.bool_]:
@@ -114,7 +143,7 @@ def _inside(points: Corners, starts: Corners, ends: Corners) -> NDArray[np.bool_
 
 def _distance(points: Corners, starts: Corners, ends: Corners) -> float:
     """Return the largest distance that a point has from its nearest edge; infinite without edges."""
-    return float(_nearest(points, starts, ends).max()) if len(starts) else math.inf
+    return float(_in_parts(_nearest, points, starts, ends).max()) if len(starts) else math.inf
 
 
 def _nearest(points: Corners, starts: Corners, ends: Corners) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from lesionflow.errors import DicomError
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet
 from lesionflow.io.notes import note
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 #: What two registrations of the same frames may differ by, and a matrix from a rotation: matrices have about 6 digits.
 SAME_MM, RIGID_TOLERANCE = 0.1, 1e-3
@@ -128,7 +129,7 @@ def _links(registrations: Sequence[Any], frames_by_instance: Mapping[str, str], 
     except READ_FAULTS as error:
         blame_machine(error)
         raise DicomError(
-            f"Expected a readable registration in {name}, found {type(error).__name__}: {error!s:.150}. Export it again.",
+            f"Expected a readable registration in {name}, found {plain_words(error)}. Export it again.",
             reason="unreadable_registration",
         ) from error
     if len(links) > MAX_LINKS:

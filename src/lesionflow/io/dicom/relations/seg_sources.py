@@ -20,6 +20,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet
 from lesionflow.machine.faults import blame_machine
+from lesionflow.machine.wording import plain_words
 
 #: Longest values of the types of text that patient and study are told in (PS3.5 6.2); longer ones are seen in real studies.
 LONGEST = {"SH": 16, "CS": 16, "LO": 64, "ST": 1024, "LT": 10240, "UC": 10240, "UT": 10240}
@@ -90,7 +91,9 @@ def as_sources(images: Sequence[Any], step_mm: float, *, name: str) -> tuple[lis
         raise
     except READ_FAULTS as error:
         blame_machine(error)
-        message = f"Expected headers in {name} that a segmentation can refer to, found {type(error).__name__}: {error!s:.100}."
+        message = (
+            f"Expected headers in {name} that a segmentation can refer to, found {plain_words(error, length=100)}."
+        )
         raise DicomError(message, reason="unreferable_images") from error
     patient = str(sources[0].PatientName or "")
     if patient and "^" not in patient:

@@ -60,6 +60,7 @@ def read_parts(
                     )
             else:
                 _add_empty(placed, number, inside, (groups, shared), geometry, name)
+    placed.require_no_stripes()
     return list(parts.items()), dict(n_dropped)
 
 
@@ -136,6 +137,17 @@ def _frame_index(
     first, whole = np.rint(corner), np.rint(steps)
     if np.abs(whole).sum() != 2 or np.abs(whole).sum(axis=0).max() != 1:
         _refuse("outline_off_grid", f"Expected pixels of the same size as the images of {name}, found others.")
+    if (
+        shape[0] != shape[1]
+        and shape == geometry.shape[:0:-1]
+        and not first[1:].any()
+        and whole[0, 1] == whole[1, 2] == 1
+    ):
+        _refuse(
+            "outline_off_grid",
+            f"Expected frames of {geometry.shape[1]} rows and {geometry.shape[2]} columns in the segmentation of {name}, as its "
+            "images have, found these exchanged. Export it again.",
+        )
     # An error of the steps grows over the frame: it is what the pixel furthest from the first is off by.
     drift = np.abs((steps - whole).T @ (np.asarray(shape) - 1.0)).max()
     if max(np.abs(corner - first).max(), drift) > OFF_GRID_PIXELS:

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionflow.data.hounsfield import MAX_HU, MIN_HU, MU_MAXIMUM, hu_fault
+from lesionflow.data.quantities.hounsfield import MAX_HU, MIN_HU, MU_MAXIMUM, hu_fault
+from lesionflow.data.quantities.uptake import SUV_BRIGHTEST, SUV_MAXIMUM
 from lesionflow.errors import DicomError
 from lesionflow.io.notes import note
 
@@ -43,11 +44,6 @@ HALF_LIVES_S = {
 }
 #: Scanners round half-lives; those of two nuclides differ by more.
 HALF_LIFE_TOLERANCE = 0.05
-#: A bladder may hold an SUV of hundreds, a drop of the dose itself of thousands.
-SUV_MAXIMUM: tuple[float, float] = (2e4, 1e3)
-#: The brightest voxel of a PET, noise included, is above 1 in whatever part of a body; kBq/ml taken for Bq/ml bring the
-#: brain's 10 and the bladder's 100 below: at least, usually at least.
-SUV_BRIGHTEST: tuple[float, float] = (0.1, 0.3)
 #: All that the image holds, in parts of what was injected: SUV times volume over weight can't exceed 1 by much.
 RECOVERED: tuple[float, float] = (3.0, 1.5)
 

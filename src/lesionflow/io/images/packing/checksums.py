@@ -24,12 +24,15 @@ PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 LENGTH_BYTES, KIND_BYTES, CRC_BYTES = 4, 4, 4
 
 
-def drain(source: IO[bytes], n_bytes: int = 0) -> None:
+def drain(source: IO[bytes], n_bytes: int = 0) -> int:
     """Read a stream that unpacks to its end, where its checksum is compared.
 
     Args:
         source: The stream.
         n_bytes: What is still to come but for padding.
+
+    Returns:
+        How many bytes were left.
 
     Raises:
         ValueError: When far more follows than padding; and what the stream raises for a wrong checksum.
@@ -40,6 +43,7 @@ def drain(source: IO[bytes], n_bytes: int = 0) -> None:
         if n_found > n_bytes + MAX_TRAILING_BYTES:
             message = f"more than {MAX_TRAILING_BYTES >> 20} MB behind the voxels that its header claims"
             raise ValueError(message)
+    return n_found
 
 
 def inflate(packed: bytes, n_bytes: int) -> bytes:

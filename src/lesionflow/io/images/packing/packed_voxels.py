@@ -18,6 +18,7 @@ HEADER_BYTES = 1 << 16
 NRRD_END = re.compile(rb"\r?\n\r?\n")
 #: The last line of a MetaImage's header.
 META_END = re.compile(rb"^ElementDataFile\s*=[^\n]*\n?", re.MULTILINE)
+NRRD_ENDINGS = (".nrrd", ".nhdr")
 #: Keys that move where voxels begin; what they mean ITK alone is asked.
 MOVED = ("line skip", "lineskip", "byte skip", "byteskip", "headersize")
 
@@ -49,11 +50,8 @@ def find_packed(path: Path, data: Path | None) -> Packed | None:
         path: A NRRD or MetaImage.
         data: The file beside it that holds its voxels, if it is not the file itself.
     """
-    with path.open("rb") as source:
-        head = source.read(HEADER_BYTES)
-    end = (NRRD_END if path.suffix.lower() in (".nrrd", ".nhdr") else META_END).search(head)
-    header = _fields(head[: end.end() if end else None])
-    offset = 0 if data else (end.end() if end else len(head))
+    header, end = _header(path)
+    offset = 0 if data else end
     file = data or path
     is_plain = not any(header.get(key, "0") not in ("", "0") for key in MOVED)
     if header.get("encoding", "").lower() in ("gz", "gzip"):
@@ -64,6 +62,24 @@ def find_packed(path: Path, data: Path | None) -> Packed | None:
         length = int(float(header.get("compresseddatasize", "") or 0)) or None
         return Packed(file, offset, length, big_endian, is_plain, ())
     return None
+
+
+def voxels_begin(path: Path, data: Path | None) -> int | None:
+    """Return where plain voxels begin in their file; None when they are packed, written as text, or moved by the header.
+
+    Args:
+        path: A NRRD or MetaImage.
+        data: The file beside it that holds its voxels, if it is not the file itself.
+    """
+    header, end = _header(path)
+    is_moved = any(header.get(key, "0") not in ("", "0") for key in MOVED)
+    is_nrrd = path.suffix.lower() in NRRD_ENDINGS
+    is_plain = (
+        header.get("encoding", "").lower() == "raw"
+        if is_nrrd
+        else not _is_true(header.get("compresseddata", "")) and _is_true(header.get("binarydata", ""))
+    )
+    return (0 if data else end) if is_plain and not is_moved else None
 
 
 def read_packed(packed: Packed, shape: tuple[int, ...], dtype: Any) -> NDArray[Any] | None:
@@ -79,7 +95,7 @@ def read_packed(packed: Packed, shape: tuple[int, ...], dtype: Any) -> NDArray[A
         compared then too.
 
     Raises:
-        ValueError: When bytes are missing or left over.
+        ValueError: When bytes are missing, or a slice or more is left over.
         IsalError: `checksums.ISAL_FAULT`, for a wrong checksum.
     """
     with packed.path.open("rb") as source:
@@ -88,10 +104,21 @@ def read_packed(packed: Packed, shape: tuple[int, ...], dtype: Any) -> NDArray[A
     stored = np.dtype(dtype).newbyteorder(">" if packed.big_endian else "<")
     n_bytes = int(np.prod(shape, dtype=np.int64)) * stored.itemsize
     voxels = inflate(content, n_bytes)
+    if packed.is_plain and len(voxels) - n_bytes >= n_bytes // shape[0]:
+        message = f"{len(voxels)} bytes of voxels where {n_bytes} are declared"
+        raise ValueError(message)
     fits = not packed.axes or packed.axes == tuple(n for n in (*shape[3:], *reversed(shape[:3])))
     if len(voxels) != n_bytes or not packed.is_plain or not fits:
         return None
     return np.frombuffer(voxels, stored).reshape(shape).astype(dtype, copy=False)
+
+
+def _header(path: Path) -> tuple[dict[str, str], int]:
+    """Return a header's fields, and where it ends."""
+    with path.open("rb") as source:
+        head = source.read(HEADER_BYTES)
+    end = (NRRD_END if path.suffix.lower() in NRRD_ENDINGS else META_END).search(head)
+    return _fields(head[: end.end() if end else None]), end.end() if end else len(head)
 
 
 def _fields(head: bytes) -> dict[str, str]:

@@ -10,7 +10,14 @@ from PIL import Image
 from lesionflow.data.volume import Mask
 from lesionflow.io.images.pictures.colors import tell_color
 from lesionflow.io.images.pictures.palettes import labels_of_palette, stored_or_seen
-from lesionflow.io.images.pictures.raster import DEEP_WHITE, GRAY_MODES, open_upright, pixel_grid, refuse_picture
+from lesionflow.io.images.pictures.raster import (
+    DEEP_WHITE,
+    FORMATS,
+    GRAY_MODES,
+    open_upright,
+    pixel_grid,
+    refuse_picture,
+)
 from lesionflow.io.images.pictures.samples import Samples, read_samples
 from lesionflow.io.labels import INSIDE
 
@@ -48,7 +55,15 @@ def read_picture_mask(path: Path, labels: tuple[int, ...], *, name: str) -> Mask
         pixels = _one_color(pixels, name)
     present = np.flatnonzero(np.bincount(pixels.ravel())) if pixels.dtype == np.uint8 else np.unique(pixels)
     allowed = {0, *labels, *(INSIDE if len(labels) == 1 else ())}
-    if len(labels) == 1 and pixels.dtype != np.uint8 and set(present.tolist()) == {0, DEEP_WHITE}:
+    if lossy and not set(present.tolist()) <= {0, 255} and _is_jpeg(path):
+        if present[-1] <= HALF:
+            refuse_picture(
+                "blurred_mask",
+                f"Expected black and white in the mask of {name}, a JPEG, found small numbers: compression changes labels that "
+                "lie as near as 1 and 2. Save labels as PNG.",
+            )
+        pixels = _inside(pixels, name)
+    elif len(labels) == 1 and pixels.dtype != np.uint8 and set(present.tolist()) == {0, DEEP_WHITE}:
         pixels = np.where(pixels > 0, np.uint8(255), np.uint8(0))
     elif not set(present.tolist()) <= allowed:
         if len(present) <= MAX_LABELS or not lossy:
@@ -61,6 +76,12 @@ def read_picture_mask(path: Path, labels: tuple[int, ...], *, name: str) -> Mask
     if colored.ndim == 3 and len(labels) == 1:
         tell_color(colored[pixels > 0], name)
     return Mask(pixels.astype(np.uint8)[None], pixel_grid(pixels))
+
+
+def _is_jpeg(path: Path) -> bool:
+    """Tell whether a file is compressed so that neighboring values run into one another."""
+    with Image.open(path, formats=FORMATS) as image:
+        return image.format in {"JPEG", "MPO"} or image.info.get("compression") == "jpeg"
 
 
 def _mask_pixels(image: Image.Image, path: Path, labels: tuple[int, ...], name: str) -> NDArray[Any]:

@@ -20,6 +20,7 @@ from lesionflow.io.notes import note
 from lesionflow.machine.faults import blame_machine
 from lesionflow.machine.study_budget import current_budget
 from lesionflow.machine.volume_cost import require_volume
+from lesionflow.machine.wording import plain_words
 
 #: White in two bytes.
 DEEP_WHITE = 65535
@@ -159,7 +160,7 @@ def open_upright(path: Path, name: str, *, palette: bool = False) -> Image.Image
         blame_machine(error)
         found = str(error).replace(str(path), "it")
         raise RasterError(
-            f"Expected a readable picture for {name}, found {type(error).__name__}: {found:.150}. Export it again.",
+            f"Expected a readable picture for {name}, found {plain_words(error, found)}. Export it again.",
             reason="unreadable_picture",
         ) from error
 

@@ -5,7 +5,6 @@ import warnings
 from pathlib import Path
 from typing import IO, Any, NamedTuple, NoReturn
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import TiffImagePlugin
@@ -109,6 +108,14 @@ def decode_whole(path: Path, samples: Samples, *, name: str) -> NDArray[Any]:
     Raises:
         RasterError: `unreadable_picture`, `transparent_picture`.
     """
+    try:
+        import cv2
+    except ModuleNotFoundError:  # an image that only serves goes without its 150 MB
+        _refuse(
+            "unreadable_picture",
+            f"Expected OpenCV to read the deep samples of {name}, found that it is not installed. Install "
+            "opencv-python-headless, or save the picture with 8 bits a sample.",
+        )
     try:
         decoded: Any = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:

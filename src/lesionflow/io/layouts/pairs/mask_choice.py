@@ -1,17 +1,25 @@
 """Which of the masks of an image are its outline, and of what: by their names, as `ingest.outlines` says."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 
 from lesionflow.errors import InputError
 from lesionflow.io.labels import tell_united
 from lesionflow.io.layouts.pairs.pairing import Pair
-from lesionflow.io.layouts.pairs.role_words import AUXILIARY, HINTS, says_mask, structure, texts, unmasked
+from lesionflow.io.layouts.pairs.role_words import AUXILIARY, HINTS, says_mask, skeleton, structure, texts, unmasked
 from lesionflow.io.notes import note
 from lesionflow.io.rules import ReadingRules
 
 #: (channel that it was drawn on or "", name of its file without the ending, file)
 MaskFile = tuple[str, str, Path]
+#: What a name says of which form of an outline a mask is: `v2`, `rev 3`, `reader1`, `2021-01-31`.
+FORM = re.compile(
+    r"\b(?:v|ver|version|rev|revision|reader|rater|annotator|observer|expert|radiologist|physician) ?\d+\b"
+    r"|\b(?:19|20)\d\d ?(?:0[1-9]|1[0-2]) ?(?:0[1-9]|[12]\d|3[01])\b"
+)
 
 
 def without_auxiliary(found: Pair, rules: ReadingRules, *, name: str) -> list[MaskFile]:
@@ -59,6 +67,7 @@ def labels_by_name(found: Pair, masks: Sequence[MaskFile], rules: ReadingRules, 
                 f"Left out masks of {name} that no rule of ingest.outlines names: {', '.join(left)}.",
             )
         # Several of one name are its instances.
+        _require_one_form(found, [mask for mask in masks if mask[2] in named], named, name)
         tell_united({(_said(found, stem, path), named[path]) for _, stem, path in masks if path in named}, name)
         return named
     said = {_said(found, stem, path) for _, stem, path in masks}
@@ -69,7 +78,29 @@ def labels_by_name(found: Pair, masks: Sequence[MaskFile], rules: ReadingRules, 
             reason="ambiguous_outlines",
         )
     (label,) = rules.labels.values()
-    return dict.fromkeys((path for _, _, path in masks), label)
+    only = dict.fromkeys((path for _, _, path in masks), label)
+    _require_one_form(found, masks, only, name)
+    return only
+
+
+def in_two_forms(found: Pair, masks: Sequence[MaskFile]) -> Iterator[tuple[Path, Path]]:
+    """Yield masks two by two that are one by their names: in two formats of one folder, or in two folders that say one thing.
+
+    Args:
+        found: What belongs together.
+        masks: Its masks.
+
+    Yields:
+        Two files; where their voxels differ, one of them is an older form. Folders that differ by a number hold instances.
+    """
+    called: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    for _, stem, path in masks:
+        called[stem.casefold(), _said(found, stem, path)].append(path)
+    for paths in called.values():
+        for one, other in combinations(paths, 2):
+            apart = skeleton(one.parent.name) != skeleton(other.parent.name)
+            if one.parent == other.parent or (apart and _tells(one.parent.name) and _tells(other.parent.name)):
+                yield one, other
 
 
 def label_by_own_name(found: Pair, stem: str, rules: ReadingRules) -> int | None:
@@ -82,6 +113,20 @@ def label_by_own_name(found: Pair, stem: str, rules: ReadingRules) -> int | None
     """
     own = unmasked(_beyond_image(found, texts(stem)))
     return rules.named("_".join(own)) if own else None
+
+
+def _require_one_form(found: Pair, masks: Sequence[MaskFile], labels: Mapping[Path, int], name: str) -> None:
+    """Refuse masks of one thing whose names differ by a version, a date or a reader: another form is none of its instances."""
+    forms: dict[tuple[int, str], set[tuple[str, ...]]] = defaultdict(set)
+    for _, stem, path in masks:
+        folder = texts(path.parent.name) if _tells(path.parent.name) else ()
+        forms[labels[path], _said(found, stem, path)].add(tuple(FORM.findall(" ".join((*folder, *texts(stem))))))
+    if any(len(told) > 1 for told in forms.values()):
+        raise InputError(
+            f"Expected one outline of a lesion in {name}, found masks whose names say of several versions, dates or readers. "
+            "Keep the one to learn from, or number the parts of one outline: `_mask_1`, `_mask_2`.",
+            reason="ambiguous_outlines",
+        )
 
 
 def _is_auxiliary(stem: str, rules: ReadingRules) -> bool:

@@ -41,17 +41,26 @@ def is_mask_like(array: NDArray[Any]) -> bool:
     )
 
 
-def drawn_twice(masks: Iterable[NDArray[np.bool_]]) -> bool:
-    """Tell whether two masks outline one thing in two ways: two readers', or a mask and its older form. Equal ones are a copy."""
+def shared(masks: Iterable[NDArray[np.bool_]]) -> tuple[float, float]:
+    """Say how much two masks share at most: beyond `MAX_SHARED` of both they are of one thing, two readers' or a mask and its older form.
+
+    Args:
+        masks: Of one label, on one grid. Equal ones are copies, and not compared.
+
+    Returns:
+        The largest Dice of two, and the largest part of the smaller of two that lies within the larger.
+    """
     owner: NDArray[np.intp] | None = None
     sizes = [0]
+    most, most_within = 0.0, 0.0
     for number, inside in enumerate(masks, 1):
         owner = np.zeros(inside.shape, dtype=np.intp) if owner is None else owner
         sizes.append(int(np.count_nonzero(inside)))
-        shared = np.bincount(owner[inside], minlength=number)
-        for other in np.flatnonzero(shared[1:]) + 1:
-            alike = 2 * int(shared[other]) / (sizes[number] + sizes[other])
-            if MAX_SHARED < alike < 1:
-                return True
+        common = np.bincount(owner[inside], minlength=number)
+        for other in np.flatnonzero(common[1:]) + 1:
+            alike = 2 * int(common[other]) / (sizes[number] + sizes[other])
+            if alike < 1:
+                most = max(most, alike)
+                most_within = max(most_within, int(common[other]) / min(sizes[number], sizes[other]))
         owner[inside] = number
-    return False
+    return most, most_within

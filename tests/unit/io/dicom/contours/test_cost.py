@@ -1,15 +1,16 @@
 """What would take minutes is told from counts: neither too many contours, nor what was drawn, however finely."""
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from lesionflow.errors import DicomError
-from lesionflow.io.dicom.contours import nesting
+from lesionflow.io.dicom.contours import cost, nesting
 from lesionflow.io.dicom.contours.account import Account
 from lesionflow.io.dicom.contours.combining import combine
-from lesionflow.io.dicom.contours.cost import boxes_of, require_few_pairs, require_few_structures
+from lesionflow.io.dicom.contours.cost import boxes_of, require_few_pairs, require_few_structures, spend
 from lesionflow.io.dicom.contours.points import Contour
 
 SHAPE = (128, 128)
@@ -30,7 +31,7 @@ def plane(corners, account, *, exclusive=False):
 
 @pytest.fixture
 def _no_geometry(monkeypatch):
-    def compared(*_):
+    def compared(*_, **__):
         raise AssertionError("two contours were compared")
 
     monkeypatch.setattr(nesting, "depth_outside", compared)
@@ -87,3 +88,64 @@ def test_more_structures_than_a_body_has_are_refused():
     with pytest.raises(DicomError) as refusal:
         require_few_structures(3000, "c-1")
     assert refusal.value.reason == "too_many_contours"
+
+
+def comb(n_teeth, inset=0.0):
+    """Return a comb: each tooth goes from row 5 to row 120, and a slit lies between two."""
+    pitch = 120 / n_teeth
+    teeth = [
+        (row, 2 + pitch * n + across)
+        for n in range(n_teeth)
+        for row, across in (
+            (5 + inset, inset),
+            (120 - inset, inset),
+            (120 - inset, pitch / 2 - inset),
+            (5 + inset, pitch / 2 - inset),
+        )
+    ]
+    return np.array([(2 + inset, 2 + inset), *teeth, (2 + inset, 122 - inset)])
+
+
+def test_corners_that_are_compared_are_counted_before_they_are(monkeypatch):
+    """Of two combs in one another each tooth passes the rows of all others: the work is the square of the teeth."""
+    needed = {}
+    for n_teeth in (50, 100):
+        account = Account("c-1", "GTV")
+        plane([comb(n_teeth), comb(n_teeth, 0.01)], account)
+        needed[n_teeth] = account.work["comparisons"] + cost.COMPARISONS_PER_CORNER * 2 * (4 * n_teeth + 2)
+    assert 3 < needed[100] / needed[50] < 5
+    monkeypatch.setattr(cost, "ALLOWED", {"comparisons": 0, "crossings": 1 << 40})
+    monkeypatch.setattr(nesting, "COMPARISONS_PER_CORNER", 0)
+    with pytest.raises(DicomError) as refusal:
+        plane([comb(100), comb(100, 0.01)], Account("c-1", "GTV"))
+    assert refusal.value.reason == "too_many_corners"
+
+
+def test_combs_of_hundreds_of_teeth_are_refused_when_the_count_is_spent_and_not_later(monkeypatch):
+    monkeypatch.setattr(cost, "ALLOWED", {"comparisons": 1_000_000, "crossings": 1 << 40})
+    account, combs = Account("c-1", "GTV"), [comb(1000, 0.001 * n) for n in range(4)]
+    with pytest.raises(DicomError) as refusal:
+        plane(combs, account)
+    assert refusal.value.reason == "too_many_corners"
+    # One part of a contour, 64 points and all edges, is the most that is counted at once.
+    assert account.work["comparisons"] <= cost.ALLOWED["comparisons"] + 64 * 4_002
+
+
+def test_contours_that_cross_the_rows_are_counted_together():
+    zigzag = np.array([(127.0 * (n % 2), n / 1000) for n in range(60_000)])
+    account = Account("c-1", "GTV", work=Counter(crossings=cost.ALLOWED["crossings"] - 7_000_000))
+    with pytest.raises(DicomError) as refusal:
+        plane([zigzag], account)
+    assert refusal.value.reason == "too_many_corners"
+    with pytest.raises(DicomError) as refusal:
+        plane([np.concatenate([zigzag, zigzag + np.array([0, 0.0005])])], Account("c-1", "GTV"))
+    assert refusal.value.reason == "too_many_corners"
+
+
+def test_what_was_drawn_takes_nothing_of_the_budget():
+    """Ten rings in one another, as finely drawn as any: each slice gives back more than it takes."""
+    account = Account("c-1", "GTV")
+    plane([circle(2000, 5.0 + 5 * n) for n in range(10)], account)
+    assert account.work["comparisons"] < 0
+    assert account.work["crossings"] < 0
+    spend("comparisons", cost.ALLOWED["comparisons"], account)

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -78,3 +80,27 @@ def test_the_share_of_a_length_that_is_near():
     """Of 40 pixels of length the 10 of the lower side and 4.5 of each neighbor's lower end are more than 0.5 away."""
     assert share_near(box(0, 0, 10, 10), box(0, 0, 5, 10), 0.5) == pytest.approx((10 + 2 * 5.5) / 40, abs=0.01)
     assert share_near(box(0, 0, 10, 10), box(1, 1, 9, 9), 1.001) == pytest.approx(32 / 40, abs=0.02)
+
+
+def test_points_are_compared_with_a_hundred_thousand_edges_in_little_memory():
+    """64 points and 100,000 edges at once would be 102 MB an array, of which six are needed."""
+    saw = np.array([(60.0 * (n % 2), n / 1000) for n in range(100_000)])
+    tracemalloc.start()
+    try:
+        assert is_within(saw[:96] + np.array([0, 0.0005]), saw)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_line_of_many_steps_is_counted_before_it_is_walked():
+    class TooManyError(Exception):
+        pass
+
+    def count(n):
+        # The border of 40 million pixels, looked at four times a pixel, beside four edges.
+        assert n == 4 * 40_000_000 * 4
+        raise TooManyError
+
+    with pytest.raises(TooManyError):
+        share_near(box(0, 0, 1e7, 1e7), box(1, 1, 9, 9), 0.5, count)

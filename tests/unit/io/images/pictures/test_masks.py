@@ -35,6 +35,24 @@ class TestMask:
         labels = self.read(save(tmp_path / "a.png", DISC * np.uint8(inside)))
         np.testing.assert_array_equal(labels, DISC * inside)
 
+    @pytest.mark.parametrize(("name", "options"), [("a.jpg", {}), ("a.tif", {"compression": "jpeg"})])
+    def test_small_numbers_do_not_survive_a_jpeg(self, tmp_path, name, options):
+        block = np.zeros(SHAPE, dtype=np.uint8)
+        block[10:20, 20:50] = 1
+        path = save(tmp_path / name, block, **options)
+        with Image.open(path) as image:
+            pixels = np.asarray(image)
+        assert set(np.unique(pixels).tolist()) == {0, 1}
+        assert not np.array_equal(pixels, block)
+        assert refusal(lambda: self.read(path)) == "blurred_mask"
+        assert refusal(lambda: self.read(path, (1, 2))) == "blurred_mask"
+        np.testing.assert_array_equal(self.read(save(tmp_path / f"black_{name}", block * np.uint8(0), **options)), 0)
+
+    def test_a_jpeg_of_few_values_near_black_and_white_is_told_apart_at_half(self, tmp_path):
+        values = np.zeros(SHAPE, dtype=np.uint8)
+        values[8:24, 16:48] = 250
+        np.testing.assert_array_equal(self.read(save(tmp_path / "a.jpg", values, quality=100)), 255 * (values > 0))
+
     def test_labels(self, tmp_path):
         values = DISC * np.uint8(2) + (VALUES == 0)
         np.testing.assert_array_equal(self.read(save(tmp_path / "a.png", values), (1, 2, 3)), values)

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 import tifffile
@@ -53,3 +55,11 @@ def test_transparent_and_broken_ones_are_refused(tmp_path):
     with pytest.raises(RasterError, match="c-1") as caught:
         decode_whole(path, samples, name="c-1")
     assert caught.value.reason == "unreadable_picture"
+
+
+def test_without_opencv_deep_pictures_are_refused_by_name(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    path = save_png(tmp_path / "a.png", COLORED, 16, 2)
+    with pytest.raises(RasterError, match="OpenCV") as refused:
+        decode_whole(path, read_samples(path), name="c-1")
+    assert refused.value.reason == "unreadable_picture"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lesionflow.io.layouts.pairs.mask_content import drawn_twice, is_mask_like, looks_like_mask
+from lesionflow.io.layouts.pairs.mask_content import MAX_SHARED, is_mask_like, looks_like_mask, shared
 from support.pictures import CORNER, DISC, GRAY, save, save_volume
 
 
@@ -32,7 +32,14 @@ def test_compressed_and_stored_ones(tmp_path):
 
 def test_two_outlines_of_one_thing_share_most_of_it():
     smaller = DISC & (np.indices(DISC.shape)[0] > 10)
-    assert drawn_twice([DISC, smaller])
-    assert not drawn_twice([DISC, CORNER])
-    assert not drawn_twice([DISC, DISC.copy()])
-    assert not drawn_twice([DISC, CORNER | (DISC & (np.indices(DISC.shape)[0] > 28))])
+    assert shared([DISC, smaller])[0] > MAX_SHARED
+    assert shared([DISC, CORNER]) == (0, 0)
+    assert shared([DISC, DISC.copy()]) == (0, 0)
+    assert shared([DISC, CORNER | (DISC & (np.indices(DISC.shape)[0] > 28))])[0] < MAX_SHARED
+
+
+def test_a_small_outline_within_a_large_one_is_wholly_shared():
+    inner = np.zeros_like(DISC)
+    inner[np.nonzero(DISC)[0][:40], np.nonzero(DISC)[1][:40]] = True
+    dice, within = shared([inner, CORNER, DISC])
+    assert (dice, within) == (2 * 40 / (40 + DISC.sum()), 1)

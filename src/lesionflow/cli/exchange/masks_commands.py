@@ -1,0 +1,84 @@
+"""`lesionflow evaluate --masks DIR`: what another method found, scored on the locked test set."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lesionflow.cli.stores import add_workdir, settings_of
+from lesionflow.config import EvaluateConfig, load_params, load_section
+from lesionflow.errors import ArtifactError, ServiceError
+from lesionflow.workspace.layout import PATHS, require_workspace
+
+if TYPE_CHECKING:
+    from lesionflow.io.stores.evaluations import StoredEvaluation
+
+OUTPUT = "reports/masks"
+AGAINST = "champion"
+
+
+def add_options(evaluate: Any) -> None:
+    """Let `evaluate` take a folder of masks in place of a bundle."""
+    words = (
+        "score masks of another method (NIfTI, NRRD, MetaImage, DICOM SEG, called by the case id) on the locked test set, in place of "
+        "a bundle; of all other options only those below are then needed"
+    )
+    evaluate.add_argument("--masks", type=Path, metavar="DIR", help=words)
+    evaluate.add_argument(
+        "--method", metavar="NAME", help="with --masks: what the method is called (default: the folder's name)"
+    )
+    words = "with --masks: an evaluated model to compare with (default champion, where there is one)"
+    evaluate.add_argument("--against", metavar="RUN", help=words)
+    words = "with --masks: a case without a mask is refused by name (default), or one in which nothing was found"
+    evaluate.add_argument("--missing", choices=("refuse", "empty"), default="refuse", help=words)
+    words = f"with --masks: where the evaluation is written (default {OUTPUT}/NAME in the workspace)"
+    evaluate.add_argument("--out", type=Path, metavar="DIR", help=words)
+    add_workdir(evaluate)
+
+
+def evaluate_folder(parsed: argparse.Namespace) -> int:
+    """Run it and say the headline."""
+    from lesionflow.evaluation.results import Sampling
+    from lesionflow.steps.exchange.mask_evaluation import evaluate_masks
+
+    root: Path = parsed.workdir or Path()
+    require_workspace(root)
+    settings = settings_of(parsed)
+    params = load_params(root / "params.yaml")
+    config = load_section(EvaluateConfig, params["evaluate"], "evaluate")
+    name = parsed.method or parsed.masks.resolve().name
+    output: Path = parsed.out or root / OUTPUT / name
+    found = evaluate_masks(
+        parsed.masks,
+        root / PATHS["cases"],
+        root / PATHS["splits"],
+        output,
+        settings.tracking_uri,
+        name=name,
+        rival=_rival(parsed.against, str(params["register"]["model_name"]), settings.tracking_uri),
+        sampling=Sampling(config.n_bootstrap, config.confidence_level, config.seed),
+        n_worst_cases=config.n_worst_cases,
+        missing=parsed.missing,
+    )
+    if found.missing:
+        sys.stdout.write(f"{len(found.missing)} cases without a mask count as empty: {', '.join(found.missing)}\n")
+    for target, result in found.results.items():
+        dice = result.estimates["dice"]
+        sys.stdout.write(f"{target}: Dice {dice.mean:.3f} [{dice.low:.3f}, {dice.high:.3f}], {dice.n} patients\n")
+    for one in (d for d in found.differences if d.metric == "dice"):
+        sys.stdout.write(f"{one.target}: against the model, {name} is {one.sentence(config.confidence_level)} (Dice)\n")
+    sys.stdout.write(f"{found.note}\n" if found.note else "")
+    sys.stdout.write(f"{output}: report.html, cases.csv; `lesionflow compare RUN {output}` compares with any model.\n")
+    return 0
+
+
+def _rival(wanted: str | None, model_name: str, tracking_uri: str) -> "StoredEvaluation | str":
+    """Return the evaluation to compare with; where none was asked for and there is none, why."""
+    from lesionflow.steps.compare import load_evaluation
+
+    if wanted:
+        return load_evaluation(wanted, tracking_uri)
+    try:
+        return load_evaluation(f"{model_name}/{AGAINST}", tracking_uri)
+    except (ArtifactError, ServiceError):
+        return "There is no champion to compare with; --against RUN names another model."

@@ -1,0 +1,126 @@
+"""The judgement of a challenger: every rule of the change plan, then one verdict."""
+
+import pandas as pd
+
+from lesionflow.config.change_plan import ChangePlan
+from lesionflow.evaluation.gate import endpoints, harm, standing
+from lesionflow.evaluation.gate.pairing import ScoredPair
+from lesionflow.evaluation.gate.targets import rows_of, targets_between, targets_permitted
+from lesionflow.evaluation.gate.verdict import Judgement, Reason, Verdict
+from lesionflow.evaluation.statistics.looks import alpha_of_look, fresh_patients_needed
+
+#: Where one of these is broken there is nothing to compare.
+COMPARABLE = {"metrics_scored", "targets_permitted", "same_test_set", "scores_defined"}
+
+
+def judge(
+    challenger: pd.DataFrame,
+    champion: pd.DataFrame | None,
+    plan: ChangePlan,
+    *,
+    looks_spent: int,
+    subgroups: pd.DataFrame | None,
+    same_test_set: bool,
+    first_authorized: pd.DataFrame | None = None,
+    lesions: harm.Lesions | None = None,
+    seed_limit: float | None = None,
+) -> Judgement:
+    """Judge whether a challenger becomes champion.
+
+    Means are over patients; a missed tumor or a false alarm has the worst value, never none (`evaluation.empty_masks`). Of targets that the champion
+    does not find, where the plan lets them be new, the floors alone decide; all other rules are asked of those that both find.
+
+    Args:
+        challenger: A row a case and target: `case_id`, `patient_id`, `target` and metrics, as `evaluation.scoring` makes it.
+        champion: The champion's, of the same cases; None where there is none.
+        plan: What must be shown.
+        looks_spent: How often this test set has decided before.
+        subgroups: The case table, for the plan's columns; None where no groups are known.
+        same_test_set: Whether the challenger was scored on the test set as it now is.
+        first_authorized: The table of the version that was first authorized, where that is not the champion.
+        lesions: The tables of lesions of challenger and champion; without them large lesions are told by cases.
+        seed_limit: How far two trainings lie apart by chance in the primary metric (`SeedNoise.limit`), where it was measured.
+
+    Returns:
+        The judgement, with every rule and its figures.
+    """
+    look = looks_spent + 1
+    alpha = alpha_of_look(look, plan.looks, plan.alpha)
+    between = targets_between(challenger["target"], None if champion is None else champion["target"])
+    ours = rows_of(challenger, between.common)
+    theirs = None if champion is None else rows_of(champion, between.common)
+    reasons = [
+        standing.metrics_scored(challenger, champion, plan),
+        *targets_permitted(between, plan),
+        standing.compared_alike(ours, theirs, same_test_set=same_test_set),
+    ]
+    if all(reason.held for reason in reasons):
+        reasons += [
+            standing.scores_defined(ours, theirs, plan.primary.metric),
+            standing.enough_patients(ours, plan),
+            *standing.floors(challenger, plan, is_first=champion is None, new_targets=between.new),
+        ]
+    if theirs is None:
+        reasons.append(Reason("better_than_champion", held=True, detail="There was no champion to beat.", figures={}))
+        return _first(reasons, alpha, look)
+    if not all(reason.held for reason in reasons if reason.rule in COMPARABLE):
+        return Judgement(Verdict.REFUSED, tuple(reasons), promote=False, alpha=alpha, look=look, figures={})
+    pair = ScoredPair(ours, theirs)
+    primary = endpoints.measure_primary(pair, plan, alpha)
+    budget = _budget(primary, plan, alpha, look)
+    shown = endpoints.better(primary, plan, alpha)
+    reasons += [budget, shown, *endpoints.not_worse(pair, plan), *endpoints.no_target_worse(pair, plan)]
+    reasons += harm.spared_groups(pair, plan, subgroups)
+    # A lesion of a target that only one finds is neither newly missed nor newly found.
+    of_both = None if lesions is None else (rows_of(lesions[0], between.common), rows_of(lesions[1], between.common))
+    reasons += harm.safe(pair, plan, of_both)
+    if first_authorized is not None:
+        then = rows_of(challenger, first_authorized["target"].unique())
+        reasons += endpoints.no_creep(ScoredPair(then, first_authorized), plan)
+    if seed_limit is not None:
+        reasons.append(endpoints.beyond_seeds(primary, plan, seed_limit))
+    verdict = _verdict(primary, reasons)
+    promote = verdict is Verdict.SUPERIOR or (verdict is Verdict.NON_INFERIOR and plan.noninferior_may_enter)
+    figures = {
+        "gain": primary.gain,
+        "gain_low": primary.low,
+        "gain_high": primary.high,
+        "p": primary.p,
+        "n_patients": float(len(primary.gains)),
+    }
+    return Judgement(verdict, tuple(reasons), promote, alpha, look, figures)
+
+
+def _first(reasons: list[Reason], alpha: float, look: int) -> Judgement:
+    broken = [reason for reason in reasons if not reason.held]
+    verdict = Verdict.FIRST
+    if broken:
+        verdict = Verdict.REFUSED if any(reason.refuses for reason in broken) else Verdict.CANT_TELL
+    return Judgement(verdict, tuple(reasons), verdict is Verdict.FIRST, alpha, look, {})
+
+
+def _verdict(primary: endpoints.Primary, reasons: list[Reason]) -> Verdict:
+    if primary.worse:
+        return Verdict.WORSE
+    broken = [reason for reason in reasons if not reason.held]
+    if any(reason.refuses for reason in broken):
+        return Verdict.REFUSED
+    if not broken:
+        return Verdict.SUPERIOR
+    gain_alone = {"better_than_champion", "beyond_seeds"}
+    if primary.noninferior and all(reason.rule in gain_alone for reason in broken):
+        return Verdict.NON_INFERIOR
+    return Verdict.CANT_TELL
+
+
+def _budget(primary: endpoints.Primary, plan: ChangePlan, alpha: float, look: int) -> Reason:
+    figures = {"look": float(look), "looks": float(plan.looks), "alpha": alpha}
+    if alpha:
+        detail = f"Look {look} of {plan.looks} at this test set, which may be wrong by {alpha:.2g} of {plan.alpha:g}."
+        return Reason("look_budget", held=True, detail=detail, figures=figures)
+    fresh = fresh_patients_needed(len(primary.gains), plan.min_test_patients, alpha_of_look(1, plan.looks, plan.alpha))
+    detail = (
+        f"All {plan.looks} looks at this test set are spent: models have been chosen by it, and it can't judge another. "
+        f"{fresh} test patients whom no decision has seen restore the budget."
+    )
+    return Reason("look_budget", held=False, detail=detail, figures={**figures, "fresh_patients": float(fresh)})

@@ -1,0 +1,1 @@
+"""How a database of jobs gets to the present form of its table, run by Alembic; no query lies here."""

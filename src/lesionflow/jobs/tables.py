@@ -1,0 +1,32 @@
+"""The table of jobs, as SQLAlchemy sees it; `migrations/` is how a database gets there."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy.dialects.mysql import LONGTEXT
+
+METADATA = MetaData()
+#: An order names every file of a study: more than the 64 kB of a TEXT there.
+LONG = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
+
+#: All times are milliseconds since 1970 UTC: the same number on every database.
+JOBS = Table(
+    "jobs",
+    METADATA,
+    # Grows with each job: the order of the line.
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    # Whose work it is: services of different models may share a database.
+    Column("queue", String(255), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("started_ms", BigInteger),
+    Column("ended_ms", BigInteger),
+    Column("idempotency_key", String(255), unique=True),
+    Column("request_sha256", String(64), nullable=False),
+    Column("order_json", LONG, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("worker", String(64)),
+    Column("lease_until_ms", BigInteger),
+    Column("cancel_requested", Integer, nullable=False),
+    Column("outcome_json", LONG),
+    Index("ix_jobs_line", "queue", "state", "number"),
+)

@@ -1,0 +1,66 @@
+"""Descriptions of runs and versions in MLflow, made of sections that several steps write, each its own; what a person wrote stays."""
+
+import re
+
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
+from lesionflow.registry.champion_marks import OWN_NOTE, digest_of
+from lesionflow.registry.store import connect, reaching
+from lesionflow.registry.tracking import Tracker
+
+#: Invisible where Markdown is shown.
+BEGIN, END = "<!-- lesionflow:{section} -->", "<!-- /lesionflow:{section} -->"
+
+
+def put_section(text: str, section: str, content: str) -> str:
+    """Replace a section of a description, or put it in front.
+
+    Examples:
+        >>> once = put_section("Mine.", "card", "A")
+        >>> print(put_section(once, "card", "B"))
+        <!-- lesionflow:card -->
+        B
+        <!-- /lesionflow:card -->
+        <BLANKLINE>
+        Mine.
+    """
+    begin, end = BEGIN.format(section=section), END.format(section=section)
+    block = f"{begin}\n{content.strip()}\n{end}"
+    if begin in text and end in text:
+        return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: block, text, count=1, flags=re.DOTALL)
+    return f"{block}\n\n{text}".rstrip() + ("" if text.strip() else "\n")
+
+
+def describe_version(model_name: str, version: str, section: str, content: str, tracking_uri: str) -> None:
+    """Write a section of a version's description; what else stands there stays.
+
+    Args:
+        model_name: The registered model.
+        version: Its number.
+        section: The section's name.
+        content: Markdown.
+        tracking_uri: The store.
+
+    Raises:
+        ServiceError: When the store can't be reached or there is no such version.
+    """
+    client = connect(tracking_uri)
+    with reaching(tracking_uri):
+        there = client.get_model_version(model_name, version).description or ""
+        client.update_model_version(model_name, version, put_section(there, section, content))
+
+
+def describe_run(tracker: Tracker, run_id: str, section: str, content: str) -> None:
+    """Write a section of a run's description; see `describe_version`.
+
+    Raises:
+        ServiceError: When the store can't be reached.
+    """
+    with reaching(tracker.tracking_uri):
+        tags = tracker.client.get_run(run_id).data.tags
+        there = tags.get(MLFLOW_RUN_NOTE, "")
+        text = put_section(there, section, content)
+        tracker.client.set_tag(run_id, MLFLOW_RUN_NOTE, text)
+        if digest_of(there) == tags.get(OWN_NOTE) or not there:
+            # It was ours as a whole and is so still: the next evaluation may write it anew.
+            tracker.client.set_tag(run_id, OWN_NOTE, digest_of(text))

@@ -1,0 +1,87 @@
+"""Routes of jobs: hand a study in, see where it stands, cancel it."""
+
+from typing import Any
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from lesionflow.jobs.job import Job, JobState
+from lesionflow.serving.accepted.answers import MAX_WAIT_S, describe_job
+from lesionflow.serving.formats import choose_answer
+from lesionflow.serving.problems import RequestRefusedError
+
+
+async def submit_study(request: Request) -> Response:
+    """Receive a study and answer with its job: 202 while it is in work, 200 when it ended within `?wait=`."""
+    state, service = request.app.state, request.app.state.service
+    name = "json" if (asked := request.query_params.get("format")) is None else choose_answer(asked, None)
+    seconds = _seconds(request.query_params.get("wait", "0"))
+    job = await accept_study(request, name, service.max_concurrent + service.max_waiting + service.max_queued)
+    return await _job_answer(state, await state.waiters.wait(state.queue, job, seconds))
+
+
+async def show_job(request: Request) -> Response:
+    """Say where a job stands; `?wait=` seconds for its end."""
+    state = request.app.state
+    seconds = _seconds(request.query_params.get("wait", "0"))
+    job = await to_thread.run_sync(state.queue.get, request.path_params["job_id"])
+    if job is None:
+        raise _unknown_job()
+    return await _job_answer(state, await state.waiters.wait(state.queue, job, seconds))
+
+
+async def cancel_job(request: Request) -> Response:
+    """Cancel a job: at once while it waits; a running one gives no result when its study is through."""
+    state = request.app.state
+    job = await to_thread.run_sync(state.queue.cancel, request.path_params["job_id"])
+    if job is None:
+        raise _unknown_job()
+    if job.state is JobState.CANCELLED:
+        await to_thread.run_sync(state.on_ended, job.id)
+    elif job.state.ended:
+        message = f"Expected a job that has not ended, found one that is {job.state}."
+        raise RequestRefusedError(message, status=409, code="job_ended")
+    return await _job_answer(state, job)
+
+
+async def accept_study(request: Request, name: str, capacity: int) -> Job:
+    """Receive a study for the present model and wake a worker; as `Intake.accept`."""
+    state = request.app.state
+    # Before the body is read: without a model nobody knows what a study must have.
+    _ = state.engine.model
+    job = await state.intake.accept(request, name, capacity)
+    state.workers.wake()
+    return job
+
+
+async def _job_answer(state: Any, job: Job) -> Response:
+    told = await to_thread.run_sync(describe_job, state.queue, job)
+    headers = {"Location": told["links"]["self"]}
+    if not job.state.ended:
+        headers["Retry-After"] = str(await to_thread.run_sync(state.intake.retry_after_s, told.get("n_before", 0) + 1))
+    return JSONResponse(told, 200 if job.state.ended else 202, headers)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= MAX_WAIT_S:
+        message = f"Expected ?wait= to be seconds from 0 to {MAX_WAIT_S:.0f}, found {text!r:.40}."
+        raise RequestRefusedError(message, status=400, code="invalid_wait")
+    return seconds
+
+
+def _unknown_job() -> RequestRefusedError:
+    message = "Expected the id of a job that is still kept, found another."
+    return RequestRefusedError(message, status=404, code="unknown_job")
+
+
+ROUTES = (
+    Route("/v1/studies", submit_study, methods=["POST"]),
+    Route("/v1/jobs/{job_id}", show_job, methods=["GET"]),
+    Route("/v1/jobs/{job_id}", cancel_job, methods=["DELETE"]),
+)

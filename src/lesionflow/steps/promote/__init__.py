@@ -1,0 +1,1 @@
+"""The step `promote`: both models scored alike on the locked test set, judged by the change plan, and the decision carried out and shown. The judgement belongs to `evaluation.gate`, the change of champion to `registry.succession`."""

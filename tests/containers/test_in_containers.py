@@ -1,0 +1,371 @@
+"""The product from its images: `make test-containers` builds them. Outputs are what is asserted; kfp's runner has told a failed step as a success."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+from lesionflow import __version__
+from lesionflow.config.presets import PRESETS
+from lesionflow.io.images.nifti import read_mask
+from lesionflow.phantoms import write_phantoms
+from support.change_plans import write_demonstration_plan
+from support.container_engine import USER, engine_or_skip, image_or_skip
+
+ROOT = Path(__file__).resolve().parents[2]
+WHOLE = pytest.mark.skipif(
+    "LESIONFLOW_TEST_CONTAINERS" not in os.environ, reason="minutes of containers: make test-containers"
+)
+pytestmark = pytest.mark.timeout(1800)
+MODEL = "lesionflow-contained"
+MLFLOW = "http://127.0.0.1:5000"
+N_PATIENTS = 12
+KEY = "00" * 32
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return engine_or_skip()
+
+
+@pytest.fixture(scope="module")
+def trainer(engine):
+    return image_or_skip(engine, "train-cpu")
+
+
+@pytest.fixture(scope="module")
+def server(engine):
+    return image_or_skip(engine, "serve")
+
+
+@pytest.mark.parametrize(("target", "largest_gb"), [("serve", 1.6), ("train-cpu", 2.3)])
+def test_an_image_is_small_and_says_what_it_is(engine, target, largest_gb):
+    about = engine.inspect(image_or_skip(engine, target))
+    assert about["Size"] < largest_gb * 1e9
+    labels, config = about["Labels"], about["Config"]
+    assert config["User"] == USER
+    assert labels["org.opencontainers.image.version"] == __version__
+    revision = labels["org.opencontainers.image.revision"]
+    assert len(revision.removesuffix("-dirty")) == 40
+    assert f"LESIONFLOW_CODE_REVISION={revision}" in config["Env"]
+    assert (target == "serve") == ("Healthcheck" in config)
+
+
+@pytest.mark.parametrize("target", ["serve", "train-cpu"])
+def test_it_works_without_root_capabilities_network_or_a_file_that_can_be_written(engine, target):
+    image = image_or_skip(engine, target)
+    code = (
+        "import json, os, pathlib; from importlib.metadata import distributions; from lesionflow.steps.revision import code_revision;"
+        "status = pathlib.Path('/proc/self/status').read_text(); sbom = json.load(open('/opt/venv/sbom.cdx.json'));"
+        "there = sorted(d.name.lower().replace('_', '-').replace('.', '-') for d in distributions() if d.name != 'lesionflow');"
+        "listed = sorted(c['name'].lower().replace('_', '-').replace('.', '-') for c in sbom['components']);"
+        "print(json.dumps([os.getuid(), status.split('CapEff:')[1].split()[0], code_revision(), listed == there, len(there)]));"
+        "open('/opt/lesionflow/x', 'w')"
+    )
+    done = engine.run(image, "python", "-c", code)
+    assert "Read-only file system" in done.stderr
+    user, capabilities, revision, listed, n_packages = json.loads(done.stdout)
+    assert (user, int(capabilities, 16), listed) == (10001, 0, True)
+    assert f"LESIONFLOW_CODE_REVISION={revision}" in engine.inspect(image)["Config"]["Env"]
+    assert n_packages > 100
+
+
+# From here on: the whole way. Everything lies in one folder that 10001 may write to, and no container has a network but one loopback
+# that the stores are on.
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("contained")
+
+
+@pytest.fixture(scope="module")
+def stores(engine, trainer, folder):
+    """Return the container that owns the network, with MLflow's server beside it."""
+    kept = folder / "mlflow"
+    kept.mkdir()
+    os.chown(kept, 10001, 10001)
+    alone = engine.started("lesionflow-net", trainer, "sleep", "86400", options=("--network=none",))
+    with alone as net, mlflow_server(engine, trainer, kept, net):
+        yield net
+
+
+def mlflow_server(engine, image, kept, net):
+    command = ["mlflow", "server", "--host=127.0.0.1", "--port=5000", "--workers=1", "--serve-artifacts"]
+    command += [f"--backend-store-uri=sqlite:///{kept}/mlflow.db", f"--artifacts-destination={kept}/artifacts"]
+    options = (f"--network=container:{net}", f"--volume={kept}:{kept}", "--memory=2g")
+    started = engine.started("lesionflow-mlflow", image, *command, options=options)
+    return ready(engine, started, f"{MLFLOW}/health", net)
+
+
+@contextmanager
+def ready(engine, started, url, net):
+    """Enter a started container once it answers at a URL of the network that it is in."""
+    with started as name:
+        end = time.monotonic() + 600
+        while engine.within(net, "curl", "-sf", url, check=False).returncode:
+            if time.monotonic() > end:
+                logs = engine.podman("logs", "--tail=50", name, check=False)
+                raise AssertionError(f"{name} is not ready: {logs.stdout} {logs.stderr}")
+            time.sleep(1)
+        yield name
+
+
+@pytest.fixture(scope="module")
+def project(folder):
+    """Return the pipeline's root, with studies and params in it: kfp mounts nothing else."""
+    root = folder / "root"
+    write_phantoms(root / "raw", n_cases=N_PATIENTS, seed=11, file_format="dicom", modality="ct")
+    content = yaml.safe_load((PRESETS / "phantom_ct.yaml").read_text(encoding="utf-8"))
+    content["plan"] |= {"patch_size": [3, 64, 64], "batch_size": 4}
+    content["plan"]["architecture"]["options"] |= {"base_channels": 4, "depth": 2}
+    content["train"] |= {"max_epochs": 2, "batches_per_epoch": 4, "max_minutes": 20.0}
+    content["register"] |= {"model_name": MODEL}
+    (root / "small.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    write_demonstration_plan(root)
+    (root / "store").mkdir()
+    for path in (root, *root.rglob("*")):
+        os.chown(path, 10001, 10001)
+    return root
+
+
+@pytest.fixture(scope="module")
+def registry(engine, trainer, folder):
+    """Yield the image as a registry on loopback has it, by digest; the node's own copy by that name is gone."""
+    with engine.registry(folder) as place:
+        name = f"{place}/lesionflow:{__version__}-train-cpu"
+        digest_file = folder / "digest"
+        # Compressing 2 GB takes minutes, and nothing leaves this machine.
+        push = ["buildah", "push", "-D", "--tls-verify=false", f"--digestfile={digest_file}", trainer, name]
+        subprocess.run(push, env=engine.environment, check=True, capture_output=True, timeout=900)
+        by_digest = f"{place}/lesionflow@{digest_file.read_text().strip()}"
+        engine.podman("pull", "--tls-verify=false", by_digest, timeout=600)
+        yield by_digest
+
+
+@pytest.fixture(scope="module")
+def pipeline(engine, registry, stores, project, folder):
+    """Return a function that runs the pipeline, or starts it."""
+    with engine.docker_api(folder) as address:
+
+        def run(*, start=False, **changed):
+            settings = {
+                "root": str(project), "raw": str(project / "raw/dicom"), "params": str(project / "small.yaml"), "data_revision": "1",
+                "change_plan": str(project / "change_plan.yaml"), "image": registry, "network": f"container:{stores}", "mem_limit": "3g", "cpus": 2.0,
+                "environment": {
+                    "MLFLOW_TRACKING_URI": MLFLOW, "LESIONFLOW_PSEUDONYM_KEY": KEY, "LESIONFLOW_PRIVATE_DIR": str(project / "private"),
+                    "OMP_NUM_THREADS": "1", "HOME": "/tmp", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", **changed.pop("environment", {}),
+                },
+                **changed,
+            }  # fmt: skip
+            (folder / "settings.json").write_text(json.dumps(settings))
+            command = [sys.executable, "-m", "support.pipeline_in_containers", str(folder / "settings.json")]
+            environment = {**engine.environment, "DOCKER_HOST": address}
+            environment["PYTHONPATH"] = os.pathsep.join(map(str, (ROOT, ROOT / "src", ROOT / "tests")))
+            log = (folder / "pipeline.log").open("ab")
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=project)
+            if start:
+                return process
+            process.wait(1500)
+            return (folder / "pipeline.log").read_text(errors="replace")[-6000:]
+
+        yield run
+
+
+def champion_of(folder):
+    """Return the champion's version as the store itself has it, None without one."""
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow/mlflow.db'}")
+    found = client.search_registered_models(f"name = '{MODEL}'")
+    return found[0].aliases.get("champion") if found else None
+
+
+def outputs(project, name):
+    """Return what all runs left under an output's name, the newest last."""
+    return sorted(project.glob(f"*/*/{name}"), key=lambda path: path.stat().st_mtime)
+
+
+def running(engine):
+    return [
+        c
+        for c in json.loads(engine.podman("ps", "--format=json").stdout)
+        if "executor_main" in " ".join(c["Command"] or [])
+    ]
+
+
+@WHOLE
+def test_a_container_killed_in_training_leaves_no_champion_and_the_next_run_goes_on(engine, pipeline, project, folder):
+    process = pipeline(start=True)
+    end = time.monotonic() + 1200
+    try:
+        killed = None
+        while killed is None and process.poll() is None and time.monotonic() < end:
+            for container in running(engine):
+                if "train_step" in " ".join(container["Command"]):
+                    time.sleep(6)
+                    engine.podman("kill", container["Id"], check=False)
+                    killed = container["Id"]
+            time.sleep(0.3)
+        assert killed, (folder / "pipeline.log").read_text(errors="replace")[-4000:]
+    finally:
+        try:
+            process.wait(300)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    assert not [path for path in outputs(project, "bundle") if (path / "bundle.json").exists()]
+    assert champion_of(folder) is None
+    said = pipeline()
+    assert champion_of(folder) == "1", said
+    # Once made, made: the cases of the first run are those of the second.
+    assert len(outputs(project, "preprocessed")) >= 1
+
+
+@WHOLE
+def test_the_pipeline_made_a_champion_with_limits_and_without_network(pipeline, project, folder):
+    if champion_of(folder) is None:
+        pipeline()
+    cases = pd.read_parquet(outputs(project, "cases")[-1] / "cases.parquet")
+    assert len(cases) == N_PATIENTS
+    truth = sorted((project / "raw/truth").glob("*.nii.gz"))
+    masks = [read_mask(path, name=path.stem) for path in truth]
+    expected = sorted(float((mask.labels > 0).sum()) * mask.geometry.voxel_volume_ml for mask in masks)
+    assert sorted(cases["tumor_ml"]) == pytest.approx(expected, rel=0.02, abs=0.2)
+    assert champion_of(folder) == "1"
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow/mlflow.db'}")
+    run = client.get_run(client.get_model_version_by_alias(MODEL, "champion").run_id)
+    assert "test/dice" in run.data.metrics
+    # Whatever was written, the user of the image wrote it.
+    assert {path.stat().st_uid for path in project.rglob("*")} <= {10001, os.getuid()}
+
+
+@WHOLE
+def test_the_service_from_its_image_answers_a_study_as_predict_does(engine, server, trainer, stores, project, folder):
+    assert champion_of(folder) == "1"
+    study = min((project / "raw/dicom").iterdir())
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in sorted(study.rglob("*.dcm")):
+            archive.write(path, path.relative_to(study))
+    (folder / "study.zip").write_bytes(packed.getvalue())
+    options = (
+        f"--network=container:{stores}",
+        "--memory=3g",
+        "--cpus=2",
+        "--env=OMP_NUM_THREADS=1",
+        "--tmpfs=/home/lesionflow:rw,mode=1777",
+    )
+    command = (
+        "python",
+        "-m",
+        "lesionflow.serving",
+        "--model=champion",
+        f"--model-name={MODEL}",
+        f"--tracking-uri={MLFLOW}",
+    )
+    started = engine.started("lesionflow-serve", server, *command, options=options)
+    with ready(engine, started, "http://127.0.0.1:3000/readyz", stores) as name:
+        answer = folder / "served.nii.gz"
+        ask = ["curl", "-sS", "--fail-with-body", "-F", f"study=@{folder / 'study.zip'}", "-o", str(answer)]
+        engine.within(stores, *ask, "http://127.0.0.1:3000/v1/segment?format=nifti", timeout=600)
+        assert engine.podman("healthcheck", "run", name, check=False).returncode == 0
+    made = folder / "predicted"
+    made.mkdir()
+    os.chown(made, 10001, 10001)
+    options = (
+        f"--network=container:{stores}",
+        f"--volume={project}:{project}:ro",
+        f"--volume={made}:{made}",
+        "--env=OMP_NUM_THREADS=1",
+        f"--env=MLFLOW_TRACKING_URI={MLFLOW}",
+    )
+    predict = (
+        "lesionflow",
+        "predict",
+        str(study),
+        "--model-name",
+        MODEL,
+        "--out",
+        f"{made}/mask.nii.gz",
+    )
+    engine.run(trainer, *predict, options=options, check=True, timeout=600)
+    served, predicted = read_mask(answer, name="served"), read_mask(made / "mask.nii.gz", name="predicted")
+    np.testing.assert_array_equal(served.labels, predicted.labels)
+    np.testing.assert_array_equal(served.geometry.affine, predicted.geometry.affine)
+    assert 0 < predicted.labels.mean() < 1
+
+
+def ingest(engine, image, project, *options, out="/out/cases", environment=None):
+    given = {"LESIONFLOW_PSEUDONYM_KEY": KEY, "HOME": "/tmp", **(environment or {})}
+    options += (f"--volume={project}:{project}:ro", *(f"--env={key}={value}" for key, value in given.items()))
+    command = (
+        "lesionflow",
+        "ingest",
+        "--raw",
+        str(project / "raw/dicom"),
+        "--params",
+        str(project / "small.yaml"),
+        "--cases",
+        out,
+    )
+    return engine.run(image, *command, options=options, timeout=600)
+
+
+@WHOLE
+def test_a_full_disk_is_named_and_says_nothing_of_the_studies(engine, trainer, project):
+    done = ingest(engine, trainer, project, "--mount=type=tmpfs,dst=/out,tmpfs-size=200k,tmpfs-mode=1777")
+    assert done.returncode == 6, done.stderr[-3000:]
+    assert "disk" in done.stderr.lower() + done.stdout.lower()
+
+
+@WHOLE
+def test_a_step_beyond_its_memory_ends_and_leaves_no_half_output(engine, trainer, project, folder):
+    out = folder / "small-memory"
+    out.mkdir()
+    os.chown(out, 10001, 10001)
+    done = ingest(engine, trainer, project, f"--volume={out}:/out", "--memory=48m", "--memory-swap=48m")
+    assert done.returncode in {6, 137}, done.stderr[-3000:]
+    assert not (out / "cases/cases.parquet").exists()
+
+
+@WHOLE
+def test_a_missing_secret_is_named_before_anything_is_done(engine, trainer, project, folder):
+    out = folder / "no-secret"
+    out.mkdir()
+    os.chown(out, 10001, 10001)
+    required = json.dumps({"LESIONFLOW_PSEUDONYM_KEY": "key of the Secret lesionflow-pseudonym"})
+    environment = {"LESIONFLOW_REQUIRED": required, "LESIONFLOW_PSEUDONYM_KEY": ""}
+    done = ingest(engine, trainer, project, f"--volume={out}:/out", environment=environment)
+    assert done.returncode == 2, done.stderr[-3000:]
+    assert "LESIONFLOW_PSEUDONYM_KEY (key of the Secret lesionflow-pseudonym)" in done.stderr
+    assert not list(out.iterdir())
+
+
+@WHOLE
+def test_without_mlflow_a_run_is_refused_by_name_and_the_champion_stays(
+    engine, trainer, pipeline, stores, project, folder
+):
+    before = champion_of(folder)
+    assert before == "1"
+    engine.podman("stop", "-t", "10", "lesionflow-mlflow")
+    try:
+        content = yaml.safe_load((project / "small.yaml").read_text())
+        content["train"] |= {"max_epochs": 1}
+        (project / "other.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        log = folder / "pipeline.log"
+        length = log.stat().st_size
+        pipeline(params=str(project / "other.yaml"))
+        said = log.read_text(errors="replace")[length:]
+    finally:
+        engine.podman("start", "lesionflow-mlflow")
+    assert "127.0.0.1:5000" in said or "MLflow" in said, said[-3000:]
+    assert champion_of(folder) == before

@@ -1,0 +1,66 @@
+"""The retraining pipeline with every step in a container, by kfp's DockerRunner: run as a program, as kfp keeps one setting a process.
+
+python -m support.pipeline_in_containers SETTINGS.json
+"""
+
+import inspect
+import json
+import sys
+from pathlib import Path
+
+from kfp import dsl, local
+from kfp.dsl.pipeline_context import Pipeline
+
+from lesionflow.config import load_params
+from lesionflow.steps import STEPS
+from pipelines.retrain import retrain
+
+
+def main(settings):
+    root = Path(settings["root"])
+    local.init(
+        runner=local.DockerRunner(
+            environment=settings["environment"],
+            network_mode=settings["network"],
+            user="10001:10001",
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            tmpfs={"/tmp": "rw,mode=1777"},
+            shm_size="256m",
+            mem_limit=settings["mem_limit"],
+            nano_cpus=int(settings["cpus"] * 1e9),
+            pids_limit=500,
+        ),
+        pipeline_root=str(root),
+        raise_on_error=True,
+        enable_caching=True,
+        cache_root=str(root / "cache"),
+    )
+
+    def build(**given):
+        retrain.pipeline_func(**given)
+        for task in Pipeline.get_default_pipeline().tasks.values():
+            task.set_container_image(settings["image"])
+
+    build.__signature__ = inspect.signature(retrain.pipeline_func)
+    build.__annotations__ = retrain.pipeline_func.__annotations__
+    build.__name__ = retrain.pipeline_func.__name__
+    sections = load_params(Path(settings["params"]))
+    change_plan = Path(settings["change_plan"])
+    given = {
+        "raw_path": settings["raw"],
+        "data_revision": settings["data_revision"],
+        "change_plan_path": str(change_plan),
+        "change_plan": change_plan.read_text(),
+        "project_store": str(root / "store"),
+        **{name: sections[name] for name in STEPS},
+    }
+    asked = inspect.signature(retrain.pipeline_func).parameters
+    if "project_store" in asked:
+        given["data_revision"] = ""
+    dsl.pipeline(name="lesionflow-in-containers")(build)(**{name: given[name] for name in asked if name in given})
+
+
+if __name__ == "__main__":
+    main(json.loads(Path(sys.argv[1]).read_text()))

@@ -1,0 +1,43 @@
+"""An engine that segments nothing: it waits where a test wants it to, and answers with one small report."""
+
+import threading
+import types
+from pathlib import Path
+
+from lesionflow.prediction.writers import WRITERS
+
+
+class StubEngine:
+    """Stands in for `serving.engine.Engine` where a test is about what lies around it.
+
+    Attributes:
+        gate: Studies are held while it is clear.
+        begun: Set once a study is in work.
+        error: Raised instead of an answer.
+        seen: Bytes of every study that was worked on, in order.
+    """
+
+    def __init__(self):
+        self.gate, self.begun, self.error, self.seen, self.ready = threading.Event(), threading.Event(), None, [], True
+        self.gate.set()
+        plan = types.SimpleNamespace(dataset=types.SimpleNamespace(channels=("CT",)))
+        self.model = types.SimpleNamespace(
+            bundle=types.SimpleNamespace(plan=plan, digest="d"), name="stub", version="1", describe=dict
+        )
+
+    def start(self):
+        """Nothing is loaded."""
+
+    def stop(self):
+        """Nothing is loaded."""
+
+    def segment(self, source, folder, formats):
+        self.seen.append(Path(source["CT"]).read_bytes())
+        self.begun.set()
+        assert self.gate.wait(30)
+        if self.error is not None:
+            raise self.error
+        for name in formats:
+            (folder / WRITERS[name].file_name).write_bytes(b"mask of " + self.seen[-1])
+        passport = {"model_name": "stub", "model_version": "1"}
+        return {"targets": [{"name": "tumor", "volume_ml": 1.0}], "passport": passport, "warnings": []}

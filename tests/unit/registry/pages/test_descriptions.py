@@ -1,0 +1,56 @@
+"""Sections of descriptions in MLflow: each is replaced by itself, and what a person wrote stays."""
+
+import mlflow
+import pytest
+
+from lesionflow.registry.pages.descriptions import describe_run, describe_version, put_section
+from lesionflow.registry.tracking import Tracker
+from support.versions import store_of_versions
+
+NAME = "lesionflow-knees"
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory):
+    return store_of_versions(tmp_path_factory.mktemp("store"))
+
+
+def test_a_section_is_put_in_front_once_and_replaced_then():
+    once = put_section("By hand.", "decision", "first")
+    assert once.endswith("By hand.")
+    twice = put_section(put_section(once, "card", "C"), "decision", r"second \1")
+    assert twice.count("<!-- lesionflow:decision -->") == 1
+    assert "first" not in twice
+    assert r"second \1" in twice
+    assert "C" in twice
+
+
+def test_a_versions_page_holds_sections_of_several_steps(uri):
+    client = mlflow.MlflowClient(uri)
+    client.update_model_version(NAME, "1", "What a person wrote.")
+    describe_version(NAME, "1", "card", "The card.", uri)
+    describe_version(NAME, "1", "decision", "Promoted.", uri)
+    describe_version(NAME, "1", "decision", "Refused.", uri)
+    text = client.get_model_version(NAME, "1").description
+    assert [part in text for part in ("What a person wrote.", "The card.", "Refused.", "Promoted.")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_run_that_describes_itself_may_be_described_anew_one_of_a_person_not(uri):
+    tracker = Tracker(uri, "knees")
+    run_id = tracker.start_run("train")
+    tracker.describe(run_id, "Scores.")
+    describe_run(tracker, run_id, "decision", "Promoted.")
+    note = tracker.client.get_run(run_id).data.tags["mlflow.note.content"]
+    assert "Promoted." in note
+    assert "Scores." in note
+    tracker.describe(run_id, "Scores anew.")
+    assert tracker.client.get_run(run_id).data.tags["mlflow.note.content"] == "Scores anew."
+    tracker.client.set_tag(run_id, "mlflow.note.content", "Mine.")
+    describe_run(tracker, run_id, "decision", "Refused.")
+    tracker.describe(run_id, "Scores.")
+    assert "Mine." in tracker.client.get_run(run_id).data.tags["mlflow.note.content"]
