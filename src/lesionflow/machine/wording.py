@@ -3,6 +3,7 @@
 import re
 import struct
 import zlib
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -27,13 +28,15 @@ KINDS: tuple[tuple[type[BaseException], str], ...] = (
 STRANGE = "a part that is absent or of another kind"
 
 
-def plain_words(error: BaseException, text: str | None = None, *, length: int = 150) -> str:
+def plain_words(error: BaseException, text: str | None = None, *, length: int = 150, within: Path | None = None) -> str:
     """Say what an error found.
 
     Args:
         error: What a library raised.
         text: What it says, where a path was taken out of it; else its own words.
         length: At most so many characters.
+        within: The folder that was read: a file of it that is absent or can't be read is named. Files of a user's studies are
+            not, as their names may be a patient's.
 
     Returns:
         Words that continue "found ...".
@@ -47,6 +50,10 @@ def plain_words(error: BaseException, text: str | None = None, *, length: int = 
         "could not convert string to float: '0,8'"
     """
     told = " ".join((_own_words(error) if text is None else text).split())
+    if within is not None and isinstance(error, OSError) and isinstance(error.filename, str | Path):
+        path = Path(error.filename)
+        if path != within and path.is_relative_to(within):
+            return f"{path.relative_to(within)}: {told[:length]}"
     if absent := ABSENT.search(told):
         return f"no {absent[1] or absent[2] or absent[3]}"
     if unknown := UNKNOWN.search(told):

@@ -50,6 +50,13 @@ def test_what_libraries_raise_is_said_without_pythons_names(call, expected):
     assert type(error).__name__ not in plain_words(error)
 
 
+def test_the_file_of_a_folder_of_ours_that_is_absent_is_named(tmp_path):
+    error = raised((tmp_path / "sub" / "weights.safetensors").read_bytes)
+    assert plain_words(error, within=tmp_path) == "sub/weights.safetensors: No such file or directory"
+    assert plain_words(error, within=tmp_path / "other") == plain_words(error) == "No such file or directory"
+    assert plain_words(raised(tmp_path.read_bytes), within=tmp_path) == "Is a directory"
+
+
 def test_a_text_without_its_path_is_taken_and_cut():
     assert plain_words(ValueError("/secret/x is bad"), "it is\n  bad", length=5) == "it is"
 

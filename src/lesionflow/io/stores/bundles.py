@@ -104,7 +104,7 @@ def read_bundle(folder: Path) -> Bundle:
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         blame_machine(error)
         raise ArtifactError(
-            f"Expected a bundle in {folder}, found: {plain_words(error, length=200)}. Train again or fetch it again."
+            f"Expected a bundle in {folder}, found: {plain_words(error, length=200, within=folder)}. Train again or fetch it again."
         ) from error
     if plan.digest() != card.plan_sha256:
         raise ArtifactError(f"Expected the plan of bundle {folder.name} to be the one its card names, found another.")

@@ -104,7 +104,7 @@ def read_dataset(folder: Path) -> Dataset:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         blame_machine(error)
         raise ArtifactError(
-            f"Expected cases written by `lesionflow ingest` in {folder}, found: {plain_words(error)}. Run ingest."
+            f"Expected cases written by `lesionflow ingest` in {folder}, found: {plain_words(error, within=folder)}. Run ingest."
         ) from error
 
 
@@ -141,7 +141,9 @@ def read_table(folder: Path, name: str = TABLE) -> "pd.DataFrame":
         table = pd.read_parquet(folder / name)
     except (OSError, ValueError) as error:
         blame_machine(error)
-        raise ArtifactError(f"Expected a case table in {folder}, found: {plain_words(error)}. Run ingest.") from error
+        raise ArtifactError(
+            f"Expected a case table in {folder}, found: {plain_words(error, within=folder)}. Run ingest."
+        ) from error
     # Arrow keeps what decoding took, twice the table, unless it is told to give it back.
     pa.default_memory_pool().release_unused()
     if "case_id" not in table:
@@ -176,7 +178,9 @@ def read_contents(folder: Path) -> dict[str, tuple[str, str]]:
         }
     except (OSError, ValueError, KeyError) as error:
         blame_machine(error)
-        raise ArtifactError(f"Expected a case table in {folder}, found: {plain_words(error)}. Run ingest.") from error
+        raise ArtifactError(
+            f"Expected a case table in {folder}, found: {plain_words(error, within=folder)}. Run ingest."
+        ) from error
 
 
 def read_patients(folder: Path) -> dict[str, str]:

@@ -45,7 +45,7 @@ def read_evaluation(folder: Path, name: str) -> StoredEvaluation:
     except OSError as error:
         blame_machine(error)
         raise ArtifactError(
-            f"Expected the evaluation of {name}, found: {plain_words(error, length=200)}. Run evaluate."
+            f"Expected the evaluation of {name}, found: {plain_words(error, length=200, within=folder)}. Run evaluate."
         ) from error
     return parse_evaluation(about, cases, name)
 

@@ -22,7 +22,7 @@ def read_quarantine(validation: Path) -> dict[str, list[str]]:
         return {str(case_id): [str(check) for check in _listed(checks)] for case_id, checks in content.items()}
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         blame_machine(error)
-        message = f"Expected {QUARANTINE} of `lesionflow validate` in {validation}, found: {plain_words(error)}. Run validate."
+        message = f"Expected {QUARANTINE} of `lesionflow validate` in {validation}, found: {plain_words(error, within=validation)}. Run validate."
         raise ArtifactError(message) from error
 
 
