@@ -49,11 +49,7 @@ def plain_words(error: BaseException, text: str | None = None, *, length: int = 
         >>> plain_words(ValueError("could not convert string to float: '0,8'"))
         "could not convert string to float: '0,8'"
     """
-    told = " ".join((_own_words(error) if text is None else text).split())
-    if within is not None and isinstance(error, OSError) and isinstance(error.filename, str | Path):
-        path = Path(error.filename)
-        if path != within and path.is_relative_to(within):
-            return f"{path.relative_to(within)}: {told[:length]}"
+    told = " ".join((_own_words(error, within) if text is None else text).split())
     if absent := ABSENT.search(told):
         return f"no {absent[1] or absent[2] or absent[3]}"
     if unknown := UNKNOWN.search(told):
@@ -68,13 +64,19 @@ def plain_words(error: BaseException, text: str | None = None, *, length: int = 
     return STRANGE if not told or OF_PYTHON.search(told) else told[:length]
 
 
-def _own_words(error: BaseException) -> str:
+def _own_words(error: BaseException, within: Path | None) -> str:
     """Return what an error says of what it found, without numbers of errors, paths and pages of help."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         return f"{place}: {first['msg']}" if place else first["msg"]
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if not (isinstance(error, OSError) and error.strerror):
+        return str(error)
+    if within is None or not isinstance(error.filename, str | Path):
+        return error.strerror
+    path = Path(error.filename)
+    inside = path != within and path.is_relative_to(within)
+    return f"{path.relative_to(within)}: {error.strerror}" if inside else error.strerror
 
 
 def kind_in_words(error: BaseException) -> str:
