@@ -449,7 +449,7 @@ ADDITIONS = {
                     f"{SURFACES}::test_a_component_declares_the_steps_inputs_and_outputs[announce]": "Expected the component "
                     "of the step announce in components/announce/component.py, found no such file: declare it.",
                     f"{SURFACES}::test_a_components_body_is_one_call_of_its_step[announce]": "found no such file: declare it.",
-                    MIRROR: "src/lesionflow/steps/announce.py has no tests/unit/steps/test_announce.py: write it",
+                    MIRROR: "src/lesionflow/steps/announce.py has no tests/unit/steps/test_announce.py with a test in it: write it",
                 },
             ),
             Omission(

@@ -1,7 +1,10 @@
 """Where a module is tested can be told from its name: `tests/unit` mirrors the package."""
 
+import ast
 from importlib import import_module
 from pathlib import Path
+
+import pytest
 
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.models import ARCHITECTURES, build_model
@@ -53,18 +56,59 @@ def unit_tests() -> set[str]:
     return {path.relative_to(UNIT).as_posix() for path in UNIT.rglob("test_*.py")}
 
 
+def asks(text: str) -> bool:
+    """Tell whether a test file has a test, at its top or in a class, that does more than pass."""
+    top = ast.parse(text).body
+    inside = [node for kind in top if isinstance(kind, ast.ClassDef) for node in kind.body]
+    tests = [
+        node
+        for node in (*top, *inside)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    ]
+    # A docstring, `...` and `pass` ask nothing.
+    idle = (ast.Pass, ast.Constant)
+    return any(not isinstance(getattr(line, "value", line), idle) for test in tests for line in test.body)
+
+
 def has_test(module: str) -> bool:
-    return (UNIT / path_of_test(module)).is_file()
+    path = UNIT / path_of_test(module)
+    return path.is_file() and asks(path.read_text(encoding="utf-8"))
 
 
 def test_every_module_has_a_test_file_of_its_name() -> None:
     owed = [name for name in modules() if is_owed(name)]
     missing = [
-        f"src/lesionflow/{name}.py has no tests/unit/{path_of_test(name)}: write it, or move its tests there"
+        f"src/lesionflow/{name}.py has no tests/unit/{path_of_test(name)} with a test in it: write it, or move its tests there"
         for name in owed
         if not has_test(name)
     ]
     assert not missing, "\n".join(missing)
+
+
+def test_no_test_file_is_hollow() -> None:
+    hollow = [
+        f"tests/unit/{path} has no `def test_` that asks anything: write it, or take the file away"
+        for path in sorted(unit_tests())
+        if not asks((UNIT / path).read_text(encoding="utf-8"))
+    ]
+    assert not hollow, "\n".join(hollow)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        '"""Tests of a module."""\n\nimport lesionflow\n',
+        "def check():\n    assert True\n",
+        "def test_nothing():\n    pass\n",
+        'def test_nothing():\n    """Later."""\n    ...\n',
+        "class Of:\n    def test_nothing(self):\n        ...\n",
+    ],
+)
+def test_a_file_without_a_test_asks_nothing(text: str) -> None:
+    assert not asks(text)
+    assert asks(f"{text}\n\ndef test_it():\n    assert 1 == 1\n")
+    assert asks(f"{text}\n\nclass TestIt:\n    def test_it(self):\n        assert 1 == 1\n")
 
 
 def test_what_has_got_a_test_is_no_exception() -> None:

@@ -1,4 +1,4 @@
-"""The only list of steps. The command line, DVC, Kubeflow and the tests all call `run_step`."""
+"""The only list of steps, which the command line, DVC, Kubeflow and the tests all run by `run_step`. What needs no params and no paths belongs below."""
 
 from collections.abc import Mapping
 from functools import partial
