@@ -29,6 +29,7 @@ from components.train.component import train_step
 from components.validate.component import validate_step
 from lesionflow.config import Settings, load_params
 from lesionflow.config.challenger import InitialWeights, Trigger
+from lesionflow.config.loading import section_text
 from lesionflow.config.presets import find_params
 from lesionflow.config.presets.change_plans import find_change_plan
 from lesionflow.io.stores.private import pseudonym_key
@@ -118,21 +119,21 @@ def _all_steps(fan_out: FanOut, given: Mapping[str, Any]) -> None:
 def retrain(
     project_store: str,
     change_plan: str,
-    ingest: dict,
-    validate: dict,
-    split: dict,
-    plan: dict,
-    preprocess: dict,
-    train: dict,
-    evaluate: dict,
-    register: dict,
-    promote: dict,
+    ingest: str,
+    validate: str,
+    split: str,
+    plan: str,
+    preprocess: str,
+    train: str,
+    evaluate: str,
+    register: str,
+    promote: str,
     data_repository: str = "",
     data_revision: str = "",
     data_remote: str = "",
     raw_path: str = "",
 ) -> None:
-    """Run every step; each dict is a section of params.yaml.
+    """Run every step by its section of params.yaml, as text: Kubeflow forgets the order of a dict, and with it which of two labels wins.
 
     Args:
         project_store: What steps go on from lies there between runs: a folder that all pods see, or an address such as `s3://bucket/project`.
@@ -228,7 +229,7 @@ def run_locally(
             project_store=store,
             change_plan=(change_plan or find_change_plan(params_file)).read_text(encoding="utf-8"),
             **studies._asdict(),
-            **{name: sections[name] for name in STEPS},
+            **{name: section_text(sections[name]) for name in STEPS},
         )
     return root / "outputs"
 

@@ -10,7 +10,7 @@ def evaluate_step(
     cases: dsl.Input[dsl.Dataset],
     splits: dsl.Input[dsl.Artifact],
     bundle: dsl.Input[dsl.Model],
-    params: dict,
+    params: str,
     evaluation: dsl.Output[dsl.Artifact],
 ) -> None:
     """Score whole volumes in source space."""

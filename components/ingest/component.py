@@ -12,7 +12,7 @@ def ingest_step(
     data_revision: str,
     data_remote: str,
     project_store: str,
-    params: dict,
+    params: str,
     cases: dsl.Output[dsl.Dataset],
 ) -> None:
     """Read studies of any layout, de-identified, into cases."""

@@ -11,7 +11,7 @@ from components.image import IMAGE
 def ingest_join_step(
     parts: dsl.Input[List[dsl.Dataset]],  # noqa: UP006
     project_store: str,
-    params: dict,
+    params: str,
     cases: dsl.Output[dsl.Dataset],
 ) -> None:
     """Make one folder of cases of all parts."""

@@ -14,7 +14,7 @@ def ingest_shard_step(
     data_revision: str,
     data_remote: str,
     project_store: str,
-    params: dict,
+    params: str,
     part: dsl.Output[dsl.Dataset],
 ) -> None:
     """Read the studies of some patients, de-identified, into cases."""

@@ -10,7 +10,7 @@ def plan_step(
     cases: dsl.Input[dsl.Dataset],
     splits: dsl.Input[dsl.Artifact],
     project_store: str,
-    params: dict,
+    params: str,
     plan: dsl.Output[dsl.Artifact],
 ) -> None:
     """Measure the training cases and decide how to train."""

@@ -10,7 +10,7 @@ def preprocess_step(
     cases: dsl.Input[dsl.Dataset],
     plan: dsl.Input[dsl.Artifact],
     project_store: str,
-    params: dict,
+    params: str,
     preprocessed: dsl.Output[dsl.Dataset],
 ) -> None:
     """Bring every case to model space."""

@@ -13,7 +13,7 @@ def preprocess_join_step(
     cases: dsl.Input[dsl.Dataset],
     plan: dsl.Input[dsl.Artifact],
     project_store: str,
-    params: dict,
+    params: str,
     preprocessed: dsl.Output[dsl.Dataset],
 ) -> None:
     """Make one folder of arrays of all parts."""

@@ -12,7 +12,7 @@ def preprocess_shard_step(
     cases: dsl.Input[dsl.Dataset],
     plan: dsl.Input[dsl.Artifact],
     project_store: str,
-    params: dict,
+    params: str,
     part: dsl.Output[dsl.Dataset],
 ) -> None:
     """Bring some cases to model space."""

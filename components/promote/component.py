@@ -12,7 +12,7 @@ def promote_step(
     evaluation: dsl.Input[dsl.Artifact],
     registration: dsl.Input[dsl.Artifact],
     change_plan: str,
-    params: dict,
+    params: str,
     promotion: dsl.Output[dsl.Artifact],
     decision: dsl.Output[dsl.HTML],
 ) -> None:

@@ -9,7 +9,7 @@ from components.image import IMAGE
 def register_step(
     bundle: dsl.Input[dsl.Model],
     evaluation: dsl.Input[dsl.Artifact],
-    params: dict,
+    params: str,
     registration: dsl.Output[dsl.Artifact],
 ) -> None:
     """Register the bundle as challenger."""

@@ -10,7 +10,7 @@ def split_step(
     cases: dsl.Input[dsl.Dataset],
     validation: dsl.Input[dsl.Artifact],
     project_store: str,
-    params: dict,
+    params: str,
     splits: dsl.Output[dsl.Artifact],
 ) -> str:
     """Divide patients; the test set is locked. Return the name of the split by its content."""

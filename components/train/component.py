@@ -11,7 +11,7 @@ def train_step(
     preprocessed: dsl.Input[dsl.Dataset],
     splits: dsl.Input[dsl.Artifact],
     plan: dsl.Input[dsl.Artifact],
-    params: dict,
+    params: str,
     bundle: dsl.Output[dsl.Model],
 ) -> None:
     """Train the network; write the bundle."""

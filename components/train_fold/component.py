@@ -13,7 +13,7 @@ def train_fold_step(
     preprocessed: dsl.Input[dsl.Dataset],
     splits: dsl.Input[dsl.Artifact],
     plan: dsl.Input[dsl.Artifact],
-    params: dict,
+    params: str,
     part: dsl.Output[dsl.Artifact],
 ) -> None:
     """Train one fold of several."""

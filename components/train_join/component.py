@@ -14,7 +14,7 @@ def train_join_step(
     preprocessed: dsl.Input[dsl.Dataset],
     splits: dsl.Input[dsl.Artifact],
     plan: dsl.Input[dsl.Artifact],
-    params: dict,
+    params: str,
     bundle: dsl.Output[dsl.Model],
 ) -> None:
     """Make one bundle of all folds."""

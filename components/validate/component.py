@@ -8,7 +8,7 @@ from components.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def validate_step(
     cases: dsl.Input[dsl.Dataset],
-    params: dict,
+    params: str,
     validation: dsl.Output[dsl.Artifact],
 ) -> None:
     """Check the case table; quarantine or fail."""

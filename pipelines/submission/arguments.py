@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from lesionflow.config import load_params
+from lesionflow.config.loading import load_section, section_text
 from lesionflow.config.presets import find_params
 from lesionflow.config.presets.change_plans import find_change_plan
 from lesionflow.errors import ConfigError
@@ -83,7 +84,7 @@ def gather_arguments(
     if params:
         file = find_params(params)
         sections = load_params(file)
-        arguments |= {name: sections[name] for name in STEPS if name in package.inputs}
+        arguments |= {name: _section(name, sections[name], package) for name in STEPS if name in package.inputs}
         if CHANGE_PLAN in package.inputs:
             arguments[CHANGE_PLAN] = (change_plan or find_change_plan(file)).read_text(encoding="utf-8")
     for text in given:
@@ -91,6 +92,8 @@ def gather_arguments(
         if not found:
             raise ConfigError(f"Expected NAME=VALUE after --set, found {name!r} without a value.")
         arguments[name] = _typed(name, value, package)
+        if name in STEPS:
+            load_section(STEPS[name].section, value, name)
     _require_fit(package, arguments)
     return arguments
 
@@ -99,6 +102,14 @@ def name_of_run(package: Package, arguments: Mapping[str, Any]) -> str:
     """Return the name of a run of this version with these arguments: the same, the same."""
     text = json.dumps(arguments, sort_keys=True, separators=(",", ":"))
     return f"{package.version}-{hashlib.sha256(text.encode()).hexdigest()[:N_DIGITS]}"
+
+
+def _section(name: str, values: Mapping[str, object], package: Package) -> str:
+    if package.inputs[name].get("parameterType") != "STRING":
+        raise ConfigError(
+            f"Expected {package.path} to take the section {name} as text, found a dict, of which Kubeflow forgets the order. Compile it anew."
+        )
+    return section_text(values)
 
 
 def _typed(name: str, value: str, package: Package) -> Any:

@@ -34,7 +34,7 @@ def package(tmp_path: Path) -> Path:
 
 
 def write_package(path: Path, image: str = IMAGE) -> Path:
-    arguments = {name: {"parameterType": "STRUCT"} for name in STEPS}
+    arguments = {name: {"parameterType": "STRING"} for name in STEPS}
     arguments |= {
         "project_store": {"parameterType": "STRING"},
         "data_repository": {"parameterType": "STRING", "isOptional": True},
@@ -65,7 +65,10 @@ def test_a_run_is_started_once_with_the_sections_of_the_params(server, package, 
     (run,) = server.held["runs"].values()
     parameters = run["runtime_config"]["parameters"]
     preset = load_params(PRESETS / "phantom_ct.yaml")
-    assert {name: parameters[name] for name in STEPS} == json.loads(json.dumps({name: preset[name] for name in STEPS}))
+    # Kubeflow keeps parameters as a protobuf Struct, whose keys have no order.
+    kept = json.loads(json.dumps(parameters, sort_keys=True))
+    for name in STEPS:
+        assert kept[name] == json.dumps(preset[name])
     assert (parameters["project_store"], parameters["shards"]) == ("/state", [0, 1])
     (version,) = server.held["versions"].values()
     assert run["pipeline_version_reference"] == {
@@ -124,6 +127,13 @@ def test_a_schedule_is_made_once_and_replaced_when_it_changes(server, package) -
     assert len(server.held["recurringruns"]) == 2
 
 
+def test_a_pipeline_that_takes_sections_as_dicts_is_refused(server, package, capsys) -> None:
+    package.write_text(package.read_text(encoding="utf-8").replace("STRING", "STRUCT"), encoding="utf-8")
+    assert submit(server, "run", package) == ConfigError.exit_code
+    assert "Compile it anew" in capsys.readouterr().err
+    assert server.changes == []
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -131,6 +141,8 @@ def test_a_schedule_is_made_once_and_replaced_when_it_changes(server, package) -
         (["--set", "shards=3"], "shards"),
         (["--set", "shards=["], "shards"),
         (["--set", "project_store"], "NAME=VALUE"),
+        (["--set", "split=n_folds: 3"], "params section `split` does not fit"),
+        (["--set", "split={"], "as YAML or JSON"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused_before_anything_is_asked(server, package, options, said, capsys) -> None:

@@ -12,6 +12,7 @@ from kfp import dsl, local
 from kfp.dsl.pipeline_context import Pipeline
 
 from lesionflow.config import load_params
+from lesionflow.config.loading import section_text
 from lesionflow.steps import STEPS
 from pipelines.retrain import retrain
 
@@ -54,7 +55,7 @@ def main(settings):
         "change_plan_path": str(change_plan),
         "change_plan": change_plan.read_text(),
         "project_store": str(root / "store"),
-        **{name: sections[name] for name in STEPS},
+        **{name: section_text(sections[name]) for name in STEPS},
     }
     asked = inspect.signature(retrain.pipeline_func).parameters
     if "project_store" in asked:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -24,15 +24,17 @@ MOVED: Mapping[str, str] = {
     "promote.n_bootstrap": "of no use: patients' signs are flipped",
     "promote.seed": "of no use: the draws are fixed",
 }
+#: A section as plain values, or as text.
+SectionValues = Mapping[str, object] | str
 SectionT = TypeVar("SectionT", bound=Section)
 
 
-def load_section(kind: type[SectionT], values: Mapping[str, object], name: str) -> SectionT:
+def load_section(kind: type[SectionT], values: SectionValues, name: str) -> SectionT:
     """Check one params section.
 
     Args:
         kind: The section's class.
-        values: What params.yaml holds under the section's name.
+        values: What params.yaml holds under the section's name; or its text, YAML or as `section_text` writes it.
         name: The section's name, for the message.
 
     Returns:
@@ -42,11 +44,26 @@ def load_section(kind: type[SectionT], values: Mapping[str, object], name: str) 
         ConfigError: When a key is missing, unknown or out of range; the message lists each with what was found.
     """
     where = f"params section `{name}`"
-    try:
-        # A Kubeflow dict parameter gives every number back as a float.
-        return kind.model_validate_json(_json(_whole(values), where), strict=True)
-    except ValidationError as error:
-        raise ConfigError(_explain(error, where, kind, {})) from error
+    if isinstance(values, str):
+        content, lines = _parse_section(values, where)
+        return check_section(content, kind, where, lines)
+    return check_section(values, kind, where)
+
+
+def section_text(values: Mapping[str, object]) -> str:
+    """Write one params section as a text, as Kubeflow takes it: of a dict it forgets the order, by which labels overlap and channels lie.
+
+    Args:
+        values: What params.yaml holds under the section's name.
+
+    Returns:
+        JSON with the keys in their order.
+
+    Examples:
+        >>> section_text({"labels": {"tumor": 1, "liver": 2}})
+        '{"labels": {"tumor": 1, "liver": 2}}'
+    """
+    return json.dumps(values, ensure_ascii=False)
 
 
 def read_section(path: Path, kind: type[SectionT], what: str, mend: str) -> SectionT:
@@ -98,7 +115,7 @@ def load_params(path: Path) -> dict[str, dict[str, object]]:
         path: A YAML file with one section a step.
 
     Returns:
-        The sections as plain values, as `run_step` and a Kubeflow `dict` parameter take them.
+        The sections as plain values, as `run_step` takes them.
 
     Raises:
         ConfigError: When the file can't be read or does not fit `Params`.
@@ -141,13 +158,19 @@ def _json(values: object, where: str) -> str:
         ) from error
 
 
-def _whole(value: Any) -> Any:
-    """Return whole numbers as such wherever they stand: where a number is wanted they are taken for one."""
-    if isinstance(value, Mapping):
-        return {name: _whole(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_whole(one) for one in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _parse_section(text: str, where: str) -> YamlFile:
+    try:
+        # JSON's numbers are not all YAML's: `1e-05` is a text there.
+        return YamlFile(json.loads(text, object_pairs_hook=_unique), {}) if text[:1] == "{" else read_yaml(text)
+    except (ValueError, AttributeError, RecursionError, yaml.YAMLError) as error:
+        raise ConfigError(f"Expected {where} as YAML or JSON, found: {error}. Copy it from a params file.") from error
+
+
+def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError(f"a key that stands twice among {', '.join(name for name, _ in pairs)}")
+    return values
 
 
 def _explain(error: ValidationError, where: str, kind: type[BaseModel], lines: Mapping[Place, int]) -> str:

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from lesionflow.config.loading import load_section
+from lesionflow.config.loading import SectionValues, load_section
 from lesionflow.config.required_settings import require_stated_settings
 from lesionflow.config.sections.cases import IngestConfig, SplitConfig, ValidateConfig
 from lesionflow.config.sections.plan import PlanConfig, PreprocessConfig
@@ -114,7 +114,7 @@ STEPS: Mapping[str, Step] = {
 
 def run_step(
     name: str,
-    params: Mapping[str, object],
+    params: SectionValues,
     inputs: Mapping[str, Path],
     outputs: Mapping[str, Path],
     *,
@@ -124,7 +124,7 @@ def run_step(
 
     Args:
         name: A key of `STEPS`.
-        params: The step's params section as plain values.
+        params: The step's params section: plain values, or its text.
         inputs: A path for each of the step's inputs; each must exist.
         outputs: A path for each of the step's outputs; parents are made.
         project_store: Where nothing is left between runs: a folder or an address under which outputs are kept, and gone on from.
@@ -166,13 +166,13 @@ def step_named(name: str) -> Step:
 
 
 def prepare_step(
-    name: str, params: Mapping[str, object], inputs: Mapping[str, Path], outputs: Mapping[str, Path]
+    name: str, params: SectionValues, inputs: Mapping[str, Path], outputs: Mapping[str, Path]
 ) -> tuple[Section, Settings]:
     """Check what a step is given before it runs, make room for its outputs, and load what its workers need.
 
     Args:
         name: The step.
-        params: Its params section as plain values.
+        params: Its params section: plain values, or its text.
         inputs: Each must exist.
         outputs: Parents are made.
 

@@ -1,10 +1,12 @@
 """A params file is checked as a whole: every fault is named at once, with what was found."""
 
+import json
+
 import pytest
 import yaml
 
-from lesionflow.config import RegisterConfig, SplitConfig, load_params, load_section
-from lesionflow.config.loading import check_params
+from lesionflow.config import IngestConfig, RegisterConfig, SplitConfig, TrainConfig, load_params, load_section
+from lesionflow.config.loading import check_params, section_text
 from lesionflow.config.presets import find_params
 from lesionflow.errors import ConfigError
 
@@ -122,11 +124,45 @@ def test_what_is_not_finite_or_has_two_readings_is_refused_by_its_line(tmp_path,
     assert f"line {_line_of('max_suv: ')}: {written} " in told
 
 
-def test_a_section_from_an_orchestrator_may_write_whole_numbers_as_floats_and_nothing_else(monkeypatch) -> None:
+def test_a_section_comes_as_a_text_too_and_keeps_the_order_of_its_labels() -> None:
+    values = yaml.safe_load(PRESET)["ingest"]
+    for names in (["tumor", "liver", "necrosis"], ["necrosis", "tumor", "liver"]):
+        values["labels"] = {name: number for number, name in enumerate(names, 1)}
+        for text in (section_text(values), yaml.safe_dump(values, sort_keys=False)):
+            section = load_section(IngestConfig, text, "ingest")
+            assert list(section.labels) == names
+            assert section == load_section(IngestConfig, values, "ingest")
+
+
+def test_small_numbers_and_words_survive_a_sections_text() -> None:
+    values = yaml.safe_load(PRESET)["train"] | {"learning_rate": 1e-5}
+    assert json.loads(section_text(values)) == values
+    assert load_section(TrainConfig, section_text(values), "train").learning_rate == 0.00001
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"seed": 1, "seed": 2}', "twice among seed, seed"),
+        ("seed: 1\nseed: 2", "the key seed stands twice"),
+        ('{"seed": ', "as YAML or JSON"),
+        ("a: [", "as YAML or JSON"),
+        ("", "does not fit"),
+        ("[1]", "does not fit"),
+        ('{"seed": NaN}', "does not fit"),
+        ("{" * 100_000, "as YAML or JSON"),
+    ],
+    ids=["twice", "twice-yaml", "cut", "cut-yaml", "empty", "list", "nan", "deep"],
+)
+def test_a_sections_text_that_is_none_is_refused_by_name(text, told) -> None:
+    with pytest.raises(ConfigError, match=told) as caught:
+        load_section(SplitConfig, text, "split")
+    assert "params section `split`" in str(caught.value)
+
+
+def test_a_section_is_checked_strictly() -> None:
     values = yaml.safe_load(PRESET)["split"]
-    floats = {name: value if isinstance(value, str) else float(value) for name, value in values.items()}
-    assert load_section(SplitConfig, floats, "split") == load_section(SplitConfig, values, "split")
-    for wrong in ("3", 3.5, True, None, float("inf"), float("nan")):
+    for wrong in ("3", 3.0, 3.5, True, None, float("inf"), float("nan")):
         with pytest.raises(ConfigError, match="n_folds"):
             load_section(SplitConfig, {**values, "n_folds": wrong}, "split")
     with pytest.raises(ConfigError, match="does not fit"):

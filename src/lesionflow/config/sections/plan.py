@@ -34,11 +34,10 @@ class ArchitectureConfig(Section):
     @field_validator("options")
     @classmethod
     def _whole_numbers_are_whole(cls, options: dict[str, Any]) -> dict[str, Any]:
-        # A Kubeflow dict parameter gives every number back as a float; the same params must give the same plan.
+        # `8.0` where 8 is meant is the same network; the same params must give the same plan.
         if not_finite := [name for name, value in options.items() if not _is_finite(value)]:
             raise ValueError(f"expected finite numbers, found others in {', '.join(not_finite)}")
-        # In order of name: a plan says them in this order, and what comes by Kubeflow's parameters has lost its own.
-        return {name: _whole(options[name]) for name in sorted(options)}
+        return {name: _whole(value) for name, value in options.items()}
 
 
 class InferenceConfig(Section):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lesionflow.cohort.shard import Shard
+from lesionflow.config.loading import SectionValues
 from lesionflow.errors import ConfigError
 from lesionflow.io.project.store import ProjectStore
 from lesionflow.machine.extras import naming_extras
@@ -45,7 +46,7 @@ FANNED: Mapping[str, FannedStep] = {
 
 def run_part(
     name: str,
-    params: Mapping[str, object],
+    params: SectionValues,
     inputs: Mapping[str, Path],
     part: Path,
     shard: Shard,
@@ -56,7 +57,7 @@ def run_part(
 
     Args:
         name: A key of `FANNED`.
-        params: The step's params section as plain values.
+        params: The step's params section: plain values, or its text.
         inputs: The step's.
         part: The folder that the part goes to.
         shard: Which part, of how many.
@@ -84,7 +85,7 @@ def run_part(
 
 def join_parts(
     name: str,
-    params: Mapping[str, object],
+    params: SectionValues,
     inputs: Mapping[str, Path],
     parts: Sequence[Path],
     outputs: Mapping[str, Path],
@@ -95,7 +96,7 @@ def join_parts(
 
     Args:
         name: A key of `FANNED`.
-        params: The step's params section as plain values.
+        params: The step's params section: plain values, or its text.
         inputs: The step's, but for those that parts alone read.
         parts: The folder of each, in any order.
         outputs: The step's.
