@@ -29,7 +29,7 @@ from lesionflow.io.dicom.rtstruct import read_structures, referenced_series
 from lesionflow.io.dicom.seg import read_segments
 from lesionflow.io.dicom.series import read_series
 from lesionflow.io.dicom.sorting import scan
-from lesionflow.io.images import files as image_files
+from lesionflow.io.images import image_files
 from lesionflow.io.rules import ReadingRules, SeriesRule, SourceStudy
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

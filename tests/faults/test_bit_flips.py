@@ -18,7 +18,7 @@ from PIL import Image
 
 from lesionflow.errors import ArtifactError, InputError
 from lesionflow.io import archives
-from lesionflow.io.images import files as image_files
+from lesionflow.io.images import image_files
 from lesionflow.io.stores.preprocessed import open_case, write_case
 from support.dicom_factory import write_series
 

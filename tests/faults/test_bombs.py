@@ -25,7 +25,7 @@ from lesionflow.io.dicom.reading import read_dicom_file
 from lesionflow.io.dicom.series import read_series
 from lesionflow.io.dicom.sorting import scan
 from lesionflow.io.files import find_files
-from lesionflow.io.images import files as image_files
+from lesionflow.io.images import image_files
 from lesionflow.io.layouts.image_folders import find_volumes
 
 LIMIT_BYTES = 256 << 20

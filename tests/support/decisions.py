@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lesionflow.data.decisions.decision import GateDecision, GateRule, TargetFigure
+from lesionflow.data.gate_decision import GateDecision, GateRule, TargetFigure
 
 
 def decision(**changes: Any) -> GateDecision:

@@ -15,8 +15,8 @@ from lesionflow.config import load_params
 from lesionflow.config.presets import find_params
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.split import Fold, Split
-from lesionflow.io.project.store import ProjectStore
-from lesionflow.io.stores import manifest, preprocessed
+from lesionflow.io.project_store.store import ProjectStore
+from lesionflow.io.stores import preprocessed, raw_manifest
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.io.stores.cases import read_case, read_table
 from lesionflow.io.stores.ledger import ledger_path, note_read
@@ -166,7 +166,7 @@ class PlantedWorkspace:
         (self.work / "notes.txt").write_text(f"ask about {self.patient_id}\n")
         self.dvc("init", "-q")
         self.dvc("remote", "add", "-q", "-d", "local", str(folder / "work-store"))
-        manifest.record(self.path("raw"), workers=1)
+        raw_manifest.record(self.path("raw"), workers=1)
         named = [PATHS[name] for name in ("raw", "cases", "splits", "preprocessed", "bundle", "evaluation")]
         self.dvc("add", "-q", *named, "data/raw.sha256")
         self.dvc("push", "-q")

@@ -63,7 +63,7 @@ def add_copies(workspace: Path, folder: Path) -> None:
         ConfigError: When the folder is none, or of another layout than what is there.
         ArtifactError: When recorded studies are not as they were recorded.
     """
-    from lesionflow.io.stores.manifest import manifest_path
+    from lesionflow.io.stores.raw_manifest import manifest_path
 
     raw = workspace / PATHS["raw"]
     if raw.is_symlink():
@@ -74,7 +74,7 @@ def add_copies(workspace: Path, folder: Path) -> None:
 
 
 def _add(parsed: argparse.Namespace) -> int:
-    from lesionflow.io.stores import manifest
+    from lesionflow.io.stores import raw_manifest
     from lesionflow.workspace.adding import add_files
 
     workspace, settings = _workspace(parsed), Settings()
@@ -85,8 +85,8 @@ def _add(parsed: argparse.Namespace) -> int:
                 f"Expected {raw} to be a folder, found a link to {raw.resolve()}. Put the studies there, then "
                 "`lesionflow data add` without a folder records them."
             )
-        if raw.exists() and manifest.manifest_path(raw).exists():
-            require_whole(manifest.compare(raw, workers=settings.workers, trust_times=True))
+        if raw.exists() and raw_manifest.manifest_path(raw).exists():
+            require_whole(raw_manifest.compare(raw, workers=settings.workers, trust_times=True))
         if not parsed.folder.is_dir():
             raise ConfigError(f"Expected a folder of studies at {parsed.folder}, found none.")
         as_it_is = nullcontext(parsed.folder)
@@ -95,7 +95,7 @@ def _add(parsed: argparse.Namespace) -> int:
         _say(f"{copied.n_copied} files copied into {copied.folder}, {copied.n_same} were there already")
     if not raw.exists():
         raise ConfigError(f"Expected studies in {raw}, found none. Name a folder of studies.")
-    state = manifest.record(raw, workers=settings.workers)
+    state = raw_manifest.record(raw, workers=settings.workers)
     words = [f"{len(names)} {what}" for what, names in zip(("new", "changed", "gone"), state[1:], strict=True) if names]
     _say(f"data/raw: {len(state.hashes)} files recorded ({', '.join(words) or 'nothing changed'})")
     track_studies(workspace, again=True)
@@ -152,7 +152,7 @@ def _in_workers(settings: Settings, function: Callable[[Any], Any], items: Seque
 
 
 def _status(parsed: argparse.Namespace) -> int:
-    from lesionflow.io.stores import manifest
+    from lesionflow.io.stores import raw_manifest
     from lesionflow.io.stores.case_index import read_case_index
     from lesionflow.io.stores.ledger import describe_ledger, ledger_path
 
@@ -161,7 +161,7 @@ def _status(parsed: argparse.Namespace) -> int:
     if not raw.exists():
         _say("data/raw: no studies yet; `lesionflow data add DIR` copies some")
         return 0
-    state = manifest.compare(raw, workers=settings.workers, trust_times=True)
+    state = raw_manifest.compare(raw, workers=settings.workers, trust_times=True)
     tracked = (
         "linked, not under DVC" if raw.is_symlink() else "under DVC" if dvc_file(raw).exists() else "not under DVC"
     )
@@ -199,16 +199,16 @@ def _diff(parsed: argparse.Namespace) -> int:
 
 
 def _verify(parsed: argparse.Namespace) -> int:
-    from lesionflow.io.stores import manifest
+    from lesionflow.io.stores import raw_manifest
     from lesionflow.io.stores.case_index import harmed_files, read_case_index
 
     workspace = _workspace(parsed)
     raw, cases = workspace / PATHS["raw"], workspace / PATHS["cases"]
-    if not manifest.manifest_path(raw).exists():
+    if not raw_manifest.manifest_path(raw).exists():
         raise ArtifactError(
-            f"Expected {manifest.manifest_path(raw)}, found none. `lesionflow data add` records data/raw."
+            f"Expected {raw_manifest.manifest_path(raw)}, found none. `lesionflow data add` records data/raw."
         )
-    state = manifest.compare(raw, workers=Settings().workers)
+    state = raw_manifest.compare(raw, workers=Settings().workers)
     for name in state.added:
         _say(f"not recorded  data/{name}")
     for name in state.changed:

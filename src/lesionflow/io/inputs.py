@@ -15,7 +15,7 @@ from lesionflow.io import archives
 from lesionflow.io.dicom.reading import is_dicom, may_be_dicom
 from lesionflow.io.dicom.studies import read_study
 from lesionflow.io.files import find_files, sha256_file
-from lesionflow.io.images import files as image_files
+from lesionflow.io.images import image_files
 from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.layouts.image_folders import read_wanted_channels
 from lesionflow.io.notes import collected

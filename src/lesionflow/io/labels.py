@@ -9,7 +9,7 @@ from lesionflow.data.dataset import IGNORE
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import IGNORED, Mask
 from lesionflow.errors import InputError
-from lesionflow.io import names
+from lesionflow.io import spelling
 from lesionflow.io.notes import note, took
 from lesionflow.io.regions import label_of_values, narrowest
 from lesionflow.io.rules import ReadingRules
@@ -53,7 +53,7 @@ def translate(
             declared value can be no label.
     """
     _require_values(declared, rules, name)
-    held = {structure: values for structure, values in declared.items() if not names.is_background(structure)}
+    held = {structure: values for structure, values in declared.items() if not spelling.is_background(structure)}
     labels = label_of_values(held, rules, name=name)
     table = np.zeros(256, dtype=np.uint8)
     for value, label in labels.items():
@@ -77,7 +77,7 @@ def translate(
 
 def _require_values(declared: Mapping[str, Sequence[int]], rules: ReadingRules, name: str) -> None:
     for structure, values in declared.items():
-        wanted = rules.named(structure) is not None or names.key(structure) == IGNORE
+        wanted = rules.named(structure) is not None or spelling.key(structure) == IGNORE
         if not all((1 if wanted else 0) <= value <= 255 for value in values):
             raise InputError(
                 f"Expected label values {'1' if wanted else '0'}..255 for {structure} in the declaration of {name}, found "

@@ -11,7 +11,7 @@ from typing import NoReturn
 from lesionflow.data.dataset import IGNORE
 from lesionflow.data.volume import IGNORED
 from lesionflow.errors import InputError
-from lesionflow.io import names
+from lesionflow.io import spelling
 from lesionflow.io.notes import note
 from lesionflow.io.rules import ReadingRules
 
@@ -56,7 +56,7 @@ def label_of_values(declared: Declared, rules: ReadingRules, *, name: str) -> di
 
 def _by_own_names(structures: list[str], rules: ReadingRules, name: str) -> int | None:
     """Return the label that the structures of one value alone are called by."""
-    ignored = {s for s in structures if names.key(s) == IGNORE and IGNORE not in rules.labels}
+    ignored = {s for s in structures if spelling.key(s) == IGNORE and IGNORE not in rules.labels}
     found = {IGNORED if s in ignored else rules.named(s) for s in structures} - {None}
     if len(found) > 1:
         _refuse(
@@ -69,7 +69,7 @@ def _shared_regions(declared: Declared, rules: ReadingRules) -> dict[str, str]:
     """Return by structure the region of the rules that it is: called alike, or the one label that it is called by."""
     shared: dict[str, str] = {}
     for structure, values in declared.items():
-        called = [region for region in rules.regions if names.same(region, structure)]
+        called = [region for region in rules.regions if spelling.same(region, structure)]
         label = rules.named(structure) if len(set(values)) == 1 else None
         alone = [region for region, labels in rules.regions.items() if set(labels) == {label}]
         if len(called or alone) == 1:

@@ -7,7 +7,7 @@ from typing import Any
 
 from lesionflow.data.dataset import BACKGROUND, IGNORE
 from lesionflow.data.volume import IGNORED, Mask, Volume
-from lesionflow.io import names
+from lesionflow.io import spelling
 from lesionflow.io.notes import Note
 
 #: What stands for a case id in a fault that was found before the case had one.
@@ -57,15 +57,15 @@ class ReadingRules:
 
     def label_of(self, structure: str) -> int | None:
         """Return the label of a structure by the first rule that fits one of its spellings; None when it is not wanted."""
-        label = None if names.is_background(structure) else self._ruled(structure)
+        label = None if spelling.is_background(structure) else self._ruled(structure)
         return IGNORED if label == IGNORE and IGNORE not in self.labels else self.labels.get(label or "")
 
     def named(self, structure: str) -> int | None:
         """Return the label of a structure that is called as the label is, else by `label_of`."""
         if structure in self.labels:
             return self.labels[structure]
-        alike = [label for called, label in self.labels.items() if names.key(called) == names.key(structure)]
-        return alike[0] if len(alike) == 1 and names.key(structure) else self.label_of(structure)
+        alike = [label for called, label in self.labels.items() if spelling.key(called) == spelling.key(structure)]
+        return alike[0] if len(alike) == 1 and spelling.key(structure) else self.label_of(structure)
 
     def called(self, value: int) -> str:
         """Return the name of a label."""
@@ -73,12 +73,12 @@ class ReadingRules:
 
     def is_unwanted(self, structure: str) -> bool:
         """Tell whether somebody said that a structure is background: its name, or a rule with the label `background`."""
-        return names.is_background(structure) or self._ruled(structure) == BACKGROUND
+        return spelling.is_background(structure) or self._ruled(structure) == BACKGROUND
 
     def _ruled(self, structure: str) -> str | None:
         for any_case in (False, True):
             for pattern, label in self.outlines:
-                if names.fits(pattern, structure, any_case=any_case):
+                if spelling.fits(pattern, structure, any_case=any_case):
                     return label
         return None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from lesionflow.data.bundle import Bundle
 from lesionflow.errors import ConfigError
-from lesionflow.io.signing.manifest import require_trusted
+from lesionflow.io.signing.bundle_manifest import require_trusted
 from lesionflow.io.stores.bundles import read_bundle
 from lesionflow.prediction import DISCLAIMER
 

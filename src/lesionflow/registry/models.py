@@ -20,8 +20,8 @@ from lesionflow.data.seal import Seal
 from lesionflow.errors import ArtifactError, ConfigError, ServiceError
 from lesionflow.io.attestations.chain import Chain
 from lesionflow.io.attestations.folder import read_chain
+from lesionflow.io.signing.bundle_manifest import INNER, MANIFEST, require_trusted, sign_bundle, verify_bundle
 from lesionflow.io.signing.keys import SigningKey, load_signing_key, load_trusted_keys
-from lesionflow.io.signing.manifest import INNER, MANIFEST, require_trusted, sign_bundle, verify_bundle
 from lesionflow.io.stores.bundles import read_bundle
 from lesionflow.registry.champion_marks import shorten
 from lesionflow.registry.store import artifact_place, one_writer, quiet_loggers, reaching, with_driver

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from lesionflow.config.change_plan import ChangePlan
-from lesionflow.data.decisions.decision import GateDecision
+from lesionflow.data.gate_decision import GateDecision
 from lesionflow.io.stores.registrations import Registration
 from lesionflow.registry.versions import find_version
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from lesionflow.config import Settings
 from lesionflow.config.sections.section import Section
 from lesionflow.errors import ConfigError, ConflictError
-from lesionflow.io.project.store import Edition, ProjectStore
+from lesionflow.io.project_store.store import Edition, ProjectStore
 from lesionflow.io.stores.cases import read_dataset
 from lesionflow.io.stores.private import KEY, pseudonym_key
 

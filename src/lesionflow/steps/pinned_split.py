@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lesionflow.io.files import sha256_file
-from lesionflow.io.project.store import ProjectStore
+from lesionflow.io.project_store.store import ProjectStore
 from lesionflow.io.stores.splits import read_split
 from lesionflow.registry.shared_state import find_lineage
 

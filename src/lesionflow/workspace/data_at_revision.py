@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lesionflow.config import Settings
 from lesionflow.errors import ConfigError, ServiceError
-from lesionflow.io.stores.manifest import compare
+from lesionflow.io.stores.raw_manifest import compare
 from lesionflow.registry.secrets import without_secrets
 from lesionflow.workspace.layout import PATHS
 from lesionflow.workspace.recorded_versions import git_program

@@ -12,7 +12,7 @@ def decision_text(promotion: Path) -> str:
         promotion: What the step `promote` wrote.
     """
     from lesionflow.evaluation.promotion.decision_page import decision_lines
-    from lesionflow.io.stores.decisions.promotions import read_decision
+    from lesionflow.io.stores.promotions import read_decision
 
     try:
         decision = read_decision(promotion)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lesionflow.config import Settings
 from lesionflow.errors import ArtifactError, ConfigError, LesionFlowError
-from lesionflow.io.stores import manifest
+from lesionflow.io.stores import raw_manifest
 from lesionflow.workspace.layout import PATHS
 from lesionflow.workspace.stale_locks import drop_torn_dvc_file
 from lesionflow.workspace.versioning.program import dvc_command
@@ -53,13 +53,13 @@ def record_new_studies(workspace: Path, *, relinked: bool, say: Callable[[str], 
     """
     require_studies(workspace)
     raw, settings = workspace / PATHS["raw"], Settings()
-    path = manifest.manifest_path(raw)
+    path = raw_manifest.manifest_path(raw)
     is_new = not path.exists()
-    state = manifest.compare(raw, workers=settings.workers, trust_times=True)
+    state = raw_manifest.compare(raw, workers=settings.workers, trust_times=True)
     if not is_new and not relinked:
         require_whole(state)
     if is_new or state.added or not state.is_whole:
-        manifest.record(raw, workers=settings.workers)
+        raw_manifest.record(raw, workers=settings.workers)
         if not is_new:
             say(f"data/raw: {len(state.added)} files are new since it was recorded")
     track_studies(workspace)
@@ -72,14 +72,14 @@ def require_studies(workspace: Path) -> None:
         ConfigError: It says how they come there.
     """
     raw = workspace / PATHS["raw"]
-    if not raw.exists() and not manifest.manifest_path(raw).exists():
+    if not raw.exists() and not raw_manifest.manifest_path(raw).exists():
         raise ConfigError(
             f"Expected studies in {raw}, found none. Add them by `lesionflow data add STUDIES`, link them by `lesionflow run --data STUDIES`, or "
             "`dvc pull` them where this is a clone."
         )
 
 
-def require_whole(state: manifest.FolderState) -> None:
+def require_whole(state: raw_manifest.FolderState) -> None:
     """Refuse studies that are not as they were recorded.
 
     Raises:

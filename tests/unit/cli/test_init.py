@@ -7,7 +7,7 @@ import pytest
 from lesionflow.cli import main
 from lesionflow.config.presets import find_params
 from lesionflow.errors import ConfigError
-from lesionflow.io.stores.decisions.promotions import write_decision
+from lesionflow.io.stores.promotions import write_decision
 from lesionflow.steps import STEPS
 from support.decisions import decision
 

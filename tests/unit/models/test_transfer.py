@@ -3,7 +3,7 @@ import torch
 
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ArtifactError
-from lesionflow.io.stores.weights import read_weights
+from lesionflow.io.exchange.pretrained_weights import read_weights
 from lesionflow.models import ARCHITECTURES, build_model
 from lesionflow.models.encoders.efficientnet import EfficientNetEncoder
 from lesionflow.models.encoders.resnet import ResNetEncoder

@@ -7,8 +7,8 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from lesionflow.errors import ArtifactError, ConfigError, ServiceError
+from lesionflow.io.signing.bundle_manifest import MANIFEST, sign_bundle
 from lesionflow.io.signing.keys import PRIVATE, PUBLIC, make_keys
-from lesionflow.io.signing.manifest import MANIFEST, sign_bundle
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.prediction import MLFLOW_PROGRAM
 from lesionflow.registry import models

@@ -6,7 +6,7 @@ import pytest
 
 from lesionflow.config import Settings
 from lesionflow.errors import ArtifactError, ConfigError, ConflictError
-from lesionflow.io.project.store import ProjectStore
+from lesionflow.io.project_store.store import ProjectStore
 from lesionflow.steps.kept_output import run_kept
 
 SETTINGS = Settings(pseudonym_key="a key")

@@ -2,7 +2,7 @@ import hashlib
 import uuid
 
 from lesionflow.data.split import Fold, Split
-from lesionflow.io.project.store import ProjectStore
+from lesionflow.io.project_store.store import ProjectStore
 from lesionflow.io.stores.splits import write_split
 from lesionflow.registry.shared_state import find_lineage
 from lesionflow.steps.pinned_split import pin_of, take_pinned

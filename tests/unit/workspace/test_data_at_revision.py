@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from lesionflow.errors import ConfigError, ServiceError
-from lesionflow.io.stores.manifest import record
+from lesionflow.io.stores.raw_manifest import record
 from lesionflow.workspace.data_at_revision import find_revision, studies_at
 
 

@@ -1,6 +1,6 @@
 """The last lines of a run."""
 
-from lesionflow.io.stores.decisions.promotions import write_decision
+from lesionflow.io.stores.promotions import write_decision
 from lesionflow.workspace.decision_text import decision_text
 from support.decisions import decision
 

@@ -32,8 +32,8 @@ def _new(parsed: argparse.Namespace) -> int:
 
 
 def _sign(parsed: argparse.Namespace) -> int:
+    from lesionflow.io.signing.bundle_manifest import sign_bundle
     from lesionflow.io.signing.keys import require_signing_key
-    from lesionflow.io.signing.manifest import sign_bundle
     from lesionflow.io.stores.bundles import read_bundle
 
     key = require_signing_key()

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from lesionflow.data.decisions.decision import GateDecision, GateRule, TargetFigure
+from lesionflow.data.gate_decision import GateDecision, GateRule, TargetFigure
 from lesionflow.evaluation.page import Cell, figure_cell, page, table, title_of, words
 from lesionflow.metrics import METRICS
 

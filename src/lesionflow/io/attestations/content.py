@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lesionflow.io.files import find_files, parse_json, sha256_file, write_text
-from lesionflow.io.signing.manifest import SUMS
-from lesionflow.io.stores.manifest import CLOCK_SLACK_NS, hash_files, manifest_path
+from lesionflow.io.signing.bundle_manifest import SUMS
+from lesionflow.io.stores.raw_manifest import CLOCK_SLACK_NS, hash_files, manifest_path
 
 #: Of a file: inode, bytes, times of its last change and of its last change of state (which no program can set back), and its sha256.
 Known = Mapping[str, tuple[tuple[int, int, int, int], str]]

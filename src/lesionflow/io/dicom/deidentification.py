@@ -21,7 +21,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from lesionflow.cohort.pseudonym import pseudonym
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.reading import READ_FAULTS, may_be_dicom, quiet, read_dicom_file
-from lesionflow.io.dicom.relations.patients import patient_key, person_of
+from lesionflow.io.dicom.relations.same_patient import patient_key, person_of
 from lesionflow.io.dicom.sorting import DICOMDIR_CLASS
 from lesionflow.io.files import find_files
 from lesionflow.machine.faults import blame_machine

@@ -18,7 +18,7 @@ from lesionflow.errors import DicomError, LesionFlowError
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet, read_dicom_file
 from lesionflow.io.dicom.relations.seg_sources import LONGEST, as_sources
 from lesionflow.io.dicom.segments.frames import group_of, read_parts
-from lesionflow.io.dicom.segments.naming import labels_of, tell_origin
+from lesionflow.io.dicom.segments.segment_labels import labels_of, tell_origin
 from lesionflow.io.dicom.series import read_headers
 from lesionflow.io.files import replacing_file
 from lesionflow.io.labels import tell_dropped, tell_united, unite

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
 from lesionflow.errors import DicomError, InputError
-from lesionflow.io.dicom.cost import require_affordable, require_grid_affordable
 from lesionflow.io.dicom.multiframe import is_multiframe, split_frames
 from lesionflow.io.dicom.pet_suv import patient_weight_kg, suv_factor
 from lesionflow.io.dicom.pixel_data import decode
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet, read_dicom_file
+from lesionflow.io.dicom.series_cost import require_affordable, require_grid_affordable
 from lesionflow.io.dicom.stacking import locate, refuse
 from lesionflow.io.dicom.values.plausibility import require_hu, require_suv
 from lesionflow.io.dicom.values.rescale import Scale, scales_of, to_values

@@ -17,7 +17,7 @@ from pydicom.filereader import read_partial
 from lesionflow.io.dicom.deflated import is_deflated, read_bounded
 from lesionflow.io.dicom.dicomdir import listed_instances
 from lesionflow.io.dicom.reading import READ_FAULTS, is_dicom, kind_of, quiet
-from lesionflow.io.dicom.relations.patients import PERSON_TAGS, Person, person_of
+from lesionflow.io.dicom.relations.same_patient import PERSON_TAGS, Person, person_of
 from lesionflow.machine.faults import blame_machine
 
 NEEDED_TAGS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")

@@ -12,8 +12,8 @@ from lesionflow.io.dicom.reading import is_dicom, read_dicom_file
 from lesionflow.io.dicom.relations.candidates import choose_series
 from lesionflow.io.dicom.relations.drawn_on import drawn_on
 from lesionflow.io.dicom.relations.outlines import read_outlines
-from lesionflow.io.dicom.relations.patients import patient_keys, significant
 from lesionflow.io.dicom.relations.registration import in_frame_of
+from lesionflow.io.dicom.relations.same_patient import patient_keys, significant
 from lesionflow.io.dicom.series import MODALITIES, Series, read_series
 from lesionflow.io.dicom.sorting import DicomStudy, scan
 from lesionflow.io.files import find_files

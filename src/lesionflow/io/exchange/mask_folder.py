@@ -15,7 +15,7 @@ from lesionflow.errors import InputError
 from lesionflow.io.dicom.reading import is_dicom, read_dicom_file
 from lesionflow.io.dicom.seg import read_regions
 from lesionflow.io.files import parse_json
-from lesionflow.io.images import files as image_files
+from lesionflow.io.images import image_files
 from lesionflow.io.images.segments import named_segments
 from lesionflow.io.stores.cases import label_written_for
 from lesionflow.machine.faults import blame_machine

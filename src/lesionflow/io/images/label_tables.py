@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lesionflow.errors import InputError
-from lesionflow.io.images import files as image_files
+from lesionflow.io.images import image_files
 from lesionflow.io.images.nifti_texts import read_extensions
 from lesionflow.machine.faults import blame_machine
 

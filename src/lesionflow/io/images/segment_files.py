@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.errors import InputError
-from lesionflow.io.images import files as image_files
-from lesionflow.io.images.masks import read_mask_on
+from lesionflow.io.images import image_files
+from lesionflow.io.images.mask_on_image import read_mask_on
 from lesionflow.io.images.segments import ENDINGS as NRRD_ENDINGS
 from lesionflow.io.images.segments import Segment, named_segments
 from lesionflow.io.labels import Part, wanted_parts

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lesionflow.errors import InputError
-from lesionflow.io.images import files as image_files
-from lesionflow.io.images import itk, label_tables
+from lesionflow.io.images import image_files, itk, label_tables
 from lesionflow.machine.wording import plain_words
 
 ENDINGS = (".nrrd", ".nhdr")

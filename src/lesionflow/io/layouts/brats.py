@@ -7,12 +7,12 @@ from pathlib import Path
 
 from lesionflow.errors import InputError
 from lesionflow.io.files import find_files
-from lesionflow.io.images import files as image_files
-from lesionflow.io.images.masks import read_mask_on
+from lesionflow.io.images import image_files
+from lesionflow.io.images.mask_on_image import read_mask_on
 from lesionflow.io.labels import translate
 from lesionflow.io.layouts.image_folders import read_wanted_channels
 from lesionflow.io.layouts.modalities import canonical, choose_channels
-from lesionflow.io.layouts.patients import patient_of
+from lesionflow.io.layouts.patient_in_name import patient_of
 from lesionflow.io.notes import note
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
 

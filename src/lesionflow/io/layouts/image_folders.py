@@ -10,10 +10,9 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import InputError
 from lesionflow.io.files import find_files
-from lesionflow.io.images import files as image_files
+from lesionflow.io.images import image_files, label_tables
 from lesionflow.io.images import itk as itk_images
-from lesionflow.io.images import label_tables
-from lesionflow.io.images.masks import read_mask_on
+from lesionflow.io.images.mask_on_image import read_mask_on
 from lesionflow.io.images.pictures import raster
 from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.images.segment_files import read_named_parts
@@ -32,7 +31,7 @@ from lesionflow.io.layouts.pairs.mask_choice import (
 from lesionflow.io.layouts.pairs.mask_content import MAX_SHARED, is_mask_like, shared
 from lesionflow.io.layouts.pairs.pairing import Pair, pair
 from lesionflow.io.layouts.pairs.unnamed_masks import UNNAMED, told_by_content, unread, without_unread
-from lesionflow.io.layouts.patients import patient_of
+from lesionflow.io.layouts.patient_in_name import patient_of
 from lesionflow.io.notes import note, took
 from lesionflow.io.rules import CASE, ReadingRules, ReadStudy, SourceStudy
 

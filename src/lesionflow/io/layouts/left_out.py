@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lesionflow.io.files import find_files
-from lesionflow.io.images import files as image_files
+from lesionflow.io.images import image_files
 from lesionflow.io.layouts.pairs.file_roles import TEST_FOLDER
 from lesionflow.io.notes import note
 

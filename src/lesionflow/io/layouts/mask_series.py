@@ -14,7 +14,7 @@ from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.pixel_data import decode
 from lesionflow.io.dicom.reading import READ_FAULTS, is_dicom, quiet, read_dicom_file
-from lesionflow.io.dicom.segments.places import slices_apart
+from lesionflow.io.dicom.segments.frame_overlap import slices_apart
 from lesionflow.io.dicom.series import read_series
 from lesionflow.io.files import find_files
 from lesionflow.io.labels import tell_united, unite

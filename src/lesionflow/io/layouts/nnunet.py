@@ -10,14 +10,14 @@ from pathlib import Path
 
 from lesionflow.errors import InputError
 from lesionflow.io.declarations import read_declaration
-from lesionflow.io.images import files as image_files
-from lesionflow.io.images.masks import read_mask_on
+from lesionflow.io.images import image_files
+from lesionflow.io.images.mask_on_image import read_mask_on
 from lesionflow.io.images.plausibility import check_values
 from lesionflow.io.labels import translate
 from lesionflow.io.layouts.left_out import say_count, say_shared, say_test_files
 from lesionflow.io.layouts.modalities import choose_channels
 from lesionflow.io.layouts.nnunet_listing import DECLARATION, Listed, listed_cases, read_content
-from lesionflow.io.layouts.patients import patient_of
+from lesionflow.io.layouts.patient_in_name import patient_of
 from lesionflow.io.notes import took
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
 

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from lesionflow.io.files import parse_json
-from lesionflow.io.images import files as image_files
+from lesionflow.io.images import image_files
 from lesionflow.io.rules import CASE
 from lesionflow.machine.faults import blame_machine
 

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 
-from lesionflow.io.layouts.patients import NamedPatient
+from lesionflow.io.layouts.patient_in_name import NamedPatient
 
 #: `P12_foo`, `001a`, `P12_x2`; what stands before it has a number.
 ENDING = re.compile(r"^(?P<base>.*\d[^\W_]*)(?:[_\-. ]+(?P<word>[^\W\d_]{1,12}\d*)|(?<=\d)(?P<letter>[A-Za-z]))$")

@@ -1,1 +1,1 @@
-"""Every artifact's reader and writer together: cases, plans, splits, arrays, bundles, evaluations, ledger. No foreign formats."""
+"""Every artifact's reader and writer together: cases, plans, splits, arrays, bundles, evaluations, promotions, ledger. No foreign formats."""

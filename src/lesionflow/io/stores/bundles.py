@@ -22,8 +22,8 @@ from lesionflow.data.calibration import BackendChoice, Calibration
 from lesionflow.data.plan import Plan
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import replacing_folder, sha256_file
+from lesionflow.io.signing.bundle_manifest import MANIFEST, list_bundle_files, sign_bundle, verify_bundle
 from lesionflow.io.signing.keys import load_signing_key
-from lesionflow.io.signing.manifest import MANIFEST, list_bundle_files, sign_bundle, verify_bundle
 from lesionflow.machine.faults import blame_machine
 from lesionflow.machine.wording import plain_words
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from lesionflow.cohort.shard import Shard
 from lesionflow.config.loading import SectionValues
 from lesionflow.errors import ConfigError
-from lesionflow.io.project.store import ProjectStore
+from lesionflow.io.project_store.store import ProjectStore
 from lesionflow.machine.extras import naming_extras
 from lesionflow.steps import prepare_step, step_named
 from lesionflow.steps.attesting import watch

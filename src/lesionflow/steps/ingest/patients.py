@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lesionflow.errors import ConfigError
-from lesionflow.io.layouts.patients import SLICE, WHOLE, NamedPatient, find_patient, is_mark
+from lesionflow.io.layouts.patient_in_name import SLICE, WHOLE, NamedPatient, find_patient, is_mark
 from lesionflow.io.layouts.patients_alike import TOLD_BY as ENDING
 from lesionflow.io.layouts.patients_alike import joined
 from lesionflow.io.notes import note

@@ -17,8 +17,8 @@ from lesionflow.io.archives import opened
 from lesionflow.io.files import find_files, sha256_file
 from lesionflow.io.layouts.recognition import READERS, recognize
 from lesionflow.io.rules import CASE, SourceStudy
-from lesionflow.io.stores.manifest import changed_files, hash_files
 from lesionflow.io.stores.private import pseudonym_key, remember_sources
+from lesionflow.io.stores.raw_manifest import changed_files, hash_files
 from lesionflow.io.stores.tombstones import tombstone
 from lesionflow.steps.ingest.patients import with_patients
 

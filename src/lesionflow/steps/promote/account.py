@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lesionflow.config.change_plan import ChangePlan
-from lesionflow.data.decisions.decision import GateDecision
+from lesionflow.data.gate_decision import GateDecision
 from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.evaluation.promotion.change_plan_document import Surroundings
 from lesionflow.evaluation.promotion.decisions_taken import TakenDecision

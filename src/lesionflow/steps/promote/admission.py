@@ -10,7 +10,7 @@ from lesionflow.config.change_plan import Change, ChangePlan
 from lesionflow.data.bundle import Ancestor, Bundle
 from lesionflow.errors import ArtifactError
 from lesionflow.evaluation.gate import Reason
-from lesionflow.io.signing.manifest import require_trusted
+from lesionflow.io.signing.bundle_manifest import require_trusted
 
 #: Leaks told in a sentence; the number of all is told too.
 MOST_TOLD = 3

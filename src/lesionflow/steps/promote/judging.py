@@ -9,7 +9,7 @@ import pandas as pd
 
 from lesionflow.config.change_plan import ChangePlan
 from lesionflow.data.bundle import Bundle
-from lesionflow.data.decisions.decision import GateDecision, GateRule, TargetFigure
+from lesionflow.data.gate_decision import GateDecision, GateRule, TargetFigure
 from lesionflow.evaluation.comparison import MetricDifference
 from lesionflow.evaluation.empty_masks import KEYS, comparable
 from lesionflow.evaluation.gate import Judgement, Reason, Verdict, judge

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from lesionflow.config import Settings
 from lesionflow.config.change_plan import ChangePlan
-from lesionflow.data.decisions.decision import GateDecision
+from lesionflow.data.gate_decision import GateDecision
 from lesionflow.errors import ServiceError
 from lesionflow.evaluation.promotion.decision_page import decision_markdown, embed_decision, render_decision
 from lesionflow.io.files import write_text
 from lesionflow.io.stores.cases import read_dataset
-from lesionflow.io.stores.decisions.promotions import write_decision
 from lesionflow.io.stores.evaluations import REPORT
+from lesionflow.io.stores.promotions import write_decision
 from lesionflow.registry.pages.descriptions import describe_run, describe_version
 from lesionflow.registry.tracking import Tracker
 from lesionflow.registry.versions import tag_version

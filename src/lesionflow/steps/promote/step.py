@@ -9,7 +9,7 @@ from typing import NamedTuple
 from lesionflow.config import PromoteConfig, Settings
 from lesionflow.config.change_plan import ChangePlan, read_change_plan, require_fitting
 from lesionflow.data.dataset import CASE_COLUMNS
-from lesionflow.data.decisions.decision import GateDecision
+from lesionflow.data.gate_decision import GateDecision
 from lesionflow.data.ledger import EntryKind
 from lesionflow.errors import ArtifactError, ConfigError, ConflictError
 from lesionflow.evaluation.comparison import MetricDifference, compare_tables, of_shared_targets

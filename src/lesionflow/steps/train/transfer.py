@@ -13,9 +13,9 @@ from lesionflow.config import Settings, TransferConfig
 from lesionflow.data.bundle import Ancestor, Bundle
 from lesionflow.data.plan import ArchitecturePlan
 from lesionflow.errors import ConfigError
+from lesionflow.io.exchange.pretrained_weights import download_weights, read_weights
 from lesionflow.io.files import sha256_file
 from lesionflow.io.stores.bundles import read_bundle
-from lesionflow.io.stores.weights import download_weights, read_weights
 from lesionflow.models.ensemble import weights_of_member
 from lesionflow.models.transfer import Transfer, transfer_weights
 from lesionflow.registry.models import fetch_bundle

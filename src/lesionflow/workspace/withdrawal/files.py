@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lesionflow.data.dataset import Dataset
 from lesionflow.io.redaction import mentions, redact
-from lesionflow.io.stores import cases, ledger, manifest
+from lesionflow.io.stores import cases, ledger, raw_manifest
 from lesionflow.io.stores.case_index import read_case_index
 from lesionflow.io.stores.tombstones import JOURNAL
 from lesionflow.workspace.layout import PATHS
@@ -34,8 +34,8 @@ def remove_studies(workspace: Path, subject: Subject, workers: int) -> tuple[int
     for folder in sorted((p for p in raw.rglob("*") if p.is_dir()), key=lambda p: -len(p.parts)):
         if not any(folder.iterdir()):
             folder.rmdir()
-    if raw.exists() and manifest.manifest_path(raw).exists():
-        manifest.record(raw, workers=workers)
+    if raw.exists() and raw_manifest.manifest_path(raw).exists():
+        raw_manifest.record(raw, workers=workers)
     shared = tuple(
         f"a file of data/raw that holds studies of others too ({len(subject.shared)} such): take it apart by hand"
         for _ in subject.shared[:1]

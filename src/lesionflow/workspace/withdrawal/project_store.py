@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from lesionflow.config import Settings
 from lesionflow.errors import ConfigError
 from lesionflow.io.files import find_files
-from lesionflow.io.project.store import ProjectStore
+from lesionflow.io.project_store.store import ProjectStore
 from lesionflow.io.redaction import mentions
 from lesionflow.io.stores.case_index import INDEX, read_case_index
 from lesionflow.io.stores.tombstones import set_tombstone

@@ -1,6 +1,6 @@
 """The decision as a page, a section of the report, Markdown and last lines."""
 
-from lesionflow.data.decisions.decision import GateRule, TargetFigure
+from lesionflow.data.gate_decision import GateRule, TargetFigure
 from lesionflow.evaluation.promotion.decision_page import (
     decision_lines,
     decision_markdown,

@@ -3,7 +3,7 @@ import pytest
 import SimpleITK
 
 from lesionflow.errors import InputError
-from lesionflow.io.images import files as image_files
+from lesionflow.io.images import image_files
 from lesionflow.io.images.itk import read
 from support.dicom_factory import ORIGIN_MM, SHAPE, SPACING_MM, affine_by_hand, stored_values
 

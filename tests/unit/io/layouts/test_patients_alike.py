@@ -1,6 +1,6 @@
 """Names that differ by an ending alone."""
 
-from lesionflow.io.layouts.patients import find_patient
+from lesionflow.io.layouts.patient_in_name import find_patient
 from lesionflow.io.layouts.patients_alike import joined
 
 

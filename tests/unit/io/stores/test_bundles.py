@@ -9,7 +9,7 @@ from lesionflow.data.bundle import GoldenCase
 from lesionflow.data.calibration import BackendChoice
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import sha256_file
-from lesionflow.io.signing.manifest import sign_bundle
+from lesionflow.io.signing.bundle_manifest import sign_bundle
 from lesionflow.io.stores.bundles import (
     BACKEND,
     CALIBRATION,

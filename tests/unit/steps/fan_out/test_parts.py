@@ -10,7 +10,7 @@ from lesionflow.config import load_params
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.io.attestations.chain import read_lines
 from lesionflow.io.attestations.folder import FOLDER, find_statements
-from lesionflow.io.project.store import ProjectStore
+from lesionflow.io.project_store.store import ProjectStore
 from lesionflow.io.stores.case_index import read_case_index
 from lesionflow.steps import run_step
 from lesionflow.steps.fan_out.parts import join_parts, run_part

@@ -7,7 +7,7 @@ import pytest
 from lesionflow.cohort.pseudonym import pseudonym
 from lesionflow.config import IngestConfig, Settings
 from lesionflow.errors import ArtifactError, InputError
-from lesionflow.io.stores import manifest
+from lesionflow.io.stores import raw_manifest
 from lesionflow.steps.ingest.studies import open_studies, secret_of
 from support.dicom_factory import ROOT, write_rtstruct, write_series
 from support.tumor_series import SHAPE, SQUARE, body
@@ -69,7 +69,7 @@ def test_the_key_changes_with_bytes_params_and_reader_and_with_no_name_of_a_file
 
 
 def test_only_what_was_recorded_is_read_where_that_is_asked_for(raw, settings):
-    manifest.record(raw, workers=1)
+    raw_manifest.record(raw, workers=1)
     tasks(raw, settings, only_recorded=True)
     path = next((raw / "BEN" / "CT").iterdir())
     content = bytearray(path.read_bytes())

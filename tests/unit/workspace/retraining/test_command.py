@@ -8,7 +8,7 @@ from lesionflow.config import Settings
 from lesionflow.config.challenger import InitialWeights, Trigger
 from lesionflow.config.presets import PRESETS
 from lesionflow.errors import ConfigError
-from lesionflow.io.stores.decisions.promotions import write_decision
+from lesionflow.io.stores.promotions import write_decision
 from lesionflow.workspace.retraining import command
 from lesionflow.workspace.retraining.command import retrain, starts_of
 from lesionflow.workspace.retraining.initial_weights import read_source

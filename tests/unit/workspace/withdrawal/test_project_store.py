@@ -5,7 +5,7 @@ import pytest
 from lesionflow.cli import main
 from lesionflow.config import Settings
 from lesionflow.errors import ArtifactError, ConfigError
-from lesionflow.io.project.store import ProjectStore
+from lesionflow.io.project_store.store import ProjectStore
 from lesionflow.io.redaction import mentions
 from lesionflow.io.stores.case_index import harmed_files, read_case_index
 from lesionflow.io.stores.tombstones import read_tombstones

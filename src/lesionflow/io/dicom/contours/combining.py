@@ -12,6 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionflow.io.dicom.contours.account import Account
+from lesionflow.io.dicom.contours.contour_pairs import (
+    TOUCH_PIXELS,
+    has_channel,
+    is_within,
+    one_round,
+    same_key,
+    without_repeats,
+)
 from lesionflow.io.dicom.contours.cost import (
     COMPARISONS_PER_CORNER,
     CROSSINGS_PER_CONTOUR,
@@ -23,14 +31,6 @@ from lesionflow.io.dicom.contours.cost import (
 from lesionflow.io.dicom.contours.filling import Corners, Filled, fill_contour
 from lesionflow.io.dicom.contours.nesting import Outline, levels_of
 from lesionflow.io.dicom.contours.points import Contour
-from lesionflow.io.dicom.contours.relations import (
-    TOUCH_PIXELS,
-    has_channel,
-    is_within,
-    one_round,
-    same_key,
-    without_repeats,
-)
 
 #: Share of a contour's pixels that it may run round twice: a loop where a hand-drawn line closes.
 TWICE_FRACTION = 0.25

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lesionflow.io.dicom.contours.account import Account
+from lesionflow.io.dicom.contours.contour_pairs import TOUCH_PIXELS, depth_outside, share_near
 from lesionflow.io.dicom.contours.cost import COMPARISONS_PER_CORNER, Boxes, boxes_of, require_few_pairs, spend
 from lesionflow.io.dicom.contours.filling import Corners, Filled
-from lesionflow.io.dicom.contours.relations import TOUCH_PIXELS, depth_outside, share_near
 
 #: Two contours nowhere further apart than this, in pixels, are one contour drawn twice: the ring between them could hold
 #: no pixel's width.

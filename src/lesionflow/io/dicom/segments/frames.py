@@ -11,7 +11,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.pixel_data import decode
 from lesionflow.io.dicom.reading import READ_FAULTS
-from lesionflow.io.dicom.segments.places import Places
+from lesionflow.io.dicom.segments.frame_overlap import Places
 from lesionflow.machine.faults import blame_machine
 
 #: How far a segmentation's pixels may lie from the series', in pixels.

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
-from lesionflow.io.images import files as image_files
+from lesionflow.io.images import image_files
 from lesionflow.io.layouts.pairs.pairing import Pair
 from lesionflow.io.layouts.pairs.role_words import IMAGES, texts, unmasked, without
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from lesionflow.io.layouts.modalities import is_known
 from lesionflow.io.layouts.pairs.pairing import Pair
 from lesionflow.io.layouts.pairs.role_words import texts
-from lesionflow.io.layouts.patients import is_mark
+from lesionflow.io.layouts.patient_in_name import is_mark
 
 #: The whole series of which a case is one frame (ACDC: `patient001_4d` beside `patient001_frame01`).
 SERIES = "4d"

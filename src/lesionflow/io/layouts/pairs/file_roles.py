@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from lesionflow.io.images import files as image_files
+from lesionflow.io.images import image_files
 from lesionflow.io.layouts.modalities import canonical, is_known
 from lesionflow.io.layouts.pairs.role_words import HINTS, IMAGES, says_mask, skeleton, texts, unmasked, words_of
 from lesionflow.io.rules import place

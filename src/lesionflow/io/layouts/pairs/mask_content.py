@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionflow.errors import InputError
-from lesionflow.io.images import files as image_files
+from lesionflow.io.images import image_files
 from lesionflow.io.rules import CASE
 
 #: A mask has few values, and most of it is one of them.

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lesionflow.io.images import files as image_files
+from lesionflow.io.images import image_files
 from lesionflow.io.layouts.pairs.file_roles import NamedFile, name_files
 from lesionflow.io.layouts.pairs.mask_homes import Home, Images, find_home
 from lesionflow.io.layouts.pairs.role_words import says_mask, skeleton, texts

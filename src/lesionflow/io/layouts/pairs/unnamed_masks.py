@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from lesionflow.io.images import files as image_files
+from lesionflow.io.images import image_files
 from lesionflow.io.layouts.pairs.mask_content import looks_like_mask
 from lesionflow.io.layouts.pairs.pairing import Pair
 from lesionflow.io.layouts.pairs.role_words import says_mask, texts

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask
-from lesionflow.io.images import files as image_files
-from lesionflow.io.images import nifti
+from lesionflow.io.images import image_files, nifti
 from lesionflow.io.images.placement import put_on
 from lesionflow.io.notes import note
 

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from lesionflow.io.names import fits, initials, is_background, key, same
+from lesionflow.io.spelling import fits, initials, is_background, key, same
 
 ONE = [
     "Non-Enhancing Tumour",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lesionflow.errors import GeometryMismatchError
-from lesionflow.io.images.masks import read_mask_on
+from lesionflow.io.images.mask_on_image import read_mask_on
 from lesionflow.io.images.nifti import read_volume
 from lesionflow.io.notes import collected
 

@@ -1,6 +1,6 @@
 import pytest
 
-from lesionflow.io.dicom.relations.patients import Person, names_nobody, patient_keys, significant
+from lesionflow.io.dicom.relations.same_patient import Person, names_nobody, patient_keys, significant
 from lesionflow.io.notes import collected
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lesionflow.io.layouts.patients import find_patient, is_mark, patient_of
+from lesionflow.io.layouts.patient_in_name import find_patient, is_mark, patient_of
 
 
 @pytest.mark.parametrize(

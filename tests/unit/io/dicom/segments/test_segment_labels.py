@@ -4,7 +4,7 @@ import pytest
 from pydicom import Dataset
 
 from lesionflow.errors import DicomError
-from lesionflow.io.dicom.segments.naming import labels_of, tell_origin
+from lesionflow.io.dicom.segments.segment_labels import labels_of, tell_origin
 from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lesionflow.errors import DicomError
-from lesionflow.io.dicom.segments.places import Places, slices_apart
+from lesionflow.io.dicom.segments.frame_overlap import Places, slices_apart
 
 AXES = np.array([[0, 1, 0], [0, 0, 1]])
 #: Rows run the other way.

@@ -9,9 +9,15 @@ import pytest
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.seal import Seal, SealState
 from lesionflow.errors import ArtifactError
-from lesionflow.io.signing import manifest
+from lesionflow.io.signing import bundle_manifest
+from lesionflow.io.signing.bundle_manifest import (
+    MANIFEST,
+    list_bundle_files,
+    require_trusted,
+    sign_bundle,
+    verify_bundle,
+)
 from lesionflow.io.signing.keys import PRIVATE, make_keys
-from lesionflow.io.signing.manifest import MANIFEST, list_bundle_files, require_trusted, sign_bundle, verify_bundle
 from lesionflow.io.stores.bundles import WEIGHTS, read_bundle, write_bundle
 from support.bundles import small_bundle
 
@@ -129,7 +135,7 @@ def test_a_manifest_of_another_bundle_does_not_pass(folder, tmp_path):
 
 
 def test_what_an_unsigned_manifest_says_of_the_bundle_is_the_cards(folder, monkeypatch):
-    monkeypatch.setattr(manifest, "_facts", lambda _: {"code_revision": "mine"})
+    monkeypatch.setattr(bundle_manifest, "_facts", lambda _: {"code_revision": "mine"})
     sign_bundle(folder, None)
     monkeypatch.undo()
     with pytest.raises(ArtifactError, match="code_revision"):

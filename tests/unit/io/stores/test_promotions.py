@@ -3,7 +3,7 @@
 import pytest
 
 from lesionflow.errors import ArtifactError
-from lesionflow.io.stores.decisions.promotions import read_decision, write_decision
+from lesionflow.io.stores.promotions import read_decision, write_decision
 from support.decisions import decision
 
 

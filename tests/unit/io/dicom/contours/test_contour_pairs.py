@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from lesionflow.io.dicom.contours.relations import has_channel, is_within, one_round, share_near, without_repeats
+from lesionflow.io.dicom.contours.contour_pairs import has_channel, is_within, one_round, share_near, without_repeats
 
 SQUARE = np.array([(0.5, 1.5), (0.5, 6.5), (4.5, 6.5), (4.5, 1.5)])
 

@@ -4,7 +4,7 @@ import uuid
 import pytest
 
 from lesionflow.errors import ConfigError, ServiceError
-from lesionflow.io.project.places import FolderPlace, ObjectPlace, open_place, require_exclusive
+from lesionflow.io.project_store.places import FolderPlace, ObjectPlace, open_place, require_exclusive
 
 
 @pytest.fixture(scope="module")

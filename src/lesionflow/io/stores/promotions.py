@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from lesionflow.data.decisions.decision import GateDecision
+from lesionflow.data.gate_decision import GateDecision
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import read_json, write_text
 from lesionflow.machine.wording import plain_words

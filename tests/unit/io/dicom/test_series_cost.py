@@ -6,7 +6,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.errors import InputError
-from lesionflow.io.dicom.cost import require_affordable, require_grid_affordable
+from lesionflow.io.dicom.series_cost import require_affordable, require_grid_affordable
 
 FRAMES = [(0.7, 0.8), (0.7, 2000.0)]
 

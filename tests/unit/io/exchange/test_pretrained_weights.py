@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from lesionflow.errors import ArtifactError, ServiceError
-from lesionflow.io.stores.weights import download_weights, read_weights
+from lesionflow.io.exchange.pretrained_weights import download_weights, read_weights
 
 WEIGHTS = {"conv1.weight": torch.arange(24.0).reshape(2, 3, 2, 2), "bn1.num_batches_tracked": torch.tensor(7)}
 

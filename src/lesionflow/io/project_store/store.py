@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from lesionflow.errors import ArtifactError, ConflictError
 from lesionflow.io.files import copy_file, find_files, replacing_file, sha256_file
-from lesionflow.io.project.places import Place, open_place, require_exclusive
+from lesionflow.io.project_store.places import Place, open_place, require_exclusive
 
 T = TypeVar("T")
 FORMAT = 1

@@ -10,7 +10,15 @@ from PIL import Image
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError
-from lesionflow.io.images.files import ending, read_channels, read_layers_on, read_mask, read_volume, require_unit, stem
+from lesionflow.io.images.image_files import (
+    ending,
+    read_channels,
+    read_layers_on,
+    read_mask,
+    read_volume,
+    require_unit,
+    stem,
+)
 from lesionflow.io.images.nifti import write_volume
 from lesionflow.io.notes import collected
 

@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from lesionflow.errors import ArtifactError, ConflictError
-from lesionflow.io.project.store import ProjectStore
+from lesionflow.io.project_store.store import ProjectStore
 
 
 @pytest.fixture(params=["folder", "memory"])
@@ -118,7 +118,7 @@ def test_pruning_leaves_the_newest_whole_and_nothing_of_who_left(url, tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from lesionflow.io.project import store as module
+from lesionflow.io.project_store import store as module
 left = [int(sys.argv[3])]
 def dying(function):
     def call(*args, **kwargs):
