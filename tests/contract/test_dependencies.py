@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -70,6 +70,20 @@ def test_every_import_is_a_stated_dependency(package_roots, owners):
     stated = BASE | {name for names in EXTRA_NAMES.values() for name in names}
     assert len(package_roots) > 30
     assert {root for root in package_roots if not owners.get(root, set()) & stated} == set()
+
+
+def test_what_stands_above_the_package_imports_what_its_extra_brings(owners):
+    """`kubeflow` brings kfp, and kfp what its client is made of; all else that a pod has is the package's."""
+    extra = set(EXTRA_NAMES["kubeflow"])
+    for _ in range(2):  # kfp's client, and what that speaks HTTP by
+        asked = [one for name in extra for one in requires(name) or () if "extra ==" not in one]
+        extra |= {normal(re.match(r"[\w.-]+", one)[0]) for one in asked}
+    above = roots_of(ORCHESTRATORS) - {"components", "pipelines"}
+    assert above >= {"kfp", "yaml"}
+    unstated = sorted(root for root in above if not owners.get(root, set()) & (BASE | extra))
+    assert not unstated, (
+        f"components or pipelines import {unstated}, which neither the package nor the extra kubeflow brings"
+    )
 
 
 def test_every_stated_dependency_is_imported_or_loaded_by_a_name_that_is_told(package_roots, owners):
