@@ -33,8 +33,8 @@ from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import STEPS, run_step
 from lesionflow.steps.train.compute import Compute
 from lesionflow.steps.train.inputs import load_inputs
-from lesionflow.steps.train.processes.group import process_group
-from lesionflow.steps.train.records import open_record
+from lesionflow.steps.train.mlflow_record import open_record
+from lesionflow.steps.train.processes.leader import process_group
 from lesionflow.steps.train.runner import Runner
 from lesionflow.steps.train.work_folder import WorkFolder
 

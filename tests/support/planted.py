@@ -23,7 +23,7 @@ from lesionflow.io.stores.ledger import ledger_path, note_read
 from lesionflow.io.stores.splits import read_split
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
-from lesionflow.steps.shared_split import share_ledger
+from lesionflow.steps.shared_state import share_ledger
 from lesionflow.workspace.layout import PATHS, store_uri
 from support.bundles import constant_bundle
 from support.champions import set_champion

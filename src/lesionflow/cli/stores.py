@@ -72,7 +72,7 @@ def hold_champion(parsed: argparse.Namespace, name: str, asked: str, settings: S
     from lesionflow.io.stores.ledger import read_ledger
     from lesionflow.registry.succession import hold_against_ledger
     from lesionflow.registry.versions import require_version
-    from lesionflow.steps.shared_split import joined_ledger
+    from lesionflow.steps.shared_state import joined_ledger
 
     version = require_version(name, asked, settings.tracking_uri)
     splits = (parsed.workdir or Path()) / PATHS["splits"]

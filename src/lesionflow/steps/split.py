@@ -15,7 +15,7 @@ from lesionflow.errors import InputError
 from lesionflow.io.stores.cases import read_table
 from lesionflow.io.stores.splits import read_split, write_split
 from lesionflow.io.stores.validations import read_quarantine
-from lesionflow.steps.shared_split import fetch_shared, push_shared, require_lock
+from lesionflow.steps.shared_state import fetch_shared, push_shared, require_lock
 
 #: Columns that every part of the split has its share of.
 TRAITS = ("site", "manufacturer", "modality")

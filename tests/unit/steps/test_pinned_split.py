@@ -6,7 +6,7 @@ from lesionflow.io.project_store.store import ProjectStore
 from lesionflow.io.stores.splits import write_split
 from lesionflow.registry.shared_state import find_lineage
 from lesionflow.steps.pinned_split import pin_of, take_pinned
-from lesionflow.steps.shared_split import push_shared
+from lesionflow.steps.shared_state import push_shared
 
 
 def _split(path, name=""):

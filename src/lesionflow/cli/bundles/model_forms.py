@@ -61,7 +61,7 @@ def _load(parsed: argparse.Namespace) -> "ServedModel":
 
 def _export(parsed: argparse.Namespace) -> int:
     from lesionflow.inference.exports import export_onnx, export_torch
-    from lesionflow.steps.exports.sbom import write_sbom
+    from lesionflow.steps.exchange.sbom import write_sbom
 
     model = _load(parsed)
     if parsed.form == "sbom":
@@ -107,7 +107,7 @@ def _study_files(given: list[str], channels: list[str]) -> dict[str, Path] | Non
 
 
 def _croissant(parsed: argparse.Namespace) -> int:
-    from lesionflow.steps.exports.croissant import write_croissant
+    from lesionflow.steps.exchange.croissant import write_croissant
     from lesionflow.workspace.layout import PATHS, require_workspace
 
     require_workspace(parsed.workdir)

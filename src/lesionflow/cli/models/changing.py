@@ -91,7 +91,7 @@ def shared_ledger(parsed: argparse.Namespace, tracking_uri: str) -> Iterator[tup
     Yields:
         The ledger, and what shares it in between.
     """
-    from lesionflow.steps.shared_split import share_ledger
+    from lesionflow.steps.shared_state import share_ledger
 
     ledger, splits = ledger_of(parsed), (parsed.workdir or Path()) / PATHS["splits"]
 

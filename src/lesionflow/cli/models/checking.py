@@ -72,7 +72,7 @@ def _shared(
 ) -> "tuple[list[VersionFinding], Path | None]":
     """Ask what is shared; return what was found, and the ledger with what others noted where the two agree."""
     from lesionflow.registry.succession import VersionFinding
-    from lesionflow.steps.shared_split import joined_ledger
+    from lesionflow.steps.shared_state import joined_ledger
 
     if ledger is None:
         return [], None

@@ -48,7 +48,7 @@ def _make(parsed: argparse.Namespace) -> int:
 def _show(parsed: argparse.Namespace) -> int:
     from lesionflow.evaluation.promotion.change_plan_document import describe_plan
     from lesionflow.evaluation.promotion.chapters import to_markdown
-    from lesionflow.steps.promote.account import surroundings
+    from lesionflow.steps.promote.document_facts import surroundings
 
     plan = read_fitting_plan(parsed.workdir)
     about = surroundings(
@@ -59,7 +59,7 @@ def _show(parsed: argparse.Namespace) -> int:
 
 
 def _check(parsed: argparse.Namespace) -> int:
-    from lesionflow.steps.promote.account import decisions_of
+    from lesionflow.steps.promote.document_facts import decisions_of
 
     require_workspace(parsed.workdir)
     plan = read_fitting_plan(parsed.workdir)
@@ -84,7 +84,7 @@ def _document(parsed: argparse.Namespace) -> int:
     from lesionflow.evaluation.promotion.change_plan_document import document_chapters
     from lesionflow.evaluation.promotion.chapters import to_html, to_markdown
     from lesionflow.io.files import write_text
-    from lesionflow.steps.promote.account import decisions_taken, surroundings
+    from lesionflow.steps.promote.document_facts import decisions_taken, surroundings
 
     require_workspace(parsed.workdir)
     plan, splits = read_fitting_plan(parsed.workdir), parsed.workdir / PATHS["splits"]

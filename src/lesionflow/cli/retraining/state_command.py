@@ -29,7 +29,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _show(parsed: argparse.Namespace) -> int:
-    from lesionflow.steps.shared_split import describe_shared
+    from lesionflow.steps.shared_state import describe_shared
 
     for line in describe_shared(_model_name(parsed), settings_of(parsed).tracking_uri):
         _say(line)
@@ -37,7 +37,7 @@ def _show(parsed: argparse.Namespace) -> int:
 
 
 def _fetch(parsed: argparse.Namespace) -> int:
-    from lesionflow.steps.shared_split import fetch_shared
+    from lesionflow.steps.shared_state import fetch_shared
 
     name, workspace = _model_name(parsed), parsed.workdir
     there = fetch_shared(
@@ -48,7 +48,7 @@ def _fetch(parsed: argparse.Namespace) -> int:
 
 
 def _push(parsed: argparse.Namespace) -> int:
-    from lesionflow.steps.shared_split import push_shared
+    from lesionflow.steps.shared_state import push_shared
 
     name, workspace = _model_name(parsed), parsed.workdir
     plan = workspace / CHANGE_PLAN

@@ -29,10 +29,10 @@ from lesionflow.io.stores.splits import read_split
 from lesionflow.metrics import HEADLINE
 from lesionflow.registry.evaluations import fetch_evaluation, find_champion, read_run_file
 from lesionflow.registry.tracking import Tracker
-from lesionflow.steps.evaluate.records import Outcome, log_outcome, write_outcome
+from lesionflow.steps.evaluate.outcome import Outcome, log_outcome, write_outcome
 from lesionflow.steps.evaluate.unlogged import KeptScores, find_unlogged, mark_unlogged
 from lesionflow.steps.revision import code_revision
-from lesionflow.steps.shared_split import share_ledger
+from lesionflow.steps.shared_state import share_ledger
 
 CURVES = "training/curves.png"
 logger = logging.getLogger(__name__)

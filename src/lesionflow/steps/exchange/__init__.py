@@ -1,1 +1,1 @@
-"""What a workspace gives to other programs and takes from them, as commands outside of the nine steps. File formats belong to `io.exchange`."""
+"""What a workspace gives to other programs and takes from them, outside of the nine steps: data sets, models, bills of material. File formats belong to `io.exchange`."""

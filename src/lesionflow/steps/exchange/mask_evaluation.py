@@ -42,7 +42,7 @@ from lesionflow.io.stores.splits import read_split
 from lesionflow.metrics import HEADLINE as COMPARED
 from lesionflow.steps.exchange.nnunet_plan import read_label_values
 from lesionflow.steps.revision import code_revision
-from lesionflow.steps.shared_split import share_ledger
+from lesionflow.steps.shared_state import share_ledger
 
 logger = logging.getLogger(__name__)
 STEP = "evaluate --masks"

@@ -14,7 +14,7 @@ from lesionflow.io.stores.cases import read_contents, read_dataset, read_patient
 from lesionflow.io.stores.ledger import ledger_path, note_read
 from lesionflow.io.stores.splits import read_split
 from lesionflow.steps.revision import code_revision
-from lesionflow.steps.shared_split import share_ledger
+from lesionflow.steps.shared_state import share_ledger
 
 logger = logging.getLogger(__name__)
 #: nnU-Net's folders have three digits.

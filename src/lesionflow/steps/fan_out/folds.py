@@ -10,8 +10,8 @@ from lesionflow.errors import ConfigError
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps.train.compute import Compute
 from lesionflow.steps.train.inputs import load_inputs
-from lesionflow.steps.train.preflight import require_room
-from lesionflow.steps.train.records import Record
+from lesionflow.steps.train.mlflow_record import Record
+from lesionflow.steps.train.needed_resources import require_room
 from lesionflow.steps.train.runner import Runner
 from lesionflow.steps.train.step import run
 from lesionflow.steps.train.work_folder import WorkFolder

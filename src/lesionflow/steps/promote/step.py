@@ -30,7 +30,7 @@ from lesionflow.registry.succession import (
 from lesionflow.registry.versions import RegisteredVersion, find_version, list_versions
 from lesionflow.steps.experiments import experiment_name, undecided
 from lesionflow.steps.promote.admission import Bar
-from lesionflow.steps.promote.judging import (
+from lesionflow.steps.promote.contest import (
     AUTHORIZED,
     CHALLENGER,
     CHAMPION,
@@ -41,9 +41,9 @@ from lesionflow.steps.promote.judging import (
     metrics_of,
     refuse_unadmitted,
 )
-from lesionflow.steps.promote.records import keep_decision, show_decision
-from lesionflow.steps.promote.scoring import LockedSet, Scored, open_test_set, score_on
-from lesionflow.steps.shared_split import share_ledger
+from lesionflow.steps.promote.decision_records import keep_decision, show_decision
+from lesionflow.steps.promote.test_set_scoring import LockedSet, Scored, open_test_set, score_on
+from lesionflow.steps.shared_state import share_ledger
 
 #: Another promotion may move the champion while this one scores; then it is judged against the new one, so often.
 MOST_TRIES = 3

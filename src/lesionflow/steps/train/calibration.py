@@ -14,7 +14,7 @@ from lesionflow.data.case import Case
 from lesionflow.errors import ArtifactError
 from lesionflow.inference.golden import make_golden
 from lesionflow.io.stores.cases import image_path, mask_path, read_case, read_patients
-from lesionflow.steps.train.records import Record
+from lesionflow.steps.train.mlflow_record import Record
 
 logger = logging.getLogger(__name__)
 

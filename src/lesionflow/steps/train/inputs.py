@@ -20,8 +20,8 @@ from lesionflow.io.stores import preprocessed
 from lesionflow.io.stores.plans import read_plan
 from lesionflow.io.stores.preprocessed import IndexEntry
 from lesionflow.io.stores.splits import read_split
-from lesionflow.steps.train.checks import require_fitting_params, require_tumors
 from lesionflow.steps.train.coarse_stage import coarse_tasks
+from lesionflow.steps.train.refused_inputs import require_fitting_params, require_tumors
 from lesionflow.steps.train.task import TrainingTask
 from lesionflow.steps.train.transfer import Source, find_source
 from lesionflow.training import CaseArrays

@@ -11,9 +11,9 @@ from lesionflow.registry.tracking import Tracker
 from lesionflow.steps.train.calibration import calibrate, require_cases
 from lesionflow.steps.train.compute import Compute
 from lesionflow.steps.train.inputs import load_inputs
-from lesionflow.steps.train.preflight import require_room
-from lesionflow.steps.train.processes.group import process_group, run_worker, share_of, without_source
-from lesionflow.steps.train.records import open_record
+from lesionflow.steps.train.mlflow_record import open_record
+from lesionflow.steps.train.needed_resources import require_room
+from lesionflow.steps.train.processes.leader import process_group, run_worker, share_of, without_source
 from lesionflow.steps.train.runner import Runner
 from lesionflow.steps.train.work_folder import WorkFolder
 from lesionflow.training import resolve_device

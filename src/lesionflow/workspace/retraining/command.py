@@ -119,7 +119,7 @@ def _bring_lock(folder: Path, settings: Settings) -> None:
     A change plan of a higher version is taken over too.
     """
     from lesionflow.config.change_plan import CHANGE_PLAN
-    from lesionflow.steps.shared_split import fetch_shared
+    from lesionflow.steps.shared_state import fetch_shared
 
     name = str(load_params(folder / PARAMS)["split"]["model_name"])
     fetch_shared(folder / PATHS["splits"], name, settings.tracking_uri, change_plan=folder / CHANGE_PLAN)

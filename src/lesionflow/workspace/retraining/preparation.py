@@ -21,7 +21,7 @@ from lesionflow.planning.diff import compare_plans
 from lesionflow.registry.succession import hold_against_ledger, learned_from_withdrawn
 from lesionflow.registry.versions import CHAMPION
 from lesionflow.steps.revision import code_revision
-from lesionflow.steps.shared_split import share_ledger
+from lesionflow.steps.shared_state import share_ledger
 from lesionflow.workspace.layout import PATHS
 from lesionflow.workspace.retraining.champion import Champion, find_present_champion, measure_scatter
 from lesionflow.workspace.retraining.command import model_name_of, starts_of

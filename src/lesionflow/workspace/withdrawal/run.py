@@ -10,7 +10,7 @@ from lesionflow.io.stores.splits import read_split
 from lesionflow.io.stores.tombstones import read_journal, read_tombstones, set_tombstone, write_journal
 from lesionflow.registry.erasure import erase_mentions, find_learned
 from lesionflow.registry.succession import champion_by_ledger, settle
-from lesionflow.steps.shared_split import push_shared
+from lesionflow.steps.shared_state import push_shared
 from lesionflow.workspace.layout import PATHS
 from lesionflow.workspace.raw_studies import track_studies
 from lesionflow.workspace.withdrawal.dvc_objects import drop_objects

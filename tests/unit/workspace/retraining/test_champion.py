@@ -15,7 +15,7 @@ from lesionflow.registry.evaluations import FOLDER
 from lesionflow.registry.models import register_bundle
 from lesionflow.registry.tracking import Tracker
 from lesionflow.registry.versions import find_version
-from lesionflow.steps.promote.scoring import Scored
+from lesionflow.steps.promote.test_set_scoring import Scored
 from lesionflow.workspace.retraining.champion import find_present_champion, measure_scatter
 from support.bundles import small_bundle
 from support.champions import set_champion

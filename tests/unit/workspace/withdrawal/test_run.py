@@ -25,7 +25,7 @@ from lesionflow.registry.shared_state import latest_snapshot
 from lesionflow.registry.succession import bars
 from lesionflow.registry.versions import list_versions
 from lesionflow.steps import run_step
-from lesionflow.steps.shared_split import fetch_shared
+from lesionflow.steps.shared_state import fetch_shared
 from lesionflow.workspace.withdrawal.subject import find_subject
 from support.planted import MODEL, OTHERS, WHO, PlantedWorkspace
 

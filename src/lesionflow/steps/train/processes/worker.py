@@ -1,4 +1,4 @@
-"""One of several processes that train a network, started by `group` on the same machine; reads its task from stdin."""
+"""One of several processes that train a network, started by `leader` on the same machine; reads its task from stdin."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ from pathlib import Path
 from lesionflow.config import Settings, TrainConfig
 from lesionflow.steps.train.compute import Compute
 from lesionflow.steps.train.inputs import load_inputs
-from lesionflow.steps.train.processes.group import READY, end_with_parent, run_worker, without_source
+from lesionflow.steps.train.processes.leader import READY, end_with_parent, run_worker, without_source
 from lesionflow.training.process_group import join_process_group
 
 

@@ -6,14 +6,14 @@ import pytest
 
 from lesionflow.config import Settings
 from lesionflow.errors import ServiceError
-from lesionflow.steps.promote import records
+from lesionflow.steps.promote import decision_records
 from support.change_plans import change_plan
 from support.decisions import decision
 
 
 def test_a_decision_is_kept_for_programs_and_for_people(tmp_path):
     outputs = {"promotion": tmp_path / "promotion.json", "decision": tmp_path / "decision.html"}
-    records.keep_decision(outputs, decision())
+    decision_records.keep_decision(outputs, decision())
     kept = json.loads(outputs["promotion"].read_text())
     # What older programs read stands where it stood.
     older = {
@@ -34,18 +34,20 @@ def test_a_store_that_refuses_now_is_warned_of(tmp_path, monkeypatch, caplog):
     def refuse(*_):
         raise ServiceError("Expected MLflow, found nobody.")
 
-    monkeypatch.setattr(records, "tag_version", refuse)
-    records.show_decision(decision(), {}, change_plan(), {"cases": tmp_path}, Settings(device="cpu"))
+    monkeypatch.setattr(decision_records, "tag_version", refuse)
+    decision_records.show_decision(decision(), {}, change_plan(), {"cases": tmp_path}, Settings(device="cpu"))
     assert "the decision stands, but is not shown in MLflow: Expected MLflow" in caplog.text
 
 
 @pytest.mark.parametrize("promote", [True, False])
 def test_tags_tell_what_was_decided_and_by_which_rules(promote, monkeypatch, tmp_path):
     seen = {}
-    monkeypatch.setattr(records, "tag_version", lambda _name, _version, tags, _uri: seen.update(tags))
-    monkeypatch.setattr(records, "describe_version", lambda *_: None)
-    monkeypatch.setattr(records, "_show_at_run", lambda *_: None)
-    records.show_decision(decision(promote=promote), {}, change_plan(), {"cases": tmp_path}, Settings(device="cpu"))
+    monkeypatch.setattr(decision_records, "tag_version", lambda _name, _version, tags, _uri: seen.update(tags))
+    monkeypatch.setattr(decision_records, "describe_version", lambda *_: None)
+    monkeypatch.setattr(decision_records, "_show_at_run", lambda *_: None)
+    decision_records.show_decision(
+        decision(promote=promote), {}, change_plan(), {"cases": tmp_path}, Settings(device="cpu")
+    )
     assert seen["promotion"] == ("promoted" if promote else "refused: floor:tumor:dice, better_than_champion")
     assert seen["promotion.floor.tumor.dice"] == "not held: Too low."
     assert all(":" not in name for name in seen)

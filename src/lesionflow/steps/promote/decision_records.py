@@ -17,7 +17,7 @@ from lesionflow.io.stores.promotions import write_decision
 from lesionflow.registry.pages.descriptions import describe_run, describe_version
 from lesionflow.registry.tracking import Tracker
 from lesionflow.registry.versions import tag_version
-from lesionflow.steps.promote.scoring import Scored
+from lesionflow.steps.promote.test_set_scoring import Scored
 
 #: Where a run keeps its decision.
 FOLDER = "decision"

@@ -3,7 +3,7 @@ from collections import namedtuple
 import pytest
 
 from lesionflow.errors import ConfigError
-from lesionflow.steps.train import preflight
+from lesionflow.steps.train import needed_resources
 from support.training_workspace import make_plan
 
 Usage = namedtuple("Usage", "total used free")  # noqa: PYI024 - as the standard library's
@@ -20,9 +20,9 @@ def machine(tmp_path, monkeypatch):
         # Of 33 MB used, 30 are files that nobody needs in memory.
         (tmp_path / "stat").write_text(f"anon {3 * 10**6}\ninactive_file {30 * 10**6}\n")
         (tmp_path / "shm").mkdir(exist_ok=True)
-        monkeypatch.setattr(preflight, "MEMINFO", tmp_path / "meminfo")
-        monkeypatch.setattr(preflight, "LIMITS", ((tmp_path / "max", tmp_path / "current", tmp_path / "stat"),))
-        monkeypatch.setattr(preflight, "SHARED", tmp_path / "shm")
+        monkeypatch.setattr(needed_resources, "MEMINFO", tmp_path / "meminfo")
+        monkeypatch.setattr(needed_resources, "LIMITS", ((tmp_path / "max", tmp_path / "current", tmp_path / "stat"),))
+        monkeypatch.setattr(needed_resources, "SHARED", tmp_path / "shm")
         free = {str(tmp_path / "shm"): shared, str(tmp_path): disk}
         monkeypatch.setattr("shutil.disk_usage", lambda path: Usage(0, 0, free[str(path)] * 10**6))
         return tmp_path / "candidate.work"
@@ -31,7 +31,7 @@ def machine(tmp_path, monkeypatch):
 
 
 def check(folder, n_loaders=2):
-    needs = preflight.require_room(make_plan(), folder, device="cpu", n_loaders=n_loaders)
+    needs = needed_resources.require_room(make_plan(), folder, device="cpu", n_loaders=n_loaders)
     return {need.what: need for need in needs}
 
 

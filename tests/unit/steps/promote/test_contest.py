@@ -7,7 +7,7 @@ from lesionflow.data.split import Fold, Split
 from lesionflow.evaluation.gate import Reason, Verdict
 from lesionflow.evaluation.promotion.decision_page import decision_markdown
 from lesionflow.io.stores.registrations import Registration
-from lesionflow.steps.promote.judging import (
+from lesionflow.steps.promote.contest import (
     CHALLENGER,
     CHAMPION,
     Contest,
@@ -17,7 +17,7 @@ from lesionflow.steps.promote.judging import (
     metrics_of,
     refuse_unadmitted,
 )
-from lesionflow.steps.promote.scoring import LockedSet, Scored
+from lesionflow.steps.promote.test_set_scoring import LockedSet, Scored
 from support.bundles import small_bundle
 from support.case_tables import case_table
 from support.change_plans import change_plan

@@ -9,7 +9,7 @@ from lesionflow.config import TrainConfig
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.plan import ChannelPlan, CoarsePlan
 from lesionflow.errors import ArtifactError, ConfigError
-from lesionflow.steps.train.checks import require_fitting_params, require_tumors
+from lesionflow.steps.train.refused_inputs import require_fitting_params, require_tumors
 from lesionflow.steps.train.task import TrainingTask
 from lesionflow.training import CaseArrays
 from support.training_workspace import make_plan, train_params

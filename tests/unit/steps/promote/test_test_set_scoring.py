@@ -5,7 +5,7 @@ import hashlib
 from lesionflow.config import Settings
 from lesionflow.data.split import Fold, Split
 from lesionflow.io.stores.ledger import read_ledger
-from lesionflow.steps.promote.scoring import LockedSet, Scored, score_on
+from lesionflow.steps.promote.test_set_scoring import LockedSet, Scored, score_on
 from support.bundles import small_bundle
 from support.case_tables import case_table
 from support.promotions import scores_of_cases

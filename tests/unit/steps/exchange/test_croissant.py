@@ -5,7 +5,7 @@ import json
 
 import pandas as pd
 
-from lesionflow.steps.exports.croissant import write_croissant
+from lesionflow.steps.exchange.croissant import write_croissant
 from support.case_folders import write_cases
 
 

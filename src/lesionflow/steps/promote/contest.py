@@ -23,7 +23,7 @@ from lesionflow.steps.promote.admission import (
     same_meaning,
     trusted,
 )
-from lesionflow.steps.promote.scoring import LockedSet, Scored
+from lesionflow.steps.promote.test_set_scoring import LockedSet, Scored
 
 CHALLENGER, CHAMPION, AUTHORIZED = "challenger", "champion", "first authorized version"
 

@@ -12,8 +12,8 @@ from lesionflow.io.stores.cases import write_table
 from lesionflow.io.stores.ledger import append_entry, ledger_path, note_read, read_ledger
 from lesionflow.io.stores.splits import read_split
 from lesionflow.registry.shared_state import latest_snapshot
-from lesionflow.steps import run_step, shared_split
-from lesionflow.steps.shared_split import fetch_shared, joined_ledger, push_shared, share_ledger
+from lesionflow.steps import run_step, shared_state
+from lesionflow.steps.shared_state import fetch_shared, joined_ledger, push_shared, share_ledger
 from support.case_tables import case_table
 from support.champions import set_champion
 from support.stores import empty_store
@@ -258,7 +258,7 @@ def test_the_change_plan_travels_and_is_changed_by_its_version_alone(uri, tmp_pa
         def __init__(self, text):
             self.version, self.digest = json.loads(text)
 
-    monkeypatch.setattr(shared_split, "read_change_plan", lambda path: Plan(path.read_text()))
+    monkeypatch.setattr(shared_state, "read_change_plan", lambda path: Plan(path.read_text()))
     plan.write_text('[1, "a"]')
     share_ledger(mine, uri, change_plan=plan)
     plan.write_text('[1, "b"]')

@@ -14,7 +14,7 @@ from lesionflow.evaluation.promotion.decisions_taken import TakenDecision
 from lesionflow.io.stores.ledger import ledger_path, looks_spent, read_ledger
 from lesionflow.io.stores.splits import read_split
 from lesionflow.registry.succession import champion_by_ledger, history, reason_of
-from lesionflow.steps.promote.scoring import open_test_set
+from lesionflow.steps.promote.test_set_scoring import open_test_set
 
 #: Who stands for what no person decided.
 NAMELESS = {EntryKind.UNDONE: "lesionflow", EntryKind.CHAMPION: "not known"}

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from lesionflow.errors import LesionFlowError
-from lesionflow.steps.train.processes import losses
-from lesionflow.steps.train.processes.losses import end, part, telling_losses
+from lesionflow.steps.train.processes import lost_processes
+from lesionflow.steps.train.processes.lost_processes import end, part, telling_losses
 
 #: What gloo raised here when a worker was killed (torch 2.13).
 GLOO = "[../third_party/gloo/gloo/transport/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:4242"
@@ -55,7 +55,7 @@ def test_where_no_process_of_this_machine_is_gone_the_connection_is_named():
 
 
 def test_a_fault_of_the_training_stays_what_it_is(sleeper, monkeypatch):
-    monkeypatch.setattr(losses, "SETTLE_S", 0.1)
+    monkeypatch.setattr(lost_processes, "SETTLE_S", 0.1)
     with pytest.raises(RuntimeError, match="out of memory"), telling_losses([sleeper]):
         raise RuntimeError("CUDA out of memory")
 

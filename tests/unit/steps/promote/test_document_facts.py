@@ -4,7 +4,7 @@ from lesionflow.config import load_params
 from lesionflow.config.presets import PRESETS
 from lesionflow.data.ledger import EntryKind
 from lesionflow.io.stores.ledger import append_entry, ledger_path
-from lesionflow.steps.promote.account import decisions_of, decisions_taken, surroundings
+from lesionflow.steps.promote.document_facts import decisions_of, decisions_taken, surroundings
 from support.change_plans import change_plan
 from support.decisions import decision
 from support.promotions import NAME, PromotionWorkspace

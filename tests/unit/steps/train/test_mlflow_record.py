@@ -9,7 +9,7 @@ import pytest
 from lesionflow.config import TrainConfig
 from lesionflow.data.bundle import FoldCard
 from lesionflow.registry.tracking import Tracker
-from lesionflow.steps.train.records import Record, open_record, out_of_fold_dice
+from lesionflow.steps.train.mlflow_record import Record, open_record, out_of_fold_dice
 from lesionflow.steps.train.task import TrainingTask
 from lesionflow.steps.train.transfer import Source
 from lesionflow.steps.train.work_folder import WorkFolder
@@ -202,7 +202,9 @@ def test_a_network_that_was_not_judged_has_no_dice(record):
 
 def test_pictures_are_drawn_by_the_names_of_the_targets(record, monkeypatch):
     asked = []
-    monkeypatch.setattr("lesionflow.steps.train.records.draw_samples", lambda *how: asked.append(how) or "picture")
+    monkeypatch.setattr(
+        "lesionflow.steps.train.mlflow_record.draw_samples", lambda *how: asked.append(how) or "picture"
+    )
     logged = []
     record = Record(SimpleNamespace(log_image=lambda *what, **how: logged.append((what, how))), record.work, "r-1")
     record.picture_logger(task())(6, ["slice"])

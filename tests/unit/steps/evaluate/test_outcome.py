@@ -7,7 +7,7 @@ import pytest
 
 from lesionflow.evaluation.page import Picture
 from lesionflow.evaluation.results import ChampionScores, summarize
-from lesionflow.steps.evaluate.records import Outcome, figures_first, write_outcome
+from lesionflow.steps.evaluate.outcome import Outcome, figures_first, write_outcome
 from support.bundles import small_bundle
 from support.score_tables import CASES, SAMPLING, three_patients
 

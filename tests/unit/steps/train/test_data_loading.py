@@ -7,8 +7,8 @@ import pytest
 
 from lesionflow.config import TrainConfig
 from lesionflow.data.plan import CoarsePlan
-from lesionflow.steps.train import batches
-from lesionflow.steps.train.batches import make_data
+from lesionflow.steps.train import data_loading
+from lesionflow.steps.train.data_loading import make_data
 from lesionflow.steps.train.task import TrainingTask
 from lesionflow.training import CaseArrays
 from support.training_cases import blob_case
@@ -91,7 +91,7 @@ def test_the_seed_of_the_task_decides_and_a_chance_of_0_changes_nothing():
 
 def test_warps_are_told_the_plans_millimeters_and_its_kind_of_patch(monkeypatch):
     told = []
-    monkeypatch.setattr(batches, "build_augmentation", lambda changes, **how: told.append((changes, how)))
+    monkeypatch.setattr(data_loading, "build_augmentation", lambda changes, **how: told.append((changes, how)))
     make_data(task(augmentation={"noise_std": 0.375}), CASES, 0)
     make_data(task(cascade(), augmentation={"noise_std": 0.375}), CASES, 0)
     assert [changes.noise_std for changes, _ in told] == [0.375, 0.375]

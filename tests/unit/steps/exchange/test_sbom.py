@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import pytest
 
-from lesionflow.steps.exports.sbom import write_sbom
+from lesionflow.steps.exchange.sbom import write_sbom
 from support.bundles import small_bundle
 
 
