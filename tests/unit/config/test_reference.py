@@ -95,9 +95,54 @@ def test_the_ranges_shown_are_those_enforced(key):
     assert [value for value in refused if _takes(key.path, wrapped(value))] == []
 
 
-def test_most_keys_are_numbers_with_a_range():
+#: Keys that may be any number, and why.
+UNBOUNDED = {
+    "evaluate.seed": "a seed",
+    "plan.ct_window_hu": "Hounsfield units, below zero too; of a window, that one end is above the other is checked",
+    "split.seed": "a seed",
+    "train.seed": "a seed",
+    "validate.ct_range_hu": "Hounsfield units, below zero too",
+}
+#: What is a share of one, by its name.
+SHARES = r"_(fraction|probability|threshold|level|decay|exponent)$|_fraction\."
+#: Named as one, but of which no largest is known.
+NO_SHARES = {
+    "train.augmentation.contrast_fraction": "f of a factor from 1 / (1 + f) to 1 + f",
+    "train.augmentation.gamma_fraction": "f of a factor from 1 / (1 + f) to 1 + f",
+    "train.weight_decay": "what the squares of all weights are multiplied by",
+}
+
+
+def missing_bounds(key):
+    """Say which bound a number lacks: every one has a lowest value, a share of one a largest too."""
+    for said in re.findall(r"\ba (?:whole )?number([^,\]}]*)", key.allowed):
+        if not re.search(r"from -?[\d.]+ to|at least|above", said) and key.path not in UNBOUNDED:
+            return f"{key.path} may be {key.allowed}: give it a lowest value, or say in UNBOUNDED why it has none"
+        if re.search(SHARES, key.path) and not re.search(r" to |below ", said) and key.path not in NO_SHARES:
+            return f"{key.path} may be {key.allowed}: a share of one has a largest value too"
+    return ""
+
+
+def test_every_number_has_its_bounds():
     assert len(NUMBERS) > 70
-    assert sum(bool(_probes(key.allowed)[1]) for key in NUMBERS) > 60
+    assert [said for said in map(missing_bounds, KEYS) if said] == []
+    # An exception is one.
+    bounded = [key.path for key in NUMBERS if key.path in UNBOUNDED and re.search(r"at least|above|from", key.allowed)]
+    assert bounded == []
+    assert {*UNBOUNDED, *NO_SHARES} <= {key.path for key in NUMBERS}
+    half = KEYS[0]._replace(path="train.kept_fraction", allowed="a number of at least 0")
+    assert "a largest value too" in missing_bounds(half)
+    for allowed in (
+        "a number",
+        "a number below 1",
+        "a number up to 1",
+        "[2 entries, each a number]",
+        "[a number above 0, a number]",
+    ):
+        assert "give it a lowest value" in missing_bounds(half._replace(path="train.kept_mm", allowed=allowed)), allowed
+    for allowed in ("a number from 0 to 1", "a number above 0 and up to 1", "a number of at least 0 and below 1"):
+        assert not missing_bounds(half._replace(allowed=allowed)), allowed
+    assert not missing_bounds(half._replace(path="train.max_minutes", allowed="a number above 0"))
 
 
 CHOICES = [key for key in KEYS if not key.of_entries and re.search(r"^[a-z0-9_]+( or [a-z0-9_]+)+$", key.allowed)]

@@ -1,5 +1,6 @@
 """Which layout a folder has: recognized by itself, said, and forceable."""
 
+import ast
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image
 from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import ConfigError, InputError
+from lesionflow.io import layouts
 from lesionflow.io.images.nifti import write_mask, write_volume
 from lesionflow.io.layouts.recognition import READERS, recognize
 from lesionflow.io.rules import ReadingRules, SeriesRule
@@ -129,6 +131,50 @@ def test_every_layout_is_read_where_its_voxels_lie(tmp_path, name):
     for found in (study.volumes[channel], study.mask):
         assert found.geometry.shape == example.shape
         np.testing.assert_allclose(found.geometry.affine, example.affine, atol=1e-4)
+
+
+PACKAGE = Path(layouts.__file__).parent
+SOURCE = PACKAGE.parents[1]
+
+
+def imports_of(path):
+    """Whole names of what a file imports."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def not_in_the_table(folder, source):
+    """Say which modules of a folder of layouts look for a layout that `READERS` lacks, or are of no use to any other module."""
+    listed = {(reader.detect.__module__, reader.detect.__name__) for reader in READERS.values()}
+    users = [path for path in source.rglob("*.py") if layouts.__name__ in path.read_text(encoding="utf-8")]
+    used = {f"{name}." for path in users for name in imports_of(path)}
+    for path in sorted(folder.glob("[!_]*.py")):
+        module = f"{layouts.__name__}.{path.stem}"
+        functions = [n.name for n in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(n, ast.FunctionDef)]
+        ways = [name for name in functions if name.startswith("detect")]
+        missing = [name for name in ways if (module, name) not in listed]
+        if missing or ("read_study" in functions and not ways):
+            yield f"{path.stem}.py has {', '.join(missing) or 'read_study and no detect'}, and READERS of recognition.py no row of it"
+        elif not any(name.startswith(f"{module}.") for name in used):
+            yield f"{path.stem}.py is imported by no module: give the layout its row in READERS of recognition.py"
+
+
+def test_every_module_of_a_layout_is_in_the_table(tmp_path):
+    assert list(not_in_the_table(PACKAGE, SOURCE)) == []
+    (tmp_path / "zarr.py").write_text("def detect(folder):\n    return False\n")
+    (tmp_path / "tables.py").write_text("def read_study(source, rules, *, name):\n    return None\n")
+    (tmp_path / "odd.py").write_text("def is_here(folder):\n    return False\n")
+    (tmp_path / "image_folders.py").write_text("def detect_meshes(folder):\n    return False\n")
+    told = list(not_in_the_table(tmp_path, SOURCE))
+    assert [line.partition(",")[0].partition(":")[0] for line in told] == [
+        "image_folders.py has detect_meshes",
+        "odd.py is imported by no module",
+        "tables.py has read_study and no detect",
+        "zarr.py has detect",
+    ]
 
 
 @pytest.mark.parametrize("name", READERS)
