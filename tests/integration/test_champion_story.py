@@ -57,6 +57,8 @@ class Terminal:
             key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_TRACKING", "LESIONFLOW_"))
         }
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        # Of a key drawn anew, patients would be divided otherwise in each run.
+        kept["LESIONFLOW_PSEUDONYM_KEY"] = "5" * 64
         self.environment = {**kept, "LESIONFLOW_PRIVATE_DIR": str(folder / "private"), "COLUMNS": "400", "PATH": path}
 
     def give(self, *words: str, code: int = 0) -> Told:

@@ -41,7 +41,7 @@ class Telling:
             The entry with what may leave the team: codes, and of colors their names.
         """
         for code, message in entry.notes:
-            self._say(code, f"Study {case_id}: {message}")
+            self._say(code, message if case_id in message else f"Study {case_id}: {message}")
         self._taken[case_id], self._words[case_id] = taken, entry.notes
         if len(self._taken) >= A_BATCH:
             self._write()
