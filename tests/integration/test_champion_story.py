@@ -4,17 +4,13 @@ A chapter is a command or a few; what stands in registry and ledger after it is 
 processor: LESIONFLOW_TEST_WHOLE=1.
 """
 
-import json
 import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import yaml
 
 from support.pages import read_rows
+from support.terminal import Terminal, Told
 
 pytestmark = [
     pytest.mark.slow,
@@ -38,59 +34,6 @@ WORSE = {"max_epochs": 1, "batches_per_epoch": 1}
 #: Steps so small that no voxel changes: by 1e-6 the mean Dice fell by 0.00007, in so many patients that this was a loss shown.
 ALIKE = {"max_epochs": 1, "batches_per_epoch": 2, "learning_rate": 1.0e-9}
 BETTER = {"max_epochs": 10, "batches_per_epoch": 20, "learning_rate": 3.0e-3}
-
-
-class Told(NamedTuple):
-    """What a command said and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-class Terminal:
-    """A person before a folder with a workspace `work`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.work = folder, folder / "work"
-        kept = {
-            key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_TRACKING", "LESIONFLOW_"))
-        }
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        # Of a key drawn anew, patients would be divided otherwise in each run.
-        kept["LESIONFLOW_PSEUDONYM_KEY"] = "5" * 64
-        self.environment = {**kept, "LESIONFLOW_PRIVATE_DIR": str(folder / "private"), "COLUMNS": "400", "PATH": path}
-
-    def give(self, *words: str, code: int = 0) -> Told:
-        done = subprocess.run(
-            [sys.executable, "-m", "lesionflow", *words],
-            cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        with (self.folder / "story.txt").open("a") as story:
-            story.write(f"$ lesionflow {' '.join(words)}\n{done.stdout}{done.stderr}[{done.returncode}]\n\n")
-        assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
-        return Told(done.returncode, done.stdout, done.stderr)
-
-    def in_work(self, *words: str, code: int = 0) -> Told:
-        return self.give(*words, "--workdir", "work", code=code)
-
-    def edit(self, file: str, **changes: object) -> None:
-        path = self.work / file
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for key, value in changes.items():
-            content[key] = content[key] | value if isinstance(value, dict) else value
-        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-
-    def version(self, name: str) -> dict[str, object]:
-        return json.loads(self.in_work("models", "show", name).out)
-
-    def ledger(self, *kinds: str) -> list[dict[str, object]]:
-        lines = (self.work / "data" / "ledger.jsonl").read_text(encoding="utf-8").splitlines()
-        entries = [json.loads(line) for line in lines]
-        return [entry["facts"] for entry in entries if entry["kind"] in kinds]
-
-    def page(self, name: str) -> str:
-        return (self.work / "reports" / name).read_text(encoding="utf-8")
 
 
 def decided(told: Told) -> list[str]:
