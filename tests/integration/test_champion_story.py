@@ -30,10 +30,15 @@ SMALL = {
 NETWORK = {"base_channels": 8, "depth": 3, "normalization": "instance"}
 #: The first champion of this story is no good one, so that there is room for a better one.
 FLOORS = [{"metric": "dice", "target": "all", "min_score": 0.05}]
+#: A network that finds everything, and much that is nothing, has a recall that no better one of this story keeps.
+WATCHED = [
+    {"metric": "dice", "target": "all", "margin": 0.02},
+    {"metric": "surface_dice_2mm", "target": "all", "margin": 0.03},
+]
 WORSE = {"max_epochs": 1, "batches_per_epoch": 1}
 #: Steps so small that no voxel changes: by 1e-6 the mean Dice fell by 0.00007, in so many patients that this was a loss shown.
 ALIKE = {"max_epochs": 1, "batches_per_epoch": 2, "learning_rate": 1.0e-9}
-BETTER = {"max_epochs": 10, "batches_per_epoch": 20, "learning_rate": 3.0e-3}
+BETTER = {"max_epochs": 20, "batches_per_epoch": 25, "learning_rate": 3.0e-3}
 
 
 def decided(told: Told) -> list[str]:
@@ -57,7 +62,7 @@ def first(terminal: Terminal) -> Told:
     plan = yaml.safe_load((terminal.work / "params.yaml").read_text())["plan"]
     options = plan["architecture"]["options"] | NETWORK
     terminal.edit("params.yaml", plan={"architecture": {"name": "unet", "options": options}})
-    terminal.edit("change_plan.yaml", floors=FLOORS)
+    terminal.edit("change_plan.yaml", floors=FLOORS, noninferiority=WATCHED)
     terminal.in_work("data", "add", "studies/dicom")
     return terminal.in_work("run")
 
@@ -94,10 +99,15 @@ def test_the_first_that_reaches_the_floors_is_champion(terminal: Terminal, first
 
 def test_a_worse_one_is_refused_with_reasons_and_the_champion_stays(terminal: Terminal, worse: Told) -> None:
     decision = terminal.ledger("decision")[-1]
-    assert (decision["verdict"], decision["promote"], decision["version"]) == ("worse", False, "2")
+    # Where it harms some patients, that is said before its mean.
+    assert decision["verdict"] in {"worse", "refused"}
+    assert (decision["promote"], decision["version"]) == (False, "2")
     told = decided(worse)
-    assert told[0].startswith("Decision: Worse. Version 1 stays champion; version 2 of lesionflow-phantom-ct does not")
-    assert told[1] == "  The test patients show a loss that chance does not explain."
+    verdict = decision["verdict"].capitalize()
+    assert (
+        told[0]
+        == f"Decision: {verdict}. Version 1 stays champion; version 2 of lesionflow-phantom-ct does not become it."
+    )
     assert any(line.startswith("  Mean gain in Dice of all targets -0.") for line in told)
     assert not [line for line in told if "_" in line.replace("reports/", "")], "a metric's key is no word"
     assert terminal.version("champion")["version"] == "1"
@@ -145,10 +155,10 @@ def test_the_way_back_takes_one_command_and_the_document_tells_all_of_it(termina
     assert "NOT HELD" not in terminal.in_work("models", "verify").out
     terminal.in_work("change-plan", "document")
     decided = [row[3:5] for row in read_rows(terminal.page("change_plan.html")) if len(row) == 9][1:]
-    verdict = terminal.ledger("decision")[2]["verdict"]
+    worse, verdict = (facts["verdict"] for facts in terminal.ledger("decision")[1:3])
     assert decided == [
         ["by the gate: first", "became champion"],
-        ["by the gate: worse", "did not become champion"],
+        [f"by the gate: {worse}", "did not become champion"],
         [f"by the gate: {verdict}", "did not become champion"],
         ["by the gate: superior", "became champion"],
         ["rollback", "became champion; version 4 is barred"],

@@ -101,29 +101,41 @@ def locate(slices: list[Any], name: str, tolerance: float) -> tuple[list[int], G
     return _stack_geometry(slices, name, tolerance)
 
 
-def _stack_geometry(slices: list[Any], name: str, tolerance: float) -> tuple[list[int], Geometry]:
-    first = slices[0]
-    cosines = np.array([float(v) for v in first.ImageOrientationPatient]).reshape(2, 3)
-    if np.abs(cosines @ cosines.T - np.eye(2)).max() > COSINE_TOLERANCE:
-        refuse("invalid_orientation", f"Expected perpendicular unit directions in {name}, found {cosines.tolist()}.")
-    # Along a row the column index grows (first triple), along a column the row index grows (second triple).
-    along_row, along_column = cosines
-    row_spacing, column_spacing = (float(v) for v in first.PixelSpacing)
+def _stack_geometry(given: list[Any], name: str, tolerance: float) -> tuple[list[int], Geometry]:
+    # By the lowest slice and upwards from here on: what files are called, and so read in which order, changes no bit of the grid.
+    order = [int(i) for i in np.argsort(_positions(given) @ _normal(_directions(given[0], name)), kind="stable")]
+    slices = [given[i] for i in order]
+    directions, positions = _directions(slices[0], name), _positions(slices)
+    normal = _normal(directions)
+    row_spacing, column_spacing = (float(v) for v in slices[0].PixelSpacing)
     if min(row_spacing, column_spacing) <= 0:
         refuse(
             "missing_geometry", f"Expected pixel spacings > 0 in {name}, found {row_spacing} and {column_spacing} mm."
         )
-    normal = np.cross(along_row, along_column)
-    positions = np.array([[float(v) for v in data.ImagePositionPatient] for data in slices])
-    heights = positions @ normal
-    order = [int(i) for i in np.argsort(heights, kind="stable")]
-    step = _slice_step(heights[order], slices, name, tolerance)
+    step = _slice_step(positions @ normal, slices, name, tolerance)
     _require_straight(positions, normal, min(row_spacing, column_spacing), name)
     # The line through all slices, by least squares: its middle is their mean.
     origin = positions.mean(axis=0) - (len(slices) - 1) / 2.0 * step * normal
-    shape = (len(slices), int(first.Rows), int(first.Columns))
+    shape = (len(slices), int(slices[0].Rows), int(slices[0].Columns))
+    along_row, along_column = directions
     direction = np.stack([normal, along_column, along_row], axis=1)
     return order, Geometry.from_parts(shape, (step, row_spacing, column_spacing), origin, direction)
+
+
+def _directions(data: Any, name: str) -> NDArray[np.float64]:
+    """Return the directions in which the column index grows (along a row) and the row index (along a column), (2, 3)."""
+    cosines = np.array([float(v) for v in data.ImageOrientationPatient]).reshape(2, 3)
+    if np.abs(cosines @ cosines.T - np.eye(2)).max() > COSINE_TOLERANCE:
+        refuse("invalid_orientation", f"Expected perpendicular unit directions in {name}, found {cosines.tolist()}.")
+    return cosines
+
+
+def _normal(directions: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.cross(*directions)
+
+
+def _positions(slices: list[Any]) -> NDArray[np.float64]:
+    return np.array([[float(v) for v in data.ImagePositionPatient] for data in slices])
 
 
 def _slice_step(heights: NDArray[np.float64], slices: list[Any], name: str, tolerance: float) -> float:

@@ -29,6 +29,19 @@ def test_slices_written_from_head_to_feet_grow_along_the_normal_all_the_same(dic
     np.testing.assert_array_equal(volume.array[0], series.stored[::-1] * 2.0 - 1000.0)
 
 
+def test_in_which_order_files_are_read_changes_no_bit_of_the_grid(dicom_factory):
+    def change(data, k):
+        # Written with other roundings by slice, as a scanner does.
+        data.ImageOrientationPatient = [f"{v + 1e-6 * (k % 2):.8f}" for v in (0.8, 0.6, 0.0, -0.6, 0.8, 0.0)]
+        data.ImagePositionPatient = [f"{v:.4f}" for v in (-31.123, 12.2512, 0.7 * k + 0.0001 * (k % 3))]
+
+    series = dicom_factory(shape=(9, 8, 8), spacing_mm=(0.7, 0.9, 0.9), change=change, modality="CT")
+    paths = sorted(map(str, series.paths))
+    orders = [paths, paths[::-1], paths[4:] + paths[:4], paths[::2] + paths[1::2]]
+    grids = [read_series(tuple(order), name="study").volume.geometry.affine.tobytes() for order in orders]
+    assert len(set(grids)) == 1
+
+
 def test_a_single_slice_takes_its_thickness(dicom_factory):
     series = dicom_factory(shape=(1, 7, 11))
     np.testing.assert_allclose(read(series).volume.geometry.affine, series.affine_by_hand, atol=1e-6)
