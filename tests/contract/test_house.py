@@ -3,8 +3,11 @@
 import ast
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "lesionflow"
@@ -13,17 +16,25 @@ PACKAGES = sorted(path.parent for path in FILES if path.name == "__init__.py")
 MOST_MODULES, MOST_LINES, MOST_BODY_LINES = 15, 300, 50
 #: Names that say nothing of what a module holds.
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "core", "misc", "base", "tools"}
-#: Names that mean the same wherever they stand: each entry is what one table calls in all its modules.
+#: Names that mean the same in all these rooms: each entry is what one table calls in all its modules.
 CONVENTIONAL = {
-    "add_commands": "what `cli` asks every module of commands for",
-    "detect": "what `layouts.recognition.READERS` asks every layout: is it yours?",
-    "find_studies": "what READERS asks every layout: which studies?",
-    "main": "what is started: a command's or a process's entry point",
-    "read_mask": "what `io.images` asks every format for",
-    "read_study": "what READERS asks every layout: what is in this study?",
-    "read_volume": "what `io.images` asks every format for",
-    "run": "what STEPS asks every step for",
+    "ENDINGS": (("io.images",), "the names' ends of each format's files"),
+    "METRICS": (("metrics",), "what the table METRICS asks every module for"),
+    "READ_FAULTS": (
+        ("io.dicom", "io.images"),
+        "what a library raises at a broken file, to catch at the reader's border",
+    ),
+    "add_commands": (("cli",), "what `cli` asks every module of commands for"),
+    "detect": (("io.layouts", "io.dicom.studies"), "what READERS asks every layout: is it yours?"),
+    "find_studies": (("io.layouts", "io.dicom.studies"), "what READERS asks every layout: which studies?"),
+    "main": (("",), "what is started: a command's or a process's entry point"),
+    "read_mask": (("io.images",), "what `io.images` asks every format for"),
+    "read_study": (("io.layouts", "io.dicom.studies"), "what READERS asks every layout: what is in this study?"),
+    "read_volume": (("io.images",), "what `io.images` asks every format for"),
+    "run": (("steps",), "what STEPS asks every step for"),
 }
+#: Of a thing that has several forms: nothing else is called so, not even within a module.
+TABLES = {"ARCHITECTURES", "FANNED", "LOSSES", "METRICS", "READERS", "STEPS", "WRITERS"}
 #: A docstring of fewer words says one half.
 FEWEST_WORDS = 8
 #: What draws a line in a sentence: that something is not there, or where it is instead. `only` says one half.
@@ -50,14 +61,71 @@ def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return body[-1].end_lineno - body[0].lineno + 1 if body else 0
 
 
-def definitions() -> dict[str, list[str]]:
-    """Modules by the public classes and functions that each defines at its top."""
-    found = defaultdict(list)
-    for path in FILES:
-        for node in tree_of(path).body:
-            if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
-                found[node.name].append(name_of(path))
+def names_at_top(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield what a module defines at its top: the name, and of a constant what it is, so that one value is one thing."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, ""
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                    yield from (
+                        (ast.unparse(one), ast.unparse(of))
+                        for one, of in zip(target.elts, node.value.elts, strict=True)
+                    )
+                else:
+                    yield ast.unparse(target), ast.unparse(node.value)
+
+
+def taken_by_others(trees: Iterable[ast.Module], modules: set[str]) -> set[tuple[str, str]]:
+    """Return the names that modules take of others: by `from x import NAME`, and by `x.NAME` of a module."""
+    found = set()
+    for tree in trees:
+        called = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                wholes = {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+                called |= {name: whole for name, whole in wholes.items() if whole in modules}
+                found |= {(node.module, alias.name) for alias in node.names}
+        found |= {
+            (called[node.value.id], node.attr)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in called
+        }
     return found
+
+
+def offered(trees: Mapping[str, ast.Module]) -> dict[str, dict[str, str]]:
+    """Return what each public name stands for, by module: classes, functions, tables, and constants that another module takes.
+
+    A constant of one module alone is that module's own.
+    """
+    taken = taken_by_others(trees.values(), set(trees))
+    found = defaultdict(dict)
+    for module, tree in trees.items():
+        for name, value in names_at_top(tree):
+            if not name.startswith("_") and (not value or name in TABLES or (module, name) in taken):
+                found[name][module] = value
+    return found
+
+
+def homonyms(trees: Mapping[str, ast.Module]) -> dict[str, list[str]]:
+    """Return the names that stand for two things, with their modules. Constants of one value are one."""
+    return {
+        name: sorted(places)
+        for name, places in offered(trees).items()
+        if len(places) > 1 and (len(set(places.values())) > 1 or "" in places.values())
+    }
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def package() -> dict[str, ast.Module]:
+    return {module_of(path): tree_of(path) for path in FILES}
 
 
 def lists(found: list[str]) -> str:
@@ -132,10 +200,50 @@ def test_a_modules_name_says_what_it_holds() -> None:
     assert not found, lists(found)
 
 
+def is_conventional(name: str, places: Iterable[str]) -> bool:
+    """Tell whether a convention of `CONVENTIONAL` covers all modules that have the name."""
+    rooms, _ = CONVENTIONAL.get(name, ((), ""))
+    return all(any(f"{place}.".startswith(f"lesionflow.{room}") for room in rooms) for place in places)
+
+
 def test_a_name_stands_for_one_thing() -> None:
-    twice = {name: places for name, places in definitions().items() if len(places) > 1}
-    found = {name: places for name, places in twice.items() if name not in CONVENTIONAL}
-    assert not found, f"two things of one name: {found}; rename the less central one"
+    found = {name: places for name, places in homonyms(package()).items() if not is_conventional(name, places)}
+    told = [f"{name} is of {', '.join(places)}" for name, places in found.items()]
+    assert not told, f"two things of one name:\n{lists(told)}\nrename the less central one"
+
+
+#: Modules of a scratch package, and what is found of two names in it.
+PAIRS = {
+    "two classes": ("class Box: ...", "class Box: ...", True),
+    "a class and a function": ("class Box: ...", "def Box(): ...", True),
+    "two functions": ("def page(): ...", "def page(): ...", True),
+    "one of them async": ("def page(): ...", "async def page(): ...", True),
+    "a class and an alias": ("class Box: ...", "Box = tuple[int, int]", True),
+    "constants": ("LIMIT = 3", "LIMIT = 4", True),
+    "with types": ("LIMIT: int = 3", "LIMIT: float = 4.0", True),
+    "several at once": ("LIMIT, MORE = 3, 4", "LESS, LIMIT = 2, 5", True),
+    "one value": ("LIMIT = 3", "LESS, LIMIT = 2, 3", False),
+    "private": ("_LIMIT = 3", "_LIMIT = 4", False),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_two_things_of_one_name_are_seen(name: str) -> None:
+    one, other, seen = PAIRS[name]
+    user = "from a import LIMIT, _LIMIT, Box, page\nimport b\nfrom lesionflow import b\nb.LIMIT, b.Box\n"
+    trees = {"a": ast.parse(one), "lesionflow.b": ast.parse(other), "c": ast.parse(user)}
+    assert bool(homonyms(trees)) == seen
+
+
+def test_a_convention_holds_in_its_rooms_alone() -> None:
+    assert is_conventional("METRICS", ["lesionflow.metrics", "lesionflow.metrics.overlap"])
+    assert not is_conventional("METRICS", ["lesionflow.metrics", "lesionflow.training.recording"])
+    assert not is_conventional("Box", ["lesionflow.metrics", "lesionflow.metrics.overlap"])
+
+
+def test_constants_of_one_module_are_its_own_but_not_a_tables_name() -> None:
+    trees = {"a": ast.parse("LIMIT = 3\nSTEPS = {}"), "b": ast.parse("LIMIT = 4\nSTEPS = 48")}
+    assert homonyms(trees) == {"STEPS": ["a", "b"]}
 
 
 def test_every_folder_of_modules_is_a_package() -> None:
@@ -169,8 +277,13 @@ def test_src_holds_one_package(tmp_path: Path) -> None:
 
 
 def test_conventional_names_are_shared() -> None:
-    shared = {name for name, places in definitions().items() if len(places) > 1}
-    assert set(CONVENTIONAL) - shared == set()
+    assert set(CONVENTIONAL) - set(homonyms(package())) == set()
+
+
+def test_tables_are_those_of_the_plan_of_the_house() -> None:
+    text = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+    said = text.partition("**A thing that has several forms is one table**")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`([A-Z]+)`", said)) == TABLES
 
 
 def test_the_rules_see_what_breaks_them() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lesionflow.cli.stores import add_workdir, find_ledger, hold_champion, model_name, settings_of
 from lesionflow.errors import ConfigError
-from lesionflow.prediction.writers import REPORT, WRITERS, find_format
+from lesionflow.prediction.writers import REPORT_FORMAT, WRITERS, find_format
 
 if TYPE_CHECKING:
     from lesionflow.prediction.report import TargetReport
@@ -25,7 +25,7 @@ def add_commands(commands: Any) -> None:
     predict.add_argument("-o", "--out", type=Path, required=True, help=words)
     formats = "; ".join(f"{name}: {writer.summary}" for name, writer in WRITERS.items()).replace("%", "%%")
     predict.add_argument(
-        "--format", choices=(*WRITERS, REPORT), help=f"{formats} (if given, the file's name must end so)"
+        "--format", choices=(*WRITERS, REPORT_FORMAT), help=f"{formats} (if given, the file's name must end so)"
     )
     predict.add_argument("--model", default="champion", help="an alias, a version, or the folder of a bundle")
     predict.add_argument("--model-name", help="the registered model, where the store holds several")

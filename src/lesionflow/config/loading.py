@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from lesionflow.config.names import did_you_mean
 from lesionflow.config.sections import Params
 from lesionflow.config.sections.section import Section
-from lesionflow.config.yaml_reading import Place, YamlFile, read_yaml
+from lesionflow.config.yaml_reading import KeyPath, YamlFile, read_yaml
 from lesionflow.errors import ConfigError
 
 #: Keys that were params once, and where what they said stands now.
@@ -86,7 +86,7 @@ def read_section(path: Path, kind: type[SectionT], what: str, mend: str) -> Sect
 
 
 def check_section(
-    values: object, kind: type[SectionT], where: str, lines: Mapping[Place, int] | None = None
+    values: object, kind: type[SectionT], where: str, lines: Mapping[KeyPath, int] | None = None
 ) -> SectionT:
     """Check the content of a file that holds one section.
 
@@ -124,7 +124,9 @@ def load_params(path: Path) -> dict[str, dict[str, object]]:
     return check_params(values, str(path), lines)
 
 
-def check_params(values: object, where: str, lines: Mapping[Place, int] | None = None) -> dict[str, dict[str, object]]:
+def check_params(
+    values: object, where: str, lines: Mapping[KeyPath, int] | None = None
+) -> dict[str, dict[str, object]]:
     """Check a whole params file's content.
 
     Args:
@@ -173,13 +175,13 @@ def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
     return values
 
 
-def _explain(error: ValidationError, where: str, kind: type[BaseModel], lines: Mapping[Place, int]) -> str:
+def _explain(error: ValidationError, where: str, kind: type[BaseModel], lines: Mapping[KeyPath, int]) -> str:
     faults = [_fault(found, kind, lines) for found in error.errors()]
     return f"{where} does not fit; mend these {len(faults)} entries:\n" + "\n".join(faults)
 
 
-def _fault(found: Any, kind: type[BaseModel], lines: Mapping[Place, int]) -> str:
-    place: Place = found["loc"]
+def _fault(found: Any, kind: type[BaseModel], lines: Mapping[KeyPath, int]) -> str:
+    place: KeyPath = found["loc"]
     # Below a union pydantic names the choice that it tried, and what is missing has no line: then it is that of what holds it.
     line = next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), None)
     path = ".".join(map(str, place)) or "(all)"
@@ -195,7 +197,7 @@ def _fault(found: Any, kind: type[BaseModel], lines: Mapping[Place, int]) -> str
     return f"  {path}{at}: {found['msg']} (found {found['input']!r:.80}){hint}"
 
 
-def _fields(kind: Any, place: Place) -> list[str]:
+def _fields(kind: Any, place: KeyPath) -> list[str]:
     """Return the keys of the section at a place, which leads through entries of lists and mappings too."""
     for step in place:
         if isinstance(kind, type) and issubclass(kind, BaseModel):

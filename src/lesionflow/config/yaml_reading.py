@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 TAG = "tag:yaml.org,2002:"
 STRING, INTEGER, FLOAT, BOOLEAN, NULL, MERGE = (
     f"{TAG}{name}" for name in ("str", "int", "float", "bool", "null", "merge")
@@ -39,7 +39,7 @@ class YamlFile(NamedTuple):
     """What a file holds, as plain values; and the line of each key and entry, by its place, such as `("train", "loss")`."""
 
     values: Any
-    lines: Mapping[Place, int]
+    lines: Mapping[KeyPath, int]
 
 
 def read_yaml(text: str) -> YamlFile:
@@ -191,8 +191,8 @@ def _clear(node: yaml.ScalarNode) -> str:
     return f'"{node.value}" for the text' if value is None else f'{value}, or "{node.value}" for the text'
 
 
-def _lines(node: yaml.Node | None, place: Place) -> Iterator[tuple[Place, int]]:
-    waiting: list[tuple[Place, yaml.Node]] = [] if node is None else [(place, node)]
+def _lines(node: yaml.Node | None, place: KeyPath) -> Iterator[tuple[KeyPath, int]]:
+    waiting: list[tuple[KeyPath, yaml.Node]] = [] if node is None else [(place, node)]
     n_nodes = 0
     while waiting:
         where, at = waiting.pop()

@@ -11,7 +11,7 @@ from lesionflow.evaluation.statistics import Estimate
 from lesionflow.metrics import METRICS
 from lesionflow.metrics.naming import head_of, spell_metric
 
-UNDEFINED = "–"
+NO_FIGURE = "–"
 
 
 class Picture(NamedTuple):
@@ -96,14 +96,14 @@ def tile(metric: str, estimate: Estimate, with_tumor: Estimate | None = None) ->
 def interval(estimate: Estimate, unit: str = "") -> str:
     """Return `low to high`."""
     if math.isnan(estimate.low):
-        return UNDEFINED
+        return NO_FIGURE
     return f"{number(estimate.low, unit)} to {number(estimate.high, unit)}"
 
 
 def number(value: float, unit: str = "") -> str:
     """Return a figure as people read it: shares with three decimals, others with about three digits."""
     if math.isnan(value):
-        return UNDEFINED
+        return NO_FIGURE
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if value == int(value) and (unit == "count" or abs(value) >= 1000):

@@ -12,7 +12,7 @@ from lesionflow.data.plan import Plan
 from lesionflow.evaluation.comparison import MetricDifference
 from lesionflow.evaluation.froc import READ_OFF_AT
 from lesionflow.evaluation.page import (
-    UNDEFINED,
+    NO_FIGURE,
     Cell,
     Picture,
     figure_cell,
@@ -97,7 +97,7 @@ def render_report(content: ReportContent) -> str:
         *(_target(name, result, content) for name, result in content.results.items()),
         (
             "<h2 id='cases'>Cases</h2><p class='note'>Worst first; click a heading to sort. A linked case has its picture "
-            f"below. {UNDEFINED} means undefined; ∞ that a tumor was missed or made up, and no finite value exists: the rules are in "
+            f"below. {NO_FIGURE} means undefined; ∞ that a tumor was missed or made up, and no finite value exists: the rules are in "
             "the last table.</p>"
         ),
         _case_table(content.cases, shown),

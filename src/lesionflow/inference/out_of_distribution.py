@@ -20,7 +20,7 @@ from lesionflow.metrics.conformal import PatientQuantile, coverage_band, patient
 from lesionflow.preprocessing import WayBack
 
 #: Voxels looked at along each axis: a study of any size takes some ten milliseconds.
-STEPS = 48
+SAMPLES_BY_AXIS = 48
 PERCENT = (5.0, 25.0, 50.0, 75.0, 95.0)
 #: The body's box is cut into this many parts along each axis.
 PARTS = 3
@@ -78,7 +78,7 @@ def measure_features(volume: Volume, way_back: WayBack, plan: Plan) -> Features:
         Features by group; each in a unit in which 1 is a large difference.
     """
     body = way_back.view(volume.array)
-    steps = [max(1, n // STEPS) for n in body.shape[1:]]
+    steps = [max(1, n // SAMPLES_BY_AXIS) for n in body.shape[1:]]
     coarse = body[:, :: steps[0], :: steps[1], :: steps[2]].astype(np.float64)
     groups: dict[str, list[NDArray[np.float64]]] = {name: [] for name in GROUPS}
     for values, fine, channel in zip(coarse, body, plan.channels, strict=True):

@@ -15,7 +15,7 @@ from lesionflow.io.regions import label_of_values, narrowest
 from lesionflow.io.rules import ReadingRules
 
 #: A label, and the voxels that have it.
-Part = tuple[int, NDArray[np.bool_]]
+LabelPart = tuple[int, NDArray[np.bool_]]
 #: The note of a case that is not known as a whole.
 IGNORED_VOXELS = "ignored_voxels"
 #: What programs write for "inside" when there is one structure alone.
@@ -202,7 +202,7 @@ def as_declared(mask: Mask, rules: ReadingRules, *, name: str) -> Mask:
     return mask
 
 
-def unite(parts: Sequence[Part], geometry: Geometry, rules: ReadingRules) -> Mask:
+def unite(parts: Sequence[LabelPart], geometry: Geometry, rules: ReadingRules) -> Mask:
     """Unite structures, each a label and its voxels.
 
     Where two overlap, the label that stands later in `ingest.labels` wins; what is to be ignored wins over all.
@@ -214,7 +214,9 @@ def unite(parts: Sequence[Part], geometry: Geometry, rules: ReadingRules) -> Mas
     return Mask(labels, geometry)
 
 
-def wanted_parts(structures: Sequence[tuple[str, NDArray[np.bool_]]], rules: ReadingRules, *, name: str) -> list[Part]:
+def wanted_parts(
+    structures: Sequence[tuple[str, NDArray[np.bool_]]], rules: ReadingRules, *, name: str
+) -> list[LabelPart]:
     """Choose what the rules want of the structures that a study names, and say what they do not.
 
     A study need not have every structure: its list says nothing of what others are called, and so is no doubt.

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.phantoms.anatomy.scene import Scene, distance_mm, render
-from lesionflow.phantoms.anatomy.shapes import Shape
+from lesionflow.phantoms.anatomy.shapes import Solid
 from lesionflow.phantoms.randomness import noise
 
 #: Standard deviation of the CT's point spread along (slice, row, column), in voxels.
@@ -17,7 +17,7 @@ FWHM_TO_SIGMA = 1 / 2.3548
 CT_RANGE_HU = (-1024.0, 3071.0)
 
 
-def scan_ct(scene: Scene, geometry: Geometry, skin: Shape, rng: np.random.Generator) -> NDArray[np.float32]:
+def scan_ct(scene: Scene, geometry: Geometry, skin: Solid, rng: np.random.Generator) -> NDArray[np.float32]:
     """Scan a scene by CT.
 
     Args:

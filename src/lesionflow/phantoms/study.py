@@ -10,7 +10,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.phantoms.anatomy import head
 from lesionflow.phantoms.anatomy.scene import Scene, TissueBody, inside
-from lesionflow.phantoms.anatomy.shapes import Blob, Shape
+from lesionflow.phantoms.anatomy.shapes import Blob, Solid
 from lesionflow.phantoms.anatomy.torso import Torso, draw_palette, draw_torso
 from lesionflow.phantoms.anatomy.tumors import GAP_MM, Tumor, draw_tumor
 from lesionflow.phantoms.patient import Modality, Patient, draw_patient
@@ -36,8 +36,8 @@ class Structure:
 
     name: str
     label: int
-    shape: Shape | None
-    holes: tuple[Shape, ...] = ()
+    shape: Solid | None
+    holes: tuple[Solid, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

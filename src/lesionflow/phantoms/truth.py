@@ -13,7 +13,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.phantoms.anatomy.shapes import Blob
 from lesionflow.phantoms.study import PhantomStudy
 
-TABLE = "truth.json"
+TRUTH = "truth.json"
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from lesionflow.phantoms.dicom.segmentation import write_segmentation
 from lesionflow.phantoms.patient import Modality
 from lesionflow.phantoms.plain_files import Outlines, write_nifti, write_png
 from lesionflow.phantoms.study import PhantomStudy, make_study
-from lesionflow.phantoms.truth import TABLE, PhantomTruth, describe_truth, update_table, write_image
+from lesionflow.phantoms.truth import TRUTH, PhantomTruth, describe_truth, update_table, write_image
 
 FileFormat = Literal["dicom", "nifti", "png"]
 Progress = Callable[[int, int], None]
@@ -74,7 +74,7 @@ def write_phantoms(
         truths.append(truth)
         if progress is not None:
             progress(len(truths), n_cases)
-    update_table(out / "truth" / TABLE, truths)
+    update_table(out / "truth" / TRUTH, truths)
     return truths
 
 

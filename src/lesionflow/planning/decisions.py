@@ -11,7 +11,7 @@ from lesionflow.data.fingerprint import BackgroundContrast, Fingerprint
 from lesionflow.data.geometry import Shape
 from lesionflow.data.plan import ArchitecturePlan, ChannelPlan, Decision, InferencePlan, Plan
 from lesionflow.planning.cascade import decide_on_cascade
-from lesionflow.planning.patch import PINNED, Triple
+from lesionflow.planning.patch import PINNED, SpacingByAxis
 from lesionflow.planning.sizes import Sizes, shape_network
 
 #: CT is never clipped tighter than this: muscle, fat and contrast around a tumor are what tells it apart.
@@ -29,7 +29,7 @@ def make_plan(
     dataset: Dataset,
     *,
     dimensions: Literal[2, 3] | None,
-    spacing_mm: Triple,
+    spacing_mm: SpacingByAxis,
     patch_size: tuple[int, int, int] | None,
     batch_size: int | None,
     context_slices: int,
@@ -107,7 +107,7 @@ def make_plan(
 
 
 def _dimensions(
-    fingerprint: Fingerprint, wanted: Literal[2, 3] | None, pinned: Triple, offered: tuple[int, ...]
+    fingerprint: Fingerprint, wanted: Literal[2, 3] | None, pinned: SpacingByAxis, offered: tuple[int, ...]
 ) -> tuple[Literal[2, 3], str]:
     """Choose between slices and volumes.
 
@@ -129,7 +129,9 @@ def _dimensions(
     return 3, f"the median body has {n_slices} slices, {ratio:.1f} times as thick as pixels"
 
 
-def _spacing(fingerprint: Fingerprint, dimensions: int, pinned: Triple, decisions: list[Decision]) -> Triple:
+def _spacing(
+    fingerprint: Fingerprint, dimensions: int, pinned: SpacingByAxis, decisions: list[Decision]
+) -> SpacingByAxis:
     slices, rows, columns = fingerprint.median_spacing_mm
     in_plane = round(float(np.sqrt(rows * columns)), 3)
     through: float | None = None

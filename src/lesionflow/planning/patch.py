@@ -16,7 +16,7 @@ PATCH_LIMITS = {2: 512, 3: 160}
 LEAST_COARSEST_VOXELS = 2
 PINNED = "pinned in params"
 
-Triple = tuple[float | None, float | None, float | None]
+SpacingByAxis = tuple[float | None, float | None, float | None]
 #: What training holds for a patch: MB whatever the batch, and MB a sample.
 MemoryMb = Callable[[Shape], tuple[float, float]]
 
@@ -69,7 +69,7 @@ class MemoryBudget:
 
 def choose_patch(
     body_mm: tuple[float, float, float],
-    spacing: Triple,
+    spacing: SpacingByAxis,
     dimensions: int,
     context_slices: int,
     multiples: Shape,

@@ -8,7 +8,15 @@ import numpy as np
 from lesionflow.data.fingerprint import Fingerprint
 from lesionflow.data.geometry import Shape
 from lesionflow.data.plan import ArchitecturePlan, Decision
-from lesionflow.planning.patch import BATCH_LIMITS, PINNED, MemoryBudget, MemoryMb, Triple, choose_patch, require_patch
+from lesionflow.planning.patch import (
+    BATCH_LIMITS,
+    PINNED,
+    MemoryBudget,
+    MemoryMb,
+    SpacingByAxis,
+    choose_patch,
+    require_patch,
+)
 
 #: The option of a network that says at how many levels slices stay whole.
 THICK_LEVELS = "thick_levels"
@@ -32,7 +40,7 @@ class Sizes:
     """How patch and batch are chosen, whatever the network and its channels; the fields are as in `planning.make_plan`."""
 
     fingerprint: Fingerprint
-    spacing: Triple
+    spacing: SpacingByAxis
     dimensions: Literal[2, 3]
     context_slices: int
     pinned_patch: Shape | None
@@ -63,7 +71,7 @@ class Sizes:
 
 
 def shape_network(
-    architecture: ArchitecturePlan, dimensions: int, spacing: Triple, decisions: list[Decision]
+    architecture: ArchitecturePlan, dimensions: int, spacing: SpacingByAxis, decisions: list[Decision]
 ) -> ArchitecturePlan:
     """Put a number where params let the data decide how many levels do not halve thick slices.
 
@@ -82,7 +90,7 @@ def shape_network(
     return architecture.model_copy(update={"options": {**architecture.options, THICK_LEVELS: thick}})
 
 
-def beyond_body(patch: Shape, fingerprint: Fingerprint, spacing: Triple, dimensions: int) -> str:
+def beyond_body(patch: Shape, fingerprint: Fingerprint, spacing: SpacingByAxis, dimensions: int) -> str:
     """Say that a patch is larger than most cases: its repeated borders are trained on and never predicted on."""
     steps = [step or own for step, own in zip(spacing, fingerprint.median_spacing_mm, strict=True)]
     body = [round(extent / step) for extent, step in zip(fingerprint.median_body_mm, steps, strict=True)]

@@ -20,7 +20,7 @@ from lesionflow.prediction.body_check import describe_outside
 from lesionflow.prediction.mask_identity import MaskIdentity, identify
 from lesionflow.prediction.models import ServedModel
 from lesionflow.prediction.report import Report, describe_unlike, make_report
-from lesionflow.prediction.writers import REPORT, WRITERS, find_writer
+from lesionflow.prediction.writers import REPORT_FORMAT, WRITERS, find_writer
 from lesionflow.preprocessing import align_channels
 
 
@@ -154,14 +154,14 @@ def predict_study(
         ConfigError: When the format is unknown.
     """
     with unpacked(source) as opened:
-        wanted = () if output_format == REPORT else (output_format,)
+        wanted = () if output_format == REPORT_FORMAT else (output_format,)
         prediction = segment_study(model, segmenter, opened, progress, output_formats=wanted)
         if strict:
             _require_alike(prediction.segmentation)
         for name in wanted:
             prediction.write(output, name)
     report = prediction.report()
-    beside = output if output_format == REPORT else output.with_name(output.name + ".json")
+    beside = output if output_format == REPORT_FORMAT else output.with_name(output.name + ".json")
     write_text(beside, report.model_dump_json(indent=2) + "\n")
     return report
 

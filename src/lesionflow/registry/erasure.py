@@ -12,7 +12,7 @@ from lesionflow.data.bundle import Card, FoldCard
 from lesionflow.errors import ArtifactError
 from lesionflow.io.redaction import mentions, redact
 from lesionflow.registry.models import fetch_bundle
-from lesionflow.registry.shared_state import FOLDER as SNAPSHOTS
+from lesionflow.registry.shared_state import SNAPSHOTS
 from lesionflow.registry.store import ARTIFACTS, sqlite_path
 from lesionflow.registry.versions import RegisteredVersion, list_models, list_versions, tag_version
 

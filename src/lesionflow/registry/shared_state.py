@@ -29,7 +29,7 @@ from lesionflow.registry.store import (
 )
 from lesionflow.registry.versions import STATE_SUFFIX, find_all_versions
 
-FOLDER = "snapshots"
+SNAPSHOTS = "snapshots"
 PARENT, DIGEST, FILES = "state.parent", "state.sha256", "state.files"
 ALREADY_THERE = "RESOURCE_ALREADY_EXISTS"
 ABOUT = (
@@ -121,10 +121,10 @@ def push_snapshot(
         with tempfile.TemporaryDirectory(prefix="lesionflow-state-") as folder:
             for file, content in files.items():
                 (Path(folder) / file).write_bytes(content)
-            client.log_artifacts(run.info.run_id, folder, f"{FOLDER}/{digest}")
+            client.log_artifacts(run.info.run_id, folder, f"{SNAPSHOTS}/{digest}")
         _make_model(client, name, model_name)
         tags = {PARENT: parent, DIGEST: digest, FILES: json.dumps(sorted(files))}
-        source = f"{str(run.info.artifact_uri).rstrip('/')}/{FOLDER}/{digest}"
+        source = f"{str(run.info.artifact_uri).rstrip('/')}/{SNAPSHOTS}/{digest}"
         made = client.create_model_version(name, source, run_id=run.info.run_id, tags=tags)
         head = _head(client, model_name)
         if head is None or str(head.version) != str(made.version):

@@ -80,7 +80,7 @@ def create_app(service: ServiceSettings, settings: Settings | None = None) -> St
             Route("/livez", livez),
             Route("/readyz", readyz),
             Route("/metrics", show_metrics),
-            Route("/", page),
+            Route("/", trial_page),
             Mount("/static", StaticFiles(directory=STATIC), name="static"),
             Route("/{path:path}", unknown, methods=METHODS),
         ],
@@ -192,7 +192,7 @@ async def show_metrics(request: Request) -> Response:
     return Response(metrics.render(), media_type=metrics.content_type)
 
 
-async def page(_: Request) -> Response:
+async def trial_page(_: Request) -> Response:
     """Give the page to try the service by hand."""
     return FileResponse(STATIC / "index.html")
 

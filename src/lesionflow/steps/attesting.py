@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from lesionflow import __version__
 from lesionflow.config import Settings
-from lesionflow.io.attestations.chain import SOURCES, Chain, read_lines, verify_chain
+from lesionflow.io.attestations.chain import GIVEN_FROM_OUTSIDE, Chain, read_lines, verify_chain
 from lesionflow.io.attestations.content import recorded_sha256, sha256_of_content
 from lesionflow.io.attestations.folder import FOLDER, find_statements, keep_statement
 from lesionflow.io.attestations.statements import Attestation, write_statement
@@ -21,7 +21,7 @@ from lesionflow.io.stores.case_index import read_case_index
 from lesionflow.steps.revision import code_revision
 
 #: Inputs that are looked at by what their step has hashed of them; all that no step makes lies where nothing may be written.
-STUDIES, OUTSIDE = frozenset({"raw"}), SOURCES
+STUDIES, OUTSIDE = frozenset({"raw"}), GIVEN_FROM_OUTSIDE
 logger = logging.getLogger(__name__)
 
 

@@ -18,10 +18,11 @@ from types import MappingProxyType
 import torch
 from torch.nn import functional
 
+from lesionflow.models.blocks import Logits
+
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 #: Turns a process's sums into those of all processes.
 Total = Callable[[torch.Tensor], torch.Tensor]
-Logits = torch.Tensor | tuple[torch.Tensor, ...]
 
 #: Keeps a quotient of sums finite where both are empty: the loss of an empty target predicted empty is then 0.
 SMOOTH = 1.0

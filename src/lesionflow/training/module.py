@@ -9,9 +9,10 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import nn
 
+from lesionflow.models.blocks import Logits
 from lesionflow.training.batches.datamodule import Batch
 from lesionflow.training.batches.slabs import SlabBatch
-from lesionflow.training.losses import LOSSES, Logits, loss_of_shares, over_outputs, part_known
+from lesionflow.training.losses import LOSSES, loss_of_shares, over_outputs, part_known
 from lesionflow.training.process_group import SINGLE_PROCESS, ProcessGroup
 from lesionflow.training.recipe import Recipe
 

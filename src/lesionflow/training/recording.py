@@ -19,7 +19,7 @@ from lesionflow.training.schedule import Schedule, TimeBudget
 from lesionflow.training.state import Row, TrainingState
 
 OnEpoch = Callable[[TrainingState], None]
-METRICS = ("train/loss", "val/loss", "val/dice", "val/dice_pooled")
+LOGGED = ("train/loss", "val/loss", "val/dice", "val/dice_pooled")
 #: Where no bar can be drawn nothing is silent for longer than this, but for a batch that takes longer.
 LONGEST_SILENCE_S = 60.0
 
@@ -205,7 +205,7 @@ class ProgressBar(Callback):
 
 def _figures(trainer: Trainer) -> Row:
     """Return the epoch's figures; without validation, the loss of training alone."""
-    return {name: float(trainer.callback_metrics[name]) for name in METRICS if name in trainer.callback_metrics}
+    return {name: float(trainer.callback_metrics[name]) for name in LOGGED if name in trainer.callback_metrics}
 
 
 def copy_weights(network: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from lesionflow.config.presets import find_params
-from lesionflow.io.stores.evaluations import HEADLINE, PLOTS
+from lesionflow.io.stores.evaluations import HEADLINE_FILE, PLOTS
 from lesionflow.steps import STEPS
 from lesionflow.workspace.creation import init_workspace
 from lesionflow.workspace.layout import KEPT_BETWEEN_RUNS, PATHS, dvc_yaml, step_command, step_paths
@@ -45,7 +45,7 @@ def test_what_a_step_reads_before_it_writes_is_kept_by_dvc():
 def test_what_dvc_shows_is_among_what_evaluate_writes_and_needs_no_network():
     content = yaml.safe_load(dvc_yaml())
     shown = [*content["metrics"], *content["plots"]]
-    assert shown == [f"{PATHS['evaluation']}/{name}" for name in (HEADLINE, PLOTS)]
+    assert shown == [f"{PATHS['evaluation']}/{name}" for name in (HEADLINE_FILE, PLOTS)]
 
 
 def test_dvc_draws_the_pictures_without_another_server(tmp_path):

@@ -15,7 +15,7 @@ from lesionflow.preprocessing.resampling import HALF_VOXEL, SAME_INDEX, SMOOTHIN
 #: Slices to the head, rows to the back, columns to the left, by the letters of nibabel.
 AXES = "SPL"
 IMAGE, PREDICTION, GRID = "image", "pred", "grid"
-ENDING = "_mask.nii.gz"
+MASK_ENDING = "_mask.nii.gz"
 #: Slices that a 2D network is given at a time.
 SLICES_AT_A_TIME = 8
 
@@ -269,7 +269,7 @@ def _saving() -> dict[str, Any]:
         "keys": PREDICTION,
         "output_dir": "@output_dir",
         "data_root_dir": "@dataset_dir",
-        "output_postfix": ENDING.removesuffix(".nii.gz").lstrip("_"),
+        "output_postfix": MASK_ENDING.removesuffix(".nii.gz").lstrip("_"),
         "output_dtype": "$numpy.uint8",
         "separate_folder": False,
         "resample": False,

@@ -20,7 +20,7 @@ from lesionflow.data.plan import ChannelPlan, Plan
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import ArtifactError
 from lesionflow.inference.backends import PYTORCH
-from lesionflow.inference.monai_bundle.configs import ENDING, IMAGE, PREDICTION
+from lesionflow.inference.monai_bundle.configs import IMAGE, MASK_ENDING, PREDICTION
 from lesionflow.inference.segmenter import Segmenter
 from lesionflow.io.images import nifti
 from lesionflow.preprocessing import to_source_space
@@ -161,7 +161,7 @@ def _ask_monai(folder: Path, files: Mapping[str, Path], scratch: Path) -> tuple[
         predict: Any = workflow.parser.get_parsed_content("predict")
         restored = workflow.parser.get_parsed_content("restoring")({**study, PREDICTION: predict(study[IMAGE])})
         workflow.finalize()
-    written = sorted((scratch / "masks").rglob(f"*{ENDING}"))
+    written = sorted((scratch / "masks").rglob(f"*{MASK_ENDING}"))
     if len(written) != 1:
         raise ArtifactError(f"Expected one mask of MONAI's workflow, found {len(written)}.")
     mask = nifti.read_mask(written[0], name="the study")

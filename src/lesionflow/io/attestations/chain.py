@@ -6,7 +6,7 @@ from typing import NamedTuple
 from lesionflow.io.attestations.statements import Attestation, read_statement
 
 #: What comes from outside of the pipeline: no step makes it.
-SOURCES = frozenset({"raw", "change_plan"})
+GIVEN_FROM_OUTSIDE = frozenset({"raw", "change_plan"})
 #: What a chain must begin with.
 FIRST = "raw"
 
@@ -59,7 +59,7 @@ def verify_chain(lines: Iterable[Attestation | str], wanted: Mapping[str, str], 
     faults = [one for one in found if isinstance(one, str)]
     seen: dict[int, Attestation] = {}
     taken: dict[str, dict[str, str]] = {}
-    waiting = [("", name, sha256) for name, sha256 in sorted(wanted.items()) if name not in SOURCES]
+    waiting = [("", name, sha256) for name, sha256 in sorted(wanted.items()) if name not in GIVEN_FROM_OUTSIDE]
     while waiting:
         taker, name, sha256 = waiting.pop(0)
         if sha256 in taken.setdefault(name, {}):
@@ -76,7 +76,9 @@ def verify_chain(lines: Iterable[Attestation | str], wanted: Mapping[str, str], 
         if id(maker) not in seen:
             seen[id(maker)] = maker
             waiting += [
-                (maker.step, key, value) for key, value in sorted(maker.materials.items()) if key not in SOURCES
+                (maker.step, key, value)
+                for key, value in sorted(maker.materials.items())
+                if key not in GIVEN_FROM_OUTSIDE
             ]
     faults += [_several(name, contents) for name, contents in taken.items() if len(contents) > 1 and not faults]
     steps = tuple(seen.values())

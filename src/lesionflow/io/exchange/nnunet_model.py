@@ -18,7 +18,7 @@ from lesionflow.io.files import read_json
 
 CHECKPOINT = "checkpoint_final.pth"
 #: nnU-Net's classes that read files as (slice, row, column) of what our NIfTI writes.
-READERS = ("SimpleITKIO", "NibabelIO")
+IMAGE_READERS = ("SimpleITKIO", "NibabelIO")
 NETWORKS = re.compile(r"(dynamic_network_architectures|nnunetv2)(\.\w+)+")
 LAYERS = re.compile(r"torch\.nn(\.\w+)+")
 NAME = re.compile(r"\w+")
@@ -153,9 +153,9 @@ def _require_runnable(plans: Mapping[str, Any], configuration: str, trainer: str
         raise ArtifactError(
             f"Expected a network that answers alone, found {configuration}, the second stage of a cascade. Import 3d_fullres or 2d."
         )
-    if plans.get("image_reader_writer") not in READERS:
+    if plans.get("image_reader_writer") not in IMAGE_READERS:
         raise ArtifactError(
-            f"Expected a model whose images are read by {' or '.join(READERS)}, found {plans.get('image_reader_writer')!s:.60}. Plan "
+            f"Expected a model whose images are read by {' or '.join(IMAGE_READERS)}, found {plans.get('image_reader_writer')!s:.60}. Plan "
             "and train it on `lesionflow export nnunet`."
         )
     if not NAME.fullmatch(trainer):

@@ -12,7 +12,7 @@ from lesionflow.io.images import image_files
 from lesionflow.io.images.mask_on_image import read_mask_on
 from lesionflow.io.images.segments import ENDINGS as NRRD_ENDINGS
 from lesionflow.io.images.segments import Segment, named_segments
-from lesionflow.io.labels import Part, wanted_parts
+from lesionflow.io.labels import LabelPart, wanted_parts
 from lesionflow.io.rules import ReadingRules
 
 
@@ -24,7 +24,7 @@ def read_named_parts(
     tables: Sequence[Path] = (),
     image: Path | None = None,
     name: str,
-) -> dict[Path, list[Part]]:
+) -> dict[Path, list[LabelPart]]:
     """Read the segments that the rules want of those files that name some.
 
     Args:

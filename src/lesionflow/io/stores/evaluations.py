@@ -13,7 +13,7 @@ from lesionflow.io.files import read_json
 from lesionflow.machine.faults import blame_machine
 from lesionflow.machine.wording import plain_words
 
-ABOUT, METRICS, HEADLINE, NNUNET_SUMMARY = "evaluation.json", "metrics.json", "headline.json", "summary.json"
+ABOUT, METRICS_FILE, HEADLINE_FILE, NNUNET_SUMMARY = "evaluation.json", "metrics.json", "headline.json", "summary.json"
 #: Scores by case, what is shown of them in MLflow and DVC, and the report for people.
 CASES, LESIONS, REPORT = "cases.parquet", "lesions.parquet", "report.html"
 #: What FROC and reliability are summed from, and a picture a case.
@@ -89,10 +89,10 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     Raises:
         ArtifactError: When it is missing, none, or holds no figures.
     """
-    metrics = read_json(folder / METRICS)
+    metrics = read_json(folder / METRICS_FILE)
     dice = metrics.get("dice")
     if not isinstance(dice, dict) or "mean" not in dice:
-        raise ArtifactError(f"Expected the Dice with its mean in {METRICS}, found none. Run evaluate again.")
+        raise ArtifactError(f"Expected the Dice with its mean in {METRICS_FILE}, found none. Run evaluate again.")
     return metrics
 
 

@@ -12,7 +12,7 @@ from lesionflow.io.files import write_text
 from lesionflow.machine.faults import blame_machine
 
 KEY = "pseudonym.key"
-SOURCES = "sources.json"
+SOURCES_FILE = "sources.json"
 TAKEN = "taken.json"
 SAID = "said.json"
 #: Readable and writable by its owner alone.
@@ -44,7 +44,7 @@ def pseudonym_key(folder: Path) -> str:
 def remember_sources(folder: Path, sources: Mapping[str, str]) -> None:
     """Add where cases came from to the private list, so that the team finds a study by its pseudonym."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write(folder / SOURCES, {**known_sources(folder), **sources})
+    _write(folder / SOURCES_FILE, {**known_sources(folder), **sources})
 
 
 def remember_taken(folder: Path, taken: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
@@ -71,7 +71,7 @@ def known_said(folder: Path) -> dict[str, list[list[str]]]:
 
 def known_sources(folder: Path) -> dict[str, str]:
     """Return where cases came from, as far as this machine knows."""
-    return _read(folder / SOURCES)
+    return _read(folder / SOURCES_FILE)
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:

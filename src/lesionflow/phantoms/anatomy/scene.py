@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
-from lesionflow.phantoms.anatomy.shapes import Array, Shape
+from lesionflow.phantoms.anatomy.shapes import Array, Solid
 
 #: Of each tissue, a figure a property: a channel's value, or the strength of a texture.
 Palette = Mapping[str, Mapping[str, float]]
@@ -17,7 +17,7 @@ Palette = Mapping[str, Mapping[str, float]]
 class TissueBody:
     """A body of one tissue; its edge goes from full to nothing within `edge_mm`."""
 
-    shape: Shape
+    shape: Solid
     tissue: str
     edge_mm: float = 3.0
 
@@ -62,14 +62,14 @@ def render(scene: Scene, properties: Sequence[str], geometry: Geometry) -> NDArr
     return image
 
 
-def distance_mm(scene: Scene, shape: Shape, geometry: Geometry) -> Array:
+def distance_mm(scene: Scene, shape: Solid, geometry: Geometry) -> Array:
     """Return the signed distance from one body on a whole grid, (slice, row, column), mm, negative inside."""
     whole = tuple(slice(0, n) for n in geometry.shape)
     distance = shape.distance_mm(*patient_coordinates(scene, geometry, whole))
     return np.asarray(np.broadcast_to(distance, geometry.shape))
 
 
-def inside(scene: Scene, shape: Shape, geometry: Geometry) -> NDArray[np.bool_]:
+def inside(scene: Scene, shape: Solid, geometry: Geometry) -> NDArray[np.bool_]:
     """Return which voxel centers lie inside a body, (slice, row, column)."""
     mask = np.zeros(geometry.shape, dtype=bool)
     block = block_around(scene, shape, 0.0, geometry)
@@ -105,7 +105,7 @@ def _along(row: NDArray[np.float64], indices: tuple[NDArray[np.float64], ...]) -
     return np.asarray(sum(terms, start=np.full((1, 1, 1), row[3])), dtype=np.float32)
 
 
-def block_around(scene: Scene, shape: Shape, margin_mm: float, geometry: Geometry) -> tuple[slice, ...] | None:
+def block_around(scene: Scene, shape: Solid, margin_mm: float, geometry: Geometry) -> tuple[slice, ...] | None:
     """Return the smallest index block that holds a body and a margin, or None when it lies off the grid."""
     bounds = shape.bounds_mm()
     if bounds is None:

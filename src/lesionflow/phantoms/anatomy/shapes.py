@@ -18,7 +18,7 @@ TINY = np.float32(1e-6)
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
-class Shape(Protocol):
+class Solid(Protocol):
     """What can be painted."""
 
     def distance_mm(self, x: Array, y: Array, z: Array) -> Array:
@@ -131,8 +131,8 @@ class Trunk:
 class Common:
     """What two bodies have in common, as an organ and the wall that holds it."""
 
-    one: Shape
-    other: Shape
+    one: Solid
+    other: Solid
 
     def distance_mm(self, x: Array, y: Array, z: Array) -> Array:
         """See `Shape`."""
@@ -147,7 +147,7 @@ class Common:
 class Folded:
     """A body with a wavy surface, as the cortex: waves of `strength_mm`, each given by wave vector and phase."""
 
-    body: Shape
+    body: Solid
     waves: tuple[tuple[Point, float], ...]
     strength_mm: float
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lesionflow.phantoms.anatomy.scene import TissueBody
-from lesionflow.phantoms.anatomy.shapes import Common, Ellipsoid, Point, Ribs, Shape, Slab, Trunk, Tube
+from lesionflow.phantoms.anatomy.shapes import Common, Ellipsoid, Point, Ribs, Slab, Solid, Trunk, Tube
 from lesionflow.phantoms.anatomy.tumors import MAX_VOLUME_ML, MIN_VOLUME_ML, Site
 
 #: Tumors take up less contrast agent than what surrounds them, more than fat and lung; water is within their range, and
@@ -51,9 +51,9 @@ class Torso:
 
     parts: tuple[TissueBody, ...]
     skin: Trunk
-    lung_left: Shape
+    lung_left: Solid
     sites: tuple[Site, ...]
-    keep_out: tuple[tuple[Shape, float], ...]
+    keep_out: tuple[tuple[Solid, float], ...]
 
 
 def draw_palette(rng: np.random.Generator) -> dict[str, dict[str, float]]:

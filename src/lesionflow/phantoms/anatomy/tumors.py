@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
 from lesionflow.phantoms.anatomy.scene import Scene
-from lesionflow.phantoms.anatomy.shapes import Blob, Ellipsoid, Point, Shape
+from lesionflow.phantoms.anatomy.shapes import Blob, Ellipsoid, Point, Solid
 from lesionflow.phantoms.randomness import rotation_matrix
 
 MIN_VOLUME_ML = 2.0
@@ -39,7 +39,7 @@ class Site:
     organ: str
     tissue: str
     centers: Ellipsoid
-    host: Shape
+    host: Solid
     min_hosted_fraction: float
     volume_ml: tuple[float, float]
     hu: tuple[float, float]
@@ -73,7 +73,7 @@ def draw_tumor(
     site: Site,
     scene: Scene,
     geometry: Geometry,
-    keep_out: Sequence[tuple[Shape, float]],
+    keep_out: Sequence[tuple[Solid, float]],
 ) -> Tumor | None:
     """Draw a tumor at a site, or None when none fits.
 
@@ -124,7 +124,7 @@ def _point_inside(rng: np.random.Generator, region: Ellipsoid) -> Point:
     return _point(np.asarray(region.center) + direction * np.asarray(region.semi_axes_mm))
 
 
-def _fits(body: Blob, site: Site, scene: Scene, geometry: Geometry, keep_out: Sequence[tuple[Shape, float]]) -> bool:
+def _fits(body: Blob, site: Site, scene: Scene, geometry: Geometry, keep_out: Sequence[tuple[Solid, float]]) -> bool:
     surface = body.surface_mm(12, 24)[0]
     index = geometry.to_index(surface @ scene.pose[:3, :3].T + scene.pose[:3, 3])
     border = np.asarray(BORDER_VOXELS)
@@ -148,7 +148,7 @@ def _dress(rng: np.random.Generator, body: Blob, site: Site) -> Tumor:
     )
 
 
-def _distance(shape: Shape, points: NDArray[np.float64]) -> NDArray[np.float32]:
+def _distance(shape: Solid, points: NDArray[np.float64]) -> NDArray[np.float32]:
     x, y, z = points.T.astype(np.float32)
     return shape.distance_mm(x, y, z)
 

@@ -25,7 +25,7 @@ WRITERS: Mapping[str, Writer] = {writer.name: writer for writer in _find_writers
 
 
 #: The report alone, no mask: what a name that ends so asks for.
-REPORT, REPORT_SUFFIX = "json", ".json"
+REPORT_FORMAT, REPORT_SUFFIX = "json", ".json"
 
 
 def find_format(output: Path, requested: str | None) -> str:
@@ -41,7 +41,9 @@ def find_format(output: Path, requested: str | None) -> str:
     Raises:
         ConfigError: When no format's files end so, or those of another than the one asked for.
     """
-    ends = {suffix: name for name, writer in WRITERS.items() for suffix in writer.suffixes} | {REPORT_SUFFIX: REPORT}
+    ends = {suffix: name for name, writer in WRITERS.items() for suffix in writer.suffixes} | {
+        REPORT_SUFFIX: REPORT_FORMAT
+    }
     name = output.name.lower()
     found = next((ends[end] for end in sorted(ends, key=len, reverse=True) if name.endswith(end) and name != end), None)
     known = ", ".join(f"{end} ({name})" for end, name in ends.items())

@@ -35,14 +35,14 @@ from lesionflow.io.stores.evaluations import (
     BINS,
     COHORT,
     DETECTIONS,
-    METRICS,
+    HEADLINE_FILE,
+    METRICS_FILE,
     NNUNET_SUMMARY,
     OVERLAYS,
     PLOTS,
     REPORT,
     write_tables,
 )
-from lesionflow.io.stores.evaluations import HEADLINE as HEADLINE_FILE
 from lesionflow.metrics import HEADLINE
 from lesionflow.registry.tracking import Tracker
 
@@ -129,7 +129,7 @@ def write_outcome(folder: Path, outcome: Outcome, drawn: Mapping[str, Mapping[st
     outcome.scores.bins.to_parquet(folder / BINS, index=False)
     _write_json(folder / ABOUT, {**outcome.about, "against_champion": outcome.against_champion()})
     _write_json(folder / COHORT, outcome.cohort)
-    _write_json(folder / METRICS, metrics_json(outcome.results))
+    _write_json(folder / METRICS_FILE, metrics_json(outcome.results))
     _write_json(folder / HEADLINE_FILE, headline_json(outcome.results))
     targets = outcome.bundle.plan.targets
     _write_json(folder / NNUNET_SUMMARY, nnunet_summary(outcome.scores.cases, targets))

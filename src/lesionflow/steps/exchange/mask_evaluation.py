@@ -29,8 +29,8 @@ from lesionflow.io.files import replacing_folder, sha256_file
 from lesionflow.io.stores.cases import read_case, read_contents, read_dataset, read_table
 from lesionflow.io.stores.evaluations import (
     ABOUT,
-    HEADLINE,
-    METRICS,
+    HEADLINE_FILE,
+    METRICS_FILE,
     OVERLAYS,
     PLOTS,
     REPORT,
@@ -224,7 +224,11 @@ def _write(
 ) -> None:
     with replacing_folder(output) as folder:
         write_tables(folder, {"cases": scored.scores.cases, "lesions": scored.scores.lesions})
-        for file, said in ((ABOUT, dict(about)), (METRICS, metrics_json(results)), (HEADLINE, headline_json(results))):
+        for file, said in (
+            (ABOUT, dict(about)),
+            (METRICS_FILE, metrics_json(results)),
+            (HEADLINE_FILE, headline_json(results)),
+        ):
             (folder / file).write_text(json.dumps(said, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         for name in (OVERLAYS, PLOTS):
             (folder / name).mkdir()

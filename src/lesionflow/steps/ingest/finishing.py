@@ -17,7 +17,7 @@ from lesionflow.io.labels import IGNORED_VOXELS
 from lesionflow.io.notes import Note
 from lesionflow.io.stores import cases
 from lesionflow.io.stores.case_index import Entry, write_case_index
-from lesionflow.io.stores.private import SOURCES
+from lesionflow.io.stores.private import SOURCES_FILE
 
 #: What is told of a study that was refused.
 REFUSAL_KEYS = ("case_id", "reason", "message")
@@ -96,7 +96,7 @@ def require_enough_studies(config: IngestConfig, index: Mapping[str, Entry], fol
         first = "\n".join(f"  {r['case_id']} {r['reason']}: {r['message']}" for r in refused[:5])
         raise DataQualityError(
             f"Expected at most {config.max_rejected_fraction:.0%} of {len(index)} studies refused, found {len(refused)}:\n"
-            f"{first}\nMend them ({settings.private_dir / SOURCES} says which folder each came from), or raise "
+            f"{first}\nMend them ({settings.private_dir / SOURCES_FILE} says which folder each came from), or raise "
             "ingest.max_rejected_fraction.",
             report=str(folder / cases.REJECTED),
         )

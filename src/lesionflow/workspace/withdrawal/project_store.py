@@ -17,7 +17,7 @@ from lesionflow.workspace.withdrawal.subject import Subject
 
 #: What goes on in a pipeline's own outputs, which no store of ours holds.
 KUBEFLOW = "outputs of earlier pipeline runs, in Kubeflow's artifact store: delete them by run"
-UNNAMED = (
+UNNAMED_STORE = (
     "a project store of a pipeline on Kubeflow, if there is one: give the command again with --project-store ADDRESS"
 )
 

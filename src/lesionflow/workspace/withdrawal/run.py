@@ -15,7 +15,7 @@ from lesionflow.workspace.layout import PATHS
 from lesionflow.workspace.raw_studies import track_studies
 from lesionflow.workspace.withdrawal.dvc_objects import drop_objects
 from lesionflow.workspace.withdrawal.files import remove_derived, remove_private, remove_studies, still_named
-from lesionflow.workspace.withdrawal.project_store import KUBEFLOW, UNNAMED, clean_store, require_store
+from lesionflow.workspace.withdrawal.project_store import KUBEFLOW, UNNAMED_STORE, clean_store, require_store
 from lesionflow.workspace.withdrawal.report import Withdrawal, git_history, report_path, write_report
 from lesionflow.workspace.withdrawal.subject import Subject, find_subject
 
@@ -127,7 +127,7 @@ def _carry_out(
         *erased.kept,
         *dropped.kept,
         *git_history(workspace, subject.words),
-        KUBEFLOW if project_store else UNNAMED,
+        KUBEFLOW if project_store else UNNAMED_STORE,
         *ELSEWHERE,
     )
     withdrawal = Withdrawal(subject.mark, len(subject.case_ids), removed, kept, learned)

@@ -9,7 +9,7 @@ from lesionflow.errors import ArtifactError
 from lesionflow.io.stores.evaluations import (
     ABOUT,
     CASES,
-    METRICS,
+    METRICS_FILE,
     parse_evaluation,
     read_about,
     read_evaluation,
@@ -28,7 +28,7 @@ KNOWN = {"run_id": "r-1", "test_set_sha256": "t" * 64, "bundle_digest": "b" * 64
 def folder(tmp_path):
     write_tables(tmp_path, {"cases": TABLE})
     (tmp_path / ABOUT).write_text(json.dumps(KNOWN))
-    (tmp_path / METRICS).write_text('{"dice": {"mean": 0.25}}')
+    (tmp_path / METRICS_FILE).write_text('{"dice": {"mean": 0.25}}')
     return tmp_path
 
 
@@ -84,6 +84,6 @@ def test_scores_need_the_metric_that_is_asked_for(folder) -> None:
 
 @pytest.mark.parametrize("content", ["{}", '{"dice": 0.5}', '{"dice": {"low": 0.5}}', "[" * 100_000])
 def test_metrics_without_figures_are_refused(folder, content) -> None:
-    (folder / METRICS).write_text(content)
+    (folder / METRICS_FILE).write_text(content)
     with pytest.raises(ArtifactError, match="Run"):
         read_metrics(folder)

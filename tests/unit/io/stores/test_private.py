@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lesionflow.io.stores.private import (
     KEY,
-    SOURCES,
+    SOURCES_FILE,
     TAKEN,
     known_sources,
     known_taken,
@@ -40,8 +40,8 @@ def test_who_comes_at_once_gets_one_key(tmp_path):
 def test_sources_are_added_to_those_known(tmp_path):
     remember_sources(tmp_path / "p", {"c-1": "/a"})
     remember_sources(tmp_path / "p", {"c-2": "/b", "c-1": "/c"})
-    assert json.loads((tmp_path / "p" / SOURCES).read_text()) == {"c-1": "/c", "c-2": "/b"}
-    assert mode(tmp_path / "p" / SOURCES) == 0o600
+    assert json.loads((tmp_path / "p" / SOURCES_FILE).read_text()) == {"c-1": "/c", "c-2": "/b"}
+    assert mode(tmp_path / "p" / SOURCES_FILE) == 0o600
 
 
 def test_what_was_taken_is_known_to_its_owner_alone(tmp_path):

@@ -11,7 +11,7 @@ from lesionflow.io.notes import Note, note
 
 MASK_COLOR, SEVERAL_MASK_COLORS = "mask_color", "several_mask_colors"
 #: Quarters of full light, which lossy compression and antialiasing leave alone.
-STEPS = 4
+SHADES = 4
 NAMES = {
     (4, 0, 0): "red",
     (0, 4, 0): "green",
@@ -33,10 +33,10 @@ def tell_color(drawn: NDArray[Any], name: str) -> None:
     if not len(drawn):
         return
     color = np.median(drawn, axis=0)
-    red, green, blue = (int(n) for n in np.rint(color / np.iinfo(drawn.dtype).max * STEPS))
+    red, green, blue = (int(n) for n in np.rint(color / np.iinfo(drawn.dtype).max * SHADES))
     steps = (red, green, blue)
     if len(set(steps)) > 1:
-        called = NAMES.get(steps) or "rgb({}, {}, {})".format(*(round(n * 255 / STEPS) for n in steps))
+        called = NAMES.get(steps) or "rgb({}, {}, {})".format(*(round(n * 255 / SHADES) for n in steps))
         note(MASK_COLOR, f"The mask of {name} is drawn in one color, which was taken for inside: {called}")
 
 
