@@ -43,7 +43,7 @@ def _withdraw(parsed: argparse.Namespace) -> int:
         _say(f"  {count} {place}")
     for line in done.kept:
         _say(f"stays: {line}")
-    for line in done.obligations():
+    for line in done.obligations:
         _say(f"model: {line}")
     _say(f"Written to {report_path(workspace, done.mark)}. `lesionflow run` makes anew what needs no such patient.")
     return 0

@@ -86,7 +86,7 @@ def read_channel(path: Path, *, name: str) -> tuple[NDArray[Any], Geometry]:
             reason="not_three_dimensional",
         )
     array = channels[0]
-    if not np.isfinite(array).all():
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
         n_bad = int(np.count_nonzero(~np.isfinite(array)))
         raise NiftiError(
             f"Expected finite voxels in {name}, found {n_bad} NaN or infinite ones. Export the image again.",

@@ -50,11 +50,15 @@ def bars(entries: Sequence[LedgerEntry], model_name: str) -> Mapping[str, Ledger
     """
     barred: dict[str, LedgerEntry] = {}
     withdrawn: dict[str, dict[str, LedgerEntry]] = {}
+    named: dict[str, tuple[str, ...]] = {}
     undone = {entry.facts.get("of") for entry in entries if entry.kind is EntryKind.UNDONE}
     for entry in entries:
         if entry.kind is EntryKind.WITHDRAWAL:
-            # A patient's entry replaces the one before it.
-            withdrawn[str(entry.facts.get("patient"))] = dict.fromkeys(_learned(entry, model_name), entry)
+            # A patient's entry replaces the one before it, and names its versions again: what somebody lifted since stays lifted.
+            patient, learned = str(entry.facts.get("patient")), _learned(entry, model_name)
+            lifted = {*named.get(patient, ())} - {*withdrawn.get(patient, ())}
+            withdrawn[patient] = dict.fromkeys((one for one in learned if one not in lifted), entry)
+            named[patient] = learned
         elif entry.facts.get("model_name") != model_name:
             continue
         elif entry.kind is EntryKind.BARRED:

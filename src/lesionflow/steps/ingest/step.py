@@ -38,7 +38,6 @@ from lesionflow.steps.ingest.finishing import (
     table_columns,
 )
 from lesionflow.steps.ingest.measurements import measure_case
-from lesionflow.steps.ingest.report import known_to, read_page
 from lesionflow.steps.ingest.studies import Task, open_studies, secret_of
 from lesionflow.steps.ingest.telling import Telling
 from lesionflow.steps.parallel import map_cases
@@ -109,6 +108,9 @@ def _run(config: IngestConfig, raw: Path, folder: Path, settings: Settings) -> d
 
 def report(config: IngestConfig, cases_folder: Path, settings: Settings) -> str:
     """Return the page of what the last `run` made of the studies, refusals included."""
+    # The page takes half a second of imports, which no ingest without one needs.
+    from lesionflow.steps.ingest.report import known_to, read_page
+
     told = json.loads((cases_folder / cases.NOTES).read_text(encoding="utf-8"))
     general = [Note(note["code"], note["message"]) for note in told if not note["case_id"]]
     index = read_case_index(cases_folder)
@@ -144,6 +146,8 @@ def preview(
         read = partial(read_task, Path(scratch), layout, rules, dataset, secret_of(settings))
         index |= {task.case_id: entry for task, entry in read_tasks(read, todo, settings)}
         if page is not None:
+            from lesionflow.steps.ingest.report import known_to, read_page
+
             known = known_to(settings.private_dir)
             said = [*general, *said_of_all(index)]
             write_text(page, read_page(index, said, dataset, folders=(Path(scratch), cases_folder), known=known))

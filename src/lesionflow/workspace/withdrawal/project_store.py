@@ -15,12 +15,6 @@ from lesionflow.workspace.layout import PATHS
 from lesionflow.workspace.withdrawal.files import remove_derived
 from lesionflow.workspace.withdrawal.subject import Subject
 
-#: What goes on in a pipeline's own outputs, which no store of ours holds.
-KUBEFLOW = "outputs of earlier pipeline runs, in Kubeflow's artifact store: delete them by run"
-UNNAMED_STORE = (
-    "a project store of a pipeline on Kubeflow, if there is one: give the command again with --project-store ADDRESS"
-)
-
 
 def require_store(address: str, settings: Settings) -> ProjectStore:
     """Open a team's project store: a mistyped address holds nothing, and nobody may take it for one that a patient has left.
@@ -44,6 +38,26 @@ def require_store(address: str, settings: Settings) -> ProjectStore:
     return store
 
 
+def with_kept_cases(address: str, subject: Subject, settings: Settings) -> Subject:
+    """Return a patient with the cases that a project store's own tables have of the patient: a workspace may know none any more.
+
+    Args:
+        address: A folder, or an address such as `s3://bucket/project`; empty for none.
+        subject: Who.
+        settings: The pseudonym key.
+
+    Raises:
+        ConfigError: When nothing is kept there, or there is no key.
+        ArtifactError: When the store was harmed, or is another team's.
+        ServiceError: When it can't be reached.
+    """
+    if not address:
+        return subject
+    found = sorted(_case_ids(require_store(address, settings), subject) - {*subject.case_ids})
+    words = tuple(dict.fromkeys((*subject.words, *found)))
+    return subject._replace(case_ids=(*subject.case_ids, *found), words=words)
+
+
 def clean_store(address: str, subject: Subject, settings: Settings) -> int:
     """Take a patient out of a project store.
 
@@ -51,7 +65,7 @@ def clean_store(address: str, subject: Subject, settings: Settings) -> int:
 
     Args:
         address: A folder, or an address such as `s3://bucket/project`.
-        subject: Who; studies that the store's own tables have of the patient are found by these, as a workspace may know none any more.
+        subject: Who; with the cases that the store's own tables have, see `with_kept_cases`.
         settings: The pseudonym key.
 
     Returns:
@@ -64,7 +78,6 @@ def clean_store(address: str, subject: Subject, settings: Settings) -> int:
         ServiceError: When it can't be reached.
     """
     store = require_store(address, settings)
-    subject = subject._replace(words=(*subject.words, *(_case_ids(store, subject) - set(subject.words))))
     outputs = [name for name in store.outputs() if name in PATHS]
     with TemporaryDirectory() as folder:
         workspace = Path(folder)

@@ -1,6 +1,6 @@
 """Withdraw a patient, or take that back: journal first, so that the next call finishes what a kill broke off."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lesionflow.config import Settings
@@ -8,15 +8,22 @@ from lesionflow.data.ledger import EntryKind
 from lesionflow.io.stores.ledger import append_entry, ledger_path, read_ledger
 from lesionflow.io.stores.splits import read_split
 from lesionflow.io.stores.tombstones import read_journal, read_tombstones, set_tombstone, write_journal
-from lesionflow.registry.erasure import erase_mentions, find_learned
+from lesionflow.registry.erasure import Learned, erase_mentions, find_learned
 from lesionflow.registry.succession import champion_by_ledger, settle
 from lesionflow.steps.shared_state import push_shared
 from lesionflow.workspace.layout import PATHS
 from lesionflow.workspace.raw_studies import track_studies
 from lesionflow.workspace.withdrawal.dvc_objects import drop_objects
 from lesionflow.workspace.withdrawal.files import remove_derived, remove_private, remove_studies, still_named
-from lesionflow.workspace.withdrawal.project_store import KUBEFLOW, UNNAMED_STORE, clean_store, require_store
-from lesionflow.workspace.withdrawal.report import Withdrawal, git_history, report_path, write_report
+from lesionflow.workspace.withdrawal.project_store import clean_store, require_store, with_kept_cases
+from lesionflow.workspace.withdrawal.report import (
+    KUBEFLOW,
+    UNNAMED_STORE,
+    Withdrawal,
+    git_history,
+    read_report,
+    write_report,
+)
 from lesionflow.workspace.withdrawal.subject import Subject, find_subject
 
 #: What no command can know of.
@@ -62,11 +69,10 @@ def withdraw(
     for pending in read_journal(settings.private_dir):
         if pending["workspace"] == str(workspace.resolve()):
             say("Finishing a withdrawal that was broken off; what went before is not counted again.")
-            broken_off = Subject.of_journal(pending["subject"])
-            finished[broken_off.mark] = _carry_out(
-                workspace, broken_off, tracking_uri, settings, project_store or str(pending.get("project_store", ""))
-            )
-    subject = find_subject(workspace, patient, settings)
+            store = project_store or str(pending.get("project_store", ""))
+            broken_off = with_kept_cases(store, Subject.of_journal(pending["subject"]), settings)
+            finished[broken_off.mark] = _carry_out(workspace, broken_off, tracking_uri, settings, store)
+    subject = with_kept_cases(project_store, find_subject(workspace, patient, settings), settings)
     if subject.mark in finished:
         return finished[subject.mark]
     mine = {
@@ -130,22 +136,28 @@ def _carry_out(
         KUBEFLOW if project_store else UNNAMED_STORE,
         *ELSEWHERE,
     )
-    withdrawal = Withdrawal(subject.mark, len(subject.case_ids), removed, kept, learned)
-    # Of somebody who is gone already the first report knows more: which cases there were is not kept.
-    if subject.case_ids or not report_path(workspace, subject.mark).exists():
-        append_entry(ledger_path(workspace / PATHS["splits"]), EntryKind.WITHDRAWAL, withdrawal.facts())
-        write_report(workspace, withdrawal)
-    _tell_others(workspace, subject, withdrawal, tracking_uri)
+    withdrawal = Withdrawal.of(subject.mark, len(subject.case_ids), removed, kept, learned)
+    _note(workspace, withdrawal)
+    _tell_others(workspace, subject, learned, tracking_uri)
     others = [p for p in read_journal(settings.private_dir) if p["subject"]["mark"] != subject.mark]
     write_journal(settings.private_dir, others)
     return withdrawal
 
 
-def _tell_others(workspace: Path, subject: Subject, withdrawal: Withdrawal, tracking_uri: str) -> None:
+def _note(workspace: Path, withdrawal: Withdrawal) -> None:
+    """Write the report and the ledger's entry: all that was done, in this call and those before it. A call that adds nothing is not noted."""
+    before = read_report(workspace, withdrawal.mark)
+    told = withdrawal if before is None else withdrawal.after(before)
+    if told != before:
+        append_entry(ledger_path(workspace / PATHS["splits"]), EntryKind.WITHDRAWAL, told.facts())
+        write_report(workspace, told)
+
+
+def _tell_others(workspace: Path, subject: Subject, learned: Sequence[Learned], tracking_uri: str) -> None:
     """Bring aliases in line with the bars, and share ledger and split with whoever else trains the model, in whatever store it is."""
     splits = workspace / PATHS["splits"]
     ledger = ledger_path(splits)
-    for name in sorted({of.version.model_name for of in withdrawal.learned}):
+    for name in sorted({of.version.model_name for of in learned}):
         if champion_by_ledger(read_ledger(ledger), name) is not None:
             settle(name, ledger, tracking_uri)
     if splits.exists():

@@ -101,6 +101,19 @@ def test_a_withdrawal_bars_who_learned_until_it_is_lifted_or_the_patient_is_back
     assert learned_from_withdrawn(book.entries, NAME) == frozenset()
 
 
+def test_a_later_call_of_a_withdrawal_bars_who_learned_since_and_none_that_was_lifted():
+    book = Book()
+    withdraw(book, "one", "1", "2")
+    book.add(EntryKind.LIFTED, version="1", name="A", reason="it may stay")
+    withdraw(book, "one", "1", "2", "3")
+    assert set(bars(book.entries, NAME)) == {"2", "3"}
+    withdraw(book, "one", "1", "2", "3")
+    assert set(bars(book.entries, NAME)) == {"2", "3"}
+    book.add(EntryKind.WITHDRAWAL, patient="one", readmitted=True)
+    withdraw(book, "one", "1", "2")
+    assert set(bars(book.entries, NAME)) == {"1", "2"}, "another withdrawal is judged anew"
+
+
 def test_a_rollback_passes_over_who_learned_from_a_withdrawn_patient():
     book = Book()
     for version, before in (("1", None), ("2", "1"), ("3", "2")):

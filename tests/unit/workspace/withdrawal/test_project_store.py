@@ -11,7 +11,7 @@ from lesionflow.io.stores.case_index import harmed_files, read_case_index
 from lesionflow.io.stores.tombstones import read_tombstones
 from lesionflow.steps import run_step
 from lesionflow.steps.kept_output import claim_key
-from lesionflow.workspace.withdrawal.project_store import clean_store
+from lesionflow.workspace.withdrawal.project_store import clean_store, with_kept_cases
 from lesionflow.workspace.withdrawal.subject import find_subject
 from support.planted import OTHERS, WHO, PlantedWorkspace
 
@@ -33,7 +33,10 @@ def files_of(made):
 def test_nothing_of_the_patient_is_left_and_the_others_are_gone_on_from(made, tmp_path, monkeypatch):
     assert sum(mentions(path, made.subject.words) for path in files_of(made)) > 5
     # As after a first withdrawal, when the workspace knows no case of the patient any more.
-    later = made.subject._replace(words=(made.subject.patient_id,), case_ids=(), files=())
+    gone = made.subject._replace(words=(made.subject.patient_id,), case_ids=(), files=())
+    later = with_kept_cases(str(made.project_store), gone, made.settings)
+    assert later.case_ids == (made.case_id,)
+    assert with_kept_cases("", gone, made.settings) == gone
     assert clean_store(str(made.project_store), later, made.settings) > 5
     assert not [path for path in files_of(made) if mentions(path, made.subject.words)]
     store = ProjectStore(str(made.project_store))

@@ -21,11 +21,13 @@ from lesionflow.errors import ConfigError
 from lesionflow.io.stores.cases import read_table
 from lesionflow.io.stores.ledger import ledger_path, read_ledger
 from lesionflow.io.stores.splits import read_split
+from lesionflow.registry.erasure import Learned
 from lesionflow.registry.shared_state import latest_snapshot
 from lesionflow.registry.succession import bars
-from lesionflow.registry.versions import list_versions
+from lesionflow.registry.versions import RegisteredVersion, list_versions
 from lesionflow.steps import run_step
 from lesionflow.steps.shared_state import fetch_shared
+from lesionflow.workspace.withdrawal.run import withdraw
 from lesionflow.workspace.withdrawal.subject import find_subject
 from support.planted import MODEL, OTHERS, WHO, PlantedWorkspace
 
@@ -211,3 +213,41 @@ def test_what_comes_back_is_refused_until_it_is_readmitted(withdrawn, tmp_path):
     assert main(["data", "withdraw", WHO, "--readmit", "--workdir", str(withdrawn.work)]) == 0
     shutil.copyfile(withdrawn.path("cases") / "withdrawn.json", cases / "withdrawn.json")
     assert run_step("ingest", config, {"raw": raw}, {"cases": cases})["n_cases"] == 4.0
+
+
+def test_a_later_call_with_a_project_store_is_added_to_the_report(tmp_path, monkeypatch):
+    """The pipeline went on from the store meanwhile: what learned from the cases that only the store has is barred too."""
+    planted = PlantedWorkspace(tmp_path, tmp_path / "private", monkeypatch, with_models=False)
+    split = read_split(planted.path("splits")).model_copy(update={"model_name": ""})
+    planted.path("splits").write_text(split.model_dump_json())
+    asked = []
+    version = RegisteredVersion("knees", "3", (), "run", "digest", "", "", {})
+
+    def learned(uri, case_ids):
+        asked.append(tuple(case_ids))
+        return (Learned(version, "learned from the patient"),) if len(asked) == 3 else ()
+
+    monkeypatch.setattr("lesionflow.workspace.withdrawal.run.find_learned", learned)
+    settings, uri = Settings(), f"sqlite:///{tmp_path}/none.db"
+
+    def call(**more):
+        withdraw(planted.work, WHO, uri, settings, lambda _: None, **more)
+        (report,) = (planted.work / "reports" / "withdrawals").glob("*.json")
+        entries = read_ledger(ledger_path(planted.path("splits")))
+        return json.loads(report.read_text()), report.with_suffix(".md").read_text(), entries
+
+    first, _, entries = call()
+    assert (first["n_cases"], len(entries)) == (1, 1)
+    assert any("--project-store" in line for line in first["kept"])
+    assert call()[0] == first
+    told, page, entries = call(project_store=str(planted.project_store))
+    assert asked == [(planted.case_id,), (), (planted.case_id,)]
+    n_objects = told["removed"]["objects of the project store"]
+    assert n_objects > 5
+    assert told["removed"] == {**first["removed"], "objects of the project store": n_objects}
+    assert f"objects of the project store: {n_objects}" in page
+    assert told["n_cases"] == 1
+    assert not any("--project-store" in line for line in told["kept"])
+    assert told["learned"] == ["knees version 3: learned from the patient"]
+    assert len(entries) == 2
+    assert set(bars(entries, "knees")) == {"3"}

@@ -40,10 +40,10 @@ def require_whole_bits(data: Any, *, name: str) -> None:
     if any((group, 0x0102) in data for group in OVERLAY_GROUPS):  # the bits above hold an overlay
         return
     raw = np.frombuffer(data.PixelData[: len(data.PixelData) // 2 * 2], dtype="<u2")
+    if int(raw.max(initial=0)) >> bits == 0:
+        return
     above, negative = raw >> bits, (raw >> (bits - 1)) & 1
     full = (1 << (ALLOCATED - bits)) - 1
-    if not above.any():
-        return
     beyond = above != np.where(negative == 1, full, 0) if int(data.PixelRepresentation) else above != 0
     if beyond.any():
         _refuse(f"numbers that need more than the {bits} that are said to be stored", name)
