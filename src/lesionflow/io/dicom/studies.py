@@ -75,7 +75,7 @@ def read_study(source: SourceStudy, rules: ReadingRules, *, name: str, outlines:
     series = {channel: _read_channel(study, rules, channel, name) for channel in rules.channels}
     reference = series[rules.reference]
     _say_days_apart(series, name)
-    mask = _read_outlines(study, reference, rules, name) if outlines else None
+    mask = _read_outlines(study, series, rules, name) if outlines else None
     return ReadStudy(_in_one_frame(study, series, reference, name), mask, reference.files, reference.attributes)
 
 
@@ -158,28 +158,36 @@ def _in_one_frame(study: DicomStudy, series: Mapping[str, Series], reference: Se
     }
 
 
-def _read_outlines(study: DicomStudy, reference: Series, rules: ReadingRules, name: str) -> Mask:
+def _read_outlines(study: DicomStudy, series: Mapping[str, Series], rules: ReadingRules, name: str) -> Mask:
     if not study.outlines:
         _refuse(
             "no_outline", f"Expected an RTSTRUCT or DICOM SEG in {name}, found none. Outline the study or leave it out."
         )
+    reference = series[rules.reference]
     candidates = [read_dicom_file(header.path, name=name) for header in study.outlines]
-    fitting = [data for data in candidates if _belongs(data, study, reference, rules, name)]
+    of_patient = [data for data in candidates if significant(data.get("PatientID")) in study.patient_ids]
+    named = [drawn_on(data, study, rules) for data in of_patient]
+    fitting = [
+        data
+        for data, uids in zip(of_patient, named, strict=True)
+        if reference.series_uid in uids or (not uids and _may_belong(study, reference, name))
+    ]
     if not fitting:
+        others = [channel for channel, entry in series.items() if any(entry.series_uid in uids for uids in named)]
         _refuse(
             "outline_of_another_study",
-            f"Expected outlines drawn on the reference series of {name}, found only {len(candidates)} of another series, "
-            "study or patient. Export those that belong to it.",
+            f"Expected outlines drawn on the reference series of {name} ({rules.reference}), found only {len(candidates)} of another series, "
+            + (
+                f"that of {' and '.join(others)}. Set ingest.reference_channel to it if these are the outlines that are meant."
+                if others
+                else "study or patient. Export those that belong to it."
+            ),
         )
     return read_outlines(fitting, reference, rules, name=name)
 
 
-def _belongs(data: Any, study: DicomStudy, reference: Series, rules: ReadingRules, name: str) -> bool:
-    """Tell whether outlines were drawn on the reference series: by the series they name, else by frame of reference."""
-    if significant(data.get("PatientID")) not in study.patient_ids:
-        return False
-    if named := drawn_on(data, study, rules):
-        return reference.series_uid in named
+def _may_belong(study: DicomStudy, reference: Series, name: str) -> bool:
+    """Take outlines that name no series for those of the reference channel, and say so where there are several that it may be."""
     # The readers compare the frames of reference, and every contour must lie on a slice.
     modality = study.images[reference.series_uid][0].modality
     like = [headers for headers in study.images.values() if headers[0].modality == modality and len(headers) > 1]

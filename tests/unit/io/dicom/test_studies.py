@@ -177,7 +177,11 @@ class TestOutlines:
     def test_only_another_series_has_them(self, tmp_path, dicom_factory, structure_factory):
         dicom_factory()
         structure_factory(dicom_factory(modality="PT"), {"GTV_Mass": SQUARE})
-        assert refusal(tmp_path, PET_RULES) == "outline_of_another_study"
+        with pytest.raises(
+            DicomError, match=r"reference series of .* \(CT\).*that of PET\. Set ingest\.reference_channel"
+        ) as caught:
+            read(tmp_path, PET_RULES)
+        assert caught.value.reason == "outline_of_another_study"
 
     def test_a_series_that_is_not_here_says_nothing_when_the_frame_fits(
         self, tmp_path, dicom_factory, structure_factory
