@@ -21,7 +21,7 @@ PLACES = {"TMPDIR": "", "LESIONFLOW_PRIVATE_DIR": "private", "LESIONFLOW_CACHE_D
 RUN_LABEL, RUN_VARIABLE = "metadata.labels['pipeline/runid']", "LESIONFLOW_PIPELINE_RUN"
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the place that the system gives it
 #: Suffixes that fan-out adds to the name of the step whose work a component does a part of.
-PARTS = ("-shard", "-join", "-fold")
+PARTS = ("-shard", "-join", "-fold", "-candidate")
 
 
 class Images(NamedTuple):

@@ -63,9 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--digest", help="of the image for CPUs, sha256:...")
     parser.add_argument("--gpu-digest", default="", help="of the image for GPUs")
     parser.add_argument("--cluster", type=Path, help="what pods are given; without, as pipelines/cluster.yaml")
+    parser.add_argument(
+        "--sweep",
+        action="store_true",
+        help="with the argument `candidates`: several trainings, of which the best goes on",
+    )
     parser.add_argument("-o", "--output", type=Path, default=COMPILED)
     parsed = parser.parse_args(arguments)
-    if not (parsed.registry or parsed.digest or parsed.cluster or parsed.gpu_digest):
+    if not (parsed.registry or parsed.digest or parsed.cluster or parsed.gpu_digest or parsed.sweep):
         compile_to(parsed.output)
         return 0
     if not (parsed.registry and parsed.digest):
@@ -78,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    compile_to(parsed.output, on_cluster(fanned_out(cluster.fan_out), cluster, images))
+    compile_to(parsed.output, on_cluster(fanned_out(cluster.fan_out, sweeps=parsed.sweep), cluster, images))
     sys.stdout.write(f"{parsed.output} is compiled for {images.cpu}\n")
     return 0
 

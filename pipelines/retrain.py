@@ -11,21 +11,17 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from kfp import dsl, local
 
 from components.evaluate.component import evaluate_step
-from components.find_data.component import find_data_step
 from components.image import IMAGE
-from components.ingest.component import ingest_step
 from components.pin_splits.component import pin_splits_step
 from components.plan.component import plan_step
-from components.preprocess.component import preprocess_step
 from components.promote.component import promote_step
 from components.register.component import register_step
 from components.split.component import split_step
-from components.train.component import train_step
 from components.validate.component import validate_step
 from lesionflow.config import Settings, load_params
 from lesionflow.config.challenger import InitialWeights, Trigger
@@ -34,52 +30,15 @@ from lesionflow.config.presets import find_params
 from lesionflow.config.presets.change_plans import find_change_plan
 from lesionflow.io.stores.private import pseudonym_key
 from lesionflow.steps import STEPS
+from lesionflow.steps.fan_out.candidates import read_candidates
 from lesionflow.workspace.retraining.command import TRIGGER
-from pipelines.fan_out import ingest_in_shards, preprocess_in_shards, train_in_folds
+from pipelines.fan_out import CANDIDATES, Studies, make_arrays, make_bundle, make_cases
 from pipelines.local_run import container_runner, starts_in, with_image, with_source
 from pipelines.pod_settings import FanOut
 
-PIPELINE_NAME, DESCRIPTION = "lesionflow-retrain", "Versioned studies in, a champion model out."
-#: What a step may take on a cluster; without meaning on one machine.
-TRAIN_MEMORY, TRAIN_CPUS, OTHER_MEMORY = "16G", "4", "8G"
-TRAIN_ACCELERATOR, TRAIN_ACCELERATORS = "nvidia.com/gpu", "1"
-
+PIPELINE_NAME, SWEEP_NAME = "lesionflow-retrain", "lesionflow-sweep"
+DESCRIPTION = "Versioned studies in, a champion model out."
 ONE_POD = FanOut()
-
-
-class Studies(NamedTuple):
-    """Which studies: a folder, or a repository with a revision and a remote."""
-
-    raw_path: str = ""
-    data_repository: str = ""
-    data_revision: str = ""
-    data_remote: str = ""
-
-
-def _ingest(fan_out: FanOut, studies: Studies, project_store: str, params: Any) -> Any:
-    # What is asked of the world is asked in every run; what follows is cached by the answer.
-    found = find_data_step(
-        raw_path=studies.raw_path, data_repository=studies.data_repository, data_revision=studies.data_revision
-    )
-    found.set_caching_options(enable_caching=False)
-    named = studies._replace(data_revision=found.output)._asdict()
-    if fan_out.shards > 1:
-        return ingest_in_shards(fan_out, named, project_store, params)
-    return ingest_step(**named, project_store=project_store, params=params).set_memory_limit(OTHER_MEMORY)
-
-
-def _preprocess(fan_out: FanOut, inputs: Mapping[str, Any], project_store: str, params: Any) -> Any:
-    if fan_out.shards > 1:
-        return preprocess_in_shards(fan_out, inputs, project_store, params)
-    return preprocess_step(**inputs, project_store=project_store, params=params).set_memory_limit(OTHER_MEMORY)
-
-
-def _train(fan_out: FanOut, inputs: Mapping[str, Any], params: Any) -> Any:
-    tasks = train_in_folds(fan_out, inputs, params) if fan_out.folds > 1 else (train_step(**inputs, params=params),)
-    for task in tasks:
-        task.set_memory_limit(TRAIN_MEMORY).set_cpu_limit(TRAIN_CPUS)
-        task.set_accelerator_type(TRAIN_ACCELERATOR).set_accelerator_limit(TRAIN_ACCELERATORS)
-    return tasks[-1]
 
 
 def _all_steps(fan_out: FanOut, given: Mapping[str, Any]) -> None:
@@ -90,7 +49,7 @@ def _all_steps(fan_out: FanOut, given: Mapping[str, Any]) -> None:
         given: The arguments of `retrain`.
     """
     store = given["project_store"]
-    cases = _ingest(fan_out, Studies(*(given[name] for name in Studies._fields)), store, given["ingest"])
+    cases = make_cases(fan_out, Studies(*(given[name] for name in Studies._fields)), store, given["ingest"])
     case_folder = cases.outputs["cases"]
     checked = validate_step(cases=case_folder, params=given["validate"])
     divided = split_step(
@@ -99,9 +58,9 @@ def _all_steps(fan_out: FanOut, given: Mapping[str, Any]) -> None:
     divided.set_caching_options(enable_caching=False)
     splits = pin_splits_step(project_store=store, pin=divided.outputs["Output"]).outputs["splits"]
     plan = plan_step(cases=case_folder, splits=splits, project_store=store, params=given["plan"]).outputs["plan"]
-    arrays = _preprocess(fan_out, {"cases": case_folder, "plan": plan}, store, given["preprocess"])
+    arrays = make_arrays(fan_out, {"cases": case_folder, "plan": plan}, store, given["preprocess"])
     inputs = {"cases": case_folder, "preprocessed": arrays.outputs["preprocessed"], "splits": splits, "plan": plan}
-    bundle = _train(fan_out, inputs, given["train"]).outputs["bundle"]
+    bundle = make_bundle(fan_out, inputs, given["train"], given.get(CANDIDATES)).outputs["bundle"]
     scored = evaluate_step(cases=case_folder, splits=splits, bundle=bundle, params=given["evaluate"])
     registered = register_step(bundle=bundle, evaluation=scored.outputs["evaluation"], params=given["register"])
     # Decided once, as DVC does it: the same challenger is not tried again until it passes.
@@ -155,18 +114,26 @@ def retrain(
     _all_steps(ONE_POD, locals())
 
 
-def fanned_out(fan_out: FanOut) -> Any:
-    """Return the pipeline with steps on several pods at once; it gives the same, byte for byte.
+def fanned_out(fan_out: FanOut, *, sweeps: bool = False) -> Any:
+    """Return the pipeline with steps on several pods at once; fanned out it gives the same, byte for byte.
 
     Args:
         fan_out: How wide.
+        sweeps: It takes one argument more, `candidates`: a list of texts, each the keys of `train` that are a candidate's own. All are trained,
+            and the one that its validation cases say is best goes on; the test set is read once.
     """
+    if not (fan_out.is_wide or sweeps):
+        return retrain
+    plain = inspect.signature(retrain.pipeline_func)
+    more = [inspect.Parameter(CANDIDATES, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=list)] if sweeps else []
+    signature = plain.replace(parameters=[*more, *plain.parameters.values()])
 
     @functools.wraps(retrain.pipeline_func)
     def build(*args: Any, **kwargs: Any) -> None:
-        _all_steps(fan_out, inspect.signature(retrain.pipeline_func).bind(*args, **kwargs).arguments)
+        _all_steps(fan_out, signature.bind(*args, **kwargs).arguments)
 
-    return dsl.pipeline(name=PIPELINE_NAME, description=DESCRIPTION)(build) if fan_out.is_wide else retrain
+    build.__signature__ = signature  # type: ignore[attr-defined]
+    return dsl.pipeline(name=SWEEP_NAME if sweeps else PIPELINE_NAME, description=DESCRIPTION)(build)
 
 
 def run_locally(
@@ -180,6 +147,7 @@ def run_locally(
     project_store: str = "",
     image: str | None = None,
     fan_out: FanOut = ONE_POD,
+    candidates: Sequence[str] = (),
 ) -> Path:
     """Run the pipeline on this machine; finished steps are kept in a cache.
 
@@ -193,6 +161,7 @@ def run_locally(
         project_store: Without, the folder `store` in `root`.
         image: Each step runs in a container of this image; without, in a process of this Python.
         fan_out: How many parts of a step run at once.
+        candidates: Texts of what is each one's own in `train`; the best of them goes on. Without, there is one training.
 
     Returns:
         The folder of the outputs.
@@ -220,7 +189,7 @@ def run_locally(
         enable_caching=True,
         cache_root=str(root / "cache"),
     )
-    pipeline = fanned_out(fan_out)
+    pipeline = fanned_out(fan_out, sweeps=bool(candidates))
     pipeline = with_image(pipeline, image) if image else pipeline
     sections = load_params(params_file)
     for start in starts_in(sections, params_file, initial_weights):
@@ -230,6 +199,7 @@ def run_locally(
             change_plan=(change_plan or find_change_plan(params_file)).read_text(encoding="utf-8"),
             **studies._asdict(),
             **{name: section_text(sections[name]) for name in STEPS},
+            **({CANDIDATES: list(candidates)} if candidates else {}),
         )
     return root / "outputs"
 
@@ -256,11 +226,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--from", dest="initial_weights", type=InitialWeights, choices=list(InitialWeights))
     parser.add_argument("--shards", type=int, default=1, help="parts of ingest and preprocess that run at once")
     parser.add_argument("--folds", type=int, default=1, help="folds that are trained at once; as many as the split has")
+    parser.add_argument(
+        "--candidates",
+        type=Path,
+        help="a YAML list: each entry the keys of `train` that are a candidate's own; the best goes on",
+    )
     parsed = parser.parse_args(arguments)
+    params = find_params(parsed.params)
     fan_out = FanOut(shards=parsed.shards, folds=parsed.folds)
     data = parsed.data or (None if parsed.data_repository else Path("data/raw"))
     outputs = run_locally(
-        find_params(parsed.params),
+        params,
         Studies(str(data.resolve()) if data else "", parsed.data_repository, parsed.data_revision, parsed.data_remote),
         parsed.root,
         because=parsed.because,
@@ -269,6 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         project_store=parsed.project_store,
         image=parsed.image if parsed.runner == "docker" else None,
         fan_out=fan_out,
+        candidates=read_candidates(parsed.candidates, load_params(params)["train"]) if parsed.candidates else (),
     )
     sys.stdout.write(f"Outputs lie in {outputs}\n")
     return 0

@@ -14,10 +14,11 @@ from lesionflow.config.presets import find_params
 from lesionflow.config.presets.change_plans import find_change_plan
 from lesionflow.errors import ConfigError
 from lesionflow.steps import STEPS
+from lesionflow.steps.fan_out.candidates import STEP, changed_params
 
 #: So much of a sha256 tells versions and runs apart.
 N_DIGITS = 12
-CHANGE_PLAN = "change_plan"
+CHANGE_PLAN, CANDIDATES = "change_plan", "candidates"
 TYPES = {"STRING": str, "STRUCT": dict, "LIST": list, "BOOLEAN": bool, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float}
 
 
@@ -95,6 +96,8 @@ def gather_arguments(
         if name in STEPS:
             load_section(STEPS[name].section, value, name)
     _require_fit(package, arguments)
+    for candidate in arguments.get(CANDIDATES) or ():
+        changed_params(arguments[STEP], candidate)
     return arguments
 
 

@@ -83,3 +83,29 @@ def test_one_part_is_no_loop(tmp_path) -> None:
     assert run([*options, "-o", str(tmp_path / "usual.yaml")]) == 0
     assert run([*options, "--cluster", str(tmp_path / "cluster.yaml"), "-o", str(tmp_path / "own.yaml")]) == 0
     assert (tmp_path / "own.yaml").read_text() == (tmp_path / "usual.yaml").read_text()
+
+
+def test_a_sweep_trains_each_candidate_on_its_own_and_reads_the_test_set_once(tmp_path) -> None:
+    options = ["--registry", "registry.example", "--digest", DIGEST, "--gpu-digest", DIGEST, "--sweep"]
+    assert import_module("pipelines.compile").main([*options, "-o", str(tmp_path / "out.yaml")]) == 0
+    spec, platform = yaml.safe_load_all((tmp_path / "out.yaml").read_text(encoding="utf-8"))
+    assert spec["pipelineInfo"]["name"] == "lesionflow-sweep"
+    assert spec["root"]["inputDefinitions"]["parameters"]["candidates"]["parameterType"] == "LIST"
+    outer = next(tasks for tasks in dags(spec).values() if "validate-step" in tasks)
+    ((loop, task),) = ((name, task) for name, task in outer.items() if "parameterIterator" in task)
+    assert task["parameterIterator"]["items"]["inputParameter"].endswith("candidates")
+    ((name, candidate),) = spec["components"][task["componentRef"]["name"]]["dag"]["tasks"].items()
+    assert name == "train-candidate-step"
+    assert "loop-item" in candidate["inputs"]["parameters"]["changes"]["componentInputParameter"]
+    assert outer["choose-step"]["inputs"]["artifacts"]["candidates"]["taskOutputArtifact"]["producerTask"] == loop
+    taken = outer["evaluate-step"]["inputs"]["artifacts"]["bundle"]["taskOutputArtifact"]
+    assert taken == {"outputArtifactKey": "bundle", "producerTask": "choose-step"}
+    # Whoever trains reads no test case: scores of the test set choose nothing.
+    assert [name for name in outer if name.startswith("evaluate")] == ["evaluate-step"]
+    containers = spec["deploymentSpec"]["executors"]
+    assert "accelerator" in containers["exec-train-candidate-step"]["container"]["resources"]
+    assert "accelerator" not in containers["exec-choose-step"]["container"]["resources"]
+    secrets = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-train-candidate-step"][
+        "secretAsEnv"
+    ]
+    assert "lesionflow-mlflow" in {secret["secretName"] for secret in secrets}

@@ -49,6 +49,21 @@ def retrain(root: Path, params: Path, studies: Path, *options: str) -> Path:
     return root / "outputs"
 
 
+def test_a_sweep_goes_on_with_the_best_by_validation_and_reads_the_test_set_once(params: Path, tmp_path: Path) -> None:
+    write_phantoms(tmp_path / "phantoms", n_cases=12, seed=11, file_format="dicom", modality="ct")
+    sweep = tmp_path / "sweep.yaml"
+    # Steps of no length leave the weights as they were drawn.
+    sweep.write_text("- {learning_rate: 1.0e-9, folds: one}\n- {max_epochs: 3, folds: one}\n", encoding="utf-8")
+    outputs = retrain(tmp_path / "swept", params, tmp_path / "phantoms" / "dicom", "--candidates", str(sweep))
+    found = [read_bundle(path) for path in sorted(outputs.rglob("bundle")) if "train-candidate" in str(path.parent)]
+    chosen = read_bundle(only(outputs, "choose", "bundle"))
+    best = max(found, key=lambda bundle: bundle.card.validation_dice)
+    assert len(found) == 2
+    assert chosen.digest == best.digest
+    assert chosen.card.train_params["max_epochs"] == 3
+    assert len(list(outputs.rglob("metrics.json"))) == 1
+
+
 def only(outputs: Path, step: str, name: str) -> Path:
     (found,) = [path for path in outputs.rglob(name) if f"{step}-step" in str(path.parent)]
     return found

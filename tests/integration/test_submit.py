@@ -43,7 +43,7 @@ def write_package(path: Path, image: str = IMAGE) -> Path:
         "data_revision": {"parameterType": "STRING", "isOptional": True},
         "raw_path": {"parameterType": "STRING", "isOptional": True},
     }
-    arguments |= {"shards": {"parameterType": "LIST", "isOptional": True}}
+    arguments |= {name: {"parameterType": "LIST", "isOptional": True} for name in ("shards", "candidates")}
     spec = {
         "pipelineInfo": {"name": "lesionflow-retrain"},
         "root": {"inputDefinitions": {"parameters": arguments}},
@@ -143,6 +143,7 @@ def test_a_pipeline_that_takes_sections_as_dicts_is_refused(server, package, cap
         (["--set", "project_store"], "NAME=VALUE"),
         (["--set", "split=n_folds: 3"], "params section `split` does not fit"),
         (["--set", "split={"], "as YAML or JSON"),
+        (["--set", 'candidates=["los: dice"]'], "los"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused_before_anything_is_asked(server, package, options, said, capsys) -> None:

@@ -44,10 +44,27 @@ def load_section(kind: type[SectionT], values: SectionValues, name: str) -> Sect
         ConfigError: When a key is missing, unknown or out of range; the message lists each with what was found.
     """
     where = f"params section `{name}`"
-    if isinstance(values, str):
-        content, lines = _parse_section(values, where)
-        return check_section(content, kind, where, lines)
-    return check_section(values, kind, where)
+    content, lines = _parse_section(values, where) if isinstance(values, str) else (values, {})
+    return check_section(content, kind, where, lines)
+
+
+def section_values(values: SectionValues, name: str) -> dict[str, Any]:
+    """Return a params section, or a part of one, as plain values; they are not checked.
+
+    Args:
+        values: The values, or their text.
+        name: The section's name, for the message.
+
+    Raises:
+        ConfigError: When the text is none of a mapping.
+    """
+    where = f"params section `{name}`"
+    content = _parse_section(values, where).values if isinstance(values, str) else values
+    if not isinstance(content, Mapping):
+        raise ConfigError(
+            f"Expected {where} as keys with values, found {type(content).__name__}: {str(content)[:40]!r}."
+        )
+    return dict(content)
 
 
 def section_text(values: Mapping[str, object]) -> str:
