@@ -17,5 +17,5 @@ def choose_step(
 
     from lesionflow.steps.fan_out.candidates import choose_candidate
 
-    counts = choose_candidate([Path(candidate.path) for candidate in candidates], Path(bundle.path))
+    counts = choose_candidate([Path(part.path) for part in candidates], Path(bundle.path))
     bundle.metadata.update(counts)

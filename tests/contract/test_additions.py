@@ -242,7 +242,7 @@ from components.image import IMAGE
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def announce_step(
-    promotion: dsl.Input[dsl.Artifact], params: dict, announcement: dsl.Output[dsl.Artifact]
+    promotion: dsl.Input[dsl.Artifact], params: str, announcement: dsl.Output[dsl.Artifact]
 ) -> None:
     """Write the decision as a note."""
     from pathlib import Path
@@ -396,7 +396,7 @@ ADDITIONS = {
                     "from components.evaluate",
                     "from components.announce.component import announce_step\nfrom components.evaluate",
                 ),
-                Edit("    promote: dict,\n", "    promote: dict,\n    announce: dict,\n"),
+                Edit("    promote: str,\n", "    promote: str,\n    announce: str,\n"),
                 Edit("    promote_step(\n", "    promoted = promote_step(\n"),
                 Edit(
                     LAST_TASK,

@@ -17,6 +17,8 @@ ENTRANCES = {
     "lesionflow.cohort.shard.Shard",
     "lesionflow.config.Settings",
     "lesionflow.registry.runs.closing.close_left_open",
+    "lesionflow.steps.fan_out.candidates.choose_candidate",
+    "lesionflow.steps.fan_out.candidates.train_candidate",
     "lesionflow.steps.fan_out.parts.join_parts",
     "lesionflow.steps.fan_out.parts.run_part",
     "lesionflow.steps.pinned_split.pin_of",
@@ -153,7 +155,7 @@ from components.image import IMAGE
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
-def plan_step(cases: dsl.Input[dsl.Dataset], params: dict, plan: dsl.Output[dsl.Artifact]) -> None:
+def plan_step(cases: dsl.Input[dsl.Dataset], params: str, plan: dsl.Output[dsl.Artifact]) -> None:
     from pathlib import Path
 
     from lesionflow.steps import run_step
