@@ -5,6 +5,7 @@ then fail and what they say. Made files are no files of it: `make made` writes t
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,9 @@ COPIED = (
     "src", "tests", "docs", "pyproject.toml", "params.yaml", "change_plan.yaml", "dvc.yaml", "components", "pipelines", "README.md", "Makefile",
 )  # fmt: skip
 #: The most files that a person writes for an addition.
-MOST_FILES = {"metric": 2, "network": 1, "output format": 2, "step": 9}
+MOST_FILES = {"metric": 2, "network": 1, "output format": 2, "input layout": 4, "step": 9}
+
+COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 class Edit(NamedTuple):
@@ -34,7 +37,7 @@ class Edit(NamedTuple):
 class Omission(NamedTuple):
     """Files of an addition as the repository has them, or not at all (None), or wrong: which tests then fail, and what each says."""
 
-    files: Mapping[str, str | None]
+    files: Mapping[str, str | tuple[Edit, ...] | None]
     fails: Mapping[str, str]
 
 
@@ -166,6 +169,73 @@ READ_BACK = {
     "nrrd": ReadBack("application/octet-stream", ".nrrd", read_nrrd),
 """
 
+LAYOUT = "src/lesionflow/io/layouts/scan_and_tumor.py"
+RECOGNITION = "src/lesionflow/io/layouts/recognition.py"
+LAYOUTS, LAYOUT_TEST = "tests/unit/io/layouts/test_recognition.py", "tests/unit/io/layouts/test_scan_and_tumor.py"
+LAYOUT_TEXT = '''"""A folder a case, of `scan.nii.gz` and `tumor.nii.gz`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lesionflow.io.images import nifti
+from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy
+
+NAMES = "scan.nii.gz", "tumor.nii.gz"
+
+
+def detect(folder: Path) -> bool:
+    """Tell whether a folder below has both files."""
+    return any((inner / NAMES[0]).is_file() and (inner / NAMES[1]).is_file() for inner in folder.glob("*/"))
+
+
+def find_studies(folder: Path) -> Iterator[SourceStudy]:
+    """Yield one study a folder; its name is the patient's."""
+    for inner in sorted(folder.glob("*/")):
+        absent = [name for name in NAMES if not (inner / name).is_file()]
+        fault = ("missing_file", f"Expected both files of a case, found no {absent[0]}. Add it.") if absent else None
+        yield SourceStudy(inner.name, inner.name, tuple(str(inner / name) for name in NAMES), fault)
+
+
+def read_study(source: SourceStudy, rules: ReadingRules, *, name: str) -> ReadStudy:
+    """Read one case."""
+    scan, tumor = map(Path, source.files)
+    volumes = {channel: nifti.read_volume(scan, name=name) for channel in rules.channels}
+    return ReadStudy(volumes, nifti.read_mask(tumor, name=name))
+'''
+LAYOUT_TEST_TEXT = '''"""A folder a case."""
+
+from lesionflow.io.layouts.scan_and_tumor import find_studies
+
+
+def test_a_case_without_its_tumor_carries_its_fault(tmp_path):
+    (tmp_path / "p1").mkdir()
+    (tmp_path / "p1" / "scan.nii.gz").touch()
+    (source,) = find_studies(tmp_path)
+    assert source.fault is not None
+    assert source.fault[0] == "missing_file"
+'''
+READER_ROW = """    "scan_and_tumor": Reader(
+        scan_and_tumor.detect,
+        scan_and_tumor.find_studies,
+        scan_and_tumor.read_study,
+        recognized_by="`scan.nii.gz` beside `tumor.nii.gz`",
+        channels_by="one channel",
+        values_by="1 is the tumor",
+    ),
+"""
+BEFORE_VOLUMES, AFTER_PICTURES = '    "volumes": Reader(\n', "    ),\n}\n\n\nclass Layout(NamedTuple):\n"
+IMPORTED = Edit("mask_series, nnunet\n", "mask_series, nnunet, scan_and_tumor\n")
+EXAMPLE_ROW = """LAYOUTS = {
+    "scan_and_tumor": Example(
+        lambda folder: (volume(folder / "p1" / "scan.nii.gz"), mask(folder / "p1" / "tumor.nii.gz")),
+        _rules("CT", "CT"),
+        GRID.shape,
+        GRID.affine,
+    ),
+"""
+LAYOUT_TABLE = f"{LAYOUTS}::test_every_module_of_a_layout_is_in_the_table"
+TOLD_APART = f"{LAYOUTS}::test_every_layout_is_told_from_all_others[scan_and_tumor]"
+
 SURFACES = "tests/contract/test_surfaces_agree.py"
 MIRROR = "tests/contract/test_mirror.py::test_every_module_has_a_test_file_of_its_name"
 PRESETS_CURRENT = "tests/unit/config/presets/test_build.py::test_the_presets_that_ship_are_current"
@@ -174,7 +244,7 @@ BASE_PRESET = "src/lesionflow/config/presets/sources/base.yaml"
 SECTIONS = "src/lesionflow/config/sections/promotion.py"
 PARAMS = "src/lesionflow/config/sections/__init__.py"
 STEPS = "src/lesionflow/steps/__init__.py"
-LAYOUT = "src/lesionflow/workspace/layout.py"
+PATHS = "src/lesionflow/workspace/layout.py"
 PIPELINE = "pipelines/retrain.py"
 COMPONENT = "components/announce/component.py"
 STEP, STEP_TEST = "src/lesionflow/steps/announce.py", "tests/unit/steps/test_announce.py"
@@ -375,6 +445,53 @@ ADDITIONS = {
             ),
         ),
     ),
+    "input layout": Addition(
+        files={
+            LAYOUT: LAYOUT_TEXT,
+            RECOGNITION: (IMPORTED, Edit(BEFORE_VOLUMES, READER_ROW + BEFORE_VOLUMES)),
+            LAYOUTS: (Edit("LAYOUTS = {\n", EXAMPLE_ROW),),
+            LAYOUT_TEST: LAYOUT_TEST_TEXT,
+        },
+        tests=(
+            LAYOUT_TABLE,
+            TOLD_APART,
+            f"{LAYOUTS}::test_every_layout_is_read_where_its_voxels_lie[scan_and_tumor]",
+            f"{LAYOUTS}::test_every_layout_says_for_the_docs_how_it_is_told[scan_and_tumor]",
+            f"{LAYOUTS}::test_an_empty_folder_has_no_layout[scan_and_tumor]",
+            f"{OUTDATED}[input layouts: scan_and_tumor]",
+            MIRROR,
+            LAYOUT_TEST,
+        ),
+        omissions=(
+            Omission(
+                {RECOGNITION: None},
+                {
+                    LAYOUT_TABLE: "scan_and_tumor.py has detect, and READERS of recognition.py no row of it",
+                    f"{LAYOUTS}::test_every_row_is_of_a_layout": "found none for ['scan_and_tumor']",
+                },
+            ),
+            Omission(
+                {LAYOUTS: None, LAYOUT_TEST: None},
+                {
+                    TOLD_APART: "Expected an example of the layout scan_and_tumor in LAYOUTS of "
+                    "tests/unit/io/layouts/test_recognition.py, found none",
+                    MIRROR: "src/lesionflow/io/layouts/scan_and_tumor.py has no tests/unit/io/layouts/test_scan_and_tumor.py "
+                    "with a test in it: write it",
+                },
+            ),
+            Omission(
+                {RECOGNITION: (IMPORTED, Edit(AFTER_PICTURES, f"    ),\n{READER_ROW}{AFTER_PICTURES[7:]}"))},
+                {TOLD_APART: "AssertionError: assert ('volumes', "},
+            ),
+            Omission(
+                {"docs/formats.md": None},
+                {
+                    f"{OUTDATED}[input layouts: scan_and_tumor]": "Run `make made`: the table input layouts has no row of "
+                    "scan_and_tumor."
+                },
+            ),
+        ),
+    ),
     "step": Addition(
         files={
             STEP: STEP_TEXT,
@@ -384,7 +501,7 @@ ADDITIONS = {
                 IMPORT_SECTION,
                 Edit("    promote: PromoteConfig\n", "    promote: PromoteConfig\n    announce: AnnounceConfig\n"),
             ),
-            LAYOUT: (
+            PATHS: (
                 Edit(
                     '    "promotion": "reports/promotion.json",\n',
                     '    "promotion": "reports/promotion.json",\n    "announcement": "reports/note.txt",\n',
@@ -430,7 +547,7 @@ ADDITIONS = {
         ),
         omissions=(
             Omission(
-                {STEP: None, LAYOUT: None, PIPELINE: None, BASE_PRESET: None},
+                {STEP: None, PATHS: None, PIPELINE: None, BASE_PRESET: None},
                 {
                     f"{SURFACES}::test_every_step_has_a_module_with_a_run_of_four_values[announce]": "Expected the module "
                     "lesionflow.steps.announce that STEPS names for the step announce, found none: write it.",
@@ -531,12 +648,12 @@ def _write(path: Path, content: str | tuple[Edit, ...]) -> None:
     path.write_text(content, encoding="utf-8")
 
 
-def _leave_out(copy: Path, name: str, instead: str | None) -> None:
+def _leave_out(copy: Path, name: str, instead: str | tuple[Edit, ...] | None) -> None:
+    if not isinstance(instead, str) and (REPO / name).exists():
+        shutil.copyfile(REPO / name, copy / name)
     if instead is not None:
         _write(copy / name, instead)
-    elif (REPO / name).exists():
-        shutil.copyfile(REPO / name, copy / name)
-    else:
+    elif not (REPO / name).exists():
         (copy / name).unlink()
 
 
@@ -549,6 +666,16 @@ def _test(copy: Path, *tests: str) -> tuple[int, str]:
 @pytest.mark.parametrize("name", ADDITIONS)
 def test_an_addition_takes_no_more_files_than_contributing_says(name: str) -> None:
     assert len(ADDITIONS[name].files) <= MOST_FILES[name]
+
+
+def test_contributing_counts_its_files_and_names_each() -> None:
+    text = (REPO / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    recipes = re.findall(r"^### An? ([^:\n]+): (\w+) files?\n(.+?)(?=^##)", text, re.MULTILINE | re.DOTALL)
+    said = {
+        name: (COUNTS.index(count), len(re.findall(r"^\d\. ", recipe, re.MULTILINE))) for name, count, recipe in recipes
+    }
+    assert {name: counts for name, counts in said.items() if counts[0] != counts[1]} == {}
+    assert {name: said[name][0] for name in ADDITIONS} == MOST_FILES
 
 
 @pytest.mark.slow
@@ -566,10 +693,10 @@ def test_what_is_left_out_fails_a_test_that_says_what_to_add(omissions: list[Omi
         for omission in omissions:
             for name, instead in omission.files.items():
                 _leave_out(copy, name, instead)
-        fails = {test: says for omission in omissions for test, says in omission.fails.items()}
-        _, told = _test(copy, *fails)
+        fails = [(test, says) for omission in omissions for test, says in omission.fails.items()]
+        _, told = _test(copy, *dict(fails))
         failed = told.partition("short test summary info")[2]
-        for test, says in fails.items():
+        for test, says in fails:
             assert f"FAILED {test}" in failed, told
             assert says in told, told
     finally:

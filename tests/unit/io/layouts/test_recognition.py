@@ -110,6 +110,13 @@ def example_of(name):
     return LAYOUTS[name]
 
 
+def test_every_row_is_of_a_layout():
+    unknown = sorted(set(LAYOUTS) - set(READERS))
+    assert not unknown, (
+        f"Expected a layout for each row of LAYOUTS, found none for {unknown}: give it its row in READERS."
+    )
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_every_layout_is_told_from_all_others(tmp_path, name):
     example_of(name).write(tmp_path / "raw")
