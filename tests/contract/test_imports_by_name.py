@@ -27,6 +27,16 @@ BY_NAME = "importlib.import_module"
 HARMLESS = ("importlib.metadata", "importlib.resources", "importlib.util.find_spec", "pkgutil.iter_modules")
 #: Modules that import, or run, what they are given by name.
 RUNNERS = {"builtins", "code", "codeop", "imp", "importlib", "pkgutil", "pydoc", "runpy", "zipimport"}
+#: Of other modules, what does, or hands out what others imported.
+ROUNDABOUT = (
+    "importlib.metadata.EntryPoint",
+    "importlib.metadata.entry_points",
+    "logging.config",
+    "sys.modules",
+    "unittest.mock",
+)
+#: Says of a library that it is not there.
+ABSENT = "sys.modules.setdefault"
 #: Names that do, wherever they come from.
 RUNNING = {"__builtins__", "__import__", "__loader__", "__spec__", "import_module"}
 #: Functions of Python itself that run a text; elsewhere such names are fields.
@@ -62,9 +72,15 @@ def imports_by_name(text: str) -> list[str]:
     for whole in whole_names(tree):
         parts = whole.split(".")
         runs = RUNNING & set(parts) or whole in RUNNING_TEXT or parts[0] in RUNNERS & known
-        if runs and not f"{whole}.".startswith(tuple(f"{name}." for name in HARMLESS)):
+        roundabout = within(whole, ROUNDABOUT) and whole != ABSENT and parts[0] in known
+        if (runs and not within(whole, HARMLESS)) or roundabout:
             found.add(whole)
     return sorted(found)
+
+
+def within(whole: str, names: tuple[str, ...]) -> bool:
+    """Tell whether a dotted name is one of these, or of what they hold."""
+    return f"{whole}.".startswith(tuple(f"{name}." for name in names))
 
 
 def names_of(node: ast.Import) -> list[str]:
@@ -99,7 +115,12 @@ DODGES = {
     "exec(x)": ["exec"],
     "run = eval": ["eval"],
     "compile(x, y, 'exec')": ["compile"],
+    "from importlib.metadata import entry_points\nentry_points(x)": ["importlib.metadata.entry_points"],
+    "import sys\nsys.modules['mlflow']": ["sys.modules"],
+    "from sys import modules as there\nthere.get(x)": ["sys.modules.get"],
+    "import logging.config\nlogging.config.dictConfig(x)": ["logging.config.dictConfig"],
     # What imports nothing.
+    "import sys\nsys.modules.setdefault('mlflow', None)": [],
     "import importlib.metadata\nimportlib.metadata.version(x)": [],
     "from importlib.metadata import version\nfrom importlib import resources\nresources.files(version(x))": [],
     "import importlib.util\nimportlib.util.find_spec(x)": [],
