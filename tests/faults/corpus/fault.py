@@ -34,6 +34,7 @@ PROJECTS = {
     "nyxus": "PolusAI/nyxus",
     "OHIF": "OHIF/Viewers",
     "ohif-viewer-XNAT-plugin": "JamesAPetts/ohif-viewer-XNAT-plugin",
+    "openslide": "openslide/openslide",
     "platipy": "pyplati/platipy",
     "pydicom": "pydicom/pydicom",
     "pyradiomics": "AIM-Harvard/pyradiomics",

@@ -258,3 +258,114 @@ def test_a_patient_joined_of_one_trained_on_and_one_tested_on_is_not_tested_on()
         assert joined in new.other_patients
         assert not {case.case_id for case in cases if case.patient_id in (tested, trained)} & set(new.test)
         assert set(old.test_patients) - {tested} <= set(new.test_patients)
+
+
+def _plain(n, **values):
+    return SplitCase(f"c{n:02d}", f"p{n:02d}", values.pop("tumor_ml", 1.0), _sha(n), *values.values())
+
+
+def test_the_order_of_drawing_is_that_of_a_hash_of_seed_and_images():
+    """By hashlib alone: were it another order, every split that is drawn anew would be another one."""
+    rules = SplitRules(seed=5, test_fraction=0.25, n_folds=2, fold=0, n_volume_strata=1)
+    drawn = sorted(range(12), key=lambda n: hashlib.sha256(f"5\n{_sha(n)}".encode()).hexdigest())
+    assert make_split([_plain(n) for n in range(12)], rules).test_patients == tuple(
+        sorted(f"p{n:02d}" for n in drawn[-3:])
+    )
+
+
+def test_a_zero_fraction_tests_nobody_of_many():
+    none = SplitRules(seed=1, test_fraction=0.0, n_folds=2, fold=0, n_volume_strata=1)
+    split = make_split(_cases(range(9)), none)
+    assert split.test == ()
+    assert len(split.other_patients) == 9
+
+
+def test_a_patient_a_fold_is_left_whatever_the_fraction_asks_for():
+    greedy = SplitRules(seed=1, test_fraction=0.9, n_folds=3, fold=0, n_volume_strata=1)
+    split = make_split(_cases(range(5)), greedy)
+    assert (len(split.test_patients), len(split.other_patients)) == (2, 3)
+
+
+def test_the_test_set_has_each_sites_share():
+    """A quarter of 12 and of 4 are 3 and 1."""
+    rules = SplitRules(seed=0, test_fraction=0.25, n_folds=3, fold=0, n_volume_strata=1)
+    for start in range(0, 80, 16):
+        cases = [_plain(start + n, traits=("large" if n % 4 else "small",)) for n in range(16)]
+        split = make_split(cases, rules)
+        assert sorted((int(name[1:]) - start) % 4 > 0 for name in split.test_patients) == [False, True, True, True]
+
+
+def test_who_is_tested_on_already_counts_for_the_share_of_the_stratum():
+    """Two of site A are tested on; a quarter of 8 and 8 is two each, so that both new ones come from B."""
+    rules = SplitRules(seed=3, test_fraction=0.25, n_folds=2, fold=0, n_volume_strata=1)
+    first = [_plain(n, traits=("A",)) for n in range(8)]
+    old = make_split(first, rules)
+    assert len(old.test_patients) == 2
+    new = make_split([*first, *(_plain(n, traits=("B",)) for n in range(8, 16))], rules, previous=old)
+    assert sorted(int(name[1:]) >= 8 for name in new.test_patients) == [False, False, True, True]
+
+
+def test_folds_are_even_where_no_two_patients_are_of_one_stratum():
+    rules = SplitRules(seed=3, test_fraction=0.0, n_folds=3, fold=0, n_volume_strata=9)
+    split = make_split([_plain(n, tumor_ml=float(n)) for n in range(9)], rules)
+    assert [len(fold.validation) for fold in split.folds] == [3, 3, 3]
+    twins = [
+        case._replace(twins="one" if n < 4 else "")
+        for n, case in enumerate(_plain(n, tumor_ml=float(n)) for n in range(8))
+    ]
+    assert sorted(len(fold.validation) for fold in make_split(twins, rules).folds) == [2, 2, 4]
+
+
+def test_an_empty_fold_takes_the_last_drawn_patient_of_the_largest():
+    rules = SplitRules(seed=3, test_fraction=0.0, n_folds=3, fold=0, n_volume_strata=1)
+    old = make_split([_plain(n) for n in range(12)], rules)
+    leave = {*old.folds[2].validation, *old.folds[0].validation[:2]}
+    new = make_split([case for case in map(_plain, range(12)) if case.case_id not in leave], rules, previous=old)
+    largest = sorted(
+        old.folds[1].validation, key=lambda c: hashlib.sha256(f"3\n{_sha(int(c[1:]))}".encode()).hexdigest()
+    )
+    assert new.folds[2].validation == (largest[-1],)
+    assert new.folds[1].validation == tuple(sorted(largest[:-1]))
+    assert new.folds[0].validation == tuple(old.folds[0].validation[2:])
+
+
+def test_in_which_order_cases_come_does_not_matter_to_sites():
+    rules = SplitRules(seed=7, test_fraction=0.3, n_folds=3, fold=0, n_volume_strata=1)
+    cases = [_plain(n, traits=(f"s{n * n % 5}", f"m{n % 3}")) for n in range(20)]
+    assert make_split(cases[::-1], rules) == make_split(cases, rules)
+
+
+def test_a_new_twin_joins_even_where_the_test_set_is_full():
+    """The test set has its fraction already: who joins it does so as a twin, not by lot."""
+    rules = SplitRules(seed=13, test_fraction=0.25, n_folds=4, fold=1, n_volume_strata=1)
+    old = make_split(_cases(range(20)), rules)
+    fewer = SplitRules(seed=13, test_fraction=0.1, n_folds=4, fold=1, n_volume_strata=1)
+    new = make_split(_twins([(_numbers(old.test)[0], 500)], [*range(20), 500, 501]), fewer, previous=old)
+    assert set(new.test_patients) == {*old.test_patients, "p500"}
+
+
+def test_a_volume_that_is_unknown_ranks_as_none():
+    """Beside 0.5 ml, of two strata: unknown ones are the smaller half."""
+    rules = SplitRules(seed=1, test_fraction=0.5, n_folds=2, fold=0, n_volume_strata=2)
+    cases = [_plain(n, tumor_ml=float("nan") if n % 2 else 0.5) for n in range(8)]
+    assert (
+        make_split(cases, rules).test
+        == make_split([c._replace(tumor_ml=c.tumor_ml if c.tumor_ml == 0.5 else 0.0) for c in cases], rules).test
+    )
+
+
+def test_how_many_patients_there_are_is_told():
+    old = make_split(_cases(range(12)), RULES)
+    left = [*_numbers(old.test)[:1], *_numbers(old.train)[:2]]
+    told = "at least 4 patients outside the test set, one a fold, and one to test on; found 2 outside it and 1 in it"
+    with pytest.raises(InputError, match=told):
+        make_split(_cases(left), RULES, previous=old)
+    with pytest.raises(InputError, match="one a fold; found 3 outside it and 0 in it"):
+        make_split(_cases(range(3)), SplitRules(13, 0.0, 4, 1, 1))
+
+
+def test_the_digest_is_the_sha256_of_sorted_lines():
+    split = make_split(_cases(range(20)), RULES)
+    hashes = {case.case_id: (case.image_sha256, _sha(case.case_id)) for case in _cases(range(20))}
+    lines = sorted(f"{case_id} {_sha((int(case_id[1:4]), int(case_id[-1])))} {_sha(case_id)}" for case_id in split.test)
+    assert digest_of_test_set(split, hashes) == hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -6,6 +6,8 @@ MAX_HU, MIN_HU = 40_000.0, -40_000.0
 MU_MAXIMUM = 10.0
 #: Some tissue is denser than this in whatever part of a body, lungs among them; air alone is not.
 SOME_TISSUE_HU = -900.0
+#: Fat and air are below; an image of a body has some of either, unless it was windowed or shifted.
+SOME_FAT_HU = -20.0
 
 
 def hu_fault(lowest: float, highest: float) -> str:

@@ -38,6 +38,7 @@ COMMON = (
     "FrameOfReferenceUID",
     "Modality",
     "ImageType",
+    "LossyImageCompression",
     "Manufacturer",
     "PatientSex",
     "PatientWeight",
@@ -58,6 +59,7 @@ BY_FRAME = (
     ("PlaneOrientationSequence", ("ImageOrientationPatient",)),
     ("PixelMeasuresSequence", ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices")),
     ("PixelValueTransformationSequence", ("RescaleSlope", "RescaleIntercept", "RescaleType")),
+    ("MRImageFrameTypeSequence", ("ComplexImageComponent",)),
 )
 FRAME_TYPES = ("CTImageFrameTypeSequence", "MRImageFrameTypeSequence", "PETFrameTypeSequence")
 #: PET units by their UCUM code, the best first.

@@ -18,8 +18,10 @@ from lesionflow.io.dicom.multiframe import is_multiframe, split_frames
 from lesionflow.io.dicom.pet_suv import patient_weight_kg, suv_factor
 from lesionflow.io.dicom.pixel_data import decode
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet, read_dicom_file
+from lesionflow.io.dicom.relations.concatenations import Part, require_all_parts
 from lesionflow.io.dicom.series_cost import require_affordable, require_grid_affordable
 from lesionflow.io.dicom.stacking import locate, refuse
+from lesionflow.io.dicom.values.image_kinds import tell_kind
 from lesionflow.io.dicom.values.plausibility import require_hu, require_suv
 from lesionflow.io.dicom.values.rescale import Scale, scales_of, to_values
 from lesionflow.io.dicom.values.stored_bits import require_whole_bits, with_air_for_padding
@@ -156,6 +158,7 @@ def _read_series(paths: tuple[str, ...], name: str, tolerance: float) -> Series:
     ordered = [slices[i] for i in order]
     factor = suv_factor(ordered, name=name) if str(first.Modality) == "PT" else 1.0
     scales = scales_of(ordered, name=name)
+    tell_kind(ordered, name=name)
     del ordered
     array = np.empty(geometry.shape, dtype=np.float32)
     for plane, index, scale in zip(array, order, scales, strict=True):
@@ -204,12 +207,15 @@ def _told(data: Any, keyword: str) -> str:
 def _frames(paths: tuple[str, ...], name: str) -> Iterator[tuple[str, Any, list[Any]]]:
     """Yield each file, its data set, and a data set a slice."""
     file_bytes = sum(Path(path).stat().st_size for path in paths)
+    parts = []
     for number, path in enumerate(paths):
         data = read_dicom_file(path, name=name)
         _require_image(data, name)
+        parts.append(Part.of(data))
         if number == 0 or is_multiframe(data):
             require_affordable(data, n_files=len(paths), file_bytes=file_bytes, name=name)
         yield path, data, split_frames(data, name=name) if is_multiframe(data) else [data]
+    require_all_parts(parts, name=name)
 
 
 def _age_years(text: str) -> str:

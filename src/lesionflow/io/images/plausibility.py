@@ -2,14 +2,11 @@
 
 import numpy as np
 
-from lesionflow.data.quantities.hounsfield import MAX_HU, MIN_HU, hu_fault
+from lesionflow.data.quantities.hounsfield import MAX_HU, MIN_HU, SOME_FAT_HU, hu_fault
 from lesionflow.data.quantities.uptake import is_unusual, suv_fault
 from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError
 from lesionflow.io.notes import note
-
-#: Fat and air are below; an image of a body has some of either, unless it was windowed or shifted.
-SOME_FAT_HU = -20.0
 
 
 def check_values(volume: Volume, modality: str, *, name: str) -> None:

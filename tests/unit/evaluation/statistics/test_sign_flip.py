@@ -128,3 +128,21 @@ def test_the_smallest_p_is_that_of_patients_who_are_all_better(n_patients) -> No
 def test_twice_a_p_above_a_half_is_one() -> None:
     assert one_sided_p(np.array([1.0, -1.0])) == 0.75  # of ++, +-, -+, -- all but one give as much
     assert two_sided_p(np.array([1.0, -1.0])) == 1.0
+
+
+@pytest.mark.parametrize("alpha", [0.001, 0.025, 0.2, 0.4])
+def test_the_bound_is_an_order_statistic_of_all_subset_means(alpha) -> None:
+    """Of 10 patients, by itertools: 1,023 means in order; 1,024 patterns with the one that was seen."""
+    gains = np.random.default_rng(11).normal(0.2, 1.0, 10)
+    means = sorted(
+        math.fsum(chosen) / size for size in range(1, 11) for chosen in itertools.combinations(gains.tolist(), size)
+    )
+    rank = math.floor(alpha * 1024)
+    assert lower_bound(gains, alpha) == pytest.approx(means[rank - 1] if rank else -math.inf, rel=1e-12)
+    assert upper_bound(gains, alpha) == pytest.approx(means[-rank] if rank else math.inf, rel=1e-12)
+
+
+def test_plain_lists_and_whole_numbers_are_taken() -> None:
+    assert one_sided_p([1, 2, 3]) == two_sided_p([1, 2, 3]) / 2 == 1 / 8
+    assert lower_bound([4, 1, 2], 2 / 8) == 1.5
+    assert upper_bound([4, 1, 2], 1 / 8) == 4.0

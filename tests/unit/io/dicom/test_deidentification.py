@@ -228,3 +228,21 @@ def test_an_offset_from_utc_stays_as_pet_needs_it(tmp_path, zone, kept):
     data = pydicom.dcmread(write_series(tmp_path).paths[0])
     data.TimezoneOffsetFromUTC = zone
     assert deidentify(data, KEY, name="f").TimezoneOffsetFromUTC == kept
+
+
+def test_what_tells_a_rejected_outline_or_a_part_of_a_whole_stays(tmp_path):
+    """Else the study that is refused here would be read where it goes."""
+    said = {
+        "ApprovalStatus": "REJECTED",
+        "InConcatenationNumber": 1,
+        "InConcatenationTotalNumber": 2,
+        "LossyImageCompression": "01",
+        "ComplexImageComponent": "PHASE",
+    }
+    data = pydicom.dcmread(write_series(tmp_path).paths[0])
+    for keyword, value in said.items():
+        setattr(data, keyword, value)
+    data.ConcatenationUID = f"{ROOT}.99"
+    clean = deidentify(data, KEY, name="f")
+    assert {keyword: clean.get(keyword) for keyword in said} == said
+    assert clean.ConcatenationUID not in ("", f"{ROOT}.99")

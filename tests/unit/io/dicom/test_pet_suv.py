@@ -3,9 +3,12 @@ import math
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
 
 from lesionflow.errors import DicomError
+from lesionflow.io.dicom.pet_suv import patient_weight_kg, suv_factor
 from lesionflow.io.dicom.series import read_series
+from lesionflow.io.notes import collected
 
 #: 70 kg, 370 MBq of fluorine-18 (6588 s) an hour before the scan, in g/Bq; the dose decays to 2^(-3600/6588) of itself.
 FACTOR = 70_000 / (370e6 * 2 ** (-3600 / 6588))
@@ -233,3 +236,83 @@ def test_an_image_that_holds_more_than_was_injected_is_refused(dicom_factory):
             dicom_factory(modality="PT", spacing_mm=(30.0, 8.0, 5.0), change=header(Units="GML", RescaleSlope="1.5"))
         )
     assert caught.value.reason == "implausible_suv"
+
+
+def test_what_the_factor_is_not_made_of_may_differ(dicom_factory):
+    """The volume that was injected, and the weight where the voxels are SUV already."""
+    volumes = dicom_factory(modality="PT", change=lambda data, k: drug(RadiopharmaceuticalVolume=str(k + 1))(data, k))
+    assert factor(volumes) == pytest.approx(FACTOR, rel=1e-5)
+    ready = dicom_factory(modality="PT", change=lambda data, k: header(Units="GML", PatientWeight=str(70 + k))(data, k))
+    assert factor(ready) == pytest.approx(1.0)
+
+
+def slice_in_memory(**values):
+    data = Dataset()
+    data.Units, data.DecayCorrection, data.CorrectedImage = "BQML", "ADMIN", ["DECY", "ATTN"]
+    data.PatientWeight = "70"
+    injection = Dataset()
+    injection.RadionuclideTotalDose, injection.RadionuclideHalfLife = "370000000", "6588"
+    data.RadiopharmaceuticalInformationSequence = [injection]
+    for keyword, value in values.items():
+        setattr(data, keyword, value)
+    return data
+
+
+def test_slices_that_were_never_stored_are_compared_too_and_one_is_enough():
+    assert suv_factor([slice_in_memory()], name="c-1") == pytest.approx(70_000 / 370e6)
+    assert suv_factor([slice_in_memory(Units="GML")], name="c-1") == 1.0
+    with pytest.raises(DicomError, match=r"PET of c-1 .* found 2 kinds") as caught:
+        suv_factor([slice_in_memory(), slice_in_memory(PatientWeight="80")], name="c-1")
+    assert caught.value.reason == "mixed_suv_factors"
+
+
+def test_a_mouse_of_25_grams_has_its_suv():
+    light = slice_in_memory(PatientWeight="0.025")
+    light.RadiopharmaceuticalInformationSequence[0].RadionuclideTotalDose = "5000000"
+    assert suv_factor([light], name="c-1") == pytest.approx(25 / 5e6)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"PatientWeight": ""}, "no PatientWeight"),
+        ({"CorrectedImage": ""}, "corrections none"),
+        ({"CorrectedImage": ["DECY"]}, "corrections DECY"),
+        ({"PatientWeight": "0"}, "weight 0.0 kg, dose 370000000.0 Bq, half life 6588.0 s"),
+        ({"Units": ""}, "in c-1, found none"),
+        ({"Units": "CNTS"}, "in c-1, found CNTS"),
+        ({"PatientWeight": "70000"}, "in PET of c-1, found 70000"),
+    ],
+)
+def test_what_is_wrong_is_told_with_the_study(values, words):
+    with pytest.raises(DicomError) as caught:
+        suv_factor([slice_in_memory(**values)], name="c-1")
+    assert words in str(caught.value)
+    assert "c-1" in str(caught.value)
+
+
+def test_units_that_differ_are_told(dicom_factory):
+    with pytest.raises(DicomError, match=r"PET of c-1, found 2 \(BQML and GML\)"):
+        factor(dicom_factory(modality="PT", change=on_slices({3}, header(Units="GML"))))
+    with pytest.raises(DicomError, match=r"found 2 \(BQML and none\)"):
+        factor(dicom_factory(modality="PT", change=on_slices({3}, header(Units=""))))
+
+
+def test_a_scan_long_after_the_injection_is_said_where_the_voxels_are_of_its_start(dicom_factory):
+    """Eight hours are 4.4 half-lives; corrected to the injection the wait says nothing."""
+    late = {"SeriesTime": "171500", "AcquisitionTime": "171530"}
+    for correction, expected in (("START", ["unusual_uptake_time"]), ("ADMIN", [])):
+        with collected() as notes:
+            factor(dicom_factory(modality="PT", change=header(DecayCorrection=correction, **late)))
+        assert [one.code for one in notes if one.code == "unusual_uptake_time"] == expected
+        assert all("c-1" in one.message for one in notes)
+
+
+@pytest.mark.parametrize(
+    ("weight", "expected"), [("70.5", 70.5), ("", 0.0), (None, 0.0), (math.inf, 0.0), (math.nan, 0.0)]
+)
+def test_a_weight_that_is_none_is_0(weight, expected):
+    data = Dataset()
+    if weight is not None:
+        data.add_new("PatientWeight", "FD" if isinstance(weight, float) else "DS", weight)
+    assert patient_weight_kg(data) == expected

@@ -5,6 +5,7 @@ from typing import Any
 
 from lesionflow.data.volume import IGNORED, Mask
 from lesionflow.errors import DicomError
+from lesionflow.io.dicom.relations.concatenations import Part, require_all_parts
 from lesionflow.io.dicom.rtstruct import name_of, read_structures
 from lesionflow.io.dicom.seg import read_segments
 from lesionflow.io.dicom.series import Series
@@ -26,9 +27,11 @@ def read_outlines(objects: Sequence[Any], reference: Series, rules: ReadingRules
         The mask on the series' grid; where labels of two objects overlap, the one later in `ingest.labels` wins.
 
     Raises:
-        DicomError: `ambiguous_outlines` when two hold structures of the same label; `no_matching_outline` when none holds one
+        DicomError: `rejected_outline` when all were rejected by whoever reviewed them; `ambiguous_outlines` when two hold structures of the same label; `no_matching_outline` when none holds one
             that is wanted; all reasons of structure sets and segmentations.
     """
+    require_all_parts((Part.of(data) for data in objects), name=name)
+    objects = _not_rejected(objects, name)
     masks: list[Mask] = []
     wanted: list[set[int]] = []
     refusals = []
@@ -56,6 +59,23 @@ def read_outlines(objects: Sequence[Any], reference: Series, rules: ReadingRules
             "names: they were left out.",
         )
     return masks[0] if len(masks) == 1 else _together(masks, rules, name)
+
+
+def _not_rejected(objects: Sequence[Any], name: str) -> Sequence[Any]:
+    """Leave out what its reviewer rejected (PS3.3 C.8.8.16, Approval Status)."""
+    kept = [data for data in objects if str(data.get("ApprovalStatus") or "").strip().upper() != "REJECTED"]
+    if not kept:
+        raise DicomError(
+            f"Expected outlines that their reviewer did not reject in {name}, found {len(objects)} with the approval status REJECTED. Have them "
+            "drawn again.",
+            reason="rejected_outline",
+        )
+    if len(kept) < len(objects):
+        note(
+            "rejected_outlines",
+            f"{len(objects) - len(kept)} structure sets or segmentations of {name} were rejected by their reviewer: they were left out.",
+        )
+    return kept
 
 
 def _together(masks: Sequence[Mask], rules: ReadingRules, name: str) -> Mask:

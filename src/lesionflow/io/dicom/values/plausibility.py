@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from lesionflow.data.quantities.hounsfield import MAX_HU, MIN_HU, MU_MAXIMUM, hu_fault
+from lesionflow.data.quantities.hounsfield import MAX_HU, MIN_HU, MU_MAXIMUM, SOME_FAT_HU, hu_fault
 from lesionflow.data.quantities.uptake import SUV_BRIGHTEST, SUV_MAXIMUM
 from lesionflow.errors import DicomError
 from lesionflow.io.notes import note
@@ -183,7 +183,7 @@ def require_hu(hu: NDArray[np.float32], *, name: str) -> None:
             f"Expected CT in HU, {MIN_HU:g} to {MAX_HU:g}, in {name}, found {lowest:g} to {highest:g}: "
             f"{fault} Export the series in HU.",
         )
-    if lowest > 0.0 and not math.isclose(lowest, highest):
+    elif lowest > SOME_FAT_HU and not math.isclose(lowest, highest):
         note(
             "no_air",
             f"Expected air or fat in the CT of {name}, found nothing below {lowest:g} HU: is the rescale intercept right?",

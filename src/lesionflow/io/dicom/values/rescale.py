@@ -56,6 +56,8 @@ def scales_of(slices: Sequence[Any], *, name: str) -> list[Scale | None]:
     elif modality == "CT":
         _require_hu(slices, name)
     found = [_require(scale, name) for scale in scales]
+    if len({scale.slope > 0 for scale in found}) > 1:
+        _refuse_mixed(name, "slopes above and below 0")
     return list(found)
 
 

@@ -120,7 +120,15 @@ def test_the_brightest_voxel_of_a_scan_is_brighter_than_noise():
 
 @pytest.mark.parametrize(
     ("lowest", "highest", "notes"),
-    [(-1024, 3071, []), (-3024, 31_000, []), (0, 0, []), (1, 4095, ["no_air"]), (0, 60, []), (-1000, -1000, [])],
+    [
+        (-1024, 3071, []),
+        (-3024, 31_000, []),
+        (0, 0, []),
+        (1, 4095, ["no_air"]),
+        (0, 60, ["no_air"]),
+        (-30, 60, []),
+        (-1000, -1000, []),
+    ],
 )
 def test_hu_that_occur(lowest, highest, notes):
     assert said(require_hu, np.linspace(lowest, highest, 12, dtype=np.float32)) == notes
