@@ -18,7 +18,7 @@ from lesionflow.io.dicom.multiframe import is_multiframe, split_frames
 from lesionflow.io.dicom.pet_suv import patient_weight_kg, suv_factor
 from lesionflow.io.dicom.pixel_data import decode
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet, read_dicom_file
-from lesionflow.io.dicom.relations.concatenations import Part, require_all_parts
+from lesionflow.io.dicom.relations.concatenations import ConcatenationPart, require_all_parts
 from lesionflow.io.dicom.series_cost import require_affordable, require_grid_affordable
 from lesionflow.io.dicom.stacking import locate, refuse
 from lesionflow.io.dicom.values.image_kinds import tell_kind
@@ -211,7 +211,7 @@ def _frames(paths: tuple[str, ...], name: str) -> Iterator[tuple[str, Any, list[
     for number, path in enumerate(paths):
         data = read_dicom_file(path, name=name)
         _require_image(data, name)
-        parts.append(Part.of(data))
+        parts.append(ConcatenationPart.of(data))
         if number == 0 or is_multiframe(data):
             require_affordable(data, n_files=len(paths), file_bytes=file_bytes, name=name)
         yield path, data, split_frames(data, name=name) if is_multiframe(data) else [data]

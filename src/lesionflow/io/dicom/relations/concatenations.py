@@ -12,7 +12,7 @@ from lesionflow.errors import DicomError
 from lesionflow.io.notes import note
 
 
-class Part(NamedTuple):
+class ConcatenationPart(NamedTuple):
     """One instance of a concatenation.
 
     Args:
@@ -26,14 +26,14 @@ class Part(NamedTuple):
     total: int
 
     @classmethod
-    def of(cls, data: Any) -> "Part":
+    def of(cls, data: Any) -> "ConcatenationPart":
         """Read what a data set says of itself."""
         number, total = (int(data.get(word) or 0) for word in ("InConcatenationNumber", "InConcatenationTotalNumber"))
         # A part that has no number is none: the number is required of each.
         return cls(str(data.get("ConcatenationUID") or "") if number or total else "", number, total)
 
 
-def require_all_parts(parts: Iterable[Part], *, name: str) -> None:
+def require_all_parts(parts: Iterable[ConcatenationPart], *, name: str) -> None:
     """Refuse a concatenation that lacks a part: what is there would be taken for the whole.
 
     Args:
@@ -43,7 +43,7 @@ def require_all_parts(parts: Iterable[Part], *, name: str) -> None:
     Raises:
         DicomError: `incomplete_concatenation`.
     """
-    by_uid: dict[str, list[Part]] = defaultdict(list)
+    by_uid: dict[str, list[ConcatenationPart]] = defaultdict(list)
     for part in parts:
         if part.concatenation:
             by_uid[part.concatenation].append(part)

@@ -5,7 +5,7 @@ from typing import Any
 
 from lesionflow.data.volume import IGNORED, Mask
 from lesionflow.errors import DicomError
-from lesionflow.io.dicom.relations.concatenations import Part, require_all_parts
+from lesionflow.io.dicom.relations.concatenations import ConcatenationPart, require_all_parts
 from lesionflow.io.dicom.rtstruct import name_of, read_structures
 from lesionflow.io.dicom.seg import read_segments
 from lesionflow.io.dicom.series import Series
@@ -30,7 +30,7 @@ def read_outlines(objects: Sequence[Any], reference: Series, rules: ReadingRules
         DicomError: `rejected_outline` when all were rejected by whoever reviewed them; `ambiguous_outlines` when two hold structures of the same label; `no_matching_outline` when none holds one
             that is wanted; all reasons of structure sets and segmentations.
     """
-    require_all_parts((Part.of(data) for data in objects), name=name)
+    require_all_parts((ConcatenationPart.of(data) for data in objects), name=name)
     objects = _not_rejected(objects, name)
     masks: list[Mask] = []
     wanted: list[set[int]] = []
