@@ -18,7 +18,7 @@ from lesionflow.data.dataset import Dataset as Declaration
 from lesionflow.data.plan import ArchitecturePlan, ChannelPlan, InferencePlan, Plan
 from lesionflow.inference import Segmenter
 from lesionflow.models import build_model
-from lesionflow.prediction.models import ServedModel
+from lesionflow.prediction.served_model import ServedModel
 from lesionflow.prediction.study import segment_study
 
 N_SLICES, N_PIXELS, PIXEL_MM, SLICE_MM = 800, 512, 0.8, 1.0

@@ -19,7 +19,7 @@ from benchmarks.large_ct import make_model
 from lesionflow.data.bundle import Bundle
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.registry.models import register_bundle
+from lesionflow.registry.registered_bundles import register_bundle
 from lesionflow.registry.tracking import Tracker
 from lesionflow.workspace.layout import dvc_yaml
 

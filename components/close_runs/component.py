@@ -8,6 +8,6 @@ from components.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def close_runs_step(status: dsl.PipelineTaskFinalStatus, pipeline_run: str) -> None:
     """Close the MLflow runs that a pipeline's run left open, and say why."""
-    from lesionflow.registry.runs.closing import close_left_open
+    from lesionflow.registry.abandoned_runs import close_left_open
 
     close_left_open(pipeline_run, state=status.state, error_code=status.error_code, error_message=status.error_message)

@@ -16,7 +16,7 @@ IN_BODY = {"pathlib.Path", "tempfile.TemporaryDirectory"}
 ENTRANCES = {
     "lesionflow.cohort.shard.Shard",
     "lesionflow.config.Settings",
-    "lesionflow.registry.runs.closing.close_left_open",
+    "lesionflow.registry.abandoned_runs.close_left_open",
     "lesionflow.steps.fan_out.candidates.choose_candidate",
     "lesionflow.steps.fan_out.candidates.train_candidate",
     "lesionflow.steps.fan_out.parts.join_parts",

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from lesionflow.serving.metrics import SECONDS_BUCKETS, ServiceMetrics
+from lesionflow.serving.prometheus_metrics import SECONDS_BUCKETS, ServiceMetrics
 from support.cluster_manifests import FOLDER, ROOT, named
 
 MONITORING = FOLDER / "components" / "monitoring"

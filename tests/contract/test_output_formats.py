@@ -32,7 +32,7 @@ from lesionflow.inference import Segmentation, TargetFinding
 from lesionflow.io.inputs import read_input
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.prediction import writers
-from lesionflow.prediction.models import ServedModel
+from lesionflow.prediction.served_model import ServedModel
 from lesionflow.prediction.study import Prediction
 from lesionflow.prediction.writers import WRITERS
 from lesionflow.preprocessing import align_channels

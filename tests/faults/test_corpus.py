@@ -21,7 +21,7 @@ from lesionflow.errors import DataQualityError, InputError
 from lesionflow.inference import Segmenter
 from lesionflow.io.inputs import read_input
 from lesionflow.io.stores.bundles import write_bundle
-from lesionflow.prediction.models import load_model
+from lesionflow.prediction.served_model import load_model
 from lesionflow.prediction.study import predict_study
 from lesionflow.serving.api import create_app
 from lesionflow.serving.settings import ServiceSettings

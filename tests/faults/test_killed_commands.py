@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from lesionflow.io.stores.ledger import read_ledger
-from lesionflow.registry.models import fetch_bundle
+from lesionflow.registry.registered_bundles import fetch_bundle
 from lesionflow.registry.succession import bars, carry_out, champion_by_ledger, verify_versions
 from lesionflow.registry.versions import find_version, list_versions
 from lesionflow.workspace.layout import dvc_yaml

@@ -16,7 +16,7 @@ import pytest
 
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.io.stores.ledger import read_ledger
-from lesionflow.registry.models import fetch_bundle
+from lesionflow.registry.registered_bundles import fetch_bundle
 from lesionflow.registry.succession import (
     bars,
     carry_out,

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.registry import models
+from lesionflow.registry import registered_bundles
 from lesionflow.registry.tracking import Tracker
 from lesionflow.serving.service import TIMEOUT_S
 from support.champions import set_champion
@@ -134,7 +134,9 @@ def test_the_whole_product_starts_by_the_same_commands(services, tmp_path):
                 tracker = Tracker(address, "phantoms")
                 bundle = write_untrained_bundle(tmp_path / "bundle", {"CT": "ct"}, 7)
                 run = tracker.start_run("train")
-                version = models.register_bundle(tracker, run, bundle, name, program=MLFLOW_PROGRAM, tags={})
+                version = registered_bundles.register_bundle(
+                    tracker, run, bundle, name, program=MLFLOW_PROGRAM, tags={}
+                )
                 set_champion(name, version.version, tracker.tracking_uri)
                 await_health(f"{service}/readyz")
                 served = httpx.get(f"{service}/v1/model", timeout=30).json()

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 import pytest
 
 from lesionflow.errors import ServiceError
-from lesionflow.jobs.databases import open_database
 from lesionflow.jobs.job import JobState
+from lesionflow.jobs.job_database import open_database
 from lesionflow.jobs.queue import JobQueue
 from support.servers import PASSWORD, WRITTEN, mariadb, postgresql
 

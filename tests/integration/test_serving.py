@@ -18,9 +18,9 @@ import pytest
 from lesionflow.inference import Segmenter
 from lesionflow.phantoms import write_phantoms
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.prediction.models import load_model
+from lesionflow.prediction.served_model import load_model
 from lesionflow.prediction.study import predict_study
-from lesionflow.registry import models
+from lesionflow.registry import registered_bundles
 from lesionflow.registry.tracking import Tracker
 from lesionflow.serving.launch import serve_command, serve_environment
 from support.champions import set_champion
@@ -38,7 +38,7 @@ def tracking_uri(tmp_path_factory):
     tracker = Tracker(empty_store(folder), "phantoms")
     for seed in (7, 8):
         bundle = write_untrained_bundle(folder / f"bundle-{seed}", {"CT": "ct"}, seed)
-        version = models.register_bundle(
+        version = registered_bundles.register_bundle(
             tracker, tracker.start_run(f"train {seed}"), bundle, NAME, program=MLFLOW_PROGRAM, tags={}
         )
         if seed == 7:

@@ -12,9 +12,9 @@ import pytest
 from lesionflow.errors import ArtifactError, ServiceError
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.registry.models import CHAMPION, fetch_bundle, find_version, register_bundle
+from lesionflow.registry.mlflow_store import connect
+from lesionflow.registry.registered_bundles import CHAMPION, fetch_bundle, find_version, register_bundle
 from lesionflow.registry.shared_state import latest_snapshot, push_snapshot
-from lesionflow.registry.store import connect
 from lesionflow.registry.tracking import Tracker
 from lesionflow.registry.versions import STATE_SUFFIX, list_models
 from support.bundles import small_bundle

@@ -9,7 +9,7 @@ from lesionflow.config.presets import find_params
 from lesionflow.data.bundle import Bundle
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.registry.models import register_bundle
+from lesionflow.registry.registered_bundles import register_bundle
 from support.bundles import constant_bundle
 from support.champions import set_champion
 from support.change_plans import write_demonstration_plan

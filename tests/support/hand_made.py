@@ -10,7 +10,7 @@ from lesionflow.data.dataset import Dataset
 from lesionflow.data.volume import Mask
 from lesionflow.inference import Segmentation, TargetFinding
 from lesionflow.io.inputs import read_input
-from lesionflow.prediction.models import ServedModel
+from lesionflow.prediction.served_model import ServedModel
 from lesionflow.prediction.study import Prediction
 from lesionflow.preprocessing import align_channels
 from support.bundles import small_bundle

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from lesionflow.data.ledger import EntryKind
 from lesionflow.io.stores import ledger as ledger_module
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.registry.models import register_bundle
+from lesionflow.registry.registered_bundles import register_bundle
 from lesionflow.registry.succession import carry_out, moves, promote_by_hand, roll_back
 from lesionflow.registry.tracking import Tracker
 

@@ -6,7 +6,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from lesionflow.registry.store import connect
+from lesionflow.registry.mlflow_store import connect
 
 
 @cache

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.registry.models import register_bundle
+from lesionflow.registry.registered_bundles import register_bundle
 from lesionflow.registry.tracking import Tracker
 from support.bundles import small_bundle
 from support.stores import empty_store

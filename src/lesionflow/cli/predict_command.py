@@ -50,7 +50,7 @@ def _predict(parsed: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from lesionflow.inference import Segmenter
-    from lesionflow.prediction.models import load_model
+    from lesionflow.prediction.served_model import load_model
     from lesionflow.prediction.study import predict_study
 
     held = () if name is None else hold_champion(parsed, name, parsed.model, settings)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lesionflow.config import SplitConfig, load_params, load_section
 from lesionflow.errors import ConfigError
-from lesionflow.machine.wording import plain_words
+from lesionflow.machine.error_words import plain_words
 from lesionflow.workspace.layout import PATHS
 
 

@@ -53,7 +53,7 @@ def _trace(parsed: argparse.Namespace) -> int:
 
 def _origin(passport: "Passport", tracking_uri: str, workspace: Path) -> "tuple[TraceFinding, ...]":
     """Follow a passport to the model in the registry, and to the data in git and DVC."""
-    from lesionflow.prediction.lineage import trace_model
+    from lesionflow.prediction.traced_model import trace_model
     from lesionflow.workspace.data_lineage import find_data_version
 
     sys.stdout.write(f"in {without_password(tracking_uri)}:\n")

@@ -24,8 +24,8 @@ def add_commands(commands: Any) -> None:
 
 def _ui(parsed: argparse.Namespace) -> int:
     settings = settings_of(parsed)
-    from lesionflow.registry.store import with_driver, without_password
-    from lesionflow.registry.views import first_page
+    from lesionflow.registry.mlflow_store import with_driver, without_password
+    from lesionflow.registry.pages.start_page import first_page
 
     if settings.tracking_uri.startswith(SERVERS):
         sys.stdout.write(

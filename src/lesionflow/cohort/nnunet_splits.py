@@ -7,7 +7,7 @@ from typing import Any
 from lesionflow.cohort.splitting import SplitCase
 from lesionflow.data.split import Fold, Split
 from lesionflow.errors import ConfigError
-from lesionflow.machine.wording import plain_words
+from lesionflow.machine.error_words import plain_words
 
 MAX_NAMED = 5
 

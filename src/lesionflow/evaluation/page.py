@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from lesionflow.evaluation.statistics import Estimate
 from lesionflow.metrics import METRICS
-from lesionflow.metrics.naming import head_of, spell_metric
+from lesionflow.metrics.display_names import head_of, spell_metric
 
 NO_FIGURE = "–"
 

@@ -25,7 +25,7 @@ from lesionflow.evaluation.page import (
     title_of,
     words,
 )
-from lesionflow.evaluation.promotion.decision_page import decision_place
+from lesionflow.evaluation.promotion_documents.decision_page import decision_place
 from lesionflow.evaluation.reliability_section import reliability_section
 from lesionflow.evaluation.results import SUBGROUP_METRICS, TargetResult
 from lesionflow.evaluation.subgroups import MIN_PATIENTS, Subgroup

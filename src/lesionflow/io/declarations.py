@@ -8,8 +8,8 @@ from lesionflow.data.dataset import IGNORE
 from lesionflow.data.volume import IGNORED
 from lesionflow.errors import InputError
 from lesionflow.io.files import parse_json
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 #: What reading and taking apart such a file raises when it is not one.
 FAULTS = (OSError, ValueError, KeyError, TypeError, AttributeError)

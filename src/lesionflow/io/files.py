@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.errors import ArtifactError, InputError
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 CHUNK_BYTES = 1 << 20
 #: A declaration of a hundred thousand cases; parsed, it takes ten times as much.

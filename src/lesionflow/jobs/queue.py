@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, or_, 
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from lesionflow.errors import ServiceError
-from lesionflow.jobs.databases import READS_ALONE
 from lesionflow.jobs.job import Job, JobState
+from lesionflow.jobs.job_database import READS_ALONE
 from lesionflow.jobs.tables import JOBS
-from lesionflow.machine.wording import kind_in_words
+from lesionflow.machine.error_words import kind_in_words
 
 #: A job whose worker dies so often is not begun again: it may be what kills them.
 MAX_ATTEMPTS = 3

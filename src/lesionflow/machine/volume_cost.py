@@ -10,8 +10,8 @@ from typing import NoReturn
 from lesionflow.config import StudyLimits
 from lesionflow.data.geometry import SpacingMm
 from lesionflow.errors import InputError
+from lesionflow.machine.free_memory import available_bytes
 from lesionflow.machine.grid_cost import require_model_grid, times
-from lesionflow.machine.memory import available_bytes
 from lesionflow.machine.study_budget import StudyBudget, current_budget
 
 #: Patients lie within some metres of a scanner's origin.

@@ -18,9 +18,9 @@ from typing import Literal
 from pydicom.uid import CTImageStorage, MRImageStorage
 
 from lesionflow.errors import ConfigError
-from lesionflow.phantoms.dicom.images import write_images
 from lesionflow.phantoms.dicom.rtstruct import write_rtstruct
-from lesionflow.phantoms.dicom.segmentation import write_segmentation
+from lesionflow.phantoms.dicom.seg import write_segmentation
+from lesionflow.phantoms.dicom.series import write_images
 from lesionflow.phantoms.patient import Modality
 from lesionflow.phantoms.plain_files import Outlines, write_nifti, write_png
 from lesionflow.phantoms.study import PhantomStudy, make_study

@@ -8,7 +8,7 @@ from pathlib import Path
 from lesionflow.inference import Segmenter
 from lesionflow.io.inputs import unpacked
 from lesionflow.io.signing.bundle_manifest import MANIFEST, require_trusted, verify_bundle
-from lesionflow.prediction.models import load_model
+from lesionflow.prediction.served_model import load_model
 from lesionflow.prediction.study import segment_study
 
 

@@ -12,8 +12,8 @@ from lesionflow.inference import Segmentation, TargetFinding
 from lesionflow.io.inputs import StudyInput
 from lesionflow.prediction import DISCLAIMER
 from lesionflow.prediction.mask_identity import MaskIdentity, identify
-from lesionflow.prediction.models import ServedModel
 from lesionflow.prediction.passport import Passport, make_passport
+from lesionflow.prediction.served_model import ServedModel
 
 #: What of a report is not about what was found.
 UNSAID = ("passport", "timings_s")

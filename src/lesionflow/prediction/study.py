@@ -18,8 +18,8 @@ from lesionflow.machine.study_budget import study_budget
 from lesionflow.prediction import UNLIKE_TRAINING
 from lesionflow.prediction.body_check import describe_outside
 from lesionflow.prediction.mask_identity import MaskIdentity, identify
-from lesionflow.prediction.models import ServedModel
 from lesionflow.prediction.report import Report, describe_unlike, make_report
+from lesionflow.prediction.served_model import ServedModel
 from lesionflow.prediction.writers import REPORT_FORMAT, WRITERS, find_writer
 from lesionflow.preprocessing import align_channels
 

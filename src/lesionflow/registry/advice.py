@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import ArgumentError
 
-from lesionflow.machine.wording import kind_in_words
+from lesionflow.machine.error_words import kind_in_words
 from lesionflow.registry.secrets import has_unclear_password, without_password, without_secrets
 
 MAX_LENGTH = 400

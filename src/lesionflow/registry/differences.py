@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from mlflow.exceptions import MlflowException
 
 from lesionflow.data.bundle import Bundle
-from lesionflow.registry.models import fetch_bundle
-from lesionflow.registry.store import connect, reaching
+from lesionflow.registry.mlflow_store import connect, reaching
+from lesionflow.registry.registered_bundles import fetch_bundle
 from lesionflow.registry.tracking import INVALID, NOT_FOUND, flatten
 from lesionflow.registry.versions import RegisteredVersion, require_version
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from lesionflow.data.bundle import Card, FoldCard
 from lesionflow.errors import ArtifactError
 from lesionflow.io.redaction import mentions, redact
-from lesionflow.registry.models import fetch_bundle
+from lesionflow.registry.mlflow_store import ARTIFACTS, sqlite_path
+from lesionflow.registry.registered_bundles import fetch_bundle
 from lesionflow.registry.shared_state import SNAPSHOTS
-from lesionflow.registry.store import ARTIFACTS, sqlite_path
 from lesionflow.registry.versions import RegisteredVersion, list_models, list_versions, tag_version
 
 #: A picture whose path names a case shows that case; any other may show several.

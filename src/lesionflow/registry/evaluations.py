@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from lesionflow.errors import ArtifactError
 from lesionflow.io.stores.evaluations import ABOUT, CASES, StoredEvaluation, parse_evaluation
-from lesionflow.registry.store import connect, reaching, with_driver
+from lesionflow.registry.mlflow_store import connect, reaching, with_driver
 from lesionflow.registry.versions import CHAMPION, NOT_FOUND, find_version, list_models
 
 #: Where a run keeps its evaluation.

@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from lesionflow.errors import ArtifactError
-from lesionflow.registry.store import (
+from lesionflow.registry.mlflow_store import (
     artifact_location,
     artifact_place,
     connect,

@@ -25,7 +25,8 @@ from mlflow.utils.time import get_current_time_millis
 from numpy.typing import NDArray
 
 from lesionflow.errors import ServiceError
-from lesionflow.registry.champion_marks import (
+from lesionflow.registry.mlflow_store import artifact_location, connect, reaching
+from lesionflow.registry.pages.champion_marks import (
     KIND,
     OWN_NOTE,
     RESEARCH_USE,
@@ -36,8 +37,7 @@ from lesionflow.registry.champion_marks import (
     digest_of,
     runs_address,
 )
-from lesionflow.registry.store import artifact_location, connect, reaching
-from lesionflow.registry.views import SHARED_VIEW, VIEW_STATE
+from lesionflow.registry.pages.start_page import SHARED_VIEW, VIEW_STATE
 
 #: mlflow refuses longer values of a parameter, and more of them in one call.
 MAX_PARAM_LENGTH = 6000

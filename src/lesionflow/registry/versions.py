@@ -8,8 +8,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from lesionflow.errors import ArtifactError
-from lesionflow.registry.champion_marks import mark_roles
-from lesionflow.registry.store import connect, reaching
+from lesionflow.registry.mlflow_store import connect, reaching
+from lesionflow.registry.pages.champion_marks import mark_roles
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 DIGEST_TAG = "bundle_digest"

@@ -33,8 +33,8 @@ from starlette.staticfiles import StaticFiles
 
 from lesionflow.config import Settings
 from lesionflow.errors import LesionFlowError
-from lesionflow.jobs.databases import open_database
 from lesionflow.jobs.job import JobState
+from lesionflow.jobs.job_database import open_database
 from lesionflow.jobs.queue import JobQueue
 from lesionflow.jobs.workers import Workers
 from lesionflow.serving import problems
@@ -43,9 +43,9 @@ from lesionflow.serving.accepted.answers import Waiters, raise_unless_done
 from lesionflow.serving.accepted.intake import Intake
 from lesionflow.serving.engine import Engine, not_ready
 from lesionflow.serving.formats import ANSWERS, choose_answer
-from lesionflow.serving.metrics import ServiceMetrics
 from lesionflow.serving.middleware import GuardMiddleware
-from lesionflow.serving.results import ResultStore
+from lesionflow.serving.prometheus_metrics import ServiceMetrics
+from lesionflow.serving.result_store import ResultStore
 from lesionflow.serving.scratch import scratch_folder
 from lesionflow.serving.segmentation import work_on
 from lesionflow.serving.settings import ServiceSettings

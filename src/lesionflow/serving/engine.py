@@ -13,7 +13,7 @@ from lesionflow.serving.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from lesionflow.inference import Segmenter
-    from lesionflow.prediction.models import ServedModel
+    from lesionflow.prediction.served_model import ServedModel
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Engine:
         # torch and mlflow take seconds and 300 MB; the server's parent process imports this module too, needs neither.
         from lesionflow.inference import Segmenter
         from lesionflow.inference.golden import require_golden
-        from lesionflow.prediction.models import load_model
+        from lesionflow.prediction.served_model import load_model
 
         settings = self._settings
         model = load_model(self._service.model, self._service.model_name, settings.tracking_uri)

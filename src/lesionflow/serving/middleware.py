@@ -6,7 +6,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lesionflow.serving import problems
-from lesionflow.serving.metrics import ServiceMetrics
+from lesionflow.serving.prometheus_metrics import ServiceMetrics
 
 SAFE_HEADERS = (
     (b"cache-control", b"no-store"),

@@ -12,8 +12,8 @@ from lesionflow.jobs.workers import JobEnd
 from lesionflow.machine.faults import machine_fault
 from lesionflow.prediction.writers import WRITERS
 from lesionflow.serving.engine import Engine
-from lesionflow.serving.metrics import ServiceMetrics
 from lesionflow.serving.problems import RequestRefusedError, problem_of
+from lesionflow.serving.prometheus_metrics import ServiceMetrics
 from lesionflow.serving.uploads.multipart import Part
 from lesionflow.serving.uploads.sources import study_source
 

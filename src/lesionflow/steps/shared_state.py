@@ -17,8 +17,8 @@ from lesionflow.errors import ArtifactError, ServiceError
 from lesionflow.io.files import write_bytes
 from lesionflow.io.stores.ledger import READS, describe_ledger, ledger_path, read_ledger
 from lesionflow.io.stores.splits import read_split, write_split
+from lesionflow.registry.mlflow_store import sqlite_path
 from lesionflow.registry.shared_state import Snapshot, latest_snapshot, push_snapshot
-from lesionflow.registry.store import sqlite_path
 from lesionflow.registry.succession.joining import add_behind, entries_to_add, n_common_entries
 from lesionflow.registry.versions import CHAMPION, find_version
 

@@ -72,7 +72,7 @@ def _champion_cases(config: ValidateConfig, settings: Settings) -> frozenset[str
     file = settings.tracking_uri.removeprefix("sqlite:///")
     if not config.champion_model_name or (file != settings.tracking_uri and not Path(file).exists()):
         return frozenset()
-    from lesionflow.registry.models import CHAMPION, fetch_bundle, find_version
+    from lesionflow.registry.registered_bundles import CHAMPION, fetch_bundle, find_version
 
     try:
         if find_version(config.champion_model_name, CHAMPION, settings.tracking_uri) is None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from lesionflow.errors import ArtifactError
-from lesionflow.machine.wording import plain_words
+from lesionflow.machine.error_words import plain_words
 
 #: One epoch's figures, by name.
 Row = dict[str, float]

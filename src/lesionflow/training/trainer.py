@@ -20,7 +20,7 @@ from lesionflow.training.batches.datamodule import CaseDataModule
 from lesionflow.training.freezing import FrozenEncoder
 from lesionflow.training.hardware import resolve_compile, resolve_precision
 from lesionflow.training.module import NonFiniteLossError, SegmentationModule
-from lesionflow.training.pictures.samples import OnPictures, Pictures
+from lesionflow.training.pictures.sample_slices import OnPictures, Pictures
 from lesionflow.training.process_group import SINGLE_PROCESS, ProcessGroup
 from lesionflow.training.recipe import Recipe
 from lesionflow.training.recording import OnEpoch, ProgressBar, Recorder

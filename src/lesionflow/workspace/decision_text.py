@@ -11,7 +11,7 @@ def decision_text(promotion: Path) -> str:
     Args:
         promotion: What the step `promote` wrote.
     """
-    from lesionflow.evaluation.promotion.decision_page import decision_lines
+    from lesionflow.evaluation.promotion_documents.decision_page import decision_lines
     from lesionflow.io.stores.promotions import read_decision
 
     try:

@@ -4,7 +4,7 @@ import pytest
 
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.registry.models import register_bundle
+from lesionflow.registry.registered_bundles import register_bundle
 from lesionflow.registry.tracking import Tracker
 from support.bundles import constant_bundle
 from support.case_folders import write_cases

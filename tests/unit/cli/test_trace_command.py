@@ -11,7 +11,7 @@ from lesionflow.cli import main
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.io.stores.cases import image_path
 from lesionflow.prediction.passport import Passport
-from lesionflow.registry.store import connect
+from lesionflow.registry.mlflow_store import connect
 from support.bundles import constant_bundle
 from support.dicom_factory import write_series
 

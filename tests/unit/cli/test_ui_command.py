@@ -23,7 +23,7 @@ def test_it_names_the_page_with_the_runs_and_starts_the_server_on_the_store(tmp_
 
 def test_a_server_shows_its_own_pages_and_its_password_is_not_said(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:s3cret@mlflow.example.org/team/")
-    monkeypatch.setattr("lesionflow.registry.views.first_page", lambda _: "#/experiments/4")
+    monkeypatch.setattr("lesionflow.registry.pages.start_page.first_page", lambda _: "#/experiments/4")
     assert main(["ui"]) == 0
     said = capsys.readouterr().out
     assert "Open https://mlflow.example.org/team/#/experiments/4: the server has its own pages." in said

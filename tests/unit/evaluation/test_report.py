@@ -4,9 +4,9 @@ import numpy as np
 
 from lesionflow.evaluation.page import Picture
 from lesionflow.evaluation.report import ReportContent, render_report
+from lesionflow.evaluation.result_json import froc_table
 from lesionflow.evaluation.results import ChampionScores, summarize
 from lesionflow.evaluation.scoring import Scores
-from lesionflow.evaluation.summary import froc_table
 from support.bundles import small_bundle
 from support.pages import read_rows
 from support.score_tables import CASES, SAMPLING, three_patients

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from lesionflow.errors import ServiceError
-from lesionflow.jobs.databases import open_database
 from lesionflow.jobs.job import JobState
+from lesionflow.jobs.job_database import open_database
 from lesionflow.jobs.queue import MAX_ATTEMPTS, JobQueue
 
 LONG, OVER = 60.0, -1.0

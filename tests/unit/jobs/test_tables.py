@@ -7,7 +7,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from lesionflow.jobs.databases import MIGRATIONS, open_database
+from lesionflow.jobs.job_database import MIGRATIONS, open_database
 from lesionflow.jobs.tables import METADATA
 
 

@@ -10,8 +10,8 @@ import time
 import pytest
 
 from lesionflow.errors import ServiceError
-from lesionflow.jobs.databases import open_database
 from lesionflow.jobs.job import JobState
+from lesionflow.jobs.job_database import open_database
 from lesionflow.jobs.queue import JobQueue
 from lesionflow.jobs.workers import JobEnd, Workers
 
@@ -143,7 +143,7 @@ def test_jobs_of_a_process_killed_in_the_midst_are_done_by_the_next_and_none_is_
     ids = [submit(queue, number) for number in range(6)]
     program = textwrap.dedent(f"""
         import time
-        from lesionflow.jobs.databases import open_database
+        from lesionflow.jobs.job_database import open_database
         from lesionflow.jobs.job import JobState
         from lesionflow.jobs.queue import JobQueue
         from lesionflow.jobs.workers import JobEnd, Workers

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 
 from lesionflow.inference import Segmenter
 from lesionflow.phantoms import write_phantoms
-from lesionflow.prediction.models import load_model
+from lesionflow.prediction.served_model import load_model
 from support.served_models import write_untrained_bundle
 
 

@@ -14,9 +14,9 @@ from lesionflow.io.images.nifti import read_mask
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.io.stores.cases import image_path
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.prediction.models import load_model
+from lesionflow.prediction.served_model import load_model
 from lesionflow.prediction.study import predict_study, segment_study
-from lesionflow.registry.models import register_bundle
+from lesionflow.registry.registered_bundles import register_bundle
 from lesionflow.registry.tracking import Tracker
 from support.bundles import constant_bundle
 from support.case_folders import write_cases

@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 
 from lesionflow.errors import ServiceError
 from lesionflow.registry.advice import advise, say_fault
-from lesionflow.registry.store import connect, reaching
+from lesionflow.registry.mlflow_store import connect, reaching
 from lesionflow.registry.tracking import Tracker
 from support.stores import empty_store
 

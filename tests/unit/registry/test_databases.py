@@ -3,7 +3,7 @@ import pytest
 from lesionflow.errors import ConfigError
 from lesionflow.registry import databases
 from lesionflow.registry.databases import is_database, shared_artifacts, with_driver
-from lesionflow.registry.store import artifact_location, connect
+from lesionflow.registry.mlflow_store import artifact_location, connect
 
 POSTGRES, MARIA = "postgresql://me:s3cret@db.example.org:5432/runs", "mariadb://me:s3cret@db.example.org/runs"
 

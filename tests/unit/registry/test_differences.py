@@ -6,7 +6,7 @@ from lesionflow.errors import ArtifactError
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.prediction import MLFLOW_PROGRAM
 from lesionflow.registry.differences import diff_versions
-from lesionflow.registry.models import register_bundle
+from lesionflow.registry.registered_bundles import register_bundle
 from lesionflow.registry.tracking import Tracker
 from support.bundles import small_bundle
 from support.stores import empty_store

@@ -9,7 +9,7 @@ from lesionflow.errors import ArtifactError
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.io.stores.evaluations import ABOUT, CASES
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.registry import models
+from lesionflow.registry import registered_bundles
 from lesionflow.registry.evaluations import FOLDER, fetch_evaluation, find_champion, find_run, read_run_file
 from lesionflow.registry.tracking import Tracker
 from support.bundles import small_bundle
@@ -29,7 +29,7 @@ def registered(store, tmp_path, seed, experiment="knees", name=NAME):
     tracker = Tracker(store, experiment)
     run_id = tracker.start_run(f"train {seed}")
     write_bundle(tmp_path / "candidate", small_bundle(seed, run_id))
-    models.register_bundle(tracker, run_id, tmp_path / "candidate", name, program=MLFLOW_PROGRAM, tags={})
+    registered_bundles.register_bundle(tracker, run_id, tmp_path / "candidate", name, program=MLFLOW_PROGRAM, tags={})
     return tracker, run_id
 
 

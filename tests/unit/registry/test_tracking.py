@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lesionflow.errors import ServiceError
-from lesionflow.registry.store import sqlite_path
+from lesionflow.registry.mlflow_store import sqlite_path
 from lesionflow.registry.tracking import Tracker, flatten
 
 

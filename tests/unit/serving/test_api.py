@@ -15,12 +15,12 @@ from PIL.PngImagePlugin import PngInfo
 
 from lesionflow.config import Settings
 from lesionflow.inference import Segmenter
-from lesionflow.prediction.models import load_model
+from lesionflow.prediction.served_model import load_model
 from lesionflow.prediction.study import predict_study
 from lesionflow.prediction.tracing import State, trace_file
 from lesionflow.prediction.writers import WRITERS
 from lesionflow.serving.api import _answer, create_app
-from lesionflow.serving.results import ResultStore
+from lesionflow.serving.result_store import ResultStore
 from lesionflow.serving.settings import ServiceSettings
 from support.service_client import TestClient, wait_until_ready
 

@@ -7,8 +7,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from lesionflow.serving.metrics import ServiceMetrics
 from lesionflow.serving.middleware import GuardMiddleware
+from lesionflow.serving.prometheus_metrics import ServiceMetrics
 from support.service_client import TestClient
 
 

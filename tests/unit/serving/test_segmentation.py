@@ -8,8 +8,8 @@ import pytest
 
 from lesionflow.errors import InputError, MachineError
 from lesionflow.jobs.job import JobState
-from lesionflow.serving.metrics import ServiceMetrics
-from lesionflow.serving.results import ResultStore
+from lesionflow.serving.prometheus_metrics import ServiceMetrics
+from lesionflow.serving.result_store import ResultStore
 from lesionflow.serving.segmentation import segment_parts, work_on
 from lesionflow.serving.settings import ServiceSettings
 from lesionflow.serving.uploads.multipart import Part

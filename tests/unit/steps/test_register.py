@@ -11,7 +11,13 @@ from lesionflow.io.attestations.statements import Attestation, write_statement
 from lesionflow.io.signing.keys import PRIVATE, make_keys
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.io.stores.registrations import read_registration
-from lesionflow.registry.models import fetch_attested, fetch_bundle, fetched_version, list_versions, set_alias
+from lesionflow.registry.registered_bundles import (
+    fetch_attested,
+    fetch_bundle,
+    fetched_version,
+    list_versions,
+    set_alias,
+)
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
 from support.bundles import small_bundle

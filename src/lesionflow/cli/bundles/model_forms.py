@@ -9,7 +9,7 @@ from lesionflow.cli.stores import add_workdir, model_name, settings_of
 from lesionflow.errors import ConfigError
 
 if TYPE_CHECKING:
-    from lesionflow.prediction.models import ServedModel
+    from lesionflow.prediction.served_model import ServedModel
 
 #: What each form of a model is, and how its file's name ends.
 FORMS = {
@@ -49,7 +49,7 @@ def _add_model(form: Any) -> None:
 
 
 def _load(parsed: argparse.Namespace) -> "ServedModel":
-    from lesionflow.prediction.models import load_model
+    from lesionflow.prediction.served_model import load_model
 
     settings = settings_of(parsed)
     name = None if Path(parsed.model).is_dir() else model_name(parsed.model_name, settings)

@@ -99,7 +99,7 @@ def check_golden_of(name: str, version: str, settings: Settings) -> str:
     Raises:
         ArtifactError: When it answers otherwise than where it was made.
     """
-    from lesionflow.prediction.models import load_model
+    from lesionflow.prediction.served_model import load_model
 
     model = load_model(version, name, settings.tracking_uri)
     called = f"{name} version {model.version}"

@@ -46,8 +46,8 @@ def _make(parsed: argparse.Namespace) -> int:
 
 
 def _show(parsed: argparse.Namespace) -> int:
-    from lesionflow.evaluation.promotion.change_plan_document import describe_plan
-    from lesionflow.evaluation.promotion.chapters import to_markdown
+    from lesionflow.evaluation.promotion_documents.change_plan_document import describe_plan
+    from lesionflow.evaluation.promotion_documents.chapters import to_markdown
     from lesionflow.steps.promote.document_facts import surroundings
 
     plan = read_fitting_plan(parsed.workdir)
@@ -81,8 +81,8 @@ def _check(parsed: argparse.Namespace) -> int:
 
 
 def _document(parsed: argparse.Namespace) -> int:
-    from lesionflow.evaluation.promotion.change_plan_document import document_chapters
-    from lesionflow.evaluation.promotion.chapters import to_html, to_markdown
+    from lesionflow.evaluation.promotion_documents.change_plan_document import document_chapters
+    from lesionflow.evaluation.promotion_documents.chapters import to_html, to_markdown
     from lesionflow.io.files import write_text
     from lesionflow.steps.promote.document_facts import decisions_taken, surroundings
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from lesionflow.config.change_plan import ChangePlan
 from lesionflow.evaluation.empty_masks import KEYS
-from lesionflow.evaluation.gate.pairing import ALL, ScoredPair, gains_by_patient, targets_of
+from lesionflow.evaluation.gate.paired_scores import ALL, ScoredPair, gains_by_patient, targets_of
 from lesionflow.evaluation.gate.verdict import Reason, some_of
 from lesionflow.evaluation.gate.wording import at_level, better_or_worse, told_apart
 from lesionflow.evaluation.statistics.sign_flip import lower_bound, one_sided_p, smallest_p, upper_bound
 from lesionflow.metrics import METRICS
-from lesionflow.metrics.naming import head_of, spell_metric
+from lesionflow.metrics.display_names import head_of, spell_metric
 
 
 class Primary(NamedTuple):

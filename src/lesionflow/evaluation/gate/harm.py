@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from lesionflow.config.change_plan import ChangePlan
 from lesionflow.evaluation.empty_masks import KEYS, MISSED, outcomes
-from lesionflow.evaluation.gate.pairing import ALL, ScoredPair, gains_by_case, patient_means
+from lesionflow.evaluation.gate.paired_scores import ALL, ScoredPair, gains_by_case, patient_means
 from lesionflow.evaluation.gate.verdict import Reason, some_of
 from lesionflow.evaluation.gate.wording import at_level, better_or_worse, told_apart
 from lesionflow.evaluation.statistics.mcnemar import mcnemar_p
 from lesionflow.evaluation.statistics.rates import clopper_pearson, rate_upper_bound
 from lesionflow.evaluation.subgroups import groups_of
 from lesionflow.metrics import METRICS
-from lesionflow.metrics.naming import spell_metric
+from lesionflow.metrics.display_names import spell_metric
 
 #: The tables of lesions of challenger and champion.
 Lesions = tuple[pd.DataFrame, pd.DataFrame]

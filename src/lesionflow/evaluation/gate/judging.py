@@ -3,8 +3,8 @@
 import pandas as pd
 
 from lesionflow.config.change_plan import ChangePlan
-from lesionflow.evaluation.gate import endpoints, harm, standing
-from lesionflow.evaluation.gate.pairing import ScoredPair
+from lesionflow.evaluation.gate import endpoints, harm, prerequisites
+from lesionflow.evaluation.gate.paired_scores import ScoredPair
 from lesionflow.evaluation.gate.targets import rows_of, targets_between, targets_permitted
 from lesionflow.evaluation.gate.verdict import Judgement, Reason, Verdict
 from lesionflow.evaluation.statistics.looks import alpha_of_look, fresh_patients_needed
@@ -50,15 +50,15 @@ def judge(
     ours = rows_of(challenger, between.common)
     theirs = None if champion is None else rows_of(champion, between.common)
     reasons = [
-        standing.metrics_scored(challenger, champion, plan),
+        prerequisites.metrics_scored(challenger, champion, plan),
         *targets_permitted(between, plan),
-        standing.compared_alike(ours, theirs, same_test_set=same_test_set),
+        prerequisites.compared_alike(ours, theirs, same_test_set=same_test_set),
     ]
     if all(reason.held for reason in reasons):
         reasons += [
-            standing.scores_defined(ours, theirs, plan.primary.metric),
-            standing.enough_patients(ours, plan),
-            *standing.floors(challenger, plan, is_first=champion is None, new_targets=between.new),
+            prerequisites.scores_defined(ours, theirs, plan.primary.metric),
+            prerequisites.enough_patients(ours, plan),
+            *prerequisites.floors(challenger, plan, is_first=champion is None, new_targets=between.new),
         ]
     if theirs is None:
         reasons.append(Reason("better_than_champion", held=True, detail="There was no champion to beat.", figures={}))

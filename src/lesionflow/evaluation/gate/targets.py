@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from lesionflow.config.change_plan import Change, ChangePlan
-from lesionflow.evaluation.gate.pairing import ALL
+from lesionflow.evaluation.gate.paired_scores import ALL
 from lesionflow.evaluation.gate.verdict import Reason, some_of
 
 

@@ -13,7 +13,7 @@ from lesionflow.inference.lesion_probabilities import raw_threshold
 from lesionflow.inference.monai_bundle.configs import inference_config
 from lesionflow.inference.monai_bundle.metadata import PACKAGES, make_license, make_metadata, make_readme
 from lesionflow.inference.monai_bundle.parity import MaskParity, measure_parity, write_plain_study
-from lesionflow.inference.monai_bundle.program import write_program
+from lesionflow.inference.monai_bundle.torchscript import write_program
 from lesionflow.io.files import replacing_folder
 
 

@@ -24,8 +24,8 @@ from lesionflow.io.dicom.reading import READ_FAULTS, may_be_dicom, quiet, read_d
 from lesionflow.io.dicom.relations.same_patient import patient_key, person_of
 from lesionflow.io.dicom.sorting import DICOMDIR_CLASS
 from lesionflow.io.files import find_files
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 TABLE = Path(__file__).with_suffix(".yaml")
 #: Says that a file was de-identified here; what the case is called stands behind it.

@@ -16,8 +16,8 @@ from lesionflow.io.dicom.pixel_data import decode
 from lesionflow.io.dicom.reading import READ_FAULTS
 from lesionflow.io.dicom.values.real_world import mapping_of
 from lesionflow.io.dicom.values.stored_bits import require_whole_bits
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 #: Enhanced CT, MR, color MR and PET, and what older writers made of them.
 ENHANCED_CLASSES = (

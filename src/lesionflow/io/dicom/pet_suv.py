@@ -14,7 +14,7 @@ from pydicom.tag import Tag
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.values.pet_times import decay_time_s
 from lesionflow.io.dicom.values.plausibility import require_dose, require_half_life, say_uptake
-from lesionflow.machine.wording import plain_words
+from lesionflow.machine.error_words import plain_words
 
 GRAMS_PER_KG = 1000.0
 #: Philips writes counts and, in private elements, what makes SUV or Bq/ml of them. Whoever reserves a block first has it

@@ -15,8 +15,8 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.deflated import META_BYTES, PREAMBLE_BYTES, is_deflated, read_bounded
 from lesionflow.io.notes import note
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 MAGIC = b"DICM"
 #: How files without a preamble begin: group 0002 or 0008, little endian, or big endian.

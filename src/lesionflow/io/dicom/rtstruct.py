@@ -23,8 +23,8 @@ from lesionflow.io.dicom.reading import READ_FAULTS, quiet
 from lesionflow.io.labels import tell_united, unite
 from lesionflow.io.notes import note, took
 from lesionflow.io.rules import ReadingRules
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 
 class NamedStructure(NamedTuple):

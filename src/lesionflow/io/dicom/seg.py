@@ -23,8 +23,8 @@ from lesionflow.io.dicom.series import read_headers
 from lesionflow.io.files import replacing_file
 from lesionflow.io.labels import tell_dropped, tell_united, unite
 from lesionflow.io.rules import ReadingRules
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 FAMILY = codes.DCM.ArtificialIntelligence
 MAKER = "lesionflow"

@@ -25,8 +25,8 @@ from lesionflow.io.dicom.values.image_kinds import tell_kind
 from lesionflow.io.dicom.values.plausibility import require_hu, require_suv
 from lesionflow.io.dicom.values.rescale import Scale, scales_of, to_values
 from lesionflow.io.dicom.values.stored_bits import require_whole_bits, with_air_for_padding
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 #: What may hold an image's pixels.
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")

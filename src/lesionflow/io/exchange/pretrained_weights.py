@@ -9,7 +9,7 @@ from typing import Any
 
 from lesionflow.errors import ArtifactError, ServiceError
 from lesionflow.io.files import CHUNK_BYTES, replacing_file, sha256_file
-from lesionflow.machine.wording import plain_words
+from lesionflow.machine.error_words import plain_words
 
 TIMEOUT_S = 60
 SAFETENSORS = ".safetensors"

@@ -26,10 +26,10 @@ from lesionflow.io.images.nifti_texts import add_comment
 from lesionflow.io.images.packing.checksums import ISAL_FAULT, drain
 from lesionflow.io.images.packing.crowded import require_few_extensions, require_few_members
 from lesionflow.io.images.packing.leftover import require_few_left
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
 from lesionflow.machine.study_budget import reading_mask
 from lesionflow.machine.volume_cost import require_volume
-from lesionflow.machine.wording import plain_words
 
 #: It tells of each header that it mends; what can't be mended is an error of ours.
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)

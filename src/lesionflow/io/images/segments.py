@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lesionflow.errors import InputError
 from lesionflow.io.images import image_files, itk, label_tables
-from lesionflow.machine.wording import plain_words
+from lesionflow.machine.error_words import plain_words
 
 ENDINGS = (".nrrd", ".nhdr")
 FIELD = re.compile(r"^Segment(\d+)_(Name|ID|LabelValue|Layer)$")

@@ -20,8 +20,8 @@ from lesionflow.io.files import find_files
 from lesionflow.io.labels import tell_united, unite
 from lesionflow.io.notes import took
 from lesionflow.io.rules import ReadingRules, ReadStudy, SourceStudy, place
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 IMAGES = re.compile(r"^patient_dicom(\.zip)?$", re.IGNORECASE)
 MASKS = re.compile(r"^masks_dicom(\.zip)?$", re.IGNORECASE)

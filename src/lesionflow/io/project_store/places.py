@@ -13,8 +13,8 @@ import fsspec
 
 from lesionflow.errors import ConfigError, ServiceError
 from lesionflow.io.files import replacing_file
+from lesionflow.machine.error_words import kind_in_words, plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import kind_in_words, plain_words
 
 #: Object stores that can refuse to write over what is there: S3 by `If-None-Match`, Google's by a generation of 0. One that takes no
 #: heed of it is found out by `require_exclusive`.

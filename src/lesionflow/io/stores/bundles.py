@@ -24,8 +24,8 @@ from lesionflow.errors import ArtifactError
 from lesionflow.io.files import replacing_folder, sha256_file
 from lesionflow.io.signing.bundle_manifest import MANIFEST, list_bundle_files, sign_bundle, verify_bundle
 from lesionflow.io.signing.keys import load_signing_key
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 PLAN, WEIGHTS, CARD, SUMS = "plan.json", "weights.safetensors", "card.json", "SHA256SUMS"
 CALIBRATION, BACKEND, GOLDEN = "calibration.json", "backend.json", "golden.safetensors"

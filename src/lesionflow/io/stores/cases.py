@@ -23,8 +23,8 @@ from lesionflow.data.dataset import IGNORE, Dataset, Target
 from lesionflow.data.volume import IGNORED, Volume, require_same_grid
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import read_json, replacing_file, write_text
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 if TYPE_CHECKING:
     import pandas as pd

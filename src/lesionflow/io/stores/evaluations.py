@@ -10,8 +10,8 @@ import pandas as pd
 
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import read_json
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 ABOUT, METRICS_FILE, HEADLINE_FILE, NNUNET_SUMMARY = "evaluation.json", "metrics.json", "headline.json", "summary.json"
 #: Scores by case, what is shown of them in MLflow and DVC, and the report for people.

@@ -5,8 +5,8 @@ from pathlib import Path
 from lesionflow.data.plan import Plan
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import write_text
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 
 def read_plan(path: Path) -> Plan:

@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import replacing_file, sha256_file, write_text
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 # Whatever `nthreads` says, blosc2 4.14 gives each chunk that it appends to another thread and waits for it: on busy cores
 # that takes thirty times as long as compressing it. Cases are made side by side in processes.

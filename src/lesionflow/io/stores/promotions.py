@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from lesionflow.data.gate_decision import GateDecision
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import read_json, write_text
-from lesionflow.machine.wording import plain_words
+from lesionflow.machine.error_words import plain_words
 
 
 def write_decision(path: Path, decision: GateDecision) -> None:

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import read_json, write_text
-from lesionflow.machine.wording import plain_words
+from lesionflow.machine.error_words import plain_words
 
 
 class Registration(BaseModel):

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.errors import ArtifactError
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 FINDINGS, QUARANTINE, SUMMARY, DATA_DOCS = "findings.json", "quarantine.json", "summary.html", "data_docs"
 

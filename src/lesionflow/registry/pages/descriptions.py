@@ -4,8 +4,8 @@ import re
 
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from lesionflow.registry.champion_marks import OWN_NOTE, digest_of
-from lesionflow.registry.store import connect, reaching
+from lesionflow.registry.mlflow_store import connect, reaching
+from lesionflow.registry.pages.champion_marks import OWN_NOTE, digest_of
 from lesionflow.registry.tracking import Tracker
 
 #: Invisible where Markdown is shown.

@@ -13,11 +13,11 @@ from lesionflow.registry.succession.history import (
     refusals,
     unfinished,
 )
+from lesionflow.registry.succession.ledger_agreement import hold_against_ledger
 from lesionflow.registry.succession.moves import FOUND, fetch_known
 from lesionflow.registry.succession.overrides import lift, promote_by_hand
 from lesionflow.registry.succession.rollbacks import roll_back
 from lesionflow.registry.succession.settling import current_champion, settle
-from lesionflow.registry.succession.standing import hold_against_ledger
 from lesionflow.registry.succession.transactions import carry_out
 from lesionflow.registry.succession.verification import VersionFinding, verify_versions
 

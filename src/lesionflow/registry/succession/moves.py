@@ -8,7 +8,7 @@ from lesionflow.data.bundle import Bundle
 from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.errors import ArtifactError, ConflictError, ServiceError
 from lesionflow.io.stores.ledger import append_entry, read_ledger
-from lesionflow.registry.models import fetch_bundle
+from lesionflow.registry.registered_bundles import fetch_bundle
 from lesionflow.registry.succession.history import digest_by_ledger, rollback_target
 from lesionflow.registry.versions import (
     CHAMPION,

@@ -8,7 +8,7 @@ from lesionflow.data.ledger import LedgerEntry
 from lesionflow.errors import ArtifactError
 from lesionflow.io.attestations.chain import Chain
 from lesionflow.io.stores.ledger import read_ledger
-from lesionflow.registry.models import fetch_attested
+from lesionflow.registry.registered_bundles import fetch_attested
 from lesionflow.registry.succession.history import (
     bars,
     champion_by_ledger,

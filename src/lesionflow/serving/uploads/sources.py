@@ -6,8 +6,8 @@ from pathlib import Path
 from lesionflow.config.names import key_of
 from lesionflow.errors import InputError
 from lesionflow.serving.settings import ServiceSettings
-from lesionflow.serving.uploads.archives import unpack_upload
 from lesionflow.serving.uploads.multipart import Part
+from lesionflow.serving.uploads.zipped_study import unpack_upload
 
 STUDY = "study"
 #: How image files begin that are no plain NIfTI.

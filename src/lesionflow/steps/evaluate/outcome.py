@@ -19,9 +19,7 @@ from lesionflow.evaluation.figures import to_array
 from lesionflow.evaluation.page import Picture
 from lesionflow.evaluation.reliability import LEAST_PROBABILITY
 from lesionflow.evaluation.report import ReportContent, render_report
-from lesionflow.evaluation.results import ChampionScores, TargetResult
-from lesionflow.evaluation.scoring import Scores
-from lesionflow.evaluation.summary import (
+from lesionflow.evaluation.result_json import (
     MISSES,
     PARTIAL,
     froc_table,
@@ -30,6 +28,8 @@ from lesionflow.evaluation.summary import (
     metrics_json,
     nnunet_summary,
 )
+from lesionflow.evaluation.results import ChampionScores, TargetResult
+from lesionflow.evaluation.scoring import Scores
 from lesionflow.io.stores.evaluations import (
     ABOUT,
     BINS,

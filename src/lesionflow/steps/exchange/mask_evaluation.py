@@ -21,9 +21,9 @@ from lesionflow.evaluation.figures import overlay_planes
 from lesionflow.evaluation.mask_scoring import score_mask, tables_of
 from lesionflow.evaluation.page import Picture
 from lesionflow.evaluation.report import ReportContent, render_report
+from lesionflow.evaluation.result_json import headline_json, metrics_json
 from lesionflow.evaluation.results import ChampionScores, Sampling, TargetResult, summarize
 from lesionflow.evaluation.scoring import Scores
-from lesionflow.evaluation.summary import headline_json, metrics_json
 from lesionflow.io.exchange.mask_folder import find_masks, read_declaration_beside, read_foreign_mask
 from lesionflow.io.files import replacing_folder, sha256_file
 from lesionflow.io.stores.cases import read_case, read_contents, read_dataset, read_table

@@ -65,7 +65,7 @@ def _memory_mb(
     dataset: Dataset, dimensions: int, architecture: ArchitecturePlan, n_coarse_predictions: int, patch: Shape
 ) -> tuple[float, float]:
     from lesionflow.models import build_model
-    from lesionflow.models.memory import training_memory_mb
+    from lesionflow.models.training_memory import training_memory_mb
 
     in_channels = len(dataset.channels) * (patch[0] if dimensions == 2 else 1) + n_coarse_predictions
     build = partial(
@@ -122,7 +122,7 @@ def diff_with(model: str, model_name: str, plan_file: Path, tracking_uri: str) -
         ServiceError: When the registry can't be reached.
     """
     # mlflow takes six seconds; a plan alone needs none of it.
-    from lesionflow.prediction.models import load_model
+    from lesionflow.prediction.served_model import load_model
 
     champion = load_model(model, model_name, tracking_uri)
     differences = compare_plans(_by_present_name(champion.bundle.plan), read_plan(plan_file))

@@ -9,7 +9,7 @@ from lesionflow.config import Settings
 from lesionflow.config.change_plan import ChangePlan
 from lesionflow.data.gate_decision import GateDecision
 from lesionflow.errors import ServiceError
-from lesionflow.evaluation.promotion.decision_page import decision_markdown, embed_decision, render_decision
+from lesionflow.evaluation.promotion_documents.decision_page import decision_markdown, embed_decision, render_decision
 from lesionflow.io.files import write_text
 from lesionflow.io.stores.cases import read_dataset
 from lesionflow.io.stores.evaluations import REPORT

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from lesionflow.config.change_plan import ChangePlan
 from lesionflow.data.gate_decision import GateDecision
 from lesionflow.data.ledger import EntryKind, LedgerEntry
-from lesionflow.evaluation.promotion.change_plan_document import Surroundings
-from lesionflow.evaluation.promotion.decisions_taken import TakenDecision
+from lesionflow.evaluation.promotion_documents.change_plan_document import Surroundings
+from lesionflow.evaluation.promotion_documents.decisions_taken import TakenDecision
 from lesionflow.io.stores.ledger import ledger_path, looks_spent, read_ledger
 from lesionflow.io.stores.splits import read_split
 from lesionflow.registry.succession import champion_by_ledger, history, reason_of

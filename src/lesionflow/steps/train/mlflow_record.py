@@ -19,7 +19,7 @@ from lesionflow.steps.train.work_folder import HISTORY, WorkFolder
 from lesionflow.training import CaseDataModule, TrainingResult, TrainingState, resolve_precision
 from lesionflow.training.pictures.check_sheet import draw_check_sheet
 from lesionflow.training.pictures.curves import draw_curves, draw_fold_curves
-from lesionflow.training.pictures.samples import OnPictures, SampleSlice, draw_samples
+from lesionflow.training.pictures.sample_slices import OnPictures, SampleSlice, draw_samples
 
 CURVES, CHECK_SHEET, SAMPLES, FOLDS = "curves.png", "augmentation.png", "validation samples", "folds.json"
 #: Where a run's files of training lie among its artifacts.

@@ -12,7 +12,7 @@ import torch
 from lesionflow.data.plan import Plan
 from lesionflow.errors import ConfigError
 from lesionflow.models import build_model
-from lesionflow.models.memory import HEADROOM, training_memory_mb
+from lesionflow.models.training_memory import HEADROOM, training_memory_mb
 
 MEMINFO = Path("/proc/meminfo")
 #: A container's own limit, use and details, by the second and first version of control groups.

@@ -18,7 +18,7 @@ from lesionflow.io.files import sha256_file
 from lesionflow.io.stores.bundles import read_bundle
 from lesionflow.models.ensemble import weights_of_member
 from lesionflow.models.transfer import Transfer, transfer_weights
-from lesionflow.registry.models import fetch_bundle
+from lesionflow.registry.registered_bundles import fetch_bundle
 
 NONE, REGISTERED, ADDRESSES = "none", "models:/", ("https://", "http://")
 #: Names told in a log line, at most; the card holds all.

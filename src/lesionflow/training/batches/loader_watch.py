@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import get_worker_info
 
 from lesionflow.errors import LesionFlowError
-from lesionflow.machine.wording import plain_words
+from lesionflow.machine.error_words import plain_words
 
 #: Loader processes told apart, at most.
 MAX_LOADERS = 64

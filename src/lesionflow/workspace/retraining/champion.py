@@ -14,7 +14,7 @@ from lesionflow.data.bundle import Bundle
 from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.errors import ArtifactError
 from lesionflow.registry.evaluations import fetch_evaluation, read_run_file
-from lesionflow.registry.models import CHAMPION, fetch_bundle
+from lesionflow.registry.registered_bundles import CHAMPION, fetch_bundle
 from lesionflow.registry.versions import RegisteredVersion, find_version, list_versions
 from lesionflow.workspace.retraining.forecast import Scatter, scatter_of
 

@@ -8,7 +8,7 @@ import pandas as pd
 from lesionflow.config.change_plan import ALL_TARGETS, ChangePlan
 from lesionflow.evaluation.statistics.looks import alpha_of_look
 from lesionflow.evaluation.statistics.power import smallest_detectable_gain
-from lesionflow.metrics.naming import spell_metric
+from lesionflow.metrics.display_names import spell_metric
 
 #: How probable it shall be that a true gain is seen: the convention of trials.
 POWER = 0.8

@@ -11,7 +11,7 @@ from lesionflow.config.challenger import InitialWeights, Trigger
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import write_text
 from lesionflow.io.stores.cases import TABLE, read_table, write_table
-from lesionflow.machine.wording import plain_words
+from lesionflow.machine.error_words import plain_words
 
 FOLDER = Path("reports") / "retraining"
 NAME, BEFORE = "request.json", "before"

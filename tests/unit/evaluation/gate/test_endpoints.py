@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from lesionflow.evaluation.gate import endpoints
-from lesionflow.evaluation.gate.pairing import ScoredPair
+from lesionflow.evaluation.gate.paired_scores import ScoredPair
 from support.change_plans import change_plan
 from support.paired_scores import scores_of
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from lesionflow.evaluation.gate import harm
-from lesionflow.evaluation.gate.pairing import ScoredPair
+from lesionflow.evaluation.gate.paired_scores import ScoredPair
 from support.change_plans import change_plan
 from support.paired_scores import scores_of
 

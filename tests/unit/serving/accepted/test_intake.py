@@ -6,7 +6,7 @@ import types
 import pytest
 from starlette.datastructures import Headers
 
-from lesionflow.jobs.databases import open_database
+from lesionflow.jobs.job_database import open_database
 from lesionflow.jobs.queue import JobQueue
 from lesionflow.serving.accepted.intake import Intake
 from lesionflow.serving.problems import RequestRefusedError

@@ -14,7 +14,7 @@ from PIL import Image
 from lesionflow.cli import main
 from lesionflow.data.volume import Mask
 from lesionflow.errors import ArtifactError, GeometryMismatchError
-from lesionflow.evaluation.promotion.decision_page import BESIDE
+from lesionflow.evaluation.promotion_documents.decision_page import BESIDE
 from lesionflow.evaluation.scoring import score_case
 from lesionflow.inference import Segmenter
 from lesionflow.io.images.nifti import write_mask

@@ -5,7 +5,7 @@ import pytest
 
 from lesionflow.data.split import Fold, Split
 from lesionflow.evaluation.gate import Reason, Verdict
-from lesionflow.evaluation.promotion.decision_page import decision_markdown
+from lesionflow.evaluation.promotion_documents.decision_page import decision_markdown
 from lesionflow.io.stores.registrations import Registration
 from lesionflow.steps.promote.contest import (
     CHALLENGER,

@@ -12,7 +12,7 @@ import pytest
 from lesionflow.data.ledger import EntryKind
 from lesionflow.errors import ArtifactError, ConfigError, ConflictError
 from lesionflow.io.stores.ledger import append_entry, read_ledger
-from lesionflow.registry.models import fetch_bundle
+from lesionflow.registry.registered_bundles import fetch_bundle
 from lesionflow.registry.shared_state import latest_snapshot
 from lesionflow.registry.succession import lift, roll_back
 from lesionflow.registry.versions import set_alias, tag_version

@@ -14,8 +14,8 @@ from lesionflow.io.stores.bundles import read_bundle, write_bundle
 from lesionflow.models import ARCHITECTURES
 from lesionflow.models.encoders.efficientnet import EfficientNetEncoder
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.registry.models import register_bundle
-from lesionflow.registry.store import connect
+from lesionflow.registry.mlflow_store import connect
+from lesionflow.registry.registered_bundles import register_bundle
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
 from lesionflow.steps.train.transfer import find_source

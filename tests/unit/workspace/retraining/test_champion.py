@@ -12,7 +12,7 @@ from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.io.stores.evaluations import ABOUT, CASES
 from lesionflow.prediction import MLFLOW_PROGRAM
 from lesionflow.registry.evaluations import FOLDER
-from lesionflow.registry.models import register_bundle
+from lesionflow.registry.registered_bundles import register_bundle
 from lesionflow.registry.tracking import Tracker
 from lesionflow.registry.versions import find_version
 from lesionflow.steps.promote.test_set_scoring import Scored

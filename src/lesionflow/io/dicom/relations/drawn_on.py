@@ -8,8 +8,8 @@ from lesionflow.io.dicom.reading import READ_FAULTS, quiet
 from lesionflow.io.dicom.rtstruct import name_of, referenced_series
 from lesionflow.io.dicom.sorting import DicomStudy
 from lesionflow.io.rules import ReadingRules
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 
 def drawn_on(data: Any, study: DicomStudy, rules: ReadingRules) -> set[str]:

@@ -15,8 +15,8 @@ from lesionflow.data.volume import Volume
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet
 from lesionflow.io.notes import note
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 #: What two registrations of the same frames may differ by, and a matrix from a rotation: matrices have about 6 digits.
 SAME_MM, RIGID_TOLERANCE = 0.1, 1e-3

@@ -19,8 +19,8 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 #: Longest values of the types of text that patient and study are told in (PS3.5 6.2); longer ones are seen in real studies.
 LONGEST = {"SH": 16, "CS": 16, "LO": 64, "ST": 1024, "LT": 10240, "UC": 10240, "UT": 10240}

@@ -26,8 +26,8 @@ from lesionflow.io.dicom.relations.seg_sources import NEEDED, UTF8, as_sources
 from lesionflow.io.dicom.series import read_headers
 from lesionflow.io.dicom.writing.private_text import MAKER
 from lesionflow.io.files import replacing_file
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
-from lesionflow.machine.wording import plain_words
 
 #: Contours of a slice without holes, and of one with (C.8.8.6.3): of the first every program knows what is inside.
 PLAIN, EXCLUSIVE = "CLOSED_PLANAR", "CLOSEDPLANAR_XOR"

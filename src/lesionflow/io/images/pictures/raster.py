@@ -17,10 +17,10 @@ from lesionflow.errors import InputError, RasterError
 from lesionflow.io.images.packing.checksums import ISAL_FAULT, verify_png, verify_strips
 from lesionflow.io.images.pictures.samples import TIFF_SIGNATURES, Samples, decode_whole, read_directory, read_samples
 from lesionflow.io.notes import note
+from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
 from lesionflow.machine.study_budget import current_budget
 from lesionflow.machine.volume_cost import require_volume
-from lesionflow.machine.wording import plain_words
 
 #: White in two bytes.
 DEEP_WHITE = 65535
