@@ -32,10 +32,10 @@ from lesionflow.metrics.ranking import rank
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import STEPS, run_step
 from lesionflow.steps.train.compute import Compute
-from lesionflow.steps.train.inputs import load_inputs
 from lesionflow.steps.train.mlflow_record import open_record
 from lesionflow.steps.train.processes.leader import process_group
 from lesionflow.steps.train.runner import Runner
+from lesionflow.steps.train.training_inputs import load_inputs
 from lesionflow.steps.train.work_folder import WorkFolder
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -26,8 +26,8 @@ from lesionflow.config import Settings, TrainConfig, load_params
 from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
 from lesionflow.steps import run_step
 from lesionflow.steps.train.data_loading import make_data
-from lesionflow.steps.train.inputs import load_inputs
 from lesionflow.steps.train.runner import make_recipe
+from lesionflow.steps.train.training_inputs import load_inputs
 from lesionflow.training.losses import LOSSES, over_outputs
 from lesionflow.training.module import make_optimizer
 

@@ -241,14 +241,16 @@ MIRROR = "tests/contract/test_mirror.py::test_every_module_has_a_test_file_of_it
 PRESETS_CURRENT = "tests/unit/config/presets/test_build.py::test_the_presets_that_ship_are_current"
 REFERENCE_CURRENT = "tests/unit/cli/test_params_commands.py::test_docs_params_is_current"
 BASE_PRESET = "src/lesionflow/config/presets/sources/base.yaml"
-SECTIONS = "src/lesionflow/config/sections/promotion.py"
+SECTIONS = "src/lesionflow/config/sections/evaluate_register_promote.py"
 PARAMS = "src/lesionflow/config/sections/__init__.py"
 STEPS = "src/lesionflow/steps/__init__.py"
 PATHS = "src/lesionflow/workspace/layout.py"
 PIPELINE = "pipelines/retrain.py"
 COMPONENT = "components/announce/component.py"
 STEP, STEP_TEST = "src/lesionflow/steps/announce.py", "tests/unit/steps/test_announce.py"
-FROM_SECTIONS = "from lesionflow.config.sections.promotion import EvaluateConfig, PromoteConfig, RegisterConfig\n"
+FROM_SECTIONS = (
+    "from lesionflow.config.sections.evaluate_register_promote import EvaluateConfig, PromoteConfig, RegisterConfig\n"
+)
 IMPORT_SECTION = Edit(FROM_SECTIONS, FROM_SECTIONS.replace("import ", "import AnnounceConfig, "))
 SECTION_TEXT = '''class AnnounceConfig(Section):
     """Params of `announce`."""
@@ -278,7 +280,7 @@ STEP_TEXT = '''"""The step `announce`: the decision as a note."""
 from collections.abc import Mapping
 from pathlib import Path
 
-from lesionflow.config.sections.promotion import AnnounceConfig
+from lesionflow.config.sections.evaluate_register_promote import AnnounceConfig
 from lesionflow.config.settings import Settings
 
 

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -42,6 +42,35 @@ BOUNDS = re.compile(
     r"\b((no|nobody|not|nothing|never|none|outside|without)|belongs? (to|beside)|lies? (in|one level above))\b",
     re.IGNORECASE,
 )
+#: Names that several modules have: how many, and why nobody who looks for one is misled by another.
+SHARED_NAMES = {
+    "__main__": (2, "Python's own: what `-m` starts"),
+    "build": (2, "makes what ships in its folder: params, change plans"),
+    "bundles": (
+        2,
+        "`io.bundles` is called by programs that 0.1 stored with models; new code takes `io.stores.bundles`",
+    ),
+    "calibration": (2, "the noun, and what `train` does to fit it; the fits themselves are a room of this name"),
+    "cascade": (2, "whether one is worth its time, and its weights in one table"),
+    "evaluations": (2, "one noun on disk and in MLflow"),
+    "intensity": (2, "changed at random in `augmentation`, brought to the network's in `preprocessing`"),
+    "ledger": (2, "one line of it as a noun, and the file"),
+    "nifti": (3, "one format: its reader, its line in the table of outputs, and a name for programs that 0.1 stored"),
+    "nnunet": (2, "as a layout of files, and as a program that is asked"),
+    "plausibility": (2, "of values in DICOM, which have units, and in files that have none"),
+    "report": (5, "a page of its own in each room that reports"),
+    "rtstruct": (3, "one format: read in `io`, written for phantoms, a line in the table of outputs"),
+    "seg": (2, "one format: read and written in `io`, written for phantoms, so that each tests the other"),
+    "series": (2, "one noun: stacked in `io`, written for phantoms"),
+    "settings": (2, "of all processes, and of the service alone"),
+    "shared_state": (2, "what a registered model shares: snapshots in the registry, split and ledger in steps"),
+    "split": (2, "the noun, and the step that makes it"),
+    "step": (5, "where a step of several modules begins"),
+    "studies": (2, "read from DICOM, and by `ingest` from any layout"),
+    "study": (2, "a phantom's, as values, and one that is predicted on"),
+    "transfer": (2, "where first weights come from, and how they are put into a network"),
+    "volume": (2, "the noun, and the metrics of its size"),
+}
 #: Packages whose own name draws it.
 BOUNDLESS: set[str] = set()
 
@@ -244,6 +273,19 @@ def test_a_convention_holds_in_its_rooms_alone() -> None:
 def test_constants_of_one_module_are_its_own_but_not_a_tables_name() -> None:
     trees = {"a": ast.parse("LIMIT = 3\nSTEPS = {}"), "b": ast.parse("LIMIT = 4\nSTEPS = 48")}
     assert homonyms(trees) == {"STEPS": ["a", "b"]}
+
+
+def test_a_modules_name_is_its_own_or_shared_for_a_reason() -> None:
+    """Who looks for one module by its name must not find another: a further one of a name is a decision."""
+    found = Counter(path.stem for path in FILES if path.name != "__init__.py")
+    repeated = {name: n for name, n in found.items() if n > 1}
+    expected = {name: n for name, (n, _) in SHARED_NAMES.items()}
+    places = {
+        name: [name_of(path) for path in FILES if path.stem == name]
+        for name in {**repeated, **expected}
+        if repeated.get(name) != expected.get(name)
+    }
+    assert not places, f"{places}: name the less central one after what it holds, or say in SHARED_NAMES why not"
 
 
 def test_every_folder_of_modules_is_a_package() -> None:

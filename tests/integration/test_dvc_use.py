@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from lesionflow.workspace.layout import dvc_yaml
-from lesionflow.workspace.versioning.program import dvc_command
+from lesionflow.workspace.versioning.dvc_program import dvc_command
 
 pytestmark = pytest.mark.timeout(600)
 whole = pytest.mark.skipif(

@@ -11,22 +11,22 @@ from pathlib import Path
 
 from lesionflow import __version__
 from lesionflow.cli import (
+    change_plan_commands,
     compare_commands,
-    data_commands,
-    demo,
-    machine,
+    demo_command,
+    doctor_command,
     model_commands,
     params_commands,
     predict_command,
-    project,
     trace_command,
     ui_command,
+    workspace_commands,
 )
 from lesionflow.cli.bundles import keys_commands
+from lesionflow.cli.cohort import data_commands
 from lesionflow.cli.exchange import export_commands, masks_commands
-from lesionflow.cli.faults import explain
+from lesionflow.cli.machine_faults import explain
 from lesionflow.cli.parser import Parser
-from lesionflow.cli.promotion import change_plan_commands
 from lesionflow.cli.retraining import retrain_command, state_command
 from lesionflow.config import IngestConfig, Settings, load_params, load_section
 from lesionflow.config.presets import find_params
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"lesionflow {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    project.add_commands(commands)
+    workspace_commands.add_commands(commands)
     retrain_command.add_commands(commands)
     state_command.add_commands(commands)
     data_commands.add_commands(commands)
@@ -100,9 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     compare_commands.add_commands(commands)
     params_commands.add_commands(commands)
     change_plan_commands.add_commands(commands)
-    machine.add_commands(commands)
+    doctor_command.add_commands(commands)
     keys_commands.add_commands(commands)
-    demo.add_commands(commands)
+    demo_command.add_commands(commands)
     for name, step in STEPS.items():
         command = commands.add_parser(name, help=f"step: {step.summary}", description=step.summary)
         takes_masks = name == "evaluate"

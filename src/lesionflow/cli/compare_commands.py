@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from lesionflow.cli.stores import add_workdir, settings_of
+from lesionflow.cli.chosen_store import add_workdir, settings_of
 from lesionflow.errors import ConfigError
 from lesionflow.workspace.layout import PATHS
 

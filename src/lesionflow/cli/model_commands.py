@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lesionflow.cli.chosen_store import STORE, add_workdir, hold_champion, model_name, settings_of
 from lesionflow.cli.exchange.nnunet_commands import add_import
 from lesionflow.cli.models.changing import lift_bar, promote_version, roll_back_champion
 from lesionflow.cli.models.checking import print_differences, print_verification
 from lesionflow.cli.models.listing import print_history, print_version, print_versions
-from lesionflow.cli.stores import STORE, add_workdir, hold_champion, model_name, settings_of
 from lesionflow.workspace.layout import STAGES
 
 DEFAULT_PORT = 3000

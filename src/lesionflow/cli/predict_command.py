@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lesionflow.cli.stores import add_workdir, find_ledger, hold_champion, model_name, settings_of
+from lesionflow.cli.chosen_store import add_workdir, find_ledger, hold_champion, model_name, settings_of
 from lesionflow.errors import ConfigError
 from lesionflow.prediction.writers import REPORT_FORMAT, WRITERS, find_format
 

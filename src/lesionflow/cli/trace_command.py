@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lesionflow.cli.stores import add_workdir, settings_of
+from lesionflow.cli.chosen_store import add_workdir, settings_of
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.registry.secrets import without_password
 
@@ -54,7 +54,7 @@ def _trace(parsed: argparse.Namespace) -> int:
 def _origin(passport: "Passport", tracking_uri: str, workspace: Path) -> "tuple[TraceFinding, ...]":
     """Follow a passport to the model in the registry, and to the data in git and DVC."""
     from lesionflow.prediction.traced_model import trace_model
-    from lesionflow.workspace.data_lineage import find_data_version
+    from lesionflow.workspace.data_version import find_data_version
 
     sys.stdout.write(f"in {without_password(tracking_uri)}:\n")
     model = trace_model(passport, tracking_uri)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
-from lesionflow.cli.stores import add_workdir, settings_of
+from lesionflow.cli.chosen_store import add_workdir, settings_of
 
 DEFAULT_PORT = 5000
 #: Stores that show their pages themselves.

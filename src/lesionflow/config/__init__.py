@@ -2,9 +2,15 @@
 
 from lesionflow.config.loading import load_params, load_section
 from lesionflow.config.sections import Params
-from lesionflow.config.sections.cases import ChannelRule, IngestConfig, OutlineRule, SplitConfig, ValidateConfig
-from lesionflow.config.sections.plan import ArchitectureConfig, InferenceConfig, PlanConfig, PreprocessConfig
-from lesionflow.config.sections.promotion import EvaluateConfig, PromoteConfig, RegisterConfig
+from lesionflow.config.sections.evaluate_register_promote import EvaluateConfig, PromoteConfig, RegisterConfig
+from lesionflow.config.sections.ingest_validate_split import (
+    ChannelRule,
+    IngestConfig,
+    OutlineRule,
+    SplitConfig,
+    ValidateConfig,
+)
+from lesionflow.config.sections.plan_preprocess import ArchitectureConfig, InferenceConfig, PlanConfig, PreprocessConfig
 from lesionflow.config.sections.section import (
     Auto,
     ChannelKind,

@@ -4,7 +4,7 @@ Such a case has no finite distance. It is counted beside the mean of the others,
 there it gets the worst value that its image holds, so that a model can't win by missing what is hard.
 
 References:
-    The diagonal of the image as penalty: BraTS' 374 mm is that of its 240 x 240 x 155 mm (`metrics.brats`).
+    The diagonal of the image as penalty: BraTS' 374 mm is that of its 240 x 240 x 155 mm (`metrics.lesion_wise`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lesionflow.metrics import METRICS
-from lesionflow.metrics.brats import PENALTY_MM
 from lesionflow.metrics.lesion import SIZE_CLASSES_ML
+from lesionflow.metrics.lesion_wise import PENALTY_MM
 from lesionflow.metrics.pair import MaskPair
 
 MISSED, FALSE_ALARM, BOTH, NEITHER = "missed", "false alarm", "both", "neither"

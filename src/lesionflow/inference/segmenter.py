@@ -108,7 +108,7 @@ class Segmenter:
         if bundle.plan.foreign is None or cls is not Segmenter:
             return super().__new__(cls)
         # It is a kind of this.
-        from lesionflow.inference.foreign.segmenter import ForeignSegmenter
+        from lesionflow.inference.foreign.foreign_segmenter import ForeignSegmenter
 
         return cast("Self", super().__new__(ForeignSegmenter))
 

@@ -18,7 +18,7 @@ from lesionflow.metrics.pair import MaskPair, Metric
 from lesionflow.metrics.volume import volumes
 
 #: The modules whose metrics come first, as the files on disk have them; those of others follow, by the module's name.
-FIRST = ("overlap", "volume", "surface", "lesion_scores", "brats")
+FIRST = ("overlap", "volume", "surface", "lesion_scores", "lesion_wise")
 
 
 class MaskScores(NamedTuple):

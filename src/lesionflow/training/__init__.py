@@ -1,6 +1,6 @@
 """The training loop over batches, the only pytorch_lightning: see `fit`. What is trained on what belongs to `steps.train`."""
 
-from lesionflow.training.batches.cases import CaseArrays
+from lesionflow.training.batches.case_arrays import CaseArrays
 from lesionflow.training.batches.datamodule import CaseDataModule
 from lesionflow.training.batches.sampling import PatchShape
 from lesionflow.training.hardware import resolve_compile, resolve_device, resolve_precision

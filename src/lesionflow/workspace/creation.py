@@ -10,7 +10,7 @@ from lesionflow.machine.extras import require
 from lesionflow.workspace.change_plan_file import take_change_plan
 from lesionflow.workspace.layout import STAGES, dvc_yaml
 from lesionflow.workspace.params_file import PARAMS, take_params
-from lesionflow.workspace.versioning.program import dvc_command
+from lesionflow.workspace.versioning.dvc_program import dvc_command
 
 IGNORED = """\
 /data/raw

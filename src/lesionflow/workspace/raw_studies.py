@@ -9,7 +9,7 @@ from lesionflow.errors import ArtifactError, ConfigError, LesionFlowError
 from lesionflow.io.stores import raw_manifest
 from lesionflow.workspace.layout import PATHS
 from lesionflow.workspace.stale_locks import drop_torn_dvc_file
-from lesionflow.workspace.versioning.program import dvc_command
+from lesionflow.workspace.versioning.dvc_program import dvc_command
 
 #: Files named on a line; the others are counted.
 MAX_NAMED = 10

@@ -13,8 +13,8 @@ import yaml
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.io.stores.cases import TABLE, read_table
 from lesionflow.workspace.layout import PATHS
-from lesionflow.workspace.versioning.places import DEFAULT_CACHE, OBJECTS, dvc_places
-from lesionflow.workspace.versioning.program import dvc_command
+from lesionflow.workspace.versioning.dvc_places import DEFAULT_CACHE, OBJECTS, dvc_places
+from lesionflow.workspace.versioning.dvc_program import dvc_command
 
 LOCK = "dvc.lock"
 

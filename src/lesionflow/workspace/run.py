@@ -11,7 +11,7 @@ from lesionflow.steps import STEPS
 from lesionflow.workspace.layout import store_uri
 from lesionflow.workspace.stale_locks import drop_torn_lock_file, release_stale_locks
 from lesionflow.workspace.unregistered import registration_of
-from lesionflow.workspace.versioning.program import dvc_command
+from lesionflow.workspace.versioning.dvc_program import dvc_command
 
 STAGE_STARTS = "Running stage '"
 STAGE_SKIPPED = "Stage '"

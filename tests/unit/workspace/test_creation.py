@@ -2,10 +2,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lesionflow.cli.project import init_workspace
+from lesionflow.cli.workspace_commands import init_workspace
 from lesionflow.config.presets import find_params
 from lesionflow.workspace.creation import install_hooks
-from lesionflow.workspace.versioning.program import dvc_command
+from lesionflow.workspace.versioning.dvc_program import dvc_command
 
 
 def test_a_workspace_is_made_once_and_left_alone(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lesionflow.cli.project import link_raw
+from lesionflow.cli.workspace_commands import link_raw
 from lesionflow.errors import ConfigError
 from lesionflow.workspace.raw_studies import record_new_studies
 

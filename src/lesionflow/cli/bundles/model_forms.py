@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lesionflow.cli.stores import add_workdir, model_name, settings_of
+from lesionflow.cli.chosen_store import add_workdir, model_name, settings_of
 from lesionflow.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.cli.bundles.model_forms import add_forms
-from lesionflow.cli.stores import settings_of
+from lesionflow.cli.chosen_store import settings_of
 from lesionflow.workspace.layout import PATHS, require_workspace
 
 #: Numbers below are taken by data sets that are published.

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lesionflow.cli.stores import add_workdir, settings_of
+from lesionflow.cli.chosen_store import add_workdir, settings_of
 from lesionflow.config import EvaluateConfig, load_params, load_section
 from lesionflow.errors import ArtifactError, ServiceError
 from lesionflow.workspace.layout import PATHS, require_workspace

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lesionflow.cli.stores import STORE, add_workdir, settings_of
+from lesionflow.cli.chosen_store import STORE, add_workdir, settings_of
 from lesionflow.config import load_params
 from lesionflow.workspace.decision_text import decision_text
 from lesionflow.workspace.layout import PATHS, require_workspace

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lesionflow.cli.stores import ledger_of, model_name, settings_of
+from lesionflow.cli.chosen_store import ledger_of, model_name, settings_of
 from lesionflow.io.stores.ledger import ledger_path
 from lesionflow.workspace.layout import PATHS
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.cli.stores import find_ledger, model_name, settings_of
+from lesionflow.cli.chosen_store import find_ledger, model_name, settings_of
 from lesionflow.config import Settings
 from lesionflow.errors import ArtifactError
 from lesionflow.workspace.layout import PATHS

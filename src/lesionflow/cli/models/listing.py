@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import shorten
 from typing import Any
 
-from lesionflow.cli.stores import ledger_of, model_name, require_run, settings_of
+from lesionflow.cli.chosen_store import ledger_of, model_name, require_run, settings_of
 from lesionflow.registry.secrets import without_password
 
 #: Tag of a version: how it compares with the champion, in a sentence.

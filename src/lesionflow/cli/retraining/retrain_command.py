@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from lesionflow.cli.project import FAILED, say
-from lesionflow.cli.stores import settings_of
+from lesionflow.cli.chosen_store import settings_of
+from lesionflow.cli.workspace_commands import FAILED, say
 from lesionflow.config.challenger import InitialWeights, Trigger
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lesionflow.cli.stores import settings_of
+from lesionflow.cli.chosen_store import settings_of
 from lesionflow.config import load_params
 from lesionflow.config.change_plan import CHANGE_PLAN
 from lesionflow.errors import ConfigError

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lesionflow.config.sections.cases import IngestConfig, SplitConfig, ValidateConfig
-from lesionflow.config.sections.plan import PlanConfig, PreprocessConfig
-from lesionflow.config.sections.promotion import EvaluateConfig, PromoteConfig, RegisterConfig
+from lesionflow.config.sections.evaluate_register_promote import EvaluateConfig, PromoteConfig, RegisterConfig
+from lesionflow.config.sections.ingest_validate_split import IngestConfig, SplitConfig, ValidateConfig
+from lesionflow.config.sections.plan_preprocess import PlanConfig, PreprocessConfig
 from lesionflow.config.sections.section import Section
 from lesionflow.config.sections.train import TrainConfig
 

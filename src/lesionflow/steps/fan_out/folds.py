@@ -9,11 +9,11 @@ from lesionflow.config import Settings, TrainConfig
 from lesionflow.errors import ConfigError
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps.train.compute import Compute
-from lesionflow.steps.train.inputs import load_inputs
 from lesionflow.steps.train.mlflow_record import Record
 from lesionflow.steps.train.needed_resources import require_room
 from lesionflow.steps.train.runner import Runner
 from lesionflow.steps.train.step import run
+from lesionflow.steps.train.training_inputs import load_inputs
 from lesionflow.steps.train.work_folder import WorkFolder
 from lesionflow.training import resolve_device
 from lesionflow.training.process_group import SINGLE_PROCESS

@@ -15,11 +15,11 @@ from lesionflow.registry.tracking import Tracker
 from lesionflow.steps.train.coarse_stage import FIRST_SHARE, add_coarse_predictions, coarse_tasks, shrink_cases
 from lesionflow.steps.train.compute import Compute
 from lesionflow.steps.train.data_loading import make_data
-from lesionflow.steps.train.inputs import TrainingInputs
 from lesionflow.steps.train.mlflow_record import Record, open_record
 from lesionflow.steps.train.processes.leader import send_order
 from lesionflow.steps.train.task import TrainingTask
 from lesionflow.steps.train.trained_model import Trained, TrainedModel, join_trainings
+from lesionflow.steps.train.training_inputs import TrainingInputs
 from lesionflow.steps.train.work_folder import WorkFolder
 from lesionflow.training import CaseArrays, Recipe, TrainingResult, TrainingState, fit
 

@@ -10,11 +10,11 @@ from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps.train.calibration import calibrate, require_cases
 from lesionflow.steps.train.compute import Compute
-from lesionflow.steps.train.inputs import load_inputs
 from lesionflow.steps.train.mlflow_record import open_record
 from lesionflow.steps.train.needed_resources import require_room
 from lesionflow.steps.train.processes.leader import process_group, run_worker, share_of, without_source
 from lesionflow.steps.train.runner import Runner
+from lesionflow.steps.train.training_inputs import load_inputs
 from lesionflow.steps.train.work_folder import WorkFolder
 from lesionflow.training import resolve_device
 

@@ -13,9 +13,9 @@ from lesionflow.data.plan import Plan
 from lesionflow.models.cascade import join_stages
 from lesionflow.models.ensemble import join_weights
 from lesionflow.steps.revision import code_revision
-from lesionflow.steps.train.inputs import TrainingInputs
 from lesionflow.steps.train.mlflow_record import out_of_fold_dice
 from lesionflow.steps.train.task import TrainingTask
+from lesionflow.steps.train.training_inputs import TrainingInputs
 from lesionflow.training import TrainingResult
 
 

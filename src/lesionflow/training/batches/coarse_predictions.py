@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Shape
 from lesionflow.preprocessing.pyramid import Box, enlarge, shrink, shrink_labels
-from lesionflow.training.batches.cases import ArrayLike, CaseArrays
+from lesionflow.training.batches.case_arrays import ArrayLike, CaseArrays
 
 
 class ImageWithCoarsePredictions:

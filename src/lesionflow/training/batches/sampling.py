@@ -12,7 +12,7 @@ from torch.utils.data import Dataset, Sampler
 
 from lesionflow.augmentation import Augmentation
 from lesionflow.preprocessing.slice_context import stack_context
-from lesionflow.training.batches.cases import CaseArrays, read_block, stack_targets
+from lesionflow.training.batches.case_arrays import CaseArrays, read_block, stack_targets
 from lesionflow.training.batches.loader_watch import LoaderWatch
 
 #: Of the patch: how far from its middle the chosen tumor voxel may lie, in plane.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from lesionflow.data.volume import outlined
-from lesionflow.training.batches.cases import CaseArrays, read_block, stack_targets
+from lesionflow.training.batches.case_arrays import CaseArrays, read_block, stack_targets
 from lesionflow.training.batches.sampling import PatchShape
 
 #: Slabs of one case that go through the network at once: enough to keep it busy, few enough for large slices.

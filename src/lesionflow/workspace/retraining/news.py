@@ -11,7 +11,7 @@ from lesionflow.workspace.layout import PATHS
 from lesionflow.workspace.raw_studies import record_new_studies
 from lesionflow.workspace.run import stage_environment
 from lesionflow.workspace.stale_locks import drop_torn_lock_file, release_stale_locks
-from lesionflow.workspace.versioning.program import dvc_command
+from lesionflow.workspace.versioning.dvc_program import dvc_command
 
 PARAMS = "params.yaml"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lesionflow.io.redaction import mentions
-from lesionflow.workspace.versioning.places import DEFAULT_CACHE, OBJECTS, dvc_places
+from lesionflow.workspace.versioning.dvc_places import DEFAULT_CACHE, OBJECTS, dvc_places
 
 LISTING = ".dir"
 

@@ -12,7 +12,7 @@ from lesionflow.io.stores.case_index import INDEX, read_case_index
 from lesionflow.io.stores.tombstones import set_tombstone
 from lesionflow.steps.kept_output import claim_key
 from lesionflow.workspace.layout import PATHS
-from lesionflow.workspace.withdrawal.files import remove_derived
+from lesionflow.workspace.withdrawal.patient_files import remove_derived
 from lesionflow.workspace.withdrawal.subject import Subject
 
 

@@ -27,7 +27,7 @@ from lesionflow.preprocessing import to_model_space
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
 from lesionflow.steps.train.coarse_stage import add_coarse_predictions, coarse_tasks, shrink_cases
-from lesionflow.steps.train.inputs import load_inputs
+from lesionflow.steps.train.training_inputs import load_inputs
 from lesionflow.training import CaseArrays
 from support.training_workspace import TWO_FOLDS, make_inputs, make_plan, train_params
 

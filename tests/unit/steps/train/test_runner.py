@@ -26,10 +26,10 @@ from lesionflow.models.ensemble import weights_of_member
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps import run_step
 from lesionflow.steps.train.coarse_stage import shrink_cases
-from lesionflow.steps.train.inputs import TrainingInputs
 from lesionflow.steps.train.runner import Runner, make_recipe
 from lesionflow.steps.train.task import TrainingTask
 from lesionflow.steps.train.trained_model import Trained
+from lesionflow.steps.train.training_inputs import TrainingInputs
 from lesionflow.steps.train.transfer import find_source
 from lesionflow.training import TrainingResult, TrainingState
 from support.training_cases import blob_case

@@ -200,7 +200,7 @@ def test_cases_of_which_a_part_is_not_known_are_trained_on_and_calibrated_by(sto
 def test_large_data_stay_compressed_and_give_the_same_weights(store, tmp_path, monkeypatch):
     inputs = make_inputs(tmp_path)
     train(inputs, tmp_path / "memory", max_epochs=1)
-    monkeypatch.setattr("lesionflow.steps.train.inputs.IN_MEMORY_BYTES", 1)
+    monkeypatch.setattr("lesionflow.steps.train.training_inputs.IN_MEMORY_BYTES", 1)
     train(inputs, tmp_path / "disk", max_epochs=1)
     one, two = read_bundle(tmp_path / "memory"), read_bundle(tmp_path / "disk")
     assert all(np.array_equal(one.weights[k], two.weights[k]) for k in one.weights)

@@ -9,9 +9,9 @@ import torch
 from lesionflow import __version__
 from lesionflow.config import TrainConfig
 from lesionflow.data.plan import CoarsePlan
-from lesionflow.steps.train.inputs import TrainingInputs
 from lesionflow.steps.train.task import TrainingTask
 from lesionflow.steps.train.trained_model import Trained, join_trainings
+from lesionflow.steps.train.training_inputs import TrainingInputs
 from lesionflow.training import TrainingResult, TrainingState
 from support.training_workspace import make_plan, train_params
 

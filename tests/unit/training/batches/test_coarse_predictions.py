@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lesionflow.training import CaseArrays
-from lesionflow.training.batches.cases import read_block
+from lesionflow.training.batches.case_arrays import read_block
 from lesionflow.training.batches.coarse_predictions import ImageWithCoarsePredictions, shrunk, with_coarse_predictions
 
 #: (slice, row, column), all multiples of the factors: torch's interpolation is then ours.

@@ -24,9 +24,9 @@ from lesionflow.config import Settings, TrainConfig
 from lesionflow.errors import ConfigError, LesionFlowError
 from lesionflow.steps.train.compute import Compute
 from lesionflow.steps.train.data_loading import make_data
-from lesionflow.steps.train.inputs import TrainingInputs
 from lesionflow.steps.train.processes.lost_processes import end, part, telling_losses
 from lesionflow.steps.train.task import TrainingTask
+from lesionflow.steps.train.training_inputs import TrainingInputs
 from lesionflow.training import ProcessGroup, Recipe, TrainingState, fit
 from lesionflow.training.process_group import (
     LOCAL_RANK,

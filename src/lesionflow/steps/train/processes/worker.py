@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lesionflow.config import Settings, TrainConfig
 from lesionflow.steps.train.compute import Compute
-from lesionflow.steps.train.inputs import load_inputs
 from lesionflow.steps.train.processes.leader import READY, end_with_parent, run_worker, without_source
+from lesionflow.steps.train.training_inputs import load_inputs
 from lesionflow.training.process_group import join_process_group
 
 

@@ -1,6 +1,6 @@
 """Files of a workspace that are linked, shared or only ever added to; all others are held in `test_run.py`."""
 
-from lesionflow.workspace.withdrawal.files import remove_derived, remove_studies, still_named
+from lesionflow.workspace.withdrawal.patient_files import remove_derived, remove_studies, still_named
 from lesionflow.workspace.withdrawal.subject import Subject
 
 

@@ -86,7 +86,7 @@ def withdrawn(made):
     made.before = found_in(places, made.needles)
     # A kill in the midst of the last part: all but the end is done, and the next call finishes it.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lesionflow.workspace.withdrawal.run.write_report", killed)
+        patch.setattr("lesionflow.workspace.withdrawal.withdrawing.write_report", killed)
         command = ["data", "withdraw", WHO, "--workdir", str(made.work), "--project-store", str(made.project_store)]
         assert main(command) != 0
     made.journal_after_kill = (made.private / "withdrawing.json").exists()

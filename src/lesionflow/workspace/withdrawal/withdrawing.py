@@ -14,7 +14,7 @@ from lesionflow.steps.shared_state import push_shared
 from lesionflow.workspace.layout import PATHS
 from lesionflow.workspace.raw_studies import track_studies
 from lesionflow.workspace.withdrawal.dvc_objects import drop_objects
-from lesionflow.workspace.withdrawal.files import remove_derived, remove_private, remove_studies, still_named
+from lesionflow.workspace.withdrawal.patient_files import remove_derived, remove_private, remove_studies, still_named
 from lesionflow.workspace.withdrawal.project_store import clean_store, require_store, with_kept_cases
 from lesionflow.workspace.withdrawal.report import (
     KUBEFLOW,

@@ -9,8 +9,8 @@ import pytest
 from lesionflow.config import Settings, TrainConfig
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.io.stores.preprocessed import IndexEntry, case_file, read_index, write_index
-from lesionflow.steps.train import inputs as module
-from lesionflow.steps.train.inputs import load_inputs
+from lesionflow.steps.train import training_inputs as module
+from lesionflow.steps.train.training_inputs import load_inputs
 from support.training_cases import blob_case
 from support.training_workspace import TWO_FOLDS, make_inputs, make_plan, train_params
 

@@ -4,8 +4,8 @@ import pytest
 
 from lesionflow.errors import ConfigError
 from lesionflow.workspace.recorded_versions import cached_file
-from lesionflow.workspace.versioning.places import dvc_places
-from lesionflow.workspace.versioning.program import dvc_command
+from lesionflow.workspace.versioning.dvc_places import dvc_places
+from lesionflow.workspace.versioning.dvc_program import dvc_command
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from lesionflow.config import IngestConfig, load_section
 from lesionflow.config.loading import load_params
 from lesionflow.config.presets import find_params
-from lesionflow.config.sections.cases import ValidateConfig
+from lesionflow.config.sections.ingest_validate_split import ValidateConfig
 from lesionflow.errors import ConfigError
 
 INGEST = load_params(find_params("sts_petct"))["ingest"]

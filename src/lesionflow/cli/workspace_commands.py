@@ -126,7 +126,7 @@ def _run(parsed: argparse.Namespace) -> int:
 
 
 def _record(folder: Path, data: Path | None) -> None:
-    from lesionflow.cli.data_commands import add_copies
+    from lesionflow.cli.cohort.data_commands import add_copies
 
     if data is None:
         raise ConfigError("Expected --data with --record: the folder of studies that is copied and recorded.")

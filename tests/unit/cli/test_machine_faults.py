@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from lesionflow.cli import faults, main, project
+from lesionflow.cli import machine_faults, main, workspace_commands
 from lesionflow.errors import ConfigError
 
 
@@ -44,7 +44,7 @@ def test_what_the_machine_refuses_has_its_own_words(monkeypatch, capsys, number,
     def refuse(*_):
         raise OSError(number, os.strerror(number), "/some/place")
 
-    monkeypatch.setattr(project, "init_workspace", refuse)
+    monkeypatch.setattr(workspace_commands, "init_workspace", refuse)
     assert main(["init", "nowhere", "--preset", "phantom_ct"]) == code
     found = capsys.readouterr().err
     assert said in found
@@ -52,13 +52,13 @@ def test_what_the_machine_refuses_has_its_own_words(monkeypatch, capsys, number,
 
 
 def test_a_fault_that_is_not_known_stays_what_it_is(monkeypatch):
-    assert faults.explain(OSError("something else")) is None
-    assert faults.explain(OSError(errno.ENOENT, "no file named")) is None
-    assert isinstance(faults.explain(FileNotFoundError(errno.ENOENT, "", "/a")), ConfigError)
+    assert machine_faults.explain(OSError("something else")) is None
+    assert machine_faults.explain(OSError(errno.ENOENT, "no file named")) is None
+    assert isinstance(machine_faults.explain(FileNotFoundError(errno.ENOENT, "", "/a")), ConfigError)
 
     def fail(*_):
         raise OSError("something else")
 
-    monkeypatch.setattr(project, "init_workspace", fail)
+    monkeypatch.setattr(workspace_commands, "init_workspace", fail)
     with pytest.raises(OSError, match="something else"):
         main(["init", "nowhere", "--preset", "phantom_ct"])

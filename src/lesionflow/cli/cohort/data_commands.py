@@ -9,8 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lesionflow.cli import split_commands
-from lesionflow.cli.patients import withdraw_commands
+from lesionflow.cli.cohort import split_commands, withdraw_commands
 from lesionflow.config import IngestConfig, Settings, load_params, load_section
 from lesionflow.errors import ArtifactError, ConfigError, LesionFlowError
 from lesionflow.workspace.layout import PATHS, require_workspace

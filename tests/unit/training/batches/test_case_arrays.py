@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lesionflow.training.batches.cases import CaseArrays, read_block, stack_targets
+from lesionflow.training.batches.case_arrays import CaseArrays, read_block, stack_targets
 
 ARRAY = np.arange(2 * 5 * 7 * 11).reshape(2, 5, 7, 11)
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lesionflow.cli.project import run_stages
+from lesionflow.cli.workspace_commands import run_stages
 from lesionflow.config import Settings
 from lesionflow.config.presets import find_params
 from lesionflow.errors import LesionFlowError, ServiceError

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from lesionflow.prediction.tracing import State
-from lesionflow.workspace.data_lineage import find_data_version
+from lesionflow.workspace.data_version import find_data_version
 
 CASES = ("c-1", "c-2")
 

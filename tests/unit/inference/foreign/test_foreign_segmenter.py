@@ -8,7 +8,7 @@ from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import InputError
 from lesionflow.evaluation.scoring import score_bundle
 from lesionflow.inference import Segmenter
-from lesionflow.inference.foreign.segmenter import ForeignSegmenter
+from lesionflow.inference.foreign.foreign_segmenter import ForeignSegmenter
 from support.bundles import small_bundle
 from support.nnunet import bright_study, foreign_bundle, write_program
 

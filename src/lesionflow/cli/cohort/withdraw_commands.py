@@ -24,9 +24,9 @@ def add_withdraw_action(actions: Any) -> tuple[Any, ...]:
 
 
 def _withdraw(parsed: argparse.Namespace) -> int:
-    from lesionflow.cli.stores import settings_of
+    from lesionflow.cli.chosen_store import settings_of
     from lesionflow.workspace.withdrawal.report import report_path
-    from lesionflow.workspace.withdrawal.run import readmit, withdraw
+    from lesionflow.workspace.withdrawal.withdrawing import readmit, withdraw
 
     workspace: Path = parsed.workdir
     require_workspace(workspace)

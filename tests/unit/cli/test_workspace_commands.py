@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from lesionflow.cli import main, project
+from lesionflow.cli import main, workspace_commands
 from lesionflow.config.presets import find_params
 
 
@@ -11,9 +11,13 @@ from lesionflow.config.presets import find_params
 def runs(monkeypatch):
     """What would have been run, and with which code it ends."""
     seen = {"code": 0, "folders": [], "recorded": []}
-    monkeypatch.setattr(project, "run_workspace", lambda folder, say: seen["folders"].append(folder) or seen["code"])
     monkeypatch.setattr(
-        project, "record_new_studies", lambda folder, *, relinked, say: seen["recorded"].append((folder, relinked))
+        workspace_commands, "run_workspace", lambda folder, say: seen["folders"].append(folder) or seen["code"]
+    )
+    monkeypatch.setattr(
+        workspace_commands,
+        "record_new_studies",
+        lambda folder, *, relinked, say: seen["recorded"].append((folder, relinked)),
     )
     return seen
 
@@ -99,7 +103,7 @@ def test_a_run_on_linked_studies_says_how_they_are_recorded(tmp_path, runs, caps
     assert main(["run", "--workdir", str(work), "--params", "phantom_ct", *data]) == 0
     assert f"lesionflow run --workdir {work} --data {tmp_path / 'studies'} --record" in capsys.readouterr().out
     seen = []
-    monkeypatch.setattr("lesionflow.cli.data_commands.add_copies", lambda *given: seen.append(given))
+    monkeypatch.setattr("lesionflow.cli.cohort.data_commands.add_copies", lambda *given: seen.append(given))
     assert main(["run", "--workdir", str(work), *data, "--record"]) == 0
     assert seen == [(work, tmp_path / "studies")]
     assert main(["run", "--workdir", str(work), "--record"]) == 2

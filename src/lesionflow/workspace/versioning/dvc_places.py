@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lesionflow.errors import ConfigError
-from lesionflow.workspace.versioning.program import dvc_command
+from lesionflow.workspace.versioning.dvc_program import dvc_command
 
 #: Below a cache or a remote, where DVC 3 lays objects.
 OBJECTS = Path("files") / "md5"

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from lesionflow.cli import main
-from lesionflow.cli.data_commands import add_copies
+from lesionflow.cli.cohort.data_commands import add_copies
 from lesionflow.config import load_params
 from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
 from lesionflow.errors import DataQualityError

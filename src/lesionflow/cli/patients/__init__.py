@@ -1,1 +1,0 @@
-"""Commands about single patients: one leaves, or comes back. Nothing that is done to a cohort: that stands with `data`."""
