@@ -30,7 +30,7 @@ from lesionflow.config.presets import find_params
 from lesionflow.config.presets.change_plans import find_change_plan
 from lesionflow.io.stores.private import pseudonym_key
 from lesionflow.steps import STEPS
-from lesionflow.steps.fan_out.candidates import read_candidates
+from lesionflow.steps.fan_out.sweep import read_candidates
 from lesionflow.workspace.retraining.command import TRIGGER
 from pipelines.fan_out import CANDIDATES, Studies, make_arrays, make_bundle, make_cases
 from pipelines.local_run import container_runner, starts_in, with_image, with_source

@@ -15,7 +15,7 @@ def choose_step(
     """Go on with the candidate that the validation cases say is best."""
     from pathlib import Path
 
-    from lesionflow.steps.fan_out.candidates import choose_candidate
+    from lesionflow.steps.fan_out.sweep import choose_candidate
 
     counts = choose_candidate([Path(part.path) for part in candidates], Path(bundle.path))
     bundle.metadata.update(counts)

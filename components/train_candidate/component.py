@@ -18,7 +18,7 @@ def train_candidate_step(
     """Train with some params changed."""
     from pathlib import Path
 
-    from lesionflow.steps.fan_out.candidates import train_candidate
+    from lesionflow.steps.fan_out.sweep import train_candidate
 
     counts = train_candidate(
         params,

@@ -14,7 +14,7 @@ from lesionflow.config.presets import find_params
 from lesionflow.config.presets.change_plans import find_change_plan
 from lesionflow.errors import ConfigError
 from lesionflow.steps import STEPS
-from lesionflow.steps.fan_out.candidates import STEP, changed_params
+from lesionflow.steps.fan_out.sweep import STEP, changed_params
 
 #: So much of a sha256 tells versions and runs apart.
 N_DIGITS = 12

@@ -98,7 +98,7 @@ def read_section(path: Path, kind: type[SectionT], what: str, mend: str) -> Sect
     Raises:
         ConfigError: When the file can't be read or does not fit; the message lists each key that is missing, unknown or out of range.
     """
-    values, lines = _read(path, what, mend)
+    values, lines = read_yaml_file(path, what, mend)
     return check_section(values, kind, str(path), lines)
 
 
@@ -137,7 +137,7 @@ def load_params(path: Path) -> dict[str, dict[str, object]]:
     Raises:
         ConfigError: When the file can't be read or does not fit `Params`.
     """
-    values, lines = _read(path, "params file", "Name one with --params.")
+    values, lines = read_yaml_file(path, "params file", "Name one with --params.")
     return check_params(values, str(path), lines)
 
 
@@ -160,7 +160,17 @@ def check_params(
     return check_section(values, Params, where, lines).model_dump(mode="json", by_alias=True)
 
 
-def _read(path: Path, what: str, mend: str) -> YamlFile:
+def read_yaml_file(path: Path, what: str, mend: str) -> YamlFile:
+    """Read a YAML file of ours; its values are not checked.
+
+    Args:
+        path: The file.
+        what: What it is called, such as `params file`.
+        mend: What to do where there is none.
+
+    Raises:
+        ConfigError: When it can't be read, or YAML 1.1 and 1.2 differ on it.
+    """
     try:
         return read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, AttributeError, RecursionError, yaml.YAMLError) as error:

@@ -27,8 +27,8 @@ from lesionflow.registry.succession import bars
 from lesionflow.registry.versions import RegisteredVersion, list_versions
 from lesionflow.steps import run_step
 from lesionflow.steps.shared_state import fetch_shared
-from lesionflow.workspace.withdrawal.run import withdraw
 from lesionflow.workspace.withdrawal.subject import find_subject
+from lesionflow.workspace.withdrawal.withdrawing import withdraw
 from support.planted import MODEL, OTHERS, WHO, PlantedWorkspace
 
 
@@ -227,7 +227,7 @@ def test_a_later_call_with_a_project_store_is_added_to_the_report(tmp_path, monk
         asked.append(tuple(case_ids))
         return (Learned(version, "learned from the patient"),) if len(asked) == 3 else ()
 
-    monkeypatch.setattr("lesionflow.workspace.withdrawal.run.find_learned", learned)
+    monkeypatch.setattr("lesionflow.workspace.withdrawal.withdrawing.find_learned", learned)
     settings, uri = Settings(), f"sqlite:///{tmp_path}/none.db"
 
     def call(**more):

@@ -8,7 +8,7 @@ from lesionflow.config import load_params
 from lesionflow.config.presets import PRESETS
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.io.stores.bundles import read_bundle, write_bundle
-from lesionflow.steps.fan_out.candidates import changed_params, choose_candidate, read_candidates
+from lesionflow.steps.fan_out.sweep import changed_params, choose_candidate, read_candidates
 from support.bundles import small_bundle
 
 TRAIN = load_params(PRESETS / "phantom_ct.yaml")["train"]
@@ -40,7 +40,7 @@ def test_a_file_of_candidates_is_read_and_the_faulty_one_is_named(tmp_path):
         ("- learning_rate: 0.001\n- los: dice\n", "(?s)Candidate 2 of sweep.yaml.*los"),
         ("learning_rate: 1\n", "list of candidates"),
         ("[]", "list of candidates"),
-        ("- [", "candidates in sweep.yaml"),
+        ("- [", "YAML list of candidates at .*sweep.yaml"),
     ):
         path.write_text(content, encoding="utf-8")
         with pytest.raises(ConfigError, match=told):

@@ -6,15 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lesionflow.config import TrainConfig
-from lesionflow.config.loading import SectionValues, load_section, section_text, section_values
-from lesionflow.config.yaml_reading import read_yaml
+from lesionflow.config.loading import SectionValues, load_section, read_yaml_file, section_text, section_values
 from lesionflow.errors import ConfigError
 from lesionflow.io.files import replacing_folder
 from lesionflow.io.stores.bundles import read_bundle
-from lesionflow.machine.wording import plain_words
 from lesionflow.steps import run_step
 
 logger = logging.getLogger(__name__)
@@ -56,10 +52,7 @@ def read_candidates(path: Path, params: SectionValues) -> list[str]:
     Raises:
         ConfigError: When the file is none, or an entry does not fit; the message says which.
     """
-    try:
-        entries = read_yaml(path.read_text(encoding="utf-8")).values
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ConfigError(f"Expected candidates in {path.name}, found: {plain_words(error, length=200)}.") from error
+    entries = read_yaml_file(path, "list of candidates", "Name one with --candidates.").values
     if not isinstance(entries, list) or not entries:
         raise ConfigError(
             f"Expected a list of candidates in {path.name}, such as `- learning_rate: 0.001`, found none."
