@@ -75,7 +75,7 @@ def latest_snapshot(model_name: str, tracking_uri: str) -> Snapshot | None:
     return Snapshot(int(head.version), head.tags[DIGEST], files)
 
 
-def find_lineage(model_name: str, tracking_uri: str) -> str:
+def find_state_origin(model_name: str, tracking_uri: str) -> str:
     """Return what tells the state of a registered model from one of the same name in another store, or begun anew; empty where there is none.
 
     Raises:

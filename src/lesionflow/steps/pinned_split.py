@@ -5,7 +5,7 @@ from pathlib import Path
 from lesionflow.io.files import sha256_file
 from lesionflow.io.project_store.store import ProjectStore
 from lesionflow.io.stores.splits import read_split
-from lesionflow.registry.shared_state import find_lineage
+from lesionflow.registry.shared_state import find_state_origin
 
 SEPARATOR = "@"
 
@@ -23,7 +23,7 @@ def pin_of(splits: Path, tracking_uri: str) -> str:
     Raises:
         ServiceError: When the store can't be reached.
     """
-    return f"{sha256_file(splits)}{SEPARATOR}{find_lineage(read_split(splits).model_name, tracking_uri)}"
+    return f"{sha256_file(splits)}{SEPARATOR}{find_state_origin(read_split(splits).model_name, tracking_uri)}"
 
 
 def take_pinned(project_store: str, pin: str, target: Path) -> None:

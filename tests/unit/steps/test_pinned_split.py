@@ -4,7 +4,7 @@ import uuid
 from lesionflow.data.split import Fold, Split
 from lesionflow.io.project_store.store import ProjectStore
 from lesionflow.io.stores.splits import write_split
-from lesionflow.registry.shared_state import find_lineage
+from lesionflow.registry.shared_state import find_state_origin
 from lesionflow.steps.pinned_split import pin_of, take_pinned
 from lesionflow.steps.shared_state import push_shared
 
@@ -30,7 +30,7 @@ def test_the_same_split_in_another_registry_has_another_pin(tmp_path):
     path, pins = _split(tmp_path / "splits", "m"), set()
     for store in ("one", "two"):
         uri = f"sqlite:///{tmp_path / store}.db"
-        assert find_lineage("m", uri) == ""
+        assert find_state_origin("m", uri) == ""
         push_shared(path, "m", uri)
         pins |= {pin_of(path, uri), pin_of(path, uri)}
     assert len(pins) == 2
