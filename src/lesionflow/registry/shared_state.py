@@ -172,7 +172,12 @@ def _run_of_state(client: MlflowClient, name: str, tracking_uri: str) -> Any:
                 raise
     experiment_id = found.experiment_id if found is not None else experiment_id
     runs = client.search_runs([experiment_id], order_by=["attributes.start_time ASC"], max_results=1)
-    return runs[0] if runs else client.create_run(experiment_id, run_name="state")
+    if runs:
+        return runs[0]
+    made = client.create_run(experiment_id, run_name="state")
+    # It holds files and does nothing: reviewers would wait for its end.
+    client.set_terminated(made.info.run_id)
+    return made
 
 
 def _make_model(client: MlflowClient, name: str, model_name: str) -> None:

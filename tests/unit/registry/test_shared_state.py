@@ -30,6 +30,13 @@ def test_what_is_shared_is_what_the_next_one_finds_and_no_model(uri):
     assert list_models(uri) == ()
 
 
+def test_the_run_that_holds_it_does_not_look_as_if_it_went_on(uri):
+    push_snapshot(NAME, FILES, None, uri)
+    client = MlflowClient(uri)
+    (run,) = client.search_runs([client.get_experiment_by_name(STATE).experiment_id])
+    assert run.info.status == "FINISHED"
+
+
 def test_the_same_files_make_no_second_snapshot(uri):
     first = push_snapshot(NAME, FILES, None, uri)
     assert push_snapshot(NAME, FILES, first, uri) == first
