@@ -171,7 +171,7 @@ def made(outputs: Outputs) -> dict[str, object]:
         "preprocessed": contents(outputs.preprocessed),
         "weights": {name: values.tobytes() for name, values in bundle.weights.items()},
         "calibration": bundle.calibration,
-        "scores": scores.to_csv(),
+        "scores": scores.drop(columns="seconds").to_csv(),
         "dice": float(scores[scores["target"] == "tumor"]["dice"].mean()),
     }
 
