@@ -201,9 +201,9 @@ def _named_faults(path: Path, name: str) -> Iterator[None]:
 
 
 def _opened(path: Path) -> Any:
+    n_header_bytes = require_few_extensions(path)
     if path.suffix.lower() == ".gz":
-        require_few_members(path)
-    require_few_extensions(path)
+        require_few_members(path, n_header_bytes)
     return nib.load(path)
 
 
@@ -220,6 +220,7 @@ def _read_voxels(proxy: Any, path: Path) -> NDArray[Any]:
         return np.asanyarray(proxy)
     with igzip.open(path, "rb") as source:
         if type(proxy) is not ArrayProxy:
+            require_few_members(path)
             drain(source, math.prod(proxy.shape) * proxy.dtype.itemsize + MAX_OFFSET_BYTES)
             return np.asanyarray(proxy)
         scaled = (proxy.shape, proxy.dtype, proxy.offset, proxy.slope, proxy.inter)

@@ -130,16 +130,16 @@ def test_twice_a_p_above_a_half_is_one() -> None:
     assert two_sided_p(np.array([1.0, -1.0])) == 1.0
 
 
-@pytest.mark.parametrize("alpha", [0.001, 0.025, 0.2, 0.4])
-def test_the_bound_is_an_order_statistic_of_all_subset_means(alpha) -> None:
-    """Of 10 patients, by itertools: 1,023 means in order; 1,024 patterns with the one that was seen."""
-    gains = np.random.default_rng(11).normal(0.2, 1.0, 10)
+def test_the_bounds_are_order_statistics_of_all_subset_means() -> None:
+    """Of 11 patients, by itertools: 2,047 means in order; with the pattern that was seen, alpha is a multiple of 1 / 2,048."""
+    gains = np.random.default_rng(11).normal(0.2, 1.0, 11)
     means = sorted(
-        math.fsum(chosen) / size for size in range(1, 11) for chosen in itertools.combinations(gains.tolist(), size)
+        math.fsum(chosen) / size for size in range(1, 12) for chosen in itertools.combinations(gains.tolist(), size)
     )
-    rank = math.floor(alpha * 1024)
-    assert lower_bound(gains, alpha) == pytest.approx(means[rank - 1] if rank else -math.inf, rel=1e-12)
-    assert upper_bound(gains, alpha) == pytest.approx(means[-rank] if rank else math.inf, rel=1e-12)
+    ranks = range(1, len(means) + 1)
+    assert [lower_bound(gains, rank / 2048) for rank in ranks] == pytest.approx(means, rel=1e-12)
+    assert [upper_bound(gains, rank / 2048) for rank in ranks] == pytest.approx(means[::-1], rel=1e-12)
+    assert lower_bound(gains, 0.999 / 2048) == -math.inf
 
 
 def test_plain_lists_and_whole_numbers_are_taken() -> None:

@@ -264,6 +264,25 @@ def test_slices_that_were_never_stored_are_compared_too_and_one_is_enough():
     with pytest.raises(DicomError, match=r"PET of c-1 .* found 2 kinds") as caught:
         suv_factor([slice_in_memory(), slice_in_memory(PatientWeight="80")], name="c-1")
     assert caught.value.reason == "mixed_suv_factors"
+    other = slice_in_memory()
+    other.RadiopharmaceuticalInformationSequence[0].RadionuclideTotalDose = "180000000"
+    with pytest.raises(DicomError, match="found 2 kinds"):
+        suv_factor([slice_in_memory(), other], name="c-1")
+
+
+def test_text_in_place_of_a_number_is_told_as_such():
+    data = slice_in_memory()
+    data.add_new("PatientWeight", "LO", "heavy")
+    with pytest.raises(DicomError, match="a PatientWeight that is no number"):
+        suv_factor([data], name="c-1")
+
+
+def test_a_half_life_that_can_not_be_is_told_with_the_study():
+    data = slice_in_memory()
+    data.RadiopharmaceuticalInformationSequence[0].RadionuclideHalfLife = "1.83"
+    with pytest.raises(DicomError, match=r"in PET of c-1, found 1\.83") as caught:
+        suv_factor([data], name="c-1")
+    assert caught.value.reason == "implausible_half_life"
 
 
 def test_a_mouse_of_25_grams_has_its_suv():

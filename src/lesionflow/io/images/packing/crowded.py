@@ -7,6 +7,7 @@ import mmap
 import re
 import struct
 from pathlib import Path
+from typing import Any
 
 from isal import igzip
 
@@ -19,17 +20,21 @@ MAX_EXTENSIONS = 1000
 MEMBER = re.compile(rb"\x1f\x8b\x08([\x00-\x1f])", re.DOTALL)
 NAME_FLAG, COMMENT_FLAG, EXTRA_FLAG = 0x08, 0x10, 0x04
 MEMBER_HEADER_BYTES = 10
+#: Python's buffered readers unpack 8 kB or 128 kB at a time.
+AHEAD_BYTES = 1 << 17
 #: (bytes of the header, where it holds the voxels' offset, its format): NIfTI-1 and NIfTI-2.
 HEADERS = ((348, 108, "f"), (540, 168, "q"))
 #: No header's extensions are looked at further: what lies behind is refused for its size.
 MAX_LOOKED_BYTES = 64 << 20
 
 
-def require_few_members(path: Path) -> None:
+def require_few_members(path: Path, n_looked_bytes: int | None = None) -> None:
     """Refuse a gzip file of far more members than a program packs, or with a name that is none.
 
     Args:
         path: The file.
+        n_looked_bytes: How many of its first bytes are looked at; all, if not given. ISA-L walks through members in half a microsecond each and
+            refuses names of a megabyte by itself, so that what it alone reads needs no look.
 
     Raises:
         ValueError: When it is one.
@@ -39,7 +44,7 @@ def require_few_members(path: Path) -> None:
         return
     n_members = 0
     with path.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for match in MEMBER.finditer(content):
+        for match in MEMBER.finditer(content, 0, n_looked_bytes or n_bytes):
             n_members += 1
             if n_members > MAX_MEMBERS + n_bytes // BYTES_PER_MEMBER:
                 message = f"more than {n_members - 1} packed parts in {n_bytes} bytes"
@@ -60,11 +65,14 @@ def _require_short_texts(content: mmap.mmap, start: int, flags: int) -> None:
             at = end + 1
 
 
-def require_few_extensions(path: Path) -> None:
+def require_few_extensions(path: Path) -> int:
     """Refuse a NIfTI header with far more extensions than any program writes.
 
     Args:
         path: A `.nii` or `.nii.gz` file.
+
+    Returns:
+        How many bytes of the file hold all that a reader of the header alone unpacks.
 
     Raises:
         ValueError: When it has them; and what unpacking raises.
@@ -78,7 +86,14 @@ def require_few_extensions(path: Path) -> None:
                     if start[n_bytes] and n_bytes + 4 < offset < MAX_LOOKED_BYTES:
                         rest = source.read(max(int(offset) - len(start), 0))
                         _require_few(start[n_bytes + 4 :] + rest, order)
-                    return
+                    return _reached(source)
+        return _reached(source)
+
+
+def _reached(source: Any) -> int:
+    """Return where a file stands once the reader of its header has unpacked one block more than it needs."""
+    source.read(AHEAD_BYTES)
+    return int(getattr(source, "fileobj", source).tell())
 
 
 def _require_few(extensions: bytes, order: str) -> None:
