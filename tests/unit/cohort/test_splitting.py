@@ -296,13 +296,15 @@ def test_the_test_set_has_each_sites_share():
 
 
 def test_who_is_tested_on_already_counts_for_the_share_of_the_stratum():
-    """Two of site A are tested on; a quarter of 8 and 8 is two each, so that both new ones come from B."""
+    """Of 12 and 8 patients 3 and 2 are a quarter; two of site A are tested on already, so that one of A and two of B are new."""
     rules = SplitRules(seed=3, test_fraction=0.25, n_folds=2, fold=0, n_volume_strata=1)
     first = [_plain(n, traits=("A",)) for n in range(8)]
     old = make_split(first, rules)
     assert len(old.test_patients) == 2
-    new = make_split([*first, *(_plain(n, traits=("B",)) for n in range(8, 16))], rules, previous=old)
-    assert sorted(int(name[1:]) >= 8 for name in new.test_patients) == [False, False, True, True]
+    added = [_plain(n, traits=("A" if n < 12 else "B",)) for n in range(8, 20)]
+    new = make_split([*first, *added], rules, previous=old)
+    drawn = sorted(int(name[1:]) for name in {*new.test_patients} - {*old.test_patients})
+    assert [n >= 12 for n in drawn] == [False, True, True]
 
 
 def test_folds_are_even_where_no_two_patients_are_of_one_stratum():
@@ -345,13 +347,14 @@ def test_a_new_twin_joins_even_where_the_test_set_is_full():
 
 
 def test_a_volume_that_is_unknown_ranks_as_none():
-    """Beside 0.5 ml, of two strata: unknown ones are the smaller half."""
-    rules = SplitRules(seed=1, test_fraction=0.5, n_folds=2, fold=0, n_volume_strata=2)
-    cases = [_plain(n, tumor_ml=float("nan") if n % 2 else 0.5) for n in range(8)]
-    assert (
-        make_split(cases, rules).test
-        == make_split([c._replace(tumor_ml=c.tumor_ml if c.tumor_ml == 0.5 else 0.0) for c in cases], rules).test
-    )
+    """With those of 0.2 ml in the smaller half, not above those of 0.5 ml."""
+    volumes = [float("nan"), 0.5, 0.2, 0.5] * 4
+    told = [_plain(n, tumor_ml=volume) for n, volume in enumerate(volumes)]
+    as_none = [_plain(n, tumor_ml=0.0 if n % 4 == 0 else volume) for n, volume in enumerate(volumes)]
+    for seed in range(5):
+        rules = SplitRules(seed=seed, test_fraction=0.5, n_folds=2, fold=0, n_volume_strata=2)
+        assert make_split(told, rules) == make_split(as_none, rules)
+        assert sorted(int(name[1:]) % 2 for name in make_split(told, rules).test_patients) == [0] * 4 + [1] * 4
 
 
 def test_how_many_patients_there_are_is_told():
