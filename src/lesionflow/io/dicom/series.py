@@ -211,10 +211,12 @@ def _frames(paths: tuple[str, ...], name: str) -> Iterator[tuple[str, Any, list[
     for number, path in enumerate(paths):
         data = read_dicom_file(path, name=name)
         _require_image(data, name)
-        parts.append(ConcatenationPart.of(data))
-        if number == 0 or is_multiframe(data):
+        has_frames = is_multiframe(data)
+        if has_frames:
+            parts.append(ConcatenationPart.of(data))
+        if number == 0 or has_frames:
             require_affordable(data, n_files=len(paths), file_bytes=file_bytes, name=name)
-        yield path, data, split_frames(data, name=name) if is_multiframe(data) else [data]
+        yield path, data, split_frames(data, name=name) if has_frames else [data]
     require_all_parts(parts, name=name)
 
 

@@ -8,6 +8,7 @@ References:
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from pydicom.tag import Tag
 from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit
 
 from lesionflow.errors import DicomError
@@ -20,6 +21,8 @@ MAGNITUDE = {"M", "MAGNITUDE"}
 NO_DENSITY = {"MAT_SPECIFIC", "MAT_FRACTIONAL", "EFF_ATOMIC_NUM", "ELECTRON_DENSITY"}
 #: CT whose HU are others than those of the plain image.
 OTHER_HU = {"VMI", "MAT_REMOVED", "MAT_MODIFIED", "MAT_VISUALIZED", "SUBTRACTION"}
+#: By tag: of each slice it is asked, and looking words up takes longer than finding that nothing is there.
+COMPONENT, LOSSY = Tag("ComplexImageComponent"), Tag("LossyImageCompression")
 #: The first two values of the image type say whether it is derived and of a patient (PS3.3 C.7.6.1.1.2).
 GENERAL_VALUES = 2
 #: Others may or may not lose something.
@@ -71,13 +74,13 @@ def _words(data: Any) -> list[str]:
     """Return what tells the kind of a slice, in capital letters."""
     told = data.get("ImageType") or ()
     values = [told] if isinstance(told, str) else list(told)
-    component = data.get("ComplexImageComponent")
+    component = data[COMPONENT].value if COMPONENT in data else None
     return [str(value).strip().upper() for value in (*values[GENERAL_VALUES:], *([component] if component else []))]
 
 
 def _is_lossy(data: Any) -> bool:
     syntax = getattr(getattr(data, "file_meta", None), "TransferSyntaxUID", None)
-    return str(data.get("LossyImageCompression") or "") == "01" or syntax in LOSSY_SYNTAXES
+    return (LOSSY in data and str(data[LOSSY].value) == "01") or syntax in LOSSY_SYNTAXES
 
 
 def _listed(words: Collection[str]) -> str:
