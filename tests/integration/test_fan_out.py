@@ -53,7 +53,7 @@ def test_a_sweep_goes_on_with_the_best_by_validation_and_reads_the_test_set_once
     write_phantoms(tmp_path / "phantoms", n_cases=12, seed=11, file_format="dicom", modality="ct")
     sweep = tmp_path / "sweep.yaml"
     # Steps of no length leave the weights as they were drawn.
-    sweep.write_text("- {learning_rate: 1.0e-9, folds: one}\n- {max_epochs: 3, folds: one}\n", encoding="utf-8")
+    sweep.write_text("- {learning_rate: 1.0e-9}\n- {max_epochs: 3}\n", encoding="utf-8")
     outputs = retrain(tmp_path / "swept", params, tmp_path / "phantoms" / "dicom", "--candidates", str(sweep))
     found = [read_bundle(path) for path in sorted(outputs.rglob("bundle")) if "train-candidate" in str(path.parent)]
     chosen = read_bundle(only(outputs, "choose", "bundle"))

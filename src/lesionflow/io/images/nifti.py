@@ -230,8 +230,7 @@ def _read_voxels(proxy: Any, path: Path) -> NDArray[Any]:
 
 
 def _require_size(image: Any, path: Path, name: str) -> None:
-    n_voxels = float(np.prod(image.shape, dtype=float))
-    n_bytes = n_voxels * image.get_data_dtype().itemsize
+    file_bytes, itemsize = path.stat().st_size, image.get_data_dtype().itemsize
     # nibabel sets the header's own figure to 0.
     offset = int(getattr(image.dataobj, "offset", 0))
     if offset < MIN_OFFSET_BYTES:
@@ -246,14 +245,12 @@ def _require_size(image: Any, path: Path, name: str) -> None:
             reason="oversized_image",
         )
     shape = (*image.shape, 1, 1, 1)
-    file_bytes, itemsize, n_channels = path.stat().st_size, image.get_data_dtype().itemsize, math.prod(shape[3:])
+    costs = {"itemsize": itemsize, "n_channels": math.prod(shape[3:]), "file_bytes": file_bytes}
     spacings: list[SpacingMm | None] = [*_spacings(image, name)]
     for spacing in spacings or [None]:
-        require_volume(
-            shape[2::-1], spacing, name=name, itemsize=itemsize, n_channels=n_channels, file_bytes=file_bytes
-        )
+        require_volume(shape[2::-1], spacing, name=name, **costs)
     # Headers and small files apart, which zlib packs a little better.
-    if n_bytes > (path.stat().st_size + 1000) * MAX_INFLATION:
+    if float(np.prod(image.shape, dtype=float)) * itemsize > (file_bytes + 1000) * MAX_INFLATION:
         raise NiftiError(
             f"Expected a whole NIfTI file for {name}, found one too small for its {image.shape} voxels. Copy or export it again.",
             reason="unreadable_nifti",

@@ -28,13 +28,20 @@ def changed_params(params: SectionValues, changes: SectionValues) -> dict[str, A
         The section as plain values.
 
     Raises:
-        ConfigError: When one is no section, or the section with the changes does not fit.
+        ConfigError: When one is no section, the section with the changes does not fit, or `folds` changes: of other folds the validation
+            cases are others, and by them candidates are compared.
 
     Examples:
         >>> _merged({"loss": "dice", "transfer": {"source": "none", "frozen_epochs": 0}}, {"transfer": {"frozen_epochs": 2}})
         {'loss': 'dice', 'transfer': {'source': 'none', 'frozen_epochs': 2}}
     """
-    merged = _merged(section_values(params, STEP), section_values(changes, STEP))
+    shared = section_values(params, STEP)
+    merged = _merged(shared, section_values(changes, STEP))
+    if merged.get("folds") != shared.get("folds"):
+        raise ConfigError(
+            f"Expected train.folds {shared.get('folds')} in each candidate, found {merged.get('folds')}: they are compared by the same "
+            "validation cases. Change it in the params, for all of them."
+        )
     load_section(TrainConfig, merged, STEP)
     return merged
 
@@ -96,12 +103,18 @@ def choose_candidate(candidates: Sequence[Path], bundle: Path) -> dict[str, floa
         `candidate`, its number from 0, `n_candidates` and `validation_dice`.
 
     Raises:
-        ConfigError: When there is no candidate.
+        ConfigError: When there is no candidate, or they were not judged by the same validation cases.
         ArtifactError: When a bundle is broken.
     """
-    scores = [read_bundle(candidate).card.validation_dice for candidate in candidates]
-    if not scores:
+    cards = [read_bundle(candidate).card for candidate in candidates]
+    if not cards:
         raise ConfigError("Expected trained candidates to choose from, found none. Name some by `candidates`.")
+    if len({frozenset(card.validation_cases) for card in cards}) > 1:
+        raise ConfigError(
+            "Expected candidates that were judged by the same validation cases, found others: their Dice says nothing of which is better. "
+            "Train all of them on one split with one train.folds."
+        )
+    scores = [card.validation_dice for card in cards]
     best = scores.index(max(scores))
     for number, score in enumerate(scores):
         logger.info(

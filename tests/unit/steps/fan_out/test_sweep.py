@@ -74,6 +74,18 @@ def test_the_best_by_its_validation_cases_goes_on_byte_for_byte(tmp_path, scores
     assert read_bundle(tmp_path / "chosen").digest == read_bundle(candidates[best]).digest
 
 
+def test_candidates_of_other_validation_cases_are_not_compared(tmp_path):
+    with pytest.raises(ConfigError, match="same validation cases"):
+        changed_params(TRAIN, "folds: ensemble")
+    candidates = _candidates(tmp_path, 0.3, 0.7)
+    bundle = small_bundle(seed=1)
+    card = bundle.card.model_copy(update={"validation_dice": 0.7, "validation_cases": ("c-000009",)})
+    write_bundle(candidates[1], dataclasses.replace(bundle, card=card))
+    with pytest.raises(ConfigError, match="same validation cases"):
+        choose_candidate(candidates, tmp_path / "chosen")
+    assert not (tmp_path / "chosen").exists()
+
+
 def test_without_candidates_or_with_a_broken_one_nothing_is_chosen(tmp_path):
     with pytest.raises(ConfigError, match="found none"):
         choose_candidate([], tmp_path / "chosen")
