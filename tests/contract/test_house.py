@@ -26,12 +26,14 @@ CONVENTIONAL = {
     ),
     "add_commands": (("cli",), "what `cli` asks every module of commands for"),
     "detect": (("io.layouts", "io.dicom.studies"), "what READERS asks every layout: is it yours?"),
+    "downgrade": (("jobs.migrations.versions",), "what Alembic asks every change of the tables for: the way back"),
     "find_studies": (("io.layouts", "io.dicom.studies"), "what READERS asks every layout: which studies?"),
     "main": (("",), "what is started: a command's or a process's entry point"),
     "read_mask": (("io.images",), "what `io.images` asks every format for"),
     "read_study": (("io.layouts", "io.dicom.studies"), "what READERS asks every layout: what is in this study?"),
     "read_volume": (("io.images",), "what `io.images` asks every format for"),
     "run": (("steps",), "what STEPS asks every step for"),
+    "upgrade": (("jobs.migrations.versions",), "what Alembic asks every change of the tables for"),
 }
 #: Of a thing that has several forms: nothing else is called so, not even within a module.
 TABLES = {"ARCHITECTURES", "FANNED", "LOSSES", "METRICS", "READERS", "STEPS", "WRITERS"}

@@ -12,7 +12,7 @@ from lesionflow.cli.exchange.nnunet_commands import add_import
 from lesionflow.cli.models.changing import lift_bar, promote_version, roll_back_champion
 from lesionflow.cli.models.checking import print_differences, print_verification
 from lesionflow.cli.models.listing import print_history, print_version, print_versions
-from lesionflow.workspace.layout import STAGES
+from lesionflow.cli.serve_keys_commands import add_keys, service_state
 
 DEFAULT_PORT = 3000
 ACTIONS: tuple[tuple[str, Callable[[argparse.Namespace], int], str], ...] = (
@@ -64,6 +64,7 @@ def add_commands(commands: Any) -> None:
     serve.add_argument("--model-name", help="the registered model, where the store holds several")
     add_workdir(serve)
     serve.set_defaults(run=_serve)
+    add_keys(serve)
 
 
 def _serve(parsed: argparse.Namespace) -> int:
@@ -76,9 +77,8 @@ def _serve(parsed: argparse.Namespace) -> int:
     command += ["--model", parsed.model, *(["--model-name", name] if name else [])]
     # Not on the command line, where everybody on the machine could read the password of a database.
     environment = {**os.environ, STORE: settings.tracking_uri}
-    workspace = parsed.workdir or Path()
-    if (workspace / STAGES).exists():
-        environment.setdefault("LESIONFLOW_STATE_DIR", str((workspace / "service").absolute()))
+    if (state := service_state(parsed.workdir)) is not None:
+        environment["LESIONFLOW_STATE_DIR"] = str(state)
     sys.stdout.flush()
     # This process becomes the service, so that a signal reaches the server itself: the first process of a container ignores one otherwise.
     os.execve(command[0], command, environment)  # noqa: S606 - our own command, no shell

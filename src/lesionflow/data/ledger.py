@@ -63,7 +63,15 @@ def seal(sequence: int, at: str, kind: EntryKind, facts: Mapping[str, Any], prev
 
 def digest_of_entry(entry: LedgerEntry) -> str:
     """Return the sha256 over everything that an entry says but its own digest."""
-    said = {key: value for key, value in entry._asdict().items() if key != "sha256"}
+    return digest_of_link({key: value for key, value in entry._asdict().items() if key != "sha256"})
+
+
+def digest_of_link(said: Mapping[str, Any]) -> str:
+    """Return the sha256 over what a link of a chain says, the digest of the one before it among that.
+
+    Args:
+        said: What JSON can hold.
+    """
     return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -35,6 +35,7 @@ class Job:
         ended_ms: When it ended.
         cancel_requested: Whether somebody asked for its end while it ran.
         outcome: What came of it; empty before the end.
+        owner: Whose job it is; None: nobody's in particular.
     """
 
     id: str
@@ -46,3 +47,4 @@ class Job:
     ended_ms: int | None
     cancel_requested: bool
     outcome: Mapping[str, Any]
+    owner: str | None = None

@@ -4,18 +4,16 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, or_, select
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
-from lesionflow.errors import ServiceError
 from lesionflow.jobs.job import Job, JobState
-from lesionflow.jobs.job_database import READS_ALONE
+from lesionflow.jobs.short_transactions import reading, writing
 from lesionflow.jobs.tables import JOBS
-from lesionflow.machine.error_words import kind_in_words
 
 #: A job whose worker dies so often is not begun again: it may be what kills them.
 MAX_ATTEMPTS = 3
@@ -55,6 +53,7 @@ class JobQueue:
         *,
         job_id: str | None = None,
         idempotency_key: str | None = None,
+        owner: str | None = None,
     ) -> Submission:
         """Accept a job: when this returns it is on disk.
 
@@ -62,12 +61,15 @@ class JobQueue:
             order: What is to be done; plain values.
             request_sha256: Over all that was handed in.
             job_id: 32 hexadecimal digits; drawn when not given.
-            idempotency_key: Two submissions under one key are one job.
+            idempotency_key: Two submissions of one owner under one key are one job.
+            owner: Whose job it is, at most 32 characters; None: nobody's in particular.
         """
-        key = hashlib.sha256(f"{self._name}\0{idempotency_key}".encode()).hexdigest() if idempotency_key else None
+        named = "\0".join((self._name, *([owner] if owner else []), idempotency_key or ""))
+        key = hashlib.sha256(named.encode()).hexdigest() if idempotency_key else None
         row = {
             "id": job_id or uuid.uuid4().hex, "queue": self._name, "state": JobState.QUEUED, "created_ms": _now_ms(),
             "idempotency_key": key, "request_sha256": request_sha256, "order_json": json.dumps(order), "attempt": 0, "cancel_requested": 0,
+            "owner": owner,
         }  # fmt: skip
         try:
             with self._writing() as connection:
@@ -162,6 +164,22 @@ class JobQueue:
         found = self._one(and_(self._mine, JOBS.c.id == job_id))
         return None if found is None else _job(found)
 
+    def jobs_of(self, owner: str | None, *, before: str | None = None, limit: int = 50) -> tuple[Job, ...]:
+        """Return jobs, newest first.
+
+        Args:
+            owner: Whose; None: everybody's.
+            before: Only those that were accepted before this job; none when there is no such job among them.
+            limit: At most so many.
+        """
+        which = self._mine if owner is None else and_(self._mine, JOBS.c.owner == owner)
+        query = select(JOBS).order_by(JOBS.c.number.desc()).limit(limit)
+        if before is not None:
+            number = select(JOBS.c.number).where(which, JOBS.c.id == before).scalar_subquery()
+            query = query.where(JOBS.c.number < number)
+        with self._reading() as connection:
+            return tuple(_job(row) for row in connection.execute(query.where(which)))
+
     def n_before(self, job_id: str) -> int:
         """Return how many jobs that have not ended stand before one in the line."""
         number = select(JOBS.c.number).where(JOBS.c.id == job_id).scalar_subquery()
@@ -217,28 +235,11 @@ class JobQueue:
         with self._reading() as connection:
             return int(connection.execute(select(func.count()).select_from(JOBS).where(which)).scalar() or 0)
 
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with _named(), self._engine.begin() as connection:
-            yield connection
+    def _writing(self) -> AbstractContextManager[Connection]:
+        return writing(self._engine)
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with _named(), self._engine.connect() as connection:
-            yield connection.execution_options(**{READS_ALONE: True})
-
-
-@contextmanager
-def _named() -> Iterator[None]:
-    """Call whatever a database can't do by one name; what it refuses to hold twice stays as it is."""
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except SQLAlchemyError as error:
-        raise ServiceError(
-            f"Expected the database of jobs to answer, found {kind_in_words(error)}. Is it running, and is there room on its disk?"
-        ) from error
+    def _reading(self) -> AbstractContextManager[Connection]:
+        return reading(self._engine)
 
 
 def _now_ms() -> int:
@@ -256,4 +257,5 @@ def _job(row: Row[Any]) -> Job:
         ended_ms=row.ended_ms,
         cancel_requested=bool(row.cancel_requested),
         outcome=json.loads(row.outcome_json or "{}"),
+        owner=row.owner,
     )

@@ -1,4 +1,4 @@
-"""The table of jobs, as SQLAlchemy sees it; `migrations/` is how a database gets there."""
+"""The tables of jobs and of who may ask for them, as SQLAlchemy sees them; `migrations/` is how a database gets there."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.dialects.mysql import LONGTEXT
@@ -28,5 +28,33 @@ JOBS = Table(
     Column("lease_until_ms", BigInteger),
     Column("cancel_requested", Integer, nullable=False),
     Column("outcome_json", LONG),
+    # The id of the API key that handed it in.
+    Column("owner", String(32)),
     Index("ix_jobs_line", "queue", "state", "number"),
+    Index("ix_jobs_owner", "owner", "number"),
+)
+
+API_KEYS = Table(
+    "api_keys",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(80), nullable=False, unique=True),
+    # Of the secret part, which nobody has but whom it was given to.
+    Column("secret_sha256", String(64), nullable=False),
+    Column("scopes", String(255), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger),
+    Column("revoked_ms", BigInteger),
+)
+
+#: Rows are only ever added; each is sealed by a digest over itself and the row before it.
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("at", String(32), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("facts_json", LONG, nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
 )

@@ -4,6 +4,7 @@
 
     POST /v1/segment                  a study in, a mask or a report out
     POST /v1/studies                  a study in, its job out; ?wait= seconds for its end
+    GET  /v1/jobs                     the caller's own jobs, newest first
     GET  /v1/jobs/{id}                where a job stands
     DELETE /v1/jobs/{id}              cancel it
     GET  /v1/results/{id}/report      the report of an earlier answer
@@ -33,6 +34,8 @@ from starlette.staticfiles import StaticFiles
 
 from lesionflow.config import Settings
 from lesionflow.errors import LesionFlowError
+from lesionflow.jobs.api_keys import ApiKeys
+from lesionflow.jobs.audit import AuditKind, AuditTrail
 from lesionflow.jobs.job import JobState
 from lesionflow.jobs.job_database import open_database
 from lesionflow.jobs.queue import JobQueue
@@ -41,11 +44,12 @@ from lesionflow.serving import problems
 from lesionflow.serving.accepted import routes
 from lesionflow.serving.accepted.answers import Waiters, raise_unless_done
 from lesionflow.serving.accepted.intake import Intake
+from lesionflow.serving.access.policies import caller_of, note_use, protect
 from lesionflow.serving.engine import Engine, not_ready
 from lesionflow.serving.formats import ANSWERS, choose_answer
 from lesionflow.serving.middleware import GuardMiddleware
 from lesionflow.serving.prometheus_metrics import ServiceMetrics
-from lesionflow.serving.result_store import ResultStore
+from lesionflow.serving.result_store import ResultStore, unknown_result
 from lesionflow.serving.scratch import scratch_folder
 from lesionflow.serving.segmentation import work_on
 from lesionflow.serving.settings import ServiceSettings
@@ -72,19 +76,11 @@ def create_app(service: ServiceSettings, settings: Settings | None = None) -> St
     metrics = ServiceMetrics()
     app = Starlette(
         routes=[
-            Route("/v1/segment", segment, methods=["POST"]),
-            *routes.ROUTES,
-            Route("/v1/results/{result_id}/report", result_report),
-            Route("/v1/results/{result_id}/mask", result_mask),
-            Route("/v1/model", model),
-            Route("/livez", livez),
-            Route("/readyz", readyz),
-            Route("/metrics", show_metrics),
-            Route("/", trial_page),
+            *map(protect, ROUTES),
             Mount("/static", StaticFiles(directory=STATIC), name="static"),
             Route("/{path:path}", unknown, methods=METHODS),
         ],
-        middleware=[Middleware(GuardMiddleware, metrics=metrics)],
+        middleware=[Middleware(GuardMiddleware, metrics=metrics, host_names=service.host_names)],
         exception_handlers={
             LesionFlowError: problems.on_error,
             HTTPException: problems.on_http_exception,
@@ -112,6 +108,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         )
         url = service.database_url.get_secret_value() if service.database_url else f"sqlite:///{kept / 'jobs.db'}"
         database = open_database(url)
+        state.keys, state.audit = ApiKeys(database), AuditTrail(database)
         state.queue = JobQueue(database, f"{service.model_name or ''}/{service.model}"[-MAX_QUEUE_NAME:])
         state.queue.forget(int((time.time() - service.max_result_age_s) * 1000))
         state.on_ended = partial(_on_ended, state)
@@ -153,14 +150,19 @@ async def segment(request: Request) -> Response:
 
 async def result_report(request: Request) -> Response:
     """Answer with the report of an earlier result."""
-    return JSONResponse(request.app.state.results.report(request.path_params["result_id"]))
+    report = request.app.state.results.report(await _own_result(request))
+    await note_use(request, AuditKind.FETCHED, report["id"])
+    return JSONResponse(report)
 
 
 async def result_mask(request: Request) -> Response:
     """Answer with a mask of an earlier result."""
     name = choose_answer(request.query_params.get("format"), request.headers.get("accept"))
     results: ResultStore = request.app.state.results
-    return _answer(results, results.report(request.path_params["result_id"]), name)
+    report = results.report(await _own_result(request))
+    answer = _answer(results, report, name)
+    await note_use(request, AuditKind.FETCHED, report["id"])
+    return answer
 
 
 async def model(request: Request) -> Response:
@@ -204,6 +206,15 @@ async def unknown(request: Request) -> Response:
     raise HTTPException(405 if fits else 404)
 
 
+async def _own_result(request: Request) -> str:
+    """Return the id of the result that is asked for, if it is the caller's to see."""
+    state, result_id = request.app.state, str(request.path_params["result_id"])
+    job = await to_thread.run_sync(state.queue.get, result_id)
+    if not caller_of(request).may_see(job):
+        raise unknown_result()
+    return result_id
+
+
 def _answer(results: ResultStore, report: dict[str, Any], name: str) -> Response:
     volumes = ", ".join(f"{quote(t['name'])}={t['volume_ml']:.3f}" for t in report["targets"])
     passport = report["passport"]
@@ -223,3 +234,16 @@ def _answer(results: ResultStore, report: dict[str, Any], name: str) -> Response
     for warning in report["warnings"][:MAX_WARNINGS]:
         response.headers.append("X-Lesionflow-Warning", quote(warning, safe=PLAIN)[:MAX_WARNING_LENGTH])
     return response
+
+
+ROUTES = (
+    Route("/v1/segment", segment, methods=["POST"]),
+    *routes.ROUTES,
+    Route("/v1/results/{result_id}/report", result_report),
+    Route("/v1/results/{result_id}/mask", result_mask),
+    Route("/v1/model", model),
+    Route("/livez", livez),
+    Route("/readyz", readyz),
+    Route("/metrics", show_metrics),
+    Route("/", trial_page),
+)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lesionflow.config import Settings
 from lesionflow.machine.extras import require
+from lesionflow.serving.settings import load_service_settings
 
 SERVICE = "lesionflow.serving.service:LesionFlow"
 LOOPBACK = "127.0.0.1"
@@ -46,8 +47,16 @@ def serve_environment(
 
 
 def main(host: str = LOOPBACK, port: int = DEFAULT_PORT, *, model: str, model_name: str | None) -> None:
-    """Become the service: this process is replaced, so that a signal reaches the server itself."""
+    """Become the service: this process is replaced, so that a signal reaches the server itself.
+
+    Raises:
+        ConfigError: When neighbors could ask it without a key.
+    """
     require("bentoml")
+    # Not above: the command line asks this module for its command, and needs no web framework.
+    from lesionflow.serving.access.addresses import require_safe_start
+
+    require_safe_start(load_service_settings(), host)
     command = serve_command(host, port)
     environment = serve_environment(model=model, model_name=model_name, tracking_uri=Settings().tracking_uri)
     os.execve(command[0], command, environment)  # noqa: S606 - our own command, no shell

@@ -1,4 +1,4 @@
-"""Around every answer: safe headers, a count, and no stack trace for anybody outside."""
+"""Around every answer: names that are ours, safe headers, a count, and no stack trace for anybody outside."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lesionflow.serving import problems
+from lesionflow.serving.access.addresses import refuse_foreign
 from lesionflow.serving.prometheus_metrics import ServiceMetrics
 
 SAFE_HEADERS = (
@@ -16,7 +17,7 @@ SAFE_HEADERS = (
     (
         b"content-security-policy",
         (
-            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
             b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         ),
     ),
@@ -25,10 +26,16 @@ CLIENT_GONE = 499
 
 
 class GuardMiddleware:
-    """Plain ASGI, so that nothing is buffered."""
+    """Plain ASGI, so that nothing is buffered.
 
-    def __init__(self, app: ASGIApp, metrics: ServiceMetrics) -> None:
-        self._app, self._metrics = app, metrics
+    Args:
+        app: What answers.
+        metrics: Where answers are counted.
+        host_names: Names by which the service may be called, beside its address and loopback.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: ServiceMetrics, host_names: tuple[str, ...] = ()) -> None:
+        self._app, self._metrics, self._host_names = app, metrics, host_names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -45,6 +52,7 @@ class GuardMiddleware:
             await send(message)
 
         try:
+            refuse_foreign(scope, self._host_names)
             await self._app(scope, receive, guarded_send)
         except ClientDisconnect:
             status = CLIENT_GONE

@@ -15,12 +15,15 @@ from lesionflow.machine.faults import machine_fault
 MEDIA_TYPE = "application/problem+json"
 TITLES = {
     400: "The request can't be understood",
+    401: "The request needs a valid key",
+    403: "The request is not allowed",
     404: "There is no such thing here",
     405: "This method is not allowed here",
     406: "No answer in an accepted format",
     413: "The upload is too large",
     415: "The request's content type is not supported",
     409: "The job is in another state",
+    421: "The service is not called so",
     422: "The study can't be read right",
     429: "More studies than the service takes",
     500: "The service failed",

@@ -68,8 +68,7 @@ class ResultStore:
         self._prune()
         path = self._folder / result_id / name
         if not RESULT_ID.fullmatch(result_id) or not path.is_file():
-            message = "Expected the id of a result that is still kept and a format that it has, found another."
-            raise RequestRefusedError(f"{message} Send the study again.", status=404, code="unknown_result")
+            raise unknown_result()
         return path
 
     def drop(self, result_id: str) -> None:
@@ -84,6 +83,14 @@ class ResultStore:
         for number, (made, folder) in enumerate(newest_first):
             if number >= self._max_results or made < oldest_allowed:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def unknown_result() -> RequestRefusedError:
+    """Return the refusal of a result that is not there, or not for whoever asks: the same, so that nobody learns which."""
+    message = (
+        "Expected the id of a result that is still kept and a format that it has, found another. Send the study again."
+    )
+    return RequestRefusedError(message, status=404, code="unknown_result")
 
 
 def _made_ns(folder: Path) -> int:

@@ -1,7 +1,7 @@
 """What may be set on the service, from the environment: where and how much, never what changes a mask."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -29,6 +29,8 @@ class ServiceSettings(BaseSettings):
         state_dir: Where accepted studies wait, with the database of jobs; a temporary folder when not given: then a kill loses what was accepted.
         database_url: The database of jobs, as SQLAlchemy writes it; a file in `state_dir` when not given.
         drain_s: How long a service that is told to stop works on what it has begun; then the next one begins it anew.
+        access: `open`: whoever asks on loopback, nobody elsewhere; `keys`: who shows an API key; `gateway`: whoever asks, as something in front of the service asks for keys.
+        allowed_hosts: Names by which the service is called, beside its address and loopback: `lesions.example.org, *.example.net`.
         load_retry_s: Pause before the model is tried again when it can't be loaded.
     """
 
@@ -48,7 +50,14 @@ class ServiceSettings(BaseSettings):
     state_dir: Path | None = None
     database_url: SecretStr | None = None
     drain_s: Annotated[float, Field(ge=0)] = 30.0
+    access: Literal["open", "keys", "gateway"] = "open"
+    allowed_hosts: str = ""
     load_retry_s: Annotated[float, Field(gt=0)] = 15.0
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """`allowed_hosts`, apart."""
+        return tuple(name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip())
 
 
 def load_service_settings() -> ServiceSettings:

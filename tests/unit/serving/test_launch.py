@@ -1,5 +1,6 @@
 """How the command line starts the service."""
 
+import os
 import subprocess
 import sys
 
@@ -35,3 +36,14 @@ def test_asking_how_to_start_imports_no_server():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_a_service_that_neighbors_could_ask_without_a_key_does_not_start(tmp_path):
+    command = [sys.executable, "-m", "lesionflow.serving", "--model", str(tmp_path), "--host", "0.0.0.0"]
+    environment = {**os.environ, "LESIONFLOW_ACCESS": "open", "MLFLOW_TRACKING_URI": "sqlite:///x.db"}
+    ran = subprocess.run(
+        command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "LESIONFLOW_ACCESS=keys" in ran.stderr
+    assert "Traceback" not in ran.stderr

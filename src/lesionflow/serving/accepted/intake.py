@@ -52,13 +52,14 @@ class Intake:
         """Studies that are received, wait or are segmented."""
         return self._n_receiving + self._queue.n_open()
 
-    async def accept(self, request: Request, output_format: str, capacity: int) -> Job:
+    async def accept(self, request: Request, output_format: str, capacity: int, owner: str | None = None) -> Job:
         """Receive a study and put it into the line.
 
         Args:
             request: A multipart request; its header `Idempotency-Key` makes a request that is sent again the same job.
             output_format: What is asked for, a key of `ANSWERS`.
             capacity: Most studies received, waiting and segmented; beyond, this one is refused before its body is read.
+            owner: Whose job it will be.
 
         Returns:
             The job, on disk and in the database.
@@ -76,7 +77,7 @@ class Intake:
             try:
                 limits = {"max_mb": self._service.max_upload_mb, "max_parts": self._service.max_files}
                 parts = await receive_parts(request.headers, request.stream(), folder, **limits)
-                return await to_thread.run_sync(self._submit, folder, parts, output_format, key)
+                return await to_thread.run_sync(self._submit, folder, parts, output_format, key, owner)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
@@ -107,7 +108,7 @@ class Intake:
         each = self._queue.seconds_each() or UNKNOWN_SECONDS
         return max(1, min(MAX_RETRY_AFTER_S, math.ceil(each * max(1, n_before) / self._service.max_concurrent)))
 
-    def _submit(self, folder: Path, parts: list[Part], output_format: str, key: str | None) -> Job:
+    def _submit(self, folder: Path, parts: list[Part], output_format: str, key: str | None, owner: str | None) -> Job:
         job_id = uuid.uuid4().hex
         digest = hashlib.sha256(output_format.encode())
         for part in parts:
@@ -118,7 +119,7 @@ class Intake:
         _to_disk(self._accepted)
         order = {"parts": [(part.name, part.path.name) for part in parts], "format": output_format}
         try:
-            made = self._queue.submit(order, digest.hexdigest(), job_id=job_id, idempotency_key=key)
+            made = self._queue.submit(order, digest.hexdigest(), job_id=job_id, idempotency_key=key, owner=owner)
         except BaseException:
             self.drop(job_id)
             raise

@@ -12,8 +12,19 @@ async function explain(response) {
   return problem.detail ? `${problem.detail} (${problem.code})` : `The service answered ${response.status}.`;
 }
 
+// The key stays in the page's memory: whoever opens it anew gives it anew.
+function ask(url, options = {}) {
+  const key = byId("key").value.trim();
+  return fetch(url, key ? { ...options, headers: { Authorization: `Bearer ${key}` } } : options);
+}
+
 async function showModel() {
-  const response = await fetch("/v1/model");
+  const response = await ask("/v1/model");
+  if (response.status === 401) {
+    byId("asks").hidden = false;
+    byId("model").textContent = byId("key").value ? await explain(response) : "Give your key.";
+    return;
+  }
   if (!response.ok) {
     byId("model").textContent = "The model is not loaded yet.";
     setTimeout(showModel, 3000);
@@ -59,10 +70,31 @@ function show(report) {
     item.textContent = warning;
     return item;
   }));
-  byId("downloads").replaceChildren(...Object.entries({ ...report.links.masks, report: report.links.report }).map(
-    ([name, url]) => Object.assign(document.createElement("a"), { href: url, textContent: name, download: "" })));
-  byId("overlay").src = report.links.masks.png;
+  byId("downloads").replaceChildren(...Object.entries({ ...report.links.masks, report: report.links.report }).map(download));
+  fetched(report.links.masks.png).then(({ url }) => { byId("overlay").src = url; }, (error) => say(error.message, true));
   byId("result").hidden = false;
+}
+
+// Not a plain link: that would not carry the key.
+async function fetched(url) {
+  const response = await ask(url);
+  if (!response.ok) throw new Error(await explain(response));
+  const named = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "");
+  return { url: URL.createObjectURL(await response.blob()), name: named ? named[1] : "report.json" };
+}
+
+function download([name, url]) {
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: name });
+  button.addEventListener("click", async () => {
+    try {
+      const file = await fetched(url);
+      Object.assign(document.createElement("a"), { href: file.url, download: file.name }).click();
+      setTimeout(() => URL.revokeObjectURL(file.url), 60000);
+    } catch (error) {
+      say(error.message, true);
+    }
+  });
+  return button;
 }
 
 byId("form").addEventListener("submit", async (event) => {
@@ -71,7 +103,7 @@ byId("form").addEventListener("submit", async (event) => {
   byId("result").hidden = true;
   say("Sending and segmenting ...");
   try {
-    const response = await fetch("/v1/segment?format=json", { method: "POST", body: collect() });
+    const response = await ask("/v1/segment?format=json", { method: "POST", body: collect() });
     if (!response.ok) throw new Error(await explain(response));
     show(await response.json());
     say("");
@@ -82,4 +114,5 @@ byId("form").addEventListener("submit", async (event) => {
   }
 });
 
+byId("key").addEventListener("change", showModel);
 showModel();

@@ -1,1 +1,1 @@
-"""The changes of the table of jobs, a module each, by number; what the code asks of the table lies in `jobs.tables`."""
+"""The changes of the tables of jobs, a module each, by number; what the code asks of the tables lies in `jobs.tables`."""
