@@ -2,7 +2,6 @@
 
 import threading
 import types
-from pathlib import Path
 
 from lesionflow.prediction.writers import WRITERS
 
@@ -31,13 +30,22 @@ class StubEngine:
     def stop(self):
         """Nothing is loaded."""
 
-    def segment(self, source, folder, formats):
-        self.seen.append(Path(source["CT"]).read_bytes())
+    def describe(self):
+        return self.model.describe()
+
+    def do(self, work):
+        return work(self)
+
+    def segment(self, parts, into, name):
+        (part,) = parts
+        self.seen.append(part.path.read_bytes())
         self.begun.set()
         assert self.gate.wait(30)
         if self.error is not None:
             raise self.error
-        for name in formats:
-            (folder / WRITERS[name].file_name).write_bytes(b"mask of " + self.seen[-1])
+        formats = [name] if name in WRITERS else [name for name, writer in WRITERS.items() if not writer.needs_dicom]
+        for one in formats:
+            (into / WRITERS[one].file_name).write_bytes(b"mask of " + self.seen[-1])
         passport = {"model_name": "stub", "model_version": "1"}
-        return {"targets": [{"name": "tumor", "volume_ml": 1.0}], "passport": passport, "warnings": []}
+        targets = [{"name": "tumor", "volume_ml": 1.0}]
+        return {"formats": formats, "targets": targets, "passport": passport, "warnings": []}

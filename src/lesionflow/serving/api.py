@@ -88,7 +88,7 @@ def create_app(service: ServiceSettings, settings: Settings | None = None) -> St
         lifespan=_lifespan,
     )
     app.state.service, app.state.metrics = service, metrics
-    app.state.engine = Engine(service, settings or Settings())
+    app.state.engine = Engine(service, settings or Settings(), metrics)
     return app
 
 
@@ -166,8 +166,8 @@ async def result_mask(request: Request) -> Response:
 
 
 async def model(request: Request) -> Response:
-    """Say what is being served: passport, channels, targets, card."""
-    return JSONResponse(request.app.state.engine.model.describe())
+    """Say what is being served: passport, channels, targets, card, and what its alias names."""
+    return JSONResponse(request.app.state.engine.describe())
 
 
 async def livez(_: Request) -> Response:
@@ -190,7 +190,7 @@ async def show_metrics(request: Request) -> Response:
     metrics.ready.set(state.engine.ready)
     if state.engine.ready:
         served = state.engine.model
-        metrics.model.labels(served.name, served.version, served.bundle.digest).set(1)
+        metrics.tell_model(served.name, served.version, served.bundle.digest)
     return Response(metrics.render(), media_type=metrics.content_type)
 
 

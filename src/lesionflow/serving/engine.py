@@ -1,40 +1,46 @@
-"""The model being served: loaded once, fixed for the life of the process, used by one thread a study."""
+"""The model being served: loaded in the background, then followed where its alias goes; used by one thread a study."""
 
 import logging
+import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lesionflow.config import Settings
-from lesionflow.prediction.writers import WRITERS
+from lesionflow.serving.generations.follower import Follower, Named, named
+from lesionflow.serving.generations.generation import Generation, load_generation
+from lesionflow.serving.generations.lineup import Lineup
 from lesionflow.serving.problems import RequestRefusedError
+from lesionflow.serving.prometheus_metrics import ServiceMetrics
 from lesionflow.serving.settings import ServiceSettings
 
 if TYPE_CHECKING:
-    from lesionflow.inference import Segmenter
     from lesionflow.prediction.served_model import ServedModel
 
+Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 
 class Engine:
-    """Loads a model in the background, then turns studies into masks.
+    """Loads a model in the background, follows its alias, and gives studies to it.
 
     Args:
-        service: Which model.
+        service: Which model, and how often its alias is looked at.
         settings: The tracking URI and the device.
+        metrics: Where changes of the model are counted.
     """
 
-    def __init__(self, service: ServiceSettings, settings: Settings) -> None:
+    def __init__(self, service: ServiceSettings, settings: Settings, metrics: ServiceMetrics | None = None) -> None:
         self._service, self._settings = service, settings
-        self._loaded: tuple[ServedModel, Segmenter] | None = None
+        self._lineup = Lineup(self._given_up)
+        self._follower = Follower(self._find, self._load, self._lineup, metrics or ServiceMetrics())
         self._stopped = threading.Event()
 
     @property
     def ready(self) -> bool:
         """Whether a model is loaded."""
-        return self._loaded is not None
+        return self._lineup.standing.now is not None
 
     @property
     def model(self) -> "ServedModel":
@@ -43,14 +49,35 @@ class Engine:
         Raises:
             RequestRefusedError: 503 `not_ready` when none is loaded yet.
         """
-        return self._require()[0]
+        return self._require().model
+
+    @property
+    def follows(self) -> bool:
+        """Whether the model is called by an alias that is looked at again: not a number, not a folder."""
+        pinned = re.fullmatch(r"\d+", self._service.model) or Path(self._service.model).is_dir()
+        return self._service.follow_s > 0 and not pinned
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a client may know of what is served, and of what is not.
+
+        Raises:
+            RequestRefusedError: 503 `not_ready` when none is loaded yet.
+        """
+        serving, (_, before, n_done, _) = self._require(), self._lineup.standing
+        following: dict[str, Any] = {"alias": self._service.model if self.follows else None}
+        if self.follows:
+            following |= {"every_s": self._service.follow_s, **self._follower.describe()}
+        if before is not None:
+            following |= {"n_trial_studies": n_done, "standby_version": before.model.version}
+        told = {"loaded": serving.loaded, "n_golden_cases": serving.n_golden}
+        return {**serving.model.describe(), **told, "following": following}
 
     def start(self) -> None:
-        """Begin to load in a thread; try again until it works or `stop` is called."""
-        threading.Thread(target=self._load_until_it_works, name="load-model", daemon=True).start()
+        """Begin to load in a thread; try again until it works or `stop` is called; then follow."""
+        threading.Thread(target=self._run, name="load-model", daemon=True).start()
 
     def stop(self) -> None:
-        """Stop trying to load."""
+        """Stop trying to load, and following."""
         self._stopped.set()
 
     def load(self) -> None:
@@ -59,43 +86,42 @@ class Engine:
         Raises:
             LesionFlowError: When there is no such model or it can't be used.
         """
-        # torch and mlflow take seconds and 300 MB; the server's parent process imports this module too, needs neither.
-        from lesionflow.inference import Segmenter
-        from lesionflow.inference.golden import require_golden
-        from lesionflow.prediction.served_model import load_model
+        self._lineup.switch(self._load(self._service.model))
 
-        settings = self._settings
-        model = load_model(self._service.model, self._service.model_name, settings.tracking_uri)
-        segmenter = Segmenter(model.bundle, device=settings.device, memory_mb=settings.memory_mb)
-        require_golden(segmenter, model.bundle, f"{model.name} version {model.version}")
-        self._loaded = (model, segmenter)
-        logger.info("serving model %s, version %s, bundle %.12s", model.name, model.version, model.bundle.digest)
-        if model.doubt:
-            logger.warning("%s", model.doubt)
+    def do(self, work: Callable[[Generation], Result]) -> Result:
+        """Do a piece of work by the model that serves when it begins; as `Lineup.do`.
 
-    def segment(self, source: Path | Mapping[str, Path], folder: Path, formats: Sequence[str]) -> dict[str, Any]:
-        """Segment a study and write its masks.
-
-        Args:
-            source: A folder of DICOM, or a NIfTI file by channel.
-            folder: Where the masks go, named as `WRITERS` says.
-            formats: Keys of `WRITERS`.
-
-        Returns:
-            The report as plain values.
+        Raises:
+            RequestRefusedError: 503 `not_ready` when none is loaded yet.
         """
-        from lesionflow.prediction.study import segment_study
+        self._require()
+        return self._lineup.do(work)
 
-        model, segmenter = self._require()
-        prediction = segment_study(model, segmenter, source, output_formats=formats)
-        for name in formats:
-            prediction.write(folder / WRITERS[name].file_name, name)
-        return prediction.report().model_dump(mode="json")
-
-    def _require(self) -> "tuple[ServedModel, Segmenter]":
-        if self._loaded is None:
+    def _require(self) -> Generation:
+        if (serving := self._lineup.standing.now) is None:
             raise not_ready()
-        return self._loaded
+        return serving
+
+    def _load(self, version: str) -> Generation:
+        return load_generation(self._service, self._settings, version)
+
+    def _find(self) -> Named | None:
+        from lesionflow.registry.versions import find_version
+
+        found = find_version(self._service.model_name or "", self._service.model, self._settings.tracking_uri)
+        return None if found is None else Named(found.version, found.bundle_digest)
+
+    def _given_up(self, model: Generation, error: Exception) -> None:
+        self._follower.refuse(named(model), error, "returned")
+
+    def _run(self) -> None:
+        self._load_until_it_works()
+        while self.follows and not self._stopped.wait(self._service.follow_s):
+            try:
+                self._follower.look()
+            except Exception:
+                # Whatever the cause, what serves goes on, and the next look may be better.
+                logger.exception("the alias could not be followed; trying again in %.0f s", self._service.follow_s)
 
     def _load_until_it_works(self) -> None:
         while not self._stopped.is_set() and not self.ready:

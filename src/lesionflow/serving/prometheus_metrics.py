@@ -33,6 +33,21 @@ class ServiceMetrics:
         self.ready = Gauge("lesionflow_ready", "1 when a model is loaded.", registry=at)
         self.model = Gauge("lesionflow_model", "What is served.", ["name", "version", "bundle_digest"], registry=at)
 
+        self.champion_changes = Counter(
+            "lesionflow_champion_changes",
+            "New models by what came of them: `switched`, `refused` before they served, `returned` from service.",
+            ["change"],
+            registry=at,
+        )
+        # A counter that begins with its first event has, for Prometheus, not grown.
+        for change in ("switched", "refused", "returned"):
+            self.champion_changes.labels(change)
+
+    def tell_model(self, name: str, version: str, bundle_digest: str) -> None:
+        """Say what is served; what was served before is told no more."""
+        self.model.clear()
+        self.model.labels(name, version, bundle_digest).set(1)
+
     def render(self) -> bytes:
         """Return the exposition text."""
         return generate_latest(self._registry)

@@ -1,8 +1,9 @@
-"""What a worker thread does with an accepted study: find out what it is, segment it, keep the result."""
+"""What a worker thread does with an accepted study: have it segmented by the model that serves, keep the result, count what came of it."""
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,9 @@ from lesionflow.errors import InputError
 from lesionflow.jobs.job import Job, JobState
 from lesionflow.jobs.workers import JobEnd
 from lesionflow.machine.faults import machine_fault
-from lesionflow.prediction.writers import WRITERS
-from lesionflow.serving.engine import Engine
+from lesionflow.serving.generations.generation import Generation
 from lesionflow.serving.problems import RequestRefusedError, problem_of
 from lesionflow.serving.prometheus_metrics import ServiceMetrics
-from lesionflow.serving.uploads.multipart import Part
-from lesionflow.serving.uploads.sources import study_source
 
 
 def work_on(state: Any, job: Job) -> JobEnd:
@@ -28,68 +26,46 @@ def work_on(state: Any, job: Job) -> JobEnd:
     Returns:
         `DONE` with nothing further, as its result has the job's id, or `FAILED` with `error`: status, code and detail.
     """
+    metrics: ServiceMetrics = state.metrics
+    began, numbers = time.perf_counter(), count()
     try:
-        with tempfile.TemporaryDirectory(dir=state.scratch) as folder:
-            parts = state.intake.parts(job, Path(folder))
-            segment_parts(state, parts, Path(folder), job.id, job.order["format"])
+        report = state.engine.do(lambda generation: _segment(state, job, generation, numbers))
     except Exception as error:  # noqa: BLE001 - told to the client by its name, in the log with its trace
+        metrics.studies.labels(_outcome(error)).inc()
         status, code, detail, _ = problem_of(error)
         return JobEnd(JobState.FAILED, {"error": {"status": status, "code": code, "detail": detail}})
-    return JobEnd(JobState.DONE, {})
-
-
-def segment_parts(state: Any, parts: list[Part], folder: Path, result_id: str, name: str) -> dict[str, Any]:
-    """Turn received parts into a kept result.
-
-    Args:
-        state: The application's.
-        parts: What was sent.
-        folder: Where it lies, to work in.
-        result_id: 32 hexadecimal digits.
-        name: A key of `ANSWERS`.
-
-    Returns:
-        The report.
-
-    Raises:
-        InputError: As the readers; no path of the server's is in it.
-        RequestRefusedError: As `study_source`.
-    """
-    metrics: ServiceMetrics = state.metrics
-    metrics.received_bytes.inc(sum(part.path.stat().st_size for part in parts))
-    unpacked = folder / "study"
-    unpacked.mkdir()
-    began = time.perf_counter()
-    try:
-        channels = tuple(state.engine.model.bundle.plan.dataset.channels)
-        source = study_source(parts, unpacked, channels, state.service)
-        formats = (name,) if name in WRITERS else _all_formats(is_dicom=isinstance(source, Path))
-        report = state.results.put(result_id, lambda path: _fill(state.engine, source, result_id, path, formats))
-    except InputError as error:
-        metrics.studies.labels(error.reason).inc()
-        # Where the upload lay on the server is nobody's business.
-        raise type(error)(str(error).replace(str(folder), "(upload)"), reason=error.reason) from error
-    except RequestRefusedError as error:
-        metrics.studies.labels(error.code).inc()
-        raise
-    except Exception as error:
-        fault = machine_fault(error)
-        metrics.studies.labels(fault.code if fault else "internal_error").inc()
-        raise
     metrics.studies.labels("segmented").inc()
     metrics.empty_masks.inc(all(target["volume_ml"] == 0 for target in report["targets"]))
     metrics.seconds.observe(time.perf_counter() - began)
+    return JobEnd(JobState.DONE, {})
+
+
+def _segment(state: Any, job: Job, generation: Generation, numbers: Iterator[int]) -> dict[str, Any]:
+    """Turn a study into a kept result by one model; done again by another, it begins with what was sent."""
+    with tempfile.TemporaryDirectory(dir=state.scratch) as folder:
+        parts = state.intake.parts(job, Path(folder))
+        if next(numbers) == 0:
+            state.metrics.received_bytes.inc(sum(part.path.stat().st_size for part in parts))
+
+        def fill(into: Path) -> dict[str, Any]:
+            report = generation.segment(parts, into, job.order["format"])
+            base = f"/v1/results/{job.id}"
+            masks = {name: f"{base}/mask?format={name}" for name in report.pop("formats")}
+            return {"id": job.id, "links": {"report": f"{base}/report", "masks": masks}, **report}
+
+        try:
+            report: dict[str, Any] = state.results.put(job.id, fill)
+        except InputError as error:
+            # Where the upload lay on the server is nobody's business.
+            raise type(error)(str(error).replace(folder, "(upload)"), reason=error.reason) from error
     return report
 
 
-def _all_formats(*, is_dicom: bool) -> tuple[str, ...]:
-    return tuple(name for name, writer in WRITERS.items() if is_dicom or not writer.needs_dicom)
-
-
-def _fill(
-    engine: Engine, source: Path | Mapping[str, Path], result_id: str, folder: Path, formats: tuple[str, ...]
-) -> dict[str, Any]:
-    report = engine.segment(source, folder, formats)
-    base = f"/v1/results/{result_id}"
-    links = {"report": f"{base}/report", "masks": {name: f"{base}/mask?format={name}" for name in formats}}
-    return {"id": result_id, "links": links, **report}
+def _outcome(error: Exception) -> str:
+    """Return what a study that failed counts as: the code that its client is told, where it tells of the study or the machine."""
+    if isinstance(error, InputError):
+        return error.reason
+    if isinstance(error, RequestRefusedError):
+        return error.code
+    fault = machine_fault(error)
+    return fault.code if fault else "internal_error"

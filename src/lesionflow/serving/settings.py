@@ -31,6 +31,7 @@ class ServiceSettings(BaseSettings):
         drain_s: How long a service that is told to stop works on what it has begun; then the next one begins it anew.
         access: `open`: whoever asks on loopback, nobody elsewhere; `keys`: who shows an API key; `gateway`: whoever asks, as something in front of the service asks for keys.
         allowed_hosts: Names by which the service is called, beside its address and loopback: `lesions.example.org, *.example.net`.
+        follow_s: How often an alias is looked at; 0: what was loaded at first stays.
         load_retry_s: Pause before the model is tried again when it can't be loaded.
     """
 
@@ -52,6 +53,7 @@ class ServiceSettings(BaseSettings):
     drain_s: Annotated[float, Field(ge=0)] = 30.0
     access: Literal["open", "keys", "gateway"] = "open"
     allowed_hosts: str = ""
+    follow_s: Annotated[float, Field(ge=0)] = 30.0
     load_retry_s: Annotated[float, Field(gt=0)] = 15.0
 
     @property

@@ -1,4 +1,4 @@
-"""The model being served: none at first, then one, whose masks lie where the service looks for them."""
+"""The model being served: none at first, then one, by which work is done, followed or not."""
 
 import pytest
 
@@ -16,10 +16,10 @@ def engine(bundle_folder):
     return made
 
 
-def test_before_a_model_is_loaded_a_study_is_asked_to_come_again(tmp_path):
+def test_before_a_model_is_loaded_a_study_is_asked_to_come_again():
     engine = Engine(ServiceSettings(model="champion"), Settings(device="cpu"))
     assert not engine.ready
-    for ask in (lambda: engine.model, lambda: engine.segment(tmp_path, tmp_path, ())):
+    for ask in (lambda: engine.model, engine.describe, lambda: engine.do(lambda generation: generation)):
         with pytest.raises(RequestRefusedError) as error:
             ask()
         assert (error.value.http_status, error.value.code) == (503, "not_ready")
@@ -33,13 +33,19 @@ def test_a_broken_bundle_is_no_model(tmp_path):
     assert not engine.ready
 
 
-def test_masks_are_named_as_their_format_says_and_none_is_made_unasked(engine, study, tmp_path):
+def test_work_is_done_by_the_model_that_is_told(engine, bundle_folder):
     assert engine.ready
-    report = engine.segment(study, tmp_path, ("nifti", "dicom-seg"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mask.dcm", "mask.nii.gz"]
-    assert report["passport"]["bundle_digest"] == engine.model.bundle.digest
-    assert {"write_nifti", "write_dicom_seg"} <= set(report["timings_s"])
-    assert "write_png" not in report["timings_s"]
+    assert engine.do(lambda generation: generation.model) is engine.model
+    told = engine.describe()
+    assert (told["bundle_digest"], told["n_golden_cases"]) == (engine.model.bundle.digest, 0)
+    assert told["following"] == {"alias": None}
+
+
+@pytest.mark.parametrize(
+    ("model", "every_s", "follows"), [("champion", 30.0, True), ("champion", 0.0, False), ("7", 30.0, False)]
+)
+def test_an_alias_is_followed_and_a_number_is_not(model, every_s, follows):
+    assert Engine(ServiceSettings(model=model, follow_s=every_s), Settings(device="cpu")).follows is follows
 
 
 def test_a_model_that_cannot_be_loaded_is_tried_again_until_it_can(bundle_folder, tmp_path, monkeypatch):

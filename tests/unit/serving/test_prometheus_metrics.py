@@ -36,3 +36,11 @@ def test_a_studys_time_falls_into_every_bucket_that_is_not_shorter():
 
 def test_the_process_itself_is_measured():
     assert samples(ServiceMetrics())["process_resident_memory_bytes",] > 1e6
+
+
+def test_a_model_that_is_served_no_more_is_told_no_more():
+    metrics = ServiceMetrics()
+    metrics.tell_model("m", "1", "a")
+    metrics.tell_model("m", "2", "b")
+    told = [line for line in metrics.render().decode().splitlines() if line.startswith("lesionflow_model{")]
+    assert told == ['lesionflow_model{bundle_digest="b",name="m",version="2"} 1.0']

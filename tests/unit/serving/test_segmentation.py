@@ -1,16 +1,16 @@
-"""What a worker does with received parts: which formats it makes, what it counts, what of the server it does not tell."""
+"""What a worker does with a job: where the result lies, what is counted, what of the server is not told."""
 
 import errno
 import types
-from pathlib import Path
 
 import pytest
 
-from lesionflow.errors import InputError, MachineError
+from lesionflow.errors import InputError
 from lesionflow.jobs.job import JobState
+from lesionflow.serving.problems import RequestRefusedError
 from lesionflow.serving.prometheus_metrics import ServiceMetrics
 from lesionflow.serving.result_store import ResultStore
-from lesionflow.serving.segmentation import segment_parts, work_on
+from lesionflow.serving.segmentation import work_on
 from lesionflow.serving.settings import ServiceSettings
 from lesionflow.serving.uploads.multipart import Part
 
@@ -21,19 +21,17 @@ REPORT = {"targets": [{"name": "tumor", "volume_ml": 0.0}]}
 class Engine:
     """Stands in for the model: writes down what it is asked for, answers with one report or fails."""
 
-    def __init__(self, error=None, channels=("C0", "C1")):
-        self.asked, self.error, self.channels = [], error, channels
+    def __init__(self, error=None):
+        self.asked, self.error = [], error
 
-    @property
-    def model(self):
-        plan = types.SimpleNamespace(dataset=types.SimpleNamespace(channels=self.channels))
-        return types.SimpleNamespace(bundle=types.SimpleNamespace(plan=plan))
+    def do(self, work):
+        return work(self)
 
-    def segment(self, source, folder, formats):
-        self.asked.append((source, tuple(formats)))
+    def segment(self, parts, into, name):
+        self.asked.append(({part.name: part.path.read_bytes() for part in parts}, name))
         if self.error is not None:
             raise self.error
-        return REPORT
+        return {"formats": ["nifti", "png"], **REPORT}
 
 
 @pytest.fixture
@@ -44,14 +42,24 @@ def state(tmp_path):
     )
 
 
-def parts(folder, name):
-    """Two files as they are received: both of one study's DICOM, or one a channel."""
-    made = []
+@pytest.fixture
+def accepted(state, tmp_path):
+    """A job whose study lies where accepted ones do."""
+    study = tmp_path / "accepted"
+    study.mkdir()
     for number in range(2):
-        path = folder / f"part-{number}"
-        path.write_bytes(b"1234567")
-        made.append(Part(name=name.format(number=number), path=path))
-    return made
+        (study / f"part-{number}").write_bytes(b"1234567")
+    state.scratch = tmp_path / "scratch"
+    state.scratch.mkdir()
+    state.intake = types.SimpleNamespace(
+        parts=lambda _, folder: [Part("study", link(path, folder)) for path in sorted(study.iterdir())]
+    )
+    return types.SimpleNamespace(id=RESULT, order={"format": "nifti"}, study=study)
+
+
+def link(path, folder):
+    (folder / path.name).hardlink_to(path)
+    return folder / path.name
 
 
 def figures(state):
@@ -59,30 +67,20 @@ def figures(state):
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
-@pytest.mark.parametrize(
-    ("part", "asked_for", "made"),
-    [
-        ("study", "json", ("dicom-seg", "nifti", "png")),
-        ("C{number}", "json", ("nifti", "png")),
-        ("study", "nifti", ("nifti",)),
-        ("C{number}", "dicom-seg", ("dicom-seg",)),
-    ],
-)
-def test_a_report_comes_with_each_format_that_the_study_can_have(state, tmp_path, part, asked_for, made):
-    report = segment_parts(state, parts(tmp_path, part), tmp_path, RESULT, asked_for)
-    ((source, formats),) = state.engine.asked
-    # More formats may be there than when this was written.
-    assert [name for name in formats if name in ("dicom-seg", "nifti", "png")] == list(made)
-    assert isinstance(source, Path) == (part == "study")
-    assert report["id"] == RESULT
+def test_a_result_has_its_jobs_id_and_links_what_was_written(state, accepted):
+    assert work_on(state, accepted) == (JobState.DONE, {})
+    assert state.engine.asked == [({"study": b"1234567"}, "nifti")]
     base = f"/v1/results/{RESULT}"
-    assert report["links"]["report"] == f"{base}/report"
-    assert report["links"]["masks"] == {name: f"{base}/mask?format={name}" for name in formats}
-    assert state.results.report(report["id"]) == report == {**report, **REPORT}
+    masks = {name: f"{base}/mask?format={name}" for name in ("nifti", "png")}
+    assert state.results.report(RESULT) == {
+        "id": RESULT,
+        "links": {"report": f"{base}/report", "masks": masks},
+        **REPORT,
+    }
 
 
-def test_a_study_is_counted_once_by_what_became_of_it(state, tmp_path):
-    segment_parts(state, parts(tmp_path, "study"), tmp_path, RESULT, "nifti")
+def test_a_study_is_counted_once_by_what_became_of_it(state, accepted):
+    work_on(state, accepted)
     found = figures(state)
     assert found['lesionflow_studies_total{outcome="segmented"}'] == 1
     assert (found["lesionflow_empty_masks_total"], found["lesionflow_study_seconds_count"]) == (1, 1)
@@ -93,43 +91,53 @@ def test_a_study_is_counted_once_by_what_became_of_it(state, tmp_path):
     ("error", "outcome"),
     [
         (InputError("Expected one, found two.", reason="mixed_series"), "mixed_series"),
+        (RequestRefusedError("Expected less.", status=413, code="too_many_files"), "too_many_files"),
         (OSError(errno.ENOSPC, "No space left on device"), "disk_full"),
         (KeyError("x"), "internal_error"),
     ],
 )
-def test_a_failure_is_counted_by_its_code_and_leaves_no_result(state, tmp_path, error, outcome):
+def test_a_failure_is_counted_by_its_code_and_leaves_no_result(state, accepted, tmp_path, error, outcome):
     state.engine = Engine(error)
-    with pytest.raises((type(error), MachineError)):
-        segment_parts(state, parts(tmp_path, "study"), tmp_path, RESULT, "nifti")
+    assert work_on(state, accepted).state is JobState.FAILED
     found = figures(state)
     assert found[f'lesionflow_studies_total{{outcome="{outcome}"}}'] == 1
     assert found["lesionflow_study_seconds_count"] == 0
     assert list((tmp_path / "results").iterdir()) == []
 
 
-def test_where_the_upload_lay_is_not_told(state, tmp_path):
-    state.engine = Engine(InputError(f"Expected DICOM in {tmp_path}/study, found none.", reason="empty_study"))
-    with pytest.raises(InputError, match=r"Expected DICOM in \(upload\)/study, found none") as error:
-        segment_parts(state, parts(tmp_path, "study"), tmp_path, RESULT, "nifti")
-    assert error.value.reason == "empty_study"
+def test_where_the_upload_lay_is_not_told(state, accepted, tmp_path):
+    class Finds(Engine):
+        def segment(self, parts, into, name):
+            raise InputError(f"Expected DICOM in {parts[0].path.parent}/study, found none.", reason="empty_study")
+
+    state.engine = Finds()
+    _, values = work_on(state, accepted)
+    assert values["error"]["detail"] == "Expected DICOM in (upload)/study, found none."
+    assert values["error"]["code"] == "empty_study"
 
 
-@pytest.fixture
-def accepted(state, tmp_path):
-    """A job whose study lies where accepted ones do."""
-    study = tmp_path / "accepted"
-    study.mkdir()
-    received = parts(study, "study")
-    state.scratch = tmp_path / "scratch"
-    state.scratch.mkdir()
-    state.intake = types.SimpleNamespace(parts=lambda _, folder: [Part(p.name, link(p.path, folder)) for p in received])
-    order = {"format": "nifti"}
-    return types.SimpleNamespace(id=RESULT, order=order, study=study)
+def test_a_study_that_two_models_are_given_is_received_and_counted_once_and_whole_for_each(state, accepted):
+    """As while a new one is on trial: the second finds what was sent, though the first renamed it."""
+    first, second = Engine(), Engine()
 
+    def rename_and_fail(parts, into, name):
+        Engine.segment(first, parts, into, name)
+        parts[0].path.rename(parts[0].path.with_suffix(".dcm"))
+        raise KeyError("x")
 
-def link(path, folder):
-    (folder / path.name).hardlink_to(path)
-    return folder / path.name
+    def both(work):
+        with pytest.raises(KeyError):
+            work(types.SimpleNamespace(segment=rename_and_fail))
+        return work(second)
+
+    state.engine = types.SimpleNamespace(do=both)
+    assert work_on(state, accepted) == (JobState.DONE, {})
+    assert first.asked == second.asked
+    found = figures(state)
+    assert found["lesionflow_received_bytes_total"] == 14
+    assert {name: value for name, value in found.items() if "studies_total" in name} == {
+        'lesionflow_studies_total{outcome="segmented"}': 1
+    }
 
 
 def test_a_job_done_twice_gives_the_same_and_leaves_its_study_as_it_was(state, accepted):

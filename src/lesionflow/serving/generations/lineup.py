@@ -1,0 +1,115 @@
+"""Which model studies are given to, and the one before it, kept until the new one has proven itself in service."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from lesionflow.errors import InputError
+from lesionflow.machine.faults import machine_fault
+from lesionflow.serving.generations.generation import Generation
+from lesionflow.serving.problems import RequestRefusedError
+
+#: Studies that a new model segments before the one before it is let go.
+TRIAL_STUDIES = 20
+#: Of so many studies in a row that a new model fails on and the one before it segments, the latter is served again.
+MOST_FAILURES = 3
+Result = TypeVar("Result")
+logger = logging.getLogger(__name__)
+
+
+class Standing(NamedTuple):
+    """Who serves: read and replaced as one, so that no study sees half a switch.
+
+    Args:
+        now: What studies are given to; None before the first.
+        before: What serves again if `now` fails: the last that has proven itself, while `now` has not.
+        n_done: Studies that `now` has segmented since it was switched to.
+        n_failed: Studies in a row that it failed on and `before` segmented.
+    """
+
+    now: Generation | None = None
+    before: Generation | None = None
+    n_done: int = 0
+    n_failed: int = 0
+
+
+class Lineup:
+    """The models in service.
+
+    Args:
+        returned: Told when a new model is given up: it, and what it failed with last.
+    """
+
+    def __init__(self, returned: Callable[[Generation, Exception], None]) -> None:
+        self._standing, self._lock, self._returned = Standing(), threading.Lock(), returned
+
+    @property
+    def standing(self) -> Standing:
+        """Who serves at this moment."""
+        return self._standing
+
+    def switch(self, new: Generation) -> None:
+        """Give studies to another model from now on; those in work are ended by the one that they were given to.
+
+        What served is kept behind the new one, until that has proven itself; of two that have not, the earlier stays.
+        """
+        with self._lock:
+            now, before, _, _ = self._standing
+            self._standing = Standing(new, None if new is before else before or now)
+        model = new.model
+        logger.info("serving model %s, version %s, bundle %.12s", model.name, model.version, model.bundle.digest)
+        if model.doubt:
+            logger.warning("%s", model.doubt)
+
+    def do(self, work: Callable[[Generation], Result]) -> Result:
+        """Do a piece of work by the model that serves when it begins.
+
+        While a new model is on trial, what it fails on is given to the one before: if that can do it, the new one is to blame, and the
+        client has an answer all the same. A fault of the study or the machine is nobody's.
+
+        Args:
+            work: Called with one model, then perhaps with the other.
+
+        Returns:
+            What it returns.
+
+        Raises:
+            Exception: What it raises of both.
+        """
+        now, before, _, _ = self._standing
+        if now is None:
+            raise RuntimeError("a study came before a model")
+        try:
+            result = work(now)
+        except Exception as error:
+            if before is None or not may_be_models_fault(error):
+                raise
+            logger.warning("%s failed on a study; it is given to %s", now.title, before.title, exc_info=error)
+            result = work(before)
+            self._count_failure(now, error)
+            return result
+        self._count_success(now)
+        return result
+
+    def _count_success(self, model: Generation) -> None:
+        with self._lock:
+            now, before, n_done, _ = self._standing
+            if now is model:
+                done = n_done + 1
+                self._standing = Standing(now, None if done >= TRIAL_STUDIES else before, done)
+
+    def _count_failure(self, model: Generation, error: Exception) -> None:
+        with self._lock:
+            now, before, n_done, n_failed = self._standing
+            if now is not model or before is None:
+                return
+            given_up = n_failed + 1 >= MOST_FAILURES
+            self._standing = Standing(before) if given_up else Standing(now, before, n_done, n_failed + 1)
+        if given_up:
+            self._returned(model, error)
+
+
+def may_be_models_fault(error: Exception) -> bool:
+    """Tell whether another model might do what this one failed on: not where the study, the request or the machine is to blame."""
+    return not isinstance(error, InputError | RequestRefusedError) and machine_fault(error) is None

@@ -1,0 +1,62 @@
+"""What is done with a study by one model: find out what was sent, segment it, write the masks that were asked for."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lesionflow.prediction.served_model import ServedModel
+from lesionflow.prediction.writers import WRITERS
+from lesionflow.serving.settings import ServiceSettings
+from lesionflow.serving.uploads.multipart import Part
+from lesionflow.serving.uploads.sources import study_source
+
+if TYPE_CHECKING:
+    from lesionflow.inference import Segmenter
+
+#: Where a study is unpacked, within the folder that it is worked on in.
+UNPACKED = "study"
+
+
+def segment_parts(
+    model: ServedModel,
+    segmenter: "Segmenter",
+    parts: Sequence[Part],
+    into: Path,
+    name: str,
+    limits: ServiceSettings,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Segment a study and write its masks.
+
+    Args:
+        model: The model that `segmenter` was made of.
+        segmenter: Ready to run.
+        parts: What was sent, in a folder to work in: files are renamed there.
+        into: Where the masks go, named as `WRITERS` says.
+        name: What was asked for, a key of `ANSWERS`: a mask, or the report with masks of every format.
+        limits: Of archives.
+        progress: Called with parts done and parts in all; what it raises ends the work.
+
+    Returns:
+        The report as plain values, and under `formats` which masks were written.
+
+    Raises:
+        InputError: As `study_source` and `segment_study`.
+        RequestRefusedError: As `study_source`.
+    """
+    from lesionflow.prediction.study import segment_study
+
+    folder = parts[0].path.parent if parts else into
+    unpacked = folder / UNPACKED
+    unpacked.mkdir()
+    source = study_source(parts, unpacked, tuple(model.bundle.plan.dataset.channels), limits)
+    formats = (name,) if name in WRITERS else _all_formats(is_dicom=isinstance(source, Path))
+    prediction = segment_study(model, segmenter, source, progress, output_formats=formats)
+    for one in formats:
+        prediction.write(into / WRITERS[one].file_name, one)
+    return {"formats": list(formats), **prediction.report().model_dump(mode="json")}
+
+
+def _all_formats(*, is_dicom: bool) -> tuple[str, ...]:
+    return tuple(name for name, writer in WRITERS.items() if is_dicom or not writer.needs_dicom)

@@ -1,0 +1,56 @@
+"""One model: loaded with its golden cases, segmenting into the files that were asked for; refused where it is not what it says."""
+
+import dataclasses
+import shutil
+
+import pytest
+
+from lesionflow.config import Settings
+from lesionflow.errors import ArtifactError
+from lesionflow.inference.golden import make_golden
+from lesionflow.io.stores.bundles import read_bundle, write_bundle
+from lesionflow.serving.generations.generation import load_generation
+from lesionflow.serving.settings import ServiceSettings
+from lesionflow.serving.uploads.multipart import Part
+
+SERVICE, SETTINGS = ServiceSettings(model="m"), Settings(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def proven(bundle_folder, tmp_path_factory):
+    """The bundle with its golden cases."""
+    bundle, folder = read_bundle(bundle_folder), tmp_path_factory.mktemp("golden") / "bundle"
+    write_bundle(folder, dataclasses.replace(bundle, golden=make_golden(bundle)))
+    return folder
+
+
+def test_masks_are_named_as_their_format_says_and_none_is_made_unasked(proven, study_zip, tmp_path):
+    generation = load_generation(SERVICE, SETTINGS, str(proven))
+    assert generation.n_golden == 2
+    sent, into = tmp_path / "sent", tmp_path / "result"
+    for folder in (sent, into):
+        folder.mkdir()
+    (sent / "part-0").write_bytes(study_zip)
+    report = generation.segment([Part("study", sent / "part-0")], into, "dicom-seg")
+    assert [path.name for path in into.iterdir()] == ["mask.dcm"]
+    assert report["passport"]["bundle_digest"] == generation.model.bundle.digest == read_bundle(proven).digest
+    assert "write_dicom_seg" in report["timings_s"]
+    assert "write_png" not in report["timings_s"]
+
+
+def test_a_flipped_byte_is_refused(proven, tmp_path):
+    folder = shutil.copytree(proven, tmp_path / "bundle")
+    weights = bytearray((folder / "weights.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "weights.safetensors").write_bytes(weights)
+    with pytest.raises(ArtifactError, match="weights"):
+        load_generation(SERVICE, SETTINGS, str(folder))
+
+
+def test_a_model_that_answers_its_golden_cases_otherwise_is_refused(bundle_folder, tmp_path):
+    """Whole and sealed, but its weights are not those that gave the answers."""
+    bundle = read_bundle(bundle_folder)
+    other = {name: array + 1 if name == "output.bias" else array for name, array in bundle.weights.items()}
+    write_bundle(tmp_path / "bundle", dataclasses.replace(bundle, weights=other, golden=make_golden(bundle)))
+    with pytest.raises(ArtifactError, match="golden cases"):
+        load_generation(SERVICE, SETTINGS, str(tmp_path / "bundle"))
