@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import highdicom
 import nibabel
 import numpy as np
 import pydicom
@@ -28,7 +29,7 @@ from lesionflow.data.bundle import Bundle
 from lesionflow.data.dataset import Dataset
 from lesionflow.data.volume import Mask
 from lesionflow.errors import InputError, LesionFlowError
-from lesionflow.inference import Segmentation, TargetFinding
+from lesionflow.inference import Segmentation
 from lesionflow.io.inputs import read_input
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.prediction import writers
@@ -41,6 +42,7 @@ from lesionflow.serving.formats import ANSWERS, choose_answer
 from lesionflow.serving.settings import ServiceSettings
 from support.bundles import constant_bundle, small_bundle
 from support.dicom_factory import SPACING_MM, WrittenSeries, write_series
+from support.hand_made import findings_of
 from support.service_client import TestClient, wait_until_ready
 
 SHAPE = (5, 16, 24)
@@ -131,6 +133,20 @@ def read_png(path: Path, truth: Truth) -> np.ndarray:
     return np.isin(areas, tall)
 
 
+def read_dicom_sr(path: Path, truth: Truth) -> dict[str, float]:
+    """Volume in ml by target, by highdicom."""
+    content = highdicom.sr.srread(path).content
+    groups = content.get_volumetric_roi_measurement_groups()
+    of = {group.referenced_segment.source_series_for_segmentation.value for group in groups}
+    assert of == {truth.series.series_uid}
+    volumes = {}
+    for group in groups:
+        (volume,) = group.get_measurements(pydicom.sr.codedict.codes.SCT.Volume)
+        assert volume.unit.value == "mL"
+        volumes[group.tracking_identifier] = float(volume.value)
+    return volumes
+
+
 class ReadBack(NamedTuple):
     """What stands in a format's own standard, and how it is read without us."""
 
@@ -142,6 +158,7 @@ class ReadBack(NamedTuple):
 READ_BACK = {
     # RFC 3240.
     "dicom-seg": ReadBack("application/dicom", ".dcm", read_dicom_seg),
+    "dicom-sr": ReadBack("application/dicom", ".sr.dcm", read_dicom_sr),
     # RFC 6713; NIfTI itself has no registered type.
     "nifti": ReadBack("application/gzip", ".nii.gz", read_nifti),
     # RFC 3240; two kinds of objects have one ending, so that ours says which.
@@ -182,8 +199,8 @@ def prediction(truth: Truth) -> Prediction:
     study = read_input(truth.series.folder, dataset)
     volume = align_channels(study.volumes, ("CT",), "CT", case_id=study.case_id)
     np.testing.assert_allclose(volume.geometry.affine, truth.series.affine_by_hand, atol=1e-6)
-    findings = tuple(TargetFinding(name, 1.0, None, None, None, ()) for name in REGIONS)
-    segmentation = Segmentation(Mask(truth.labels, volume.geometry), None, 1.0, findings, None)
+    mask = Mask(truth.labels, volume.geometry)
+    segmentation = Segmentation(mask, None, 1.0, findings_of(mask, bundle.plan.targets), None)
     return Prediction(ServedModel("knees", "7", bundle), study, volume, segmentation)
 
 
@@ -195,6 +212,10 @@ def test_what_is_written_is_the_mask_where_the_study_has_it(name, prediction, tr
     found = row.read(path, truth)
     if writer.is_picture:
         require_outline(found, truth.labels[2] > 0)
+    elif not writer.holds_voxels:
+        voxel_ml = np.prod(SPACING_MM) / 1000
+        by_hand = {target: len(places) * voxel_ml for target, places in truth.places().items()}
+        assert found == pytest.approx(by_hand, abs=5e-5)
     else:
         assert set(found) == set(REGIONS)
         for target, places in truth.places().items():

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from lesionflow.data.bundle import Bundle
-from lesionflow.data.dataset import Dataset
+from lesionflow.data.dataset import Dataset, Target
 from lesionflow.data.volume import Mask
 from lesionflow.inference import Segmentation, TargetFinding
+from lesionflow.inference.findings import describe
+from lesionflow.inference.lesion_probabilities import measure_probabilities
 from lesionflow.io.inputs import read_input
 from lesionflow.prediction.served_model import ServedModel
 from lesionflow.prediction.study import Prediction
@@ -19,6 +21,20 @@ from support.dicom_factory import write_series
 SHAPE = (5, 16, 24)
 LABELS = {"core": 1, "rim": 2}
 REGIONS = {"whole": (1, 2), "core": (1,)}
+
+
+def findings_of(mask: Mask, targets: tuple[Target, ...]) -> tuple[TargetFinding, ...]:
+    """What a network that is sure by 0.9 of each voxel would find of a mask."""
+    probabilities = np.full((len(targets), *mask.labels.shape), 0.9, np.float32)
+    evidence = measure_probabilities(
+        mask.labels,
+        mask.geometry,
+        lambda first, last: iter([(slice(first, last), probabilities[:, first:last])]),
+        targets,
+        1.0,
+        np.zeros((len(targets), 3)),
+    )
+    return describe(evidence, ())
 
 
 def hand_made_prediction(folder: Path, bundle: Bundle | None = None, version: str = "7") -> Prediction:
@@ -34,6 +50,6 @@ def hand_made_prediction(folder: Path, bundle: Bundle | None = None, version: st
     made = dataclasses.replace(made, plan=made.plan.model_copy(update={"dataset": dataset}))
     study = read_input(series.folder, dataset)
     volume = align_channels(study.volumes, ("CT",), "CT", case_id=study.case_id)
-    findings = tuple(TargetFinding(name, 1.0, None, None, None, ()) for name in REGIONS)
-    segmentation = Segmentation(Mask(labels, volume.geometry), None, 1.0, findings, None)
+    mask = Mask(labels, volume.geometry)
+    segmentation = Segmentation(mask, None, 1.0, findings_of(mask, made.plan.targets), None)
     return Prediction(ServedModel("knees", version, made), study, volume, segmentation)

@@ -2,62 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from lesionflow.data.calibration import DicePrediction, LesionConfidence, TargetConfidence
+from lesionflow.data.quantities.target_finding import FoundLesion, Interval, PredictedDice, TargetFinding
 from lesionflow.inference.lesion_probabilities import TargetProbabilities
 
 #: Probabilities are held this far from 0 and 1, so that their logits are finite.
 LEAST = 1e-6
-
-
-@dataclass(frozen=True)
-class FoundLesion:
-    """One lesion found: volume, center in LPS mm, and the probability that it is one."""
-
-    volume_ml: float
-    center_mm: tuple[float, float, float]
-    confidence: float
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Where a volume lies with a stated probability, which for nine in ten bundles of as many patients is between two others."""
-
-    low_ml: float
-    high_ml: float
-    coverage: float
-    coverage_low: float | None = None
-    coverage_high: float | None = None
-
-
-@dataclass(frozen=True)
-class PredictedDice:
-    """The Dice that a reference would give, and the mean absolute error that such predictions had.
-
-    `needs_review`: whether it is so low that somebody should look; of masks that have failed, the share `review_recall` is pointed at. Null where too
-    few validation patients failed to say.
-    """
-
-    value: float
-    mean_absolute_error: float
-    needs_review: bool | None = None
-    review_recall: float | None = None
-
-
-@dataclass(frozen=True)
-class TargetFinding:
-    """What was found of one target; null where the bundle has no figure to say it by.
-
-    `mean_probability` is that of the mask's voxels, null when there is none.
-    """
-
-    name: str
-    volume_ml: float
-    mean_probability: float | None
-    interval: Interval | None
-    predicted_dice: PredictedDice | None
-    lesions: tuple[FoundLesion, ...]
 
 
 def describe(evidence: Sequence[TargetProbabilities], known: Sequence[TargetConfidence]) -> tuple[TargetFinding, ...]:
@@ -107,7 +58,10 @@ def _describe(found: TargetProbabilities, fitted: TargetConfidence | None) -> Ta
     model = fitted.lesions if fitted is not None else None
     lesions = tuple(
         FoundLesion(
-            found_lesion.volume_ml, found_lesion.center_mm, lesion_confidence(found_lesion.mean_probability, model)
+            found_lesion.volume_ml,
+            found_lesion.center_mm,
+            lesion_confidence(found_lesion.mean_probability, model),
+            found_lesion.diameters,
         )
         for found_lesion in found.lesions
     )

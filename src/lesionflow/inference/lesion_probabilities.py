@@ -11,7 +11,9 @@ from scipy import ndimage
 from lesionflow.data.calibration import MaskRules
 from lesionflow.data.dataset import Target
 from lesionflow.data.geometry import Geometry, SpacingMm
+from lesionflow.data.quantities.target_finding import Diameters
 from lesionflow.inference.postprocessing import CONNECTIVITY
+from lesionflow.metrics.diameters import measure_diameters
 from lesionflow.metrics.probabilities import harden, soften
 
 #: Voxels that the network finds less probable count as none, whatever the rules: millions of them, each hardly possible, would
@@ -35,12 +37,14 @@ class LesionProbabilities:
         center_mm: Its center, LPS.
         mean_probability: Mean calibrated probability of its voxels.
         real: Whether it touches a lesion of the reference; None where there is none to compare with.
+        diameters: In the slice where it is widest; None where there is a reference, or nobody knows how large pixels are.
     """
 
     volume_ml: float
     center_mm: tuple[float, float, float]
     mean_probability: float
     real: bool | None = None
+    diameters: Diameters | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,10 @@ def measure_probabilities(
     found = []
     for number, target in enumerate(targets):
         truth = None if reference is None else np.isin(reference, target.labels)
-        rows = _sums(np.isin(labels, target.labels), number, slabs, temperature, truth)
+        parts, first = _label(np.isin(labels, target.labels))
+        rows = _sums(parts, first, number, slabs, temperature, truth)
+        # Of validation cases nobody asks for them.
+        wide = _diameters(parts, first, geometry) if truth is None and geometry.spacing_known else [None] * len(rows)
         centers = geometry.to_lps(rows[:, 2:5] / rows[:, :1])
         lesions = [
             LesionProbabilities(
@@ -158,8 +165,9 @@ def measure_probabilities(
                 center_mm=(float(c[0]), float(c[1]), float(c[2])),
                 mean_probability=float(row[1] / row[0]),
                 real=None if truth is None else bool(row[5] > 0),
+                diameters=diameters,
             )
-            for row, c in zip(rows, centers, strict=True)
+            for row, c, diameters in zip(rows, centers, wide, strict=True)
         ]
         lesions.sort(key=lambda lesion: -lesion.volume_ml)
         n_voxels, inside = (float(total) for total in rows[:, :2].sum(axis=0))
@@ -197,15 +205,36 @@ def surface_mm2(mask: NDArray[np.bool_], spacing_mm: SpacingMm) -> float:
     return across * rows * columns + down * slices * columns + along * slices * rows
 
 
-def _sums(
-    mask: NDArray[np.bool_], number: int, slabs: Slabs, temperature: float, truth: NDArray[np.bool_] | None
-) -> NDArray[np.float64]:
-    """Sum over each lesion: voxels, probabilities, slice, row and column indices, voxels of the reference."""
+def _label(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
+    """Number the lesions of a mask from 1 on; return the slices from the first to the last that has any, and which the first is."""
     places = np.flatnonzero(mask.any(axis=(1, 2)))
     if not places.size:
-        return np.zeros((0, 6))
+        return np.zeros((0, *mask.shape[1:]), dtype=np.int32), 0
     first, last = int(places[0]), int(places[-1]) + 1
-    parts, n_parts = ndimage.label(mask[first:last], CONNECTIVITY)
+    return ndimage.label(mask[first:last], CONNECTIVITY)[0], first
+
+
+def _diameters(parts: NDArray[np.int32], first: int, geometry: Geometry) -> list[Diameters | None]:
+    """Measure each lesion, in the order of their numbers."""
+    found: list[Diameters | None] = []
+    for number, box in enumerate(ndimage.find_objects(parts) if parts.size else (), start=1):
+        corner = (box[0].start + first, box[1].start, box[2].start)
+        found.append(measure_diameters(parts[box] == number, geometry, corner))
+    return found
+
+
+def _sums(
+    parts: NDArray[np.int32],
+    first: int,
+    number: int,
+    slabs: Slabs,
+    temperature: float,
+    truth: NDArray[np.bool_] | None,
+) -> NDArray[np.float64]:
+    """Sum over each lesion: voxels, probabilities, slice, row and column indices, voxels of the reference."""
+    if not parts.size:
+        return np.zeros((0, 6))
+    last, n_parts = first + len(parts), int(parts.max())
     sums = np.zeros((n_parts + 1, 6))
     for block, part in slabs(first, last):
         near = parts[block.start - first : block.stop - first]

@@ -10,12 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from lesionflow.data.bundle import Bundle
+from lesionflow.data.quantities.target_finding import TargetFinding
 from lesionflow.data.volume import Mask, Volume
 from lesionflow.errors import ArtifactError
 from lesionflow.inference.backends import PYTORCH
 from lesionflow.inference.budgets.memory_budget import choose_way
 from lesionflow.inference.budgets.time_budget import network_seconds
-from lesionflow.inference.findings import TargetFinding, describe
+from lesionflow.inference.findings import describe
 from lesionflow.inference.lesion_probabilities import (
     TargetProbabilities,
     measure_probabilities,

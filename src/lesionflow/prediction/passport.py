@@ -31,7 +31,7 @@ class Passport(BaseModel):
     `predicted_dice` by target and `unusual_input` say how far the mask may be relied on; null where the model can't tell.
     `result_id` follows from study, bundle and mask: the same study has the same one from the service and the command line.
     `picture_sha256` is over the pixels of a picture of the mask, null elsewhere; `study`, in DICOM files alone, which say whose they are; `report_sha256`, in
-    reports alone, over what they say. What lesionflow 0.2 wrote has no `mask`.
+    reports and DICOM SR alone, over what they say. What lesionflow 0.2 wrote has no `mask`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -70,14 +70,20 @@ class Passport(BaseModel):
         """Tell whether id and seal follow from the rest."""
         return self.seal == self.expected_seal() and self.result_id == self._result_id()
 
-    def for_file(self, picture_sha256: str | None = None, study: StudyIdentity | None = None) -> str:
+    def for_file(
+        self,
+        picture_sha256: str | None = None,
+        study: StudyIdentity | None = None,
+        report_sha256: str | None = None,
+    ) -> str:
         """Return the text that lies inside a file: JSON in ASCII, without the time.
 
         Args:
             picture_sha256: Of a picture of the mask; None of the mask itself.
             study: Whose the file says it is; None where it does not say.
+            report_sha256: Over the figures and words of a file that holds those instead of voxels.
         """
-        own = {"created_at": None, "picture_sha256": picture_sha256, "study": study, "report_sha256": None}
+        own = {"created_at": None, "picture_sha256": picture_sha256, "study": study, "report_sha256": report_sha256}
         told = self.model_copy(update=own).sealed()
         return json.dumps(told.model_dump(mode="json", exclude={"created_at", *told.absent}), separators=(",", ":"))
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from lesionflow.data.seal import SealState
-from lesionflow.inference import Segmentation, TargetFinding
+from lesionflow.inference import FoundLesion, Segmentation, TargetFinding
 from lesionflow.io.inputs import StudyInput
 from lesionflow.prediction import DISCLAIMER
 from lesionflow.prediction.mask_identity import MaskIdentity, identify
@@ -50,11 +50,17 @@ class PredictedDiceReport(_Part):
 
 
 class LesionReport(_Part):
-    """One lesion: `center_mm` is (x, y, z) in DICOM's patient coordinates; `confidence` the probability that it is one."""
+    """One lesion: `center_mm` is (x, y, z) in DICOM's patient coordinates; `confidence` the probability that it is one.
+
+    The diameters are those of RECIST 1.1: the longest one within a slice, and the longest at right angles to it in that slice. Null where nobody knows how large
+    pixels are.
+    """
 
     volume_ml: float
     center_mm: tuple[float, float, float]
     confidence: float
+    longest_diameter_mm: float | None = None
+    perpendicular_diameter_mm: float | None = None
 
 
 class TargetReport(_Part):
@@ -166,14 +172,19 @@ def _target(finding: TargetFinding) -> TargetReport:
         mean_confidence=None if mean is None else round(mean, 4),
         volume_interval=None if interval is None else IntervalReport(**_rounded(vars(interval))),
         predicted_dice=None if dice is None else PredictedDiceReport(**_rounded(vars(dice))),
-        lesions=tuple(
-            LesionReport(
-                volume_ml=round(lesion.volume_ml, 4),
-                center_mm=(round(lesion.center_mm[0], 1), round(lesion.center_mm[1], 1), round(lesion.center_mm[2], 1)),
-                confidence=round(lesion.confidence, 4),
-            )
-            for lesion in finding.lesions
-        ),
+        lesions=tuple(_lesion(lesion) for lesion in finding.lesions),
+    )
+
+
+def _lesion(lesion: FoundLesion) -> LesionReport:
+    x, y, z = lesion.center_mm
+    wide = lesion.diameters
+    return LesionReport(
+        volume_ml=round(lesion.volume_ml, 4),
+        center_mm=(round(x, 1), round(y, 1), round(z, 1)),
+        confidence=round(lesion.confidence, 4),
+        longest_diameter_mm=None if wide is None else round(wide.longest_mm, 2),
+        perpendicular_diameter_mm=None if wide is None else round(wide.perpendicular_mm, 2),
     )
 
 

@@ -8,7 +8,10 @@ from lesionflow.data.bundle import Bundle
 from lesionflow.errors import ConfigError
 from lesionflow.io.signing.bundle_manifest import require_trusted
 from lesionflow.io.stores.bundles import read_bundle
-from lesionflow.prediction import DISCLAIMER
+from lesionflow.prediction import DISCLAIMER, SHOWN_DIGEST
+
+#: What DICOM's type of a software version holds (LO, PS3.5 6.2).
+LONGEST_VERSION = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +41,12 @@ class ServedModel:
             "seal": self.bundle.seal.model_dump(mode="json", include={"state", "key_id"}),
             "disclaimer": DISCLAIMER,
         }
+
+    @property
+    def software_version(self) -> str:
+        """What headers of DICOM call the model: by the end a mask is traced to its model; a long name gives way."""
+        number = f" {self.version} {self.bundle.digest:.{SHOWN_DIGEST}}"
+        return f"{self.name[: LONGEST_VERSION - len(number)]}{number}"
 
     @property
     def doubt(self) -> str:

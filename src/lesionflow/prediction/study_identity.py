@@ -52,7 +52,7 @@ class StudyIdentity(BaseModel):
 
 
 def identify_study(data: Any) -> StudyIdentity:
-    """Tell whose a DICOM SEG or RT structure set is, by itself."""
+    """Tell whose a DICOM SEG, SR or RT structure set is, by itself."""
     from lesionflow.io.dicom.writing.references import read_references
 
     return StudyIdentity.of(read_references(data))
@@ -64,10 +64,12 @@ def passport_into(passport: "Passport") -> Callable[[Any], None]:
     Args:
         passport: Of the mask.
     """
+    from lesionflow.io.dicom.writing.content_tree import hash_content
     from lesionflow.io.dicom.writing.private_text import add_private_text
 
     def put(data: Any) -> None:
-        text = passport.for_file(study=identify_study(data))
+        said = hash_content(data) if "ContentSequence" in data else None
+        text = passport.for_file(study=identify_study(data), report_sha256=said)
         add_private_text(data, text, short=passport.in_short(), software_version=passport.lesionflow_version)
 
     return put

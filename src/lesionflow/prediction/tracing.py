@@ -149,8 +149,8 @@ def _seal(passport: Passport) -> TraceFinding:
 
 def _content(path: Path, kind: str, passport: Passport) -> TraceFinding:
     told = passport.mask
-    if kind == "report":
-        return TraceFinding("mask", State.UNCHECKED, "a report holds no voxels: trace the mask itself")
+    if kind == "report" or (kind == "DICOM" and "ContentSequence" in _read_dicom(path)):
+        return TraceFinding("mask", State.UNCHECKED, "figures hold no voxels: trace the mask itself")
     if told is None:
         return TraceFinding("mask", State.BROKEN, "the passport does not say which mask it belongs to")
     if kind == "PNG":
@@ -170,24 +170,39 @@ def _content(path: Path, kind: str, passport: Passport) -> TraceFinding:
 def _bound(path: Path, kind: str, passport: Passport) -> tuple[TraceFinding, ...]:
     """Compare what a file says beside its voxels: of a DICOM object whose it is, of a report all of it."""
     if kind == "DICOM":
-        return (_study(path, passport),)
+        data = _read_dicom(path)
+        figures = (_figures(data, passport),) if "ContentSequence" in data else ()
+        return (_study(data, passport), *figures)
     if kind == "report":
         return (_report(path, passport),)
     return ()
 
 
-def _study(path: Path, passport: Passport) -> TraceFinding:
+def _study(data: Any, passport: Passport) -> TraceFinding:
     from lesionflow.prediction.study_identity import identify_study
 
     if passport.study is None:
         detail = "the passport does not say whose the mask is, as none before 0.3 did: patient and references are not covered"
         return TraceFinding("study", State.UNCHECKED, detail)
-    changed = passport.study.differences(identify_study(_read_dicom(path)))
+    changed = passport.study.differences(identify_study(data))
     if not changed:
         return TraceFinding(
             "study", State.HELD, "patient, study, series, frame of reference and images are as they were written"
         )
     return TraceFinding("study", State.ALTERED, f"not those that it was written for: {', '.join(changed)}")
+
+
+def _figures(data: Any, passport: Passport) -> TraceFinding:
+    from lesionflow.io.dicom.writing.content_tree import hash_content
+
+    try:
+        same = hash_content(data) == passport.report_sha256
+    except InputError as error:
+        return TraceFinding("figures", State.ALTERED, str(error))
+    detail = (
+        "every figure and word is as it was written" if same else "figures or words are not those that were written"
+    )
+    return TraceFinding("figures", State.HELD if same else State.ALTERED, detail)
 
 
 def _report(path: Path, passport: Passport) -> TraceFinding:

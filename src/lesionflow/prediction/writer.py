@@ -22,7 +22,8 @@ class Writer:
         file_name: Its name among the files of one result.
         write: Writes it, whole or not at all. Heavy libraries are imported in here.
         more_suffixes: What else names of its files may end with, beside the suffix of `file_name`.
-        is_picture: Whether it is to be looked at; else it carries every voxel of the mask.
+        is_picture: Whether it is to be looked at.
+        holds_voxels: Whether every voxel of the mask can be read from it again: false of a picture and of figures.
         needs_dicom: Whether it refers to the DICOM images that were segmented.
     """
 
@@ -34,6 +35,7 @@ class Writer:
     write: Callable[[Path, "Prediction"], None]
     more_suffixes: tuple[str, ...] = ()
     is_picture: bool = False
+    holds_voxels: bool = True
     needs_dicom: bool = False
 
     @property

@@ -30,6 +30,7 @@ def written(tmp_path_factory):
     prediction.write(folder / "mask.dcm", "dicom-seg")
     prediction.write(folder / "overlay.png", "png")
     prediction.write(folder / "mask.rtstruct.dcm", "rtstruct")
+    prediction.write(folder / "measurements.sr.dcm", "dicom-sr")
     (folder / "report.json").write_text(prediction.report().model_dump_json())
     return folder
 
@@ -50,7 +51,9 @@ def raw_passports(folder):
     with Image.open(folder / "overlay.png") as picture:
         text = picture.text[KEY]
     outlines = pydicom.dcmread(folder / "mask.rtstruct.dcm")
+    figures = pydicom.dcmread(folder / "measurements.sr.dcm")
     return {
+        "measurements.sr.dcm": json.loads(figures[0x0099, 0x1001].value),
         "mask.rtstruct.dcm": json.loads(outlines[0x0099, 0x1001].value),
         "mask.dcm": json.loads(seg[0x0099, 0x1001].value),
         "mask.nii.gz": json.loads(extension.get_content().rstrip(b"\0")),
@@ -362,3 +365,70 @@ def test_a_report_of_the_older_form_is_not_called_whole(folder):
         del report["passport"][field]
     (folder / "report.json").write_text(json.dumps(report))
     assert states(folder / "report.json")["passport"] is State.BROKEN
+
+
+SR = "measurements.sr.dcm"
+
+
+def test_figures_are_whole_and_their_voxels_stand_elsewhere(folder):
+    assert states(folder / SR) == {
+        "passport": State.HELD,
+        "mask": State.UNCHECKED,
+        "study": State.HELD,
+        "figures": State.HELD,
+    }
+    # Of the same images as the mask: an integrator may tell by it that both are one patient's.
+    found = raw_passports(folder)
+    assert found[SR]["study"]["patient"] != ""
+    assert found[SR]["result_id"] == found["mask.dcm"]["result_id"]
+
+
+def edit_number(data):
+    next(item for item in data.iterall() if item.keyword == "NumericValue").value = "99"
+
+
+def edit_unit(data):
+    next(item for item in data.iterall() if item.keyword == "MeasurementUnitsCodeSequence").value[0].CodeValue = "L"
+
+
+def edit_words(data):
+    data.ContentSequence[-1].ContentSequence[0].TextValue = "For diagnosis."
+
+
+def edit_line(data):
+    line = next(item for item in data.iterall() if item.keyword == "GraphicData")
+    line.value = [line.value[0] + 1.0, *line.value[1:]]
+
+
+def edit_segment(data):
+    next(item for item in data.iterall() if item.keyword == "ReferencedSegmentNumber").value = 2
+
+
+def leave_a_group_out(data):
+    groups = next(item for item in data.ContentSequence if item.ConceptNameCodeSequence[0].CodeValue == "126010")
+    del groups.ContentSequence[0]
+
+
+@pytest.mark.parametrize(
+    "harm", [edit_number, edit_unit, edit_words, edit_line, edit_segment, leave_a_group_out], ids=lambda f: f.__name__
+)
+def test_figures_that_were_edited_are_altered(folder, harm):
+    data = pydicom.dcmread(folder / SR)
+    harm(data)
+    data.save_as(folder / SR)
+    found = states(folder / SR)
+    assert (found["passport"], found["figures"]) == (State.HELD, State.ALTERED)
+
+
+def test_figures_stored_again_by_another_coding_are_whole(folder):
+    data = pydicom.dcmread(folder / SR)
+    data.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+    data.save_as(folder / SR, implicit_vr=True, little_endian=True)
+    assert states(folder / SR)["figures"] is State.HELD
+
+
+def test_figures_given_to_another_patient_are_altered(folder):
+    data = pydicom.dcmread(folder / SR)
+    set_patient(data)
+    data.save_as(folder / SR)
+    assert states(folder / SR)["study"] is State.ALTERED

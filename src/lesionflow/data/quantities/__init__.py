@@ -1,1 +1,1 @@
-"""What numbers a quantity can have: Hounsfield units, standardized uptake values. No file and no series is known here."""
+"""What numbers a quantity can have, Hounsfield units and standardized uptake values, and what is measured of a finding. No file and no series is known here."""

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import highdicom as hd
 import numpy as np
@@ -30,6 +30,13 @@ FAMILY = codes.DCM.ArtificialIntelligence
 MAKER = "lesionflow"
 #: Of the series, which lists of series show.
 DESCRIPTION = "Tumor segmentation (research use only)"
+
+
+class SegUids(NamedTuple):
+    """What a segmentation is called."""
+
+    series: str
+    instance: str
 
 
 def read_segments(data: Any, geometry: Geometry, frame_of_reference: str, rules: ReadingRules, *, name: str) -> Mask:
@@ -121,6 +128,18 @@ def write_seg(
         _require_equal(partial, mask, series.frame_of_reference, targets, name)
 
 
+def seg_uids(mask: Mask, sources: Sequence[Any], targets: tuple[Target, ...], *, version: str) -> SegUids:
+    """Return what `write_seg` calls the segmentation of a mask, which follows from voxels, images and model.
+
+    Args:
+        mask: The mask.
+        sources: Of `as_sources`.
+        targets: One segment each.
+        version: Model version.
+    """
+    return _uids(_frames(mask, sources, targets), sources, version)
+
+
 def read_version(data: Any) -> str:
     """Return the model version that `write_seg` wrote into a data set; empty in one of another maker."""
     with quiet():
@@ -156,6 +175,13 @@ def read_regions(data: Any, geometry: Geometry, *, name: str) -> dict[str, NDArr
         ) from error
 
 
+def _uids(frames: NDArray[np.uint8], sources: Sequence[Any], version: str) -> SegUids:
+    digest = hashlib.sha256(frames.data)
+    digest.update("".join(str(s.SOPInstanceUID) for s in sources).encode() + version.encode())
+    series, instance = (generate_uid(entropy_srcs=[digest.hexdigest(), what]) for what in ("series", "instance"))
+    return SegUids(str(series), str(instance))
+
+
 def _save(
     path: Path,
     mask: Mask,
@@ -169,17 +195,16 @@ def _save(
 ) -> None:
     sources, patient_name = as_sources(images, mask.geometry.spacing_mm[0], name=name)
     frames = _frames(mask, sources, targets)
-    digest = hashlib.sha256(frames.data)
-    digest.update("".join(str(s.SOPInstanceUID) for s in sources).encode() + version.encode())
+    uids = _uids(frames, sources, version)
     seg = _made(
         name,
         source_images=sources,
         pixel_array=frames,
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[_describe(number, target, version) for number, target in enumerate(targets, start=1)],
-        series_instance_uid=generate_uid(entropy_srcs=[digest.hexdigest(), "series"]),
+        series_instance_uid=uids.series,
         series_number=9000,
-        sop_instance_uid=generate_uid(entropy_srcs=[digest.hexdigest(), "instance"]),
+        sop_instance_uid=uids.instance,
         instance_number=1,
         manufacturer=MAKER,
         manufacturer_model_name="lesionflow segmentation",

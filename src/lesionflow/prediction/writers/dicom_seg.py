@@ -3,15 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lesionflow.prediction import SHOWN_DIGEST
 from lesionflow.prediction.study_identity import passport_into
 from lesionflow.prediction.writer import Writer
 
 if TYPE_CHECKING:
     from lesionflow.prediction.study import Prediction
-
-#: What DICOM's type of a software version holds (LO, PS3.5 6.2).
-LONGEST_VERSION = 64
 
 
 def _write(output: Path, prediction: "Prediction") -> None:
@@ -19,14 +15,12 @@ def _write(output: Path, prediction: "Prediction") -> None:
     from lesionflow.io.dicom.seg import write_seg
 
     study, model = prediction.study, prediction.model
-    # By the end a mask is traced to its model; a long name gives way.
-    number = f" {model.version} {model.bundle.digest:.{SHOWN_DIGEST}}"
     write_seg(
         output,
         prediction.segmentation.mask,
         study.reference_files,
         model.bundle.plan.targets,
-        version=f"{model.name[: LONGEST_VERSION - len(number)]}{number}",
+        version=model.software_version,
         name=study.case_id,
         remark=prediction.remark,
         comments=prediction.warnings,

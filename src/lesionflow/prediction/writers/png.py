@@ -35,4 +35,5 @@ WRITER = Writer(
     file_name="overlay.png",
     write=_write,
     is_picture=True,
+    holds_voxels=False,
 )

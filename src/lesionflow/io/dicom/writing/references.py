@@ -14,7 +14,7 @@ def read_references(data: Any) -> Mapping[str, tuple[str, ...]]:
     """Return all that ties a data set to its study, each as the sorted values that it has anywhere.
 
     Args:
-        data: A DICOM SEG (PS3.3 A.51) or RT structure set (A.19).
+        data: A DICOM SEG (PS3.3 A.51), a structured report (A.35) or RT structure set (A.19).
 
     Returns:
         `patient`: PatientID. `study`, `frame of reference`, `series`: UIDs. `images`: SOP Instance UIDs of the images that it lists as those it was made of;
@@ -26,6 +26,10 @@ def read_references(data: Any) -> Mapping[str, tuple[str, ...]]:
         with quiet():
             for series in data.get("ReferencedSeriesSequence") or ():
                 _add_series(found, series, "ReferencedInstanceSequence")
+            for study in data.get("CurrentRequestedProcedureEvidenceSequence") or ():
+                found["study"].add(str(study.get("StudyInstanceUID") or ""))
+                for series in study.get("ReferencedSeriesSequence") or ():
+                    _add_series(found, series, "ReferencedSOPSequence")
             for roi in data.get("StructureSetROISequence") or ():
                 found["frame of reference"].add(str(roi.get("ReferencedFrameOfReferenceUID") or ""))
             for frame, study, series in _rt_series(data):
