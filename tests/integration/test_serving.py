@@ -158,10 +158,44 @@ def test_bad_uploads_and_unknown_paths_are_problems(server):
         assert response.headers["content-type"] == "application/problem+json"
 
 
+def asked_raw(address, text):
+    """Send bytes as they are, and return all that comes back."""
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(text)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_no_client_forges_a_line_of_the_log_and_no_line_opens_a_result(server, study_zip):
+    _, address, _, folder = server
+    report = post(address, study_zip, "?format=json").json()
+    assert httpx.get(f"{address}{report['links']['report']}").status_code == 200
+    host = address.removeprefix("http://").encode()
+    for path in (b"/%0aFORGED%0d%0aFORGED", b"/%1b[2J%1b]0;FORGED%07", b"/v1/jobs/%0aFORGED", b"/\x1b[2JFORGED"):
+        extra = b"X-Request-Id: \x1b[31mFORGED\r\nUser-Agent: \x1bFORGED\r\nConnection: close\r\n"
+        answer = asked_raw(address, b"GET " + path + b" HTTP/1.1\r\nHost: " + host + b"\r\n" + extra + b"\r\n")
+        assert answer.split(b" ")[1] in (b"404", b"400")
+    log = (folder / "log").read_bytes()
+    assert b"FORGED" not in log
+    assert b"\x1b[2J" not in log
+    assert report["id"].encode() not in log
+    assert b"GET /v1/results/{result_id}/report 200" in log
+
+
+def test_what_bentoml_would_answer_is_closed_or_ours(server):
+    _, address, _, _ = server
+    for path in ("schema.json", "docs.json", "healthz", "health", "static_content/x", "assets/x", "metrics/"):
+        answer = httpx.get(f"{address}/{path}")
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path
+    for path in ("livez", "readyz"):
+        answer = httpx.get(f"{address}/{path}")
+        assert (answer.text, answer.headers["x-content-type-options"]) == ("ok\n", "nosniff")
+
+
 def test_figures_are_exposed_once(server):
     _, address, _, _ = server
     text = httpx.get(f"{address}/metrics").text
-    assert 'lesionflow_studies_total{outcome="segmented"} 2' in text
+    assert 'lesionflow_studies_total{outcome="segmented"} 3' in text
     assert 'lesionflow_model{bundle_digest="' in text
     assert "bentoml_" not in text
 

@@ -47,7 +47,7 @@ from lesionflow.serving.accepted.intake import Intake
 from lesionflow.serving.access.policies import caller_of, note_use, protect
 from lesionflow.serving.engine import Engine, not_ready
 from lesionflow.serving.formats import ANSWERS, choose_answer
-from lesionflow.serving.middleware import GuardMiddleware
+from lesionflow.serving.middleware import METHODS, GuardMiddleware
 from lesionflow.serving.prometheus_metrics import ServiceMetrics
 from lesionflow.serving.result_store import ResultStore, unknown_result
 from lesionflow.serving.scratch import scratch_folder
@@ -62,7 +62,6 @@ PLAIN = " !\"#$&'()*+,/:;<=>?@[]^_`{|}~"
 MAX_QUEUE_NAME = 255
 #: Less than BentoML waits for an answer.
 SEGMENT_WAIT_S = 3500.0
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 logger = logging.getLogger(__name__)
 
 
@@ -78,7 +77,7 @@ def create_app(service: ServiceSettings, settings: Settings | None = None) -> St
         routes=[
             *map(protect, ROUTES),
             Mount("/static", StaticFiles(directory=STATIC), name="static"),
-            Route("/{path:path}", unknown, methods=METHODS),
+            Route("/{path:path}", unknown, methods=list(METHODS)),
         ],
         middleware=[Middleware(GuardMiddleware, metrics=metrics, host_names=service.host_names)],
         exception_handlers={

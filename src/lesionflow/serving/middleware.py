@@ -1,12 +1,16 @@
 """Around every answer: names that are ours, safe headers, a count, and no stack trace for anybody outside."""
 
+import logging
+import time
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lesionflow.serving import problems
 from lesionflow.serving.access.addresses import refuse_foreign
+from lesionflow.serving.log.request_ids import HEADER, REQUEST_ID, request_id_of
 from lesionflow.serving.prometheus_metrics import ServiceMetrics
 
 SAFE_HEADERS = (
@@ -23,6 +27,9 @@ SAFE_HEADERS = (
     ),
 )
 CLIENT_GONE = 499
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+#: A line a request.
+logger = logging.getLogger("lesionflow.access")
 
 
 class GuardMiddleware:
@@ -42,13 +49,16 @@ class GuardMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = 0
+        began, status = time.perf_counter(), 0
+        request_id = request_id_of(Headers(scope=scope))
+        token = REQUEST_ID.set(request_id)
 
         async def guarded_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *SAFE_HEADERS]
+                named = (HEADER.lower().encode(), request_id.encode())
+                message["headers"] = [*message.get("headers", ()), *SAFE_HEADERS, named]
             await send(message)
 
         try:
@@ -61,7 +71,17 @@ class GuardMiddleware:
                 raise
             await problems.on_error(Request(scope), error)(scope, receive, guarded_send)
         finally:
-            self._metrics.requests.labels(_route(scope), scope["method"], str(status)).inc()
+            self._tell(scope, status, time.perf_counter() - began)
+            REQUEST_ID.reset(token)
+
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count a request and write its line: the route's template, never the path, as a result's id is the key to it."""
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        route = _route(scope)
+        self._metrics.requests.labels(route, method, str(status)).inc()
+        owner = getattr(scope.get("state", {}).get("caller"), "owner", None)
+        address = (scope.get("client") or ("-",))[0]
+        logger.info("%s %s %s %d in %.0f ms, key %s", address, method, route, status, seconds * 1000, owner or "-")
 
 
 def _route(scope: dict[str, Any]) -> str:

@@ -84,3 +84,18 @@ def test_a_client_that_has_gone_is_counted_as_such(client, metrics):
 def test_a_fault_amid_an_answer_is_not_answered_twice(metrics, client):
     assert client.get("/half/7").text == "half"
     assert counted(metrics) == [line("/half/{id}", 200)]
+
+
+def test_a_line_has_the_routes_template_and_the_answers_id_and_nothing_of_the_path(client, caplog):
+    caplog.set_level("INFO", "lesionflow.access")
+    answer = client.get("/fine/patient-7%0aFORGED", headers={"X-Request-Id": "of-a-proxy"})
+    assert answer.headers["x-request-id"] == "of-a-proxy"
+    (line_written,) = [one.getMessage() for one in caplog.records if one.name == "lesionflow.access"]
+    assert line_written.startswith("testclient GET /fine/{id} 200 in ")
+    assert "patient-7" not in line_written
+    assert len(client.get("/broken/7").headers["x-request-id"]) == 32
+
+
+def test_a_method_that_a_client_made_up_is_no_label(client, metrics):
+    client.request("FORGED", "/fine/7")
+    assert 'method="other"' in counted(metrics)[0]
