@@ -11,6 +11,7 @@
     │   └── GeometryMismatchError   two things that do not lie on one grid
     ├── DataQualityError            the data as a whole failed validation     (exit 4, HTTP 500)
     ├── ArtifactError               a bundle, plan or array that does not fit (exit 5, HTTP 503)
+    ├── MisplacedResultError        what was to be given out is not the mask   (exit 1, HTTP 500)
     └── ServiceError                a server or database that we need         (exit 6, HTTP 503)
         ├── ConflictError           somebody else changed it meanwhile        (exit 6, HTTP 503)
         └── MachineError            the machine failed, not the study         (exit 6, HTTP 503; a full disk 507)
@@ -91,6 +92,10 @@ class ArtifactError(LesionFlowError):
 
     exit_code = 5
     http_status = 503
+
+
+class MisplacedResultError(LesionFlowError):
+    """What was written of a mask, read back by other code than wrote it, has another volume or lies elsewhere; it was not given out."""
 
 
 class ServiceError(LesionFlowError):

@@ -135,6 +135,7 @@ def measure_probabilities(
     temperature: float,
     expected: NDArray[np.float64],
     reference: NDArray[np.uint8] | None = None,
+    across: int = 0,
 ) -> tuple[TargetProbabilities, ...]:
     """Measure every target and lesion; only slices with lesions are looked at again.
 
@@ -146,6 +147,7 @@ def measure_probabilities(
         temperature: Of the calibration.
         expected: `sum_expected` over the whole study.
         reference: Labels to compare lesions with.
+        across: The axis that goes from slice to slice of the series, as diameters are measured within slices.
 
     Returns:
         One a target.
@@ -157,7 +159,11 @@ def measure_probabilities(
         parts, first = _label(np.isin(labels, target.labels))
         rows = _sums(parts, first, number, slabs, temperature, truth)
         # Of validation cases nobody asks for them.
-        wide = _diameters(parts, first, geometry) if truth is None and geometry.spacing_known else [None] * len(rows)
+        wide = (
+            _diameters(parts, first, geometry, across)
+            if truth is None and geometry.spacing_known
+            else [None] * len(rows)
+        )
         centers = geometry.to_lps(rows[:, 2:5] / rows[:, :1])
         lesions = [
             LesionProbabilities(
@@ -214,12 +220,12 @@ def _label(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
     return ndimage.label(mask[first:last], CONNECTIVITY)[0], first
 
 
-def _diameters(parts: NDArray[np.int32], first: int, geometry: Geometry) -> list[Diameters | None]:
+def _diameters(parts: NDArray[np.int32], first: int, geometry: Geometry, across: int) -> list[Diameters | None]:
     """Measure each lesion, in the order of their numbers."""
     found: list[Diameters | None] = []
     for number, box in enumerate(ndimage.find_objects(parts) if parts.size else (), start=1):
         corner = (box[0].start + first, box[1].start, box[2].start)
-        found.append(measure_diameters(parts[box] == number, geometry, corner))
+        found.append(measure_diameters(parts[box] == number, geometry, corner, across))
     return found
 
 

@@ -223,7 +223,8 @@ class Segmenter:
         def slabs(first: int, last: int) -> Iterator[tuple[slice, NDArray[np.float32]]]:
             return source_slabs(answer.probabilities, way, first, last)
 
-        evidence = measure_probabilities(labels, way.cropped, slabs, plan.targets, temperature, expected)
+        across = way.orientation.order.index(0)
+        evidence = measure_probabilities(labels, way.cropped, slabs, plan.targets, temperature, expected, across=across)
         return Mask(whole, volume.geometry), evidence
 
     def _choose_way(self, way: WayBack, case_id: str) -> tuple[int, bool]:

@@ -18,7 +18,7 @@ EDGES = np.array([(-0.5, 0.0), (0.5, 0.0), (0.0, -0.5), (0.0, 0.5)])
 
 
 def measure_diameters(
-    region: NDArray[np.bool_], geometry: Geometry, corner: tuple[int, int, int] = (0, 0, 0)
+    region: NDArray[np.bool_], geometry: Geometry, corner: tuple[int, int, int] = (0, 0, 0), across: int = 0
 ) -> Diameters:
     """Measure a region in the slice where its convex hull is longest.
 
@@ -26,6 +26,7 @@ def measure_diameters(
         region: Bool (slice, row, column), with at least one voxel.
         geometry: The grid.
         corner: Index on the grid of the region's first voxel, where it is cut out.
+        across: The axis that goes from slice to slice of the series: 0, unless the grid was reordered.
 
     Examples:
         >>> grid = Geometry.from_parts((1, 4, 9), (3.0, 0.8, 0.5))
@@ -33,16 +34,16 @@ def measure_diameters(
         >>> round(found.longest_mm, 3), round(found.perpendicular_mm, 3)
         (3.105, 1.656)
     """
-    _, row_mm, column_mm = geometry.spacing_mm
-    scale = np.array([row_mm, column_mm])
-    places = np.flatnonzero(region.any(axis=(1, 2)))
-    hulls = [(int(place), _outline(region[place]) * scale) for place in places]
+    scale = np.delete(np.array(geometry.spacing_mm), across)
+    slices = np.moveaxis(region, across, 0)
+    places = np.flatnonzero(slices.any(axis=(1, 2)))
+    hulls = [(int(place), _outline(slices[place]) * scale) for place in places]
     found = [(place, corners, *_longest(corners)) for place, corners in hulls]
     # The first of those that are alike.
     best, corners, ends_of_longest, _ = max(found, key=lambda each: (round(each[3], 6), -each[0]))
 
     def ends(points: Points) -> tuple[PointMm, PointMm]:
-        index = np.column_stack([np.full(2, float(best)), points / scale]) + np.array(corner, dtype=float)
+        index = np.insert(points / scale, across, float(best), axis=1) + np.array(corner, dtype=float)
         (x, y, z), (u, v, w) = geometry.to_lps(index).tolist()
         return (x, y, z), (u, v, w)
 

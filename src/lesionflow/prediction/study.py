@@ -5,6 +5,7 @@ The model's plan decides everything; params.yaml is not read here.
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +13,13 @@ from pathlib import Path
 from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError
 from lesionflow.inference import Segmentation, Segmenter
-from lesionflow.io.files import write_text
+from lesionflow.io.files import replacing_file, write_text
 from lesionflow.io.inputs import StudyInput, read_input, unpacked
 from lesionflow.machine.study_budget import study_budget
 from lesionflow.prediction import UNLIKE_TRAINING
 from lesionflow.prediction.body_check import describe_outside
 from lesionflow.prediction.mask_identity import MaskIdentity, identify
+from lesionflow.prediction.place_check import require_in_place
 from lesionflow.prediction.report import Report, describe_unlike, make_report
 from lesionflow.prediction.served_model import ServedModel
 from lesionflow.prediction.writers import REPORT_FORMAT, WRITERS, find_writer
@@ -44,11 +46,15 @@ class Prediction:
         Raises:
             InputError: `source_is_not_dicom` when the format refers to DICOM images and the study has none.
             ConfigError: When the format is unknown.
+            MisplacedResultError: When what was written has another volume than the mask or lies elsewhere.
         """
         writer = find_writer(output_format)
         _require_source(self.study, output_format)
         began = time.perf_counter()
-        writer.write(output, self)
+        with replacing_file(output) if writer.needs_dicom else nullcontext(output) as path:
+            writer.write(path, self)
+            if writer.needs_dicom:
+                require_in_place(path, self)
         self.timings_s[f"write_{output_format.replace('-', '_')}"] = time.perf_counter() - began
 
     @property

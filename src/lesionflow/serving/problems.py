@@ -92,7 +92,12 @@ def problem_of(error: Exception) -> Problem:
     logger.error("incident %s", incident, exc_info=error)
     if known is None:
         return Problem(500, "internal_error", _incident(incident), {})
-    code = {"ArtifactError": "model_unusable", "ServiceError": "not_ready"}.get(type(known).__name__, "internal_error")
+    named = {
+        "ArtifactError": "model_unusable",
+        "MisplacedResultError": "misplaced_result",
+        "ServiceError": "not_ready",
+    }
+    code = named.get(type(known).__name__, "internal_error")
     code = known.code if isinstance(known, MachineError) else code
     headers = {"Retry-After": "15"} if known.http_status in (503, 507) else {}
     return Problem(known.http_status, code, _incident(incident), headers)

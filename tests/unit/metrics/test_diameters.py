@@ -90,3 +90,16 @@ def test_a_single_pixel_is_as_long_as_its_longer_side():
     found = measure_diameters(region, Geometry.from_parts(region.shape, SPACING_MM))
     assert (found.longest_mm, found.perpendicular_mm) == pytest.approx((0.8, 0.5))
     np.testing.assert_allclose(sorted(found.longest), [(1.5, 1.2, 3.0), (1.5, 2.0, 3.0)])
+
+
+@pytest.mark.parametrize("order", [(1, 0, 2), (2, 1, 0), (1, 2, 0)])
+def test_a_grid_whose_axes_were_reordered_is_measured_within_the_same_slices(order):
+    geometry = Geometry(SHAPE, affine_by_hand(SPACING_MM))
+    region = ellipsoid((25.0, 18.0, 9.0), 0.6)
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = geometry.affine[:3, list(order)], geometry.affine[:3, 3]
+    other = Geometry(tuple(SHAPE[axis] for axis in order), affine)
+    expected = measure_diameters(region, geometry)
+    found = measure_diameters(region.transpose(order), other, across=order.index(0))
+    assert (found.longest_mm, found.perpendicular_mm) == pytest.approx((expected.longest_mm, expected.perpendicular_mm))
+    np.testing.assert_allclose(sorted(found.longest), sorted(expected.longest), atol=1e-6)
