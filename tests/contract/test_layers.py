@@ -27,6 +27,7 @@ NUMBERS = {1: "one owner", 2: "two owners", 3: "three owners"}
 TRESPASSES = {
     "bentoml": ["steps"],
     "starlette": ["jobs"],
+    "fastapi": ["registry"],
     "anyio": ["steps"],
     "prometheus_client": ["prediction"],
     "python_multipart": ["cli"],

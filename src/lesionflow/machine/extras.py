@@ -18,6 +18,7 @@ EXTRAS: Mapping[str, str] = {
     "pytorch_lightning": "train",
     "anyio": "serve",
     "bentoml": "serve",
+    "fastapi": "serve",
     "httpx": "serve",
     "prometheus_client": "serve",
     "python_multipart": "serve",

@@ -12,6 +12,7 @@
     GET  /v1/model                    what is being served
     GET  /livez /readyz /metrics      for orchestrators
     GET  /                            a page to try it by hand
+    GET  /docs /openapi.json          this table, for people and for programs
 """
 
 import contextlib
@@ -48,6 +49,7 @@ from lesionflow.serving.access.policies import caller_of, note_use, protect
 from lesionflow.serving.engine import Engine, not_ready
 from lesionflow.serving.formats import ANSWERS, choose_answer
 from lesionflow.serving.middleware import METHODS, GuardMiddleware
+from lesionflow.serving.openapi.told_routes import TOLD_ROUTES
 from lesionflow.serving.prometheus_metrics import ServiceMetrics
 from lesionflow.serving.result_store import ResultStore, unknown_result
 from lesionflow.serving.scratch import scratch_folder
@@ -245,4 +247,5 @@ ROUTES = (
     Route("/readyz", readyz),
     Route("/metrics", show_metrics),
     Route("/", trial_page),
+    *TOLD_ROUTES,
 )

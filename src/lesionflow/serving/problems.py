@@ -20,9 +20,9 @@ TITLES = {
     404: "There is no such thing here",
     405: "This method is not allowed here",
     406: "No answer in an accepted format",
+    409: "The job is in another state",
     413: "The upload is too large",
     415: "The request's content type is not supported",
-    409: "The job is in another state",
     421: "The service is not called so",
     422: "The study can't be read right",
     429: "More studies than the service takes",
@@ -30,6 +30,32 @@ TITLES = {
     503: "The service can't answer now",
     507: "The service has no room for the study",
 }
+#: What each status may be about. 422 has, beyond these, every `reason` of a study that can't be read right.
+PROBLEM_CODES: Mapping[int, tuple[str, ...]] = {
+    400: (
+        "invalid_host", "invalid_idempotency_key", "invalid_limit", "invalid_wait", "broken_multipart", "invalid_part_name", "too_many_parts",
+        "unknown_format",
+    ),
+    401: ("no_key", "invalid_key"),
+    403: ("scope_missing", "keys_required", "no_list_without_keys", "foreign_origin"),
+    404: ("not_found", "unknown_result", "unknown_job"),
+    405: ("method_not_allowed",),
+    406: ("not_acceptable",),
+    409: ("cancelled", "job_ended"),
+    413: ("upload_too_large", "unpacked_too_large", "too_many_files"),
+    415: ("not_multipart",),
+    421: ("foreign_host",),
+    422: (
+        "not_a_zip", "unreadable_zip", "encrypted_zip", "unsafe_path", "zip_bomb", "empty_upload", "empty_study", "unknown_part", "mixed_parts",
+        "duplicate_part", "missing_channel", "source_is_not_dicom", "idempotency_key_reused",
+    ),
+    429: ("overloaded",),
+    500: ("internal_error", "worker_died"),
+    503: (
+        "not_ready", "still_running", "model_unusable", "out_of_memory", "too_many_open_files", "no_permission", "io_error", "timed_out",
+    ),
+    507: ("disk_full",),
+}  # fmt: skip
 logger = logging.getLogger(__name__)
 
 
@@ -113,7 +139,7 @@ def on_http_exception(_: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         return on_error(_, error)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-    return problem(error.status_code, code, f"{error.detail}. See GET /.", error.headers)
+    return problem(error.status_code, code, f"{error.detail}. See GET /docs.", error.headers)
 
 
 def _incident(incident: str) -> str:

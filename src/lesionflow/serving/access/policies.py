@@ -29,6 +29,8 @@ POLICIES: dict[str, Scope | None] = {
     "GET /livez": None,
     "GET /readyz": None,
     "GET /": None,
+    "GET /docs": None,
+    "GET /openapi.json": None,
 }
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="lesionflow"'}
 Endpoint = Callable[[Request], Awaitable[Response]]
