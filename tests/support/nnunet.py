@@ -43,6 +43,8 @@ for line in sys.stdin:
     found = numpy.asarray(image.dataobj) > {BRIGHT_HU}
     nibabel.save(nibabel.Nifti1Image(found.astype("uint8"), affine), wanted["labels"])
     heads = numpy.stack([1.0 - found, found]).astype("float32") * 0.8 + 0.1
+    if mode == "no-number":
+        heads[1, 0, 0, 0] = numpy.nan
     numpy.save(wanted["probabilities"], heads.transpose(0, 3, 2, 1))
     print(json.dumps({{"done": True}}), flush=True)
 """

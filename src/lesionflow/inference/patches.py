@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lesionflow.inference.finite_answers import FiniteCheck
 from lesionflow.preprocessing.slice_context import stack_context
 
 Network = Callable[[Tensor], Tensor]
@@ -50,6 +51,9 @@ def predict_slices(
 
     Returns:
         Probabilities (target, slice, row, column).
+
+    Raises:
+        ArtifactError: When the network answers with NaN or infinity anywhere.
     """
     _, n_slices, n_rows, n_columns = image.shape
     pads = [(0, 0), (0, 0), *_end_pads(n_rows, n_columns, multiple)]
@@ -99,6 +103,9 @@ def predict_patches(
 
     Returns:
         Probabilities (target, slice, row, column).
+
+    Raises:
+        ArtifactError: When the network answers with NaN or infinity anywhere.
     """
     shape = image.shape[1:]
     pads = [(0, whole - n) for n, whole in zip(shape, padded_shape(shape, patch_size), strict=True)]
@@ -158,13 +165,17 @@ def _outer(curves: list[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 def _average(network: Network, batch: Tensor, flips: list[tuple[int, ...]]) -> Tensor:
+    """Return the mean of the probabilities in each orientation; refused where the network gives no number."""
+    finite = FiniteCheck()
     with torch.inference_mode():
         total: Tensor | None = None
         for axes in flips:
             logits = network(batch.flip(axes)) if axes else network(batch)
+            finite.add(logits)
             found = torch.sigmoid(logits.float())
             found = found.flip(axes) if axes else found
             total = found if total is None else total.add_(found)
         if total is None:
             raise ValueError("Expected at least one orientation to predict in, found none.")
+        finite.require()
         return total.div_(len(flips))

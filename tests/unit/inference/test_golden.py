@@ -43,21 +43,29 @@ def test_the_same_network_answers_the_same_by_each_backend(bundle, backend):
     assert found.max_difference < 1e-3
 
 
-@pytest.mark.parametrize("harm", ["zeroed", "moved", "no number"])
+@pytest.mark.parametrize("harm", ["zeroed", "moved"])
 def test_another_network_is_told(bundle, harm):
-    if harm == "moved":
-        weights = threshold_bundle(40.0, 2).weights
-    else:
-        value = 0.0 if harm == "zeroed" else np.nan
-        weights = {
-            name: (array * value).astype(array.dtype)
-            for name, array in bundle.weights.items()
-            if array.dtype == np.float32
-        }
-        weights = {**bundle.weights, **weights}
+    weights = threshold_bundle(40.0, 2).weights if harm == "moved" else _times(0.0, bundle.weights)
     segmenter = Segmenter(replace(bundle, weights=weights), device="cpu")
     with pytest.raises(ArtifactError, match=r"2 golden cases.*pytorch on cpu"):
         require_golden(segmenter, bundle, "it")
+
+
+@pytest.mark.parametrize("backend", ["pytorch", "openvino"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_one_that_gives_no_number_is_told_by_each_backend(bundle, backend, value):
+    weights = {**bundle.weights, "output.bias": np.full_like(bundle.weights["output.bias"], value)}
+    segmenter = Segmenter(replace(bundle, weights=weights), device="cpu", backend=backend)
+    assert segmenter.backend == backend
+    with pytest.raises(ArtifactError, match=r"NaN or infinity.*not the study"):
+        require_golden(segmenter, bundle, "it")
+
+
+def _times(value, weights):
+    return {
+        name: (array * value).astype(array.dtype) if array.dtype == np.float32 else array
+        for name, array in weights.items()
+    }
 
 
 def test_masks_are_cut_where_the_bundles_rules_cut_and_none_hold_where_there_are_none(bundle):

@@ -8,6 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from lesionflow.data.geometry import Geometry
+from lesionflow.errors import ArtifactError
 from lesionflow.inference.patches import flip_combinations, patch_starts, predict_patches, predict_slices
 from lesionflow.preprocessing.orientation import find_orientation, reorient
 
@@ -56,6 +57,30 @@ def test_a_slice_that_a_network_would_halve_to_one_element_is_normalized_all_the
 
     found = predict_slices(halved, image, n_context=1, n_targets=1, multiple=4, batch_size=2, flip_axes=(), device=CPU)
     np.testing.assert_allclose(found, image, atol=SIGMOID_TOLERANCE)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("precision", [torch.float32, torch.float16, torch.bfloat16])
+def test_one_answer_that_is_no_number_ends_it(value: float, precision: torch.dtype) -> None:
+    """A sigmoid makes a plain 0 or 1 of infinity, and NaN is above no threshold: neither is seen in a mask."""
+    image = _probabilities((1, 8, 12, 16))
+
+    def broken(batch: torch.Tensor) -> torch.Tensor:
+        logits = torch.logit(batch).to(precision)
+        logits.view(-1)[7] = value
+        return logits
+
+    def large(batch: torch.Tensor) -> torch.Tensor:
+        """All that half precision holds, whose sum is far beyond it."""
+        return torch.full_like(batch, 60000.0, dtype=precision)
+
+    size = (8, 12, 16)
+    slices = {"n_context": 1, "n_targets": 1, "multiple": 4, "batch_size": 2, "flip_axes": (1,), "device": CPU}
+    patches = {"patch_size": size, "overlap_fraction": 0.5, "n_targets": 1, "flip_axes": (0,), "device": CPU}
+    for predict, how in ((predict_slices, slices), (predict_patches, patches)):
+        with pytest.raises(ArtifactError, match="not the study"):
+            predict(broken, image, **how)
+        assert (predict(large, image, **how) > 0.999).all()
 
 
 def test_patches_cover_every_voxel_and_overlap_enough() -> None:

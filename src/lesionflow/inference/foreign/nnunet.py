@@ -16,6 +16,7 @@ from lesionflow.data.foreign import ForeignModel
 from lesionflow.data.plan import Plan
 from lesionflow.data.volume import IGNORED, Volume, require_same_grid
 from lesionflow.errors import ArtifactError, ServiceError
+from lesionflow.inference.finite_answers import require_finite
 from lesionflow.inference.foreign.conversation import Conversation
 from lesionflow.io.images import nifti
 
@@ -61,6 +62,7 @@ class NnunetNetwork:
 
         Raises:
             ServiceError: When no Python for nnU-Net is named, or it fails.
+            ArtifactError: When its probabilities are NaN or infinite anywhere.
             GeometryMismatchError: When what it gives back does not lie where the study lies.
         """
         talk, folder = self._started()
@@ -79,6 +81,7 @@ class NnunetNetwork:
             raise ServiceError(
                 f"Expected probabilities of nnU-Net for case {case_id} as ({len(self._model.heads)}, slice, row, column), found {heads.shape}."
             )
+        require_finite(heads, "nnU-Net")
         return ForeignAnswer(_our_labels(found.labels, self._model), merge_heads(heads, self._bundle.plan, self._model))
 
     def _started(self) -> tuple[Conversation, Path]:

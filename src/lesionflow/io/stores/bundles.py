@@ -74,7 +74,8 @@ def read_bundle(folder: Path) -> Bundle:
         The bundle; its seal says who vouches for it, which is for the caller to judge (`require_trusted`).
 
     Raises:
-        ArtifactError: When a file is missing, altered, not listed, can be run, or is of another format; the message says which.
+        ArtifactError: When a file is missing, altered, not listed, can be run, or is of another format, or a weight is NaN or infinite; the
+            message says which.
     """
     seal = verify_bundle(folder)
     try:
@@ -106,6 +107,7 @@ def read_bundle(folder: Path) -> Bundle:
         raise ArtifactError(
             f"Expected a bundle in {folder}, found: {plain_words(error, length=200, within=folder)}. Train again or fetch it again."
         ) from error
+    _require_finite_weights(weights, folder.name)
     if plan.digest() != card.plan_sha256:
         raise ArtifactError(f"Expected the plan of bundle {folder.name} to be the one its card names, found another.")
     if calibration is not None:
@@ -133,6 +135,16 @@ def _golden_of(arrays: Mapping[str, Any]) -> tuple[GoldenCase, ...]:
     return tuple(
         GoldenCase(**{name: arrays[f"{n}.{name}"] for name in parts}) for n in range(len(arrays) // len(parts))
     )
+
+
+def _require_finite_weights(weights: Mapping[str, NDArray[np.generic]], name: str) -> None:
+    """Refuse a network that can't answer: one NaN spreads into all that it says, and a mask of NaN is empty."""
+    bad = [key for key, array in weights.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
+    if bad:
+        raise ArtifactError(
+            f"Expected finite weights in {WEIGHTS} of the bundle {name}, found NaN or infinity in {len(bad)} of {len(weights)}, the first {bad[0]}. "
+            "It can't find anything: train again, or use another version."
+        )
 
 
 def _require_fit(calibration: Calibration, plan: Plan, name: str) -> None:

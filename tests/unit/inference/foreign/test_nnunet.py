@@ -49,6 +49,7 @@ def test_the_program_is_told_the_model_whole_and_nothing_is_left_on_the_disk(tmp
 @pytest.mark.parametrize(
     ("mode", "kind", "words"),
     [
+        ("no-number", ArtifactError, "finite numbers of nnU-Net, found NaN"),
         ("fails", ServiceError, r"answer \(c-1\), found that it failed: RuntimeError: out of luck"),
         ("ends", ServiceError, "it said last: no module named nnunetv2"),
         ("moves", GeometryMismatchError, "Study and nnU-Net's mask of case c-1"),

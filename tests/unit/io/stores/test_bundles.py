@@ -72,6 +72,20 @@ def resum(folder, *, names=(CARD, PLAN, WEIGHTS)):
     sign_bundle(folder, None)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", [np.float32, np.float16])
+def test_weights_that_are_no_numbers_are_refused_by_name(tmp_path, value, kind):
+    bundle = small_bundle()
+    last = list(bundle.weights)[-1]
+    weights = {
+        name: array.astype(kind) if array.dtype == np.float32 else array for name, array in bundle.weights.items()
+    }
+    weights[last].reshape(-1)[-1:] = value
+    write_bundle(tmp_path / "broken", replace(bundle, weights=weights))
+    with pytest.raises(ArtifactError, match=rf"bundle broken.*1 of {len(weights)}, the first {last}"):
+        read_bundle(tmp_path / "broken")
+
+
 def test_a_plan_that_the_card_does_not_name_is_refused(folder):
     plan = json.loads((folder / PLAN).read_text())
     plan["batch_size"] += 1
