@@ -108,6 +108,8 @@ def site(tmp_path):
         "openvino/libs/libopenvino_pytorch_frontend.so.1", "openvino/libs/libopenvino_onnx_frontend.so.1",
         "pandas/tests/test_a.py", "pandas/_testing/__init__.py", "numpy/testing/__init__.py", "numpy/lib/tests/test_b.py",
         "pkg/__init__.py", "pkg/used.py", "pkg/unused.py", "pkg/__pycache__/used.cpython-311.pyc",
+        "skimage/data/astronaut.png", "skimage/data/_fetchers.py", "pyarrow/libarrow_flight.so.2500", "pyarrow/libarrow.so.2500",
+        "botocore/data/s3/2006-03-01/service-2.json.gz", "botocore/data/ec2/2016-11-15/service-2.json.gz", "botocore/data/endpoints.json",
     ):  # fmt: skip
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,10 +117,15 @@ def site(tmp_path):
     return folder
 
 
-def test_slimming_takes_what_no_import_needs_and_keeps_the_bytecode_of_what_is_loaded(site, monkeypatch):
+@pytest.fixture
+def slim():
     spec = importlib.util.spec_from_file_location("slim", ROOT / "containers/slim.py")
-    slim = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(slim)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_slimming_takes_what_no_import_needs_and_keeps_the_bytecode_of_what_is_loaded(site, slim, monkeypatch):
     slim.drop_needless(site)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, [site])))
     assert slim.compile_loaded(site, ["pkg.used"]) == 2
@@ -127,7 +134,55 @@ def test_slimming_takes_what_no_import_needs_and_keeps_the_bytecode_of_what_is_l
     assert left == {
         "torch/bin/torch_shm_manager", "torch/testing/__init__.py", "openvino/libs/libopenvino_intel_cpu_plugin.so",
         "openvino/libs/libopenvino_pytorch_frontend.so.1", "pandas/_testing/__init__.py", "numpy/testing/__init__.py",
+        "skimage/data/_fetchers.py", "pyarrow/libarrow.so.2500",
+        "botocore/data/s3/2006-03-01/service-2.json.gz", "botocore/data/endpoints.json",
         "pkg/__init__.py", "pkg/used.py", "pkg/unused.py", f"pkg/__pycache__/__init__.{compiled}", f"pkg/__pycache__/used.{compiled}",
     }  # fmt: skip
     # By hash, never looked up again (PEP 552: flags 0b01): a file's time may change, and read-only containers still start fast.
     assert (site / f"pkg/__pycache__/used.{compiled}").read_bytes()[4:8] == b"\x01\0\0\0"
+
+
+def extension():
+    """Return an extension module of this installation that still has its symbols, and its name."""
+    spec = importlib.util.find_spec("yaml._yaml")
+    return Path(spec.origin), Path(spec.origin).name
+
+
+@pytest.mark.skipif(shutil.which("strip") is None, reason="no strip (binutils) on this machine")
+def test_symbols_go_and_the_module_is_the_same_to_who_imports_it(tmp_path, slim):
+    origin, name = extension()
+    shutil.copytree(origin.parent, tmp_path / "yaml")
+    before = (tmp_path / "yaml" / name).stat()
+    assert slim.strip(tmp_path) == []
+    after = (tmp_path / "yaml" / name).stat()
+    assert (after.st_size < before.st_size / 2, after.st_mode) == (True, before.st_mode)
+    code = "import yaml; print(yaml.__file__, yaml.load('[1, a: 2]', yaml.CSafeLoader))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{tmp_path}/yaml/__init__.py [1, {{'a': 2}}]\n"
+    assert {path.suffix for path in (tmp_path / "yaml").iterdir() if path.is_file()} <= {".py", ".so"}
+
+
+def test_what_stripping_breaks_is_put_back(tmp_path, slim, monkeypatch):
+    origin, name = extension()
+    folder = tmp_path / "site"
+    folder.mkdir()
+    shutil.copy(origin, folder / name)
+    breaks = tmp_path / "strip"
+    breaks.write_text('#!/bin/sh\nhead -c 5000 "$4" > "$3"\n')
+    breaks.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert slim.strip(folder) == [folder / name]
+    assert (folder / name).read_bytes() == origin.read_bytes()
+    assert [path.name for path in folder.iterdir()] == [name]
+
+
+def test_second_copies_of_a_library_in_its_folder_become_links(tmp_path, slim):
+    for place, content in {"a/lib.so": b"x", "a/lib.so.2": b"x", "a/other.so": b"y", "b/lib.so": b"x"}.items():
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_bytes(content * slim.COPY_BYTES)
+    (tmp_path / "a/small.so").write_bytes(b"x")
+    assert slim.link_copies(tmp_path) == 1
+    assert (tmp_path / "a/lib.so.2").readlink() == Path("lib.so")
+    assert (tmp_path / "a/lib.so.2").read_bytes() == b"x" * slim.COPY_BYTES
+    assert not (tmp_path / "b/lib.so").is_symlink()

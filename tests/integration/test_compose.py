@@ -48,7 +48,15 @@ def mlflow_of_compose(service, folder, store):
     port = free_port()
     environment = {**os.environ, **service["environment"], "MLFLOW_BACKEND_STORE_URI": store}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    command = command_of(service, port, artifacts_destination=str(folder / "artifacts"), workers="1")
+    (hosts,) = (word.partition("=")[2] for word in service["command"] if word.startswith("--allowed-hosts="))
+    command = command_of(
+        service,
+        port,
+        artifacts_destination=str(folder / "artifacts"),
+        workers="1",
+        # The test's own port is none of compose's, and MLflow answers to the names that it was told alone.
+        allowed_hosts=f"{hosts},127.0.0.1:{port}",
+    )
     with serving(command, folder / "mlflow.log", port, environment=environment):
         await_health(f"http://127.0.0.1:{port}/health")
         yield f"http://127.0.0.1:{port}"

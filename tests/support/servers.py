@@ -78,8 +78,22 @@ def postgresql(folder: Path) -> Iterator[str]:
     secret = folder / "secret"
     secret.write_text(PASSWORD)
     secret.chmod(0o644)
-    make = [*user, str(programs / "initdb"), "-D", str(folder / "data"), "-A", "scram-sha-256", "-U", "runs"]
-    subprocess.run([*make, f"--pwfile={secret}"], check=True, capture_output=True)
+    # The machine's own locale may not be installed, which initdb refuses.
+    make = [
+        *user,
+        str(programs / "initdb"),
+        "-D",
+        str(folder / "data"),
+        "-A",
+        "scram-sha-256",
+        "-U",
+        "runs",
+        "--no-locale",
+        "-E",
+        "UTF8",
+    ]
+    made = subprocess.run([*make, f"--pwfile={secret}"], check=False, capture_output=True, text=True)
+    assert made.returncode == 0, made.stdout + made.stderr
     serve = [*user, str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-h", "127.0.0.1"]
     with serving([*serve, "-k", str(folder)], folder.with_suffix(".log"), port):
         time.sleep(1.0)
