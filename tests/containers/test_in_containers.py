@@ -372,7 +372,7 @@ def test_the_service_from_its_image_keeps_its_line_in_a_database_by_url(engine, 
         )
         engine.run(server, "python", "-c", f"{given} queue.submit({{'a': 1}}, '{7:064d}')", options=options, check=True)
         taken = engine.run(
-            server, "python", "-c", f"{given} print(queue.claim('w', 60.0).payload)", options=options, check=True
+            server, "python", "-c", f"{given} print(queue.claim('w', 60.0).order)", options=options, check=True
         )
         assert taken.stdout.strip() == "{'a': 1}"
 
