@@ -20,8 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PYTHON = "3.11"
 #: The image's lock by target of the Dockerfile, and the dependency group that it is made of.
 GROUPS = {"serve": "serve", "train-cpu": "train", "train-gpu": "train"}
-#: What an image goes without: 150 MB for pictures of deep samples alone, which are refused by name there.
-WITHOUT = {"serve": {"opencv-python-headless"}}
+#: What an image goes without, and what is refused by name there: OpenCV's 150 MB for pictures of deep samples alone, SimpleITK's 270 MB for NRRD
+#: and MetaImage in rare forms and for models whose plan filters by N4 or curvature flow.
+WITHOUT = {"serve": {"opencv-python-headless", "simpleitk"}}
 #: The build without CUDA is not on PyPI but in torch's own index: cp311 manylinux_2_28_x86_64. PyPI's would need CUDA's libraries to be imported.
 CPU_TORCH = {"torch==2.13.0+cpu": "sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"}
 CUDA = re.compile(r"(nvidia-|cuda-|triton==)")

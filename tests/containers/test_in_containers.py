@@ -53,7 +53,7 @@ def server(engine):
     return image_or_skip(engine, "serve")
 
 
-@pytest.mark.parametrize(("target", "largest_gb"), [("serve", 1.6), ("train-cpu", 2.0)])
+@pytest.mark.parametrize(("target", "largest_gb"), [("serve", 1.2), ("train-cpu", 2.0)])
 def test_an_image_is_small_and_says_what_it_is(engine, target, largest_gb):
     about = engine.inspect(image_or_skip(engine, target))
     assert about["Size"] < largest_gb * 1e9

@@ -28,7 +28,7 @@ OF_SERVICE = (
     "serving",
 )
 #: Imported where they are needed, by modules that a service does not load or that refuse by name without them.
-LAZY = {"blosc2", "cv2", "monai", "onnx", "pyarrow"}
+LAZY = {"SimpleITK", "blosc2", "cv2", "monai", "onnx", "pyarrow"}
 
 
 def read(target):
@@ -91,7 +91,7 @@ def test_a_group_names_only_what_the_project_depends_on():
     }
     # Its server's accounts ask MLflow for it.
     assert named - stated == {"boto3", "flask-wtf"}
-    assert "opencv-python-headless" not in read("serve")
+    assert not {"opencv-python-headless", "simpleitk"} & set(read("serve"))
 
 
 def test_what_the_services_rooms_import_is_in_its_lock():

@@ -31,6 +31,7 @@ from lesionflow.machine.volume_cost import require_seconds
 from lesionflow.metrics.probabilities import soften
 from lesionflow.models.cascade import part_stages
 from lesionflow.preprocessing import WayBack, filled_body, find_way_back, source_slabs, to_model_space, to_source_space
+from lesionflow.preprocessing.filters import require_filters
 from lesionflow.preprocessing.pyramid import enlarge, shrink
 
 #: Pixels that a 2D network sees at a time. On the CPU a feature map should stay below the 32 MB up to which the allocator
@@ -102,6 +103,7 @@ class Segmenter:
 
     Raises:
         ArtifactError: When weights or profile do not fit the plan, or the device is not there.
+        ConfigError: When a filter of the plan needs a library that is not installed.
     """
 
     def __new__(cls, bundle: Bundle, **_: object) -> Self:
@@ -117,6 +119,7 @@ class Segmenter:
         self, bundle: Bundle, *, device: str = "auto", backend: str | None = None, memory_mb: int | None = None
     ) -> None:
         self.plan = bundle.plan
+        require_filters(self.plan.denoising, bias_field_correction=self.plan.bias_field_correction)
         self.calibration = bundle.calibration
         if bundle.calibration is not None and bundle.calibration.profile is not None:
             require_profile(bundle.calibration.profile, bundle.plan)

@@ -1,5 +1,6 @@
 """Optional filters of the plan: denoising and bias field correction."""
 
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import numpy as np
@@ -7,12 +8,31 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lesionflow.data.geometry import SpacingMm
+from lesionflow.errors import ConfigError
 
 Denoising = Literal["none", "median", "curvature"]
 #: Steps of curvature flow: few, so that edges of small tumors stay.
 CURVATURE_STEPS = 5
 #: The bias field is smooth: it is fitted on every fourth voxel.
 N4_SHRINK = 4
+
+
+def require_filters(denoising: Denoising, *, bias_field_correction: bool) -> None:
+    """Refuse a plan whose filters are SimpleITK's where that is not installed, before any study comes.
+
+    Args:
+        denoising: The plan's.
+        bias_field_correction: The plan's.
+
+    Raises:
+        ConfigError: When it is not.
+    """
+    if (denoising == "curvature" or bias_field_correction) and find_spec("SimpleITK") is None:
+        asked = "curvature flow" if denoising == "curvature" else "N4"
+        raise ConfigError(
+            f"Expected SimpleITK for {asked} of this model's plan, found that it is not installed; the image that only serves goes without "
+            "its 270 MB. Install it there (a layer of one `pip install SimpleITK` at the version of requirements.lock)."
+        )
 
 
 def denoise(channel: NDArray[np.float32], method: Denoising, spacing_mm: SpacingMm) -> NDArray[np.float32]:

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from lesionflow.preprocessing.filters import correct_bias_field, denoise
+from lesionflow.errors import ConfigError
+from lesionflow.preprocessing import filters
+from lesionflow.preprocessing.filters import correct_bias_field, denoise, require_filters
 
 
 @pytest.mark.parametrize("method", ["median", "curvature"])
@@ -25,3 +27,16 @@ def test_a_bias_field_is_flattened_and_background_stays() -> None:
     inside = np.s_[:, 8:-4, 4:-4]
     assert found[inside].std() / found[inside].mean() < 0.5 * image[inside].std() / image[inside].mean()
     assert not found[:, :4].any()
+
+
+@pytest.mark.parametrize(
+    ("denoising", "n4"), [("curvature", False), ("none", True), ("median", False), ("none", False)]
+)
+def test_filters_of_a_library_that_is_not_there_are_refused_before_a_study_comes(monkeypatch, denoising, n4) -> None:
+    require_filters(denoising, bias_field_correction=n4)
+    monkeypatch.setattr(filters, "find_spec", lambda name: None)
+    if denoising == "curvature" or n4:
+        with pytest.raises(ConfigError, match="SimpleITK"):
+            require_filters(denoising, bias_field_correction=n4)
+    else:
+        require_filters(denoising, bias_field_correction=n4)

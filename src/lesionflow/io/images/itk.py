@@ -1,12 +1,16 @@
-"""NRRD and MetaImage: the only SimpleITK of reading. ITK holds (x, y, z) in LPS mm; we hold (slice, row, column)."""
+"""NRRD and MetaImage. ITK holds (x, y, z) in LPS mm; we hold (slice, row, column).
+
+Plain forms are read here; SimpleITK, the only of reading, is asked for what is of another form, and imported for it alone: the image that only
+serves goes without its 270 MB.
+"""
 
 import os
 import re
+from math import prod
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-import SimpleITK
 from numpy.typing import NDArray
 
 from lesionflow.data.geometry import Geometry
@@ -14,19 +18,27 @@ from lesionflow.errors import InputError
 from lesionflow.io.images.itk_headers import HEADER_BYTES, require_plain_header, require_told_spacing
 from lesionflow.io.images.packing.checksums import ISAL_FAULT
 from lesionflow.io.images.packing.leftover import require_few_left_in_itk
-from lesionflow.io.images.packing.packed_voxels import find_packed, read_packed
+from lesionflow.io.images.packing.packed_voxels import NRRD_ENDINGS, find_packed, read_packed, voxels_begin
+from lesionflow.io.images.plain_headers import PlainHeader, read_plain_header, read_texts
 from lesionflow.machine.faults import blame_machine
 from lesionflow.machine.volume_cost import require_volume
 
 ENDINGS = (".nrrd", ".nhdr", ".mha", ".mhd")
 #: zlib makes at most 1032 bytes of one.
 MAX_INFLATION = 1100
-#: Types of a voxel's numbers, of one and of several a voxel.
-DTYPES = {
-    getattr(SimpleITK, f"sitk{kind}{name}"): np.dtype(name.lower())
-    for kind in ("", "Vector")
-    for name in ("UInt8", "Int8", "UInt16", "Int16", "UInt32", "Int32", "UInt64", "Int64", "Float32", "Float64")
+#: Types of a voxel's numbers, as ITK tells them of one or several a voxel.
+ITK_TYPES = {
+    f"{kind}{bits}-bit {words}": np.dtype(f"{name}{bits}")
+    for kind in ("", "vector of ")
+    for words, name, sizes in (
+        ("unsigned integer", "uint", (8, 16, 32, 64)),
+        ("signed integer", "int", (8, 16, 32, 64)),
+        ("float", "float", (32, 64)),
+    )
+    for bits in sizes
 }
+#: Of complex numbers and the like: one byte that is no number.
+NO_NUMBER = np.dtype("V1")
 #: Where a header names a file of its own for the voxels.
 DATA_FILE = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)\s*(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
 #: What says where voxels lie, by the kind of file.
@@ -57,32 +69,29 @@ def read(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
     _require_geometry(path, name)
     require_plain_header(path, name=name)
     try:
-        reader = SimpleITK.ImageFileReader()
-        reader.SetFileName(str(path))
-        reader.ReadImageInformation()
-        size = reader.GetSize()
-        n_voxels = float(np.prod(size, dtype=float)) * reader.GetNumberOfComponents()
+        told = read_plain_header(path) or _ask_itk(path, name)
+        size, itemsize = told.size, told.dtype.itemsize
         file_bytes = sum(p.stat().st_size for p in files)
-        if n_voxels > file_bytes * MAX_INFLATION:
+        if float(np.prod(size, dtype=float)) * told.n_components > file_bytes * MAX_INFLATION:
             _refuse(
                 "oversized_image", f"Expected all voxels in the file of {name}, found {size} claimed. Export it again."
             )
         if len(size) != 3:
             _refuse("not_three_dimensional", f"Expected a 3D image for {name}, found {len(size)} axes.")
         # A spacing below 0 turns its axis.
-        steps = [abs(step) for step in reader.GetSpacing()]
+        steps = [abs(step) for step in told.spacing_mm]
         require_told_spacing(path, steps, name=name)
         require_volume(
             size[::-1],
-            (abs(steps[2]), abs(steps[1]), abs(steps[0])),
+            (steps[2], steps[1], steps[0]),
             name=name,
-            itemsize=DTYPES.get(reader.GetPixelID(), np.dtype(np.uint8)).itemsize,
-            n_channels=reader.GetNumberOfComponents(),
+            itemsize=itemsize,
+            n_channels=told.n_components,
             file_bytes=file_bytes,
         )
-        itemsize = DTYPES.get(reader.GetPixelID(), np.dtype(np.uint8)).itemsize * reader.GetNumberOfComponents()
-        require_few_left_in_itk(path, files[1] if files[1:] else None, size, itemsize)
-        array = _read_voxels(reader, path, files[1] if files[1:] else None)
+        data = files[1] if files[1:] else None
+        require_few_left_in_itk(path, data, size, itemsize * told.n_components)
+        array = _read_voxels(told, path, data, name)
     except (RuntimeError, ValueError, OverflowError, ISAL_FAULT) as error:
         blame_machine(error)
         if isinstance(error, InputError):
@@ -94,9 +103,8 @@ def read(path: Path, name: str) -> tuple[list[NDArray[Any]], Geometry]:
         _refuse("not_three_dimensional", f"Expected real numbers in {name}, found {array.dtype}.")
     # (x, y, z) -> (slice=z, row=y, column=x), both LPS
     affine = np.eye(4)
-    direction = np.array(reader.GetDirection()).reshape(3, 3)
-    affine[:3, :3] = (direction * np.array(reader.GetSpacing()))[:, ::-1]
-    affine[:3, 3] = reader.GetOrigin()
+    affine[:3, :3] = (np.array(told.direction) * np.array(told.spacing_mm))[:, ::-1]
+    affine[:3, 3] = told.origin_mm
     channels = [array] if array.ndim == 3 else list(np.moveaxis(array, -1, 0))
     return channels, Geometry((channels[0].shape[0], channels[0].shape[1], channels[0].shape[2]), affine)
 
@@ -108,26 +116,62 @@ def read_fields(path: Path, name: str) -> dict[str, str]:
         InputError: `unreadable_image`.
     """
     try:
-        reader = SimpleITK.ImageFileReader()
-        reader.SetFileName(str(path))
-        reader.ReadImageInformation()
+        texts = read_texts(path) if path.suffix.lower() in NRRD_ENDINGS else None
+        if texts is not None:
+            return texts
+        reader = _reader(path, name)
         return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
     except (RuntimeError, UnicodeDecodeError) as error:
         message = f"Expected a readable image for {name}, found a header that can't be read. Export it again."
         raise InputError(message, reason="unreadable_image") from error
 
 
-def _read_voxels(reader: Any, path: Path, data: Path | None) -> NDArray[Any]:
+def _reader(path: Path, name: str) -> Any:
+    """Return ITK's reader of a file, which has read the header."""
+    try:
+        import SimpleITK
+    except ModuleNotFoundError:
+        _refuse(
+            "unreadable_image",
+            f"Expected NRRD or MetaImage in a form that is read without SimpleITK in {name} (raw or gzip, three axes, nothing skipped), found "
+            "another, and no SimpleITK here. Save it again by 3D Slicer or ITK-SNAP, or install SimpleITK.",
+        )
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    return reader
+
+
+def _ask_itk(path: Path, name: str) -> PlainHeader:
+    """Return what ITK says of a header that is of no plain form."""
+    reader = _reader(path, name)
+    import SimpleITK
+
+    dtype = ITK_TYPES.get(SimpleITK.GetPixelIDValueAsString(reader.GetPixelID()), NO_NUMBER)
+    n_axes = reader.GetDimension()
+    direction = tuple(map(tuple, np.array(reader.GetDirection()).reshape(n_axes, n_axes)))
+    n_components = reader.GetNumberOfComponents()
+    return PlainHeader(reader.GetSize(), reader.GetSpacing(), direction, reader.GetOrigin(), dtype, n_components)
+
+
+def _read_voxels(told: PlainHeader, path: Path, data: Path | None, name: str) -> NDArray[Any]:
     """Read voxels (slice, row, column, and number of a voxel where there are several), packed ones to their checksum."""
-    packed = find_packed(path, data)
-    dtype = DTYPES.get(reader.GetPixelID())
-    if packed is not None:
-        n_components = reader.GetNumberOfComponents()
-        shape = (*reversed(reader.GetSize()), *([n_components] if n_components > 1 else []))
-        voxels = read_packed(packed, shape, dtype or np.uint8)
-        if voxels is not None and dtype is not None:
-            return voxels
-    return np.asarray(SimpleITK.GetArrayFromImage(reader.Execute()))
+    is_number = told.dtype != NO_NUMBER
+    dtype = told.dtype.newbyteorder("=") if is_number else np.dtype(np.uint8)
+    shape = (*reversed(told.size), *([told.n_components] if told.n_components > 1 else []))
+    packed, start = find_packed(path, data), voxels_begin(path, data)
+    voxels = read_packed(packed, shape, dtype) if packed is not None else None
+    if packed is None and start is not None and read_plain_header(path) is not None:
+        voxels = np.fromfile(data or path, told.dtype, offset=start, count=prod(shape))
+        if voxels.size < prod(shape):
+            message = f"{voxels.nbytes} bytes of voxels where {prod(shape) * dtype.itemsize} are declared"
+            raise ValueError(message)
+        voxels = voxels.reshape(shape).astype(dtype, copy=False)
+    if voxels is not None and is_number:
+        return voxels
+    import SimpleITK
+
+    return np.asarray(SimpleITK.GetArrayFromImage(_reader(path, name).Execute()))
 
 
 def data_files(path: Path, *, name: str) -> list[Path]:
