@@ -182,6 +182,8 @@ def _timed(
         "LESIONFLOW_WORKERS": "1",
         "OMP_NUM_THREADS": "1",
         "LESIONFLOW_PRIVATE_DIR": str(folder / "private"),
+        # A key of its own, so a registry of its own: that of this folder may know a test set by another key.
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
     }
     command = [sys.executable, "-m", "benchmarks.scale", preset, step, ",".join(words[0]), ",".join(words[1])]
     done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)

@@ -34,7 +34,7 @@ TRAIN = Needs(
     accelerator=Accelerator(), timeout_s=2 * 24 * 3600,
     tolerations=(Toleration(key="nvidia.com/gpu", effect="NoSchedule"),),
 )  # fmt: skip
-OF_MLFLOW: Steps = ("split", "train", "evaluate", "register", "promote", "close-runs")
+OF_MLFLOW: Steps = ("validate", "split", "train", "evaluate", "register", "promote", "close-runs")
 
 
 class Cluster(Setting):

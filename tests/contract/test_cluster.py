@@ -10,6 +10,7 @@ import yaml
 
 from lesionflow.errors import ConfigError
 from lesionflow.steps import STEPS
+from support.compiled_pipelines import compile_pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU, GPU = "sha256:" + "c" * 64, "sha256:" + "9" * 64
@@ -41,9 +42,8 @@ def compiled(folder: Path, text: str = "", *options: str) -> tuple[dict[str, Any
         (folder / "cluster.yaml").write_text(text, encoding="utf-8")
         given += ["--cluster", str(folder / "cluster.yaml")]
     out = folder / "out.yaml"
-    run = import_module("pipelines.compile").main
     images = ["--registry", REGISTRY, "--digest", CPU, "--gpu-digest", GPU]
-    assert run([*images, "-o", str(out), *given]) == 0
+    assert compile_pipeline(*images, "-o", str(out), *given) == 0
     spec, platform = yaml.safe_load_all(out.read_text(encoding="utf-8"))
     return spec, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 
@@ -125,8 +125,20 @@ def test_only_who_needs_a_secret_is_given_it(usual) -> None:
     having = {name for name, names in given.items() if "LESIONFLOW_PSEUDONYM_KEY" in names}
     assert having == {"ingest"}
     having = {name for name, names in given.items() if "MLFLOW_TRACKING_PASSWORD" in names}
-    assert having == {"split", "train", "evaluate", "register", "promote", CLOSING}
+    assert having == {"validate", "split", "train", "evaluate", "register", "promote", CLOSING}
     assert secrets(pods(usual[1])["ingest"])["LESIONFLOW_PSEUDONYM_KEY"] == ("lesionflow-pseudonym", "key")
+
+
+def test_every_step_that_asks_mlflow_is_given_its_account(usual) -> None:
+    """By the steps' own code: who reads the address of the store may be asked there who he is."""
+    asking = {
+        name
+        for name, step in STEPS.items()
+        if "settings.tracking_uri" in Path(import_module(step.module).__file__ or "").read_text(encoding="utf-8")
+    }
+    given = {name for name, pod in pods(usual[1]).items() if "MLFLOW_TRACKING_PASSWORD" in secrets(pod)}
+    assert len(asking) > 4
+    assert given - {CLOSING} == asking
 
 
 def test_what_a_step_refuses_to_begin_without_is_what_it_is_given(usual) -> None:

@@ -62,6 +62,9 @@ def faults_of_body(function: ast.FunctionDef) -> Iterator[str]:
     lines = list(function.body[ast.get_docstring(function) is not None :])
     imports = [line for line in lines if isinstance(line, ast.Import | ast.ImportFrom)]
     yield from (f"imports {name}" for name, _ in taken(imports) if name not in {*IN_BODY, *ENTRANCES})
+    # Read once, where the pipeline is compiled: a default says what is given, and asks nobody.
+    for default in [*function.args.defaults, *filter(None, function.args.kw_defaults)]:
+        yield from (f"{fault} as a default" for fault in computes(default, set()))
     callable_ = {called for _, called in taken(imports)}
     outputs = {
         argument.arg
@@ -192,6 +195,16 @@ COMPUTING = {
     "a constant": ("@dsl", "SEED = 3\n\n\n@dsl", "has SEED = 3 at its top"),
     "a helper": ("@dsl", "def more():\n    return 3\n\n\n@dsl", "has 2 functions at its top"),
     "another image": ("base_image=IMAGE", "base_image='python', packages_to_install=['pandas']", "is decorated by"),
+    "a default that is looked up": (
+        "Artifact])",
+        "Artifact], more: str = str(IMAGE))",
+        "computes str(IMAGE) as a default",
+    ),
+    "a default that is computed": (
+        "Artifact])",
+        "Artifact], more: str = 'a' + 'b')",
+        "computes 'a' + 'b' as a default",
+    ),
     "an answer of its own": (UPDATE, f"{UPDATE}\n    return counts['n'] > 3", "computes counts['n'] > 3"),
 }
 

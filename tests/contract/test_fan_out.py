@@ -1,11 +1,12 @@
 """The pipeline with steps on several pods, read from the compiled form: loops over parts, joins that take all of them, each part a pod of its step."""
 
 import json
-from importlib import import_module
 from typing import Any
 
 import pytest
 import yaml
+
+from support.compiled_pipelines import compile_pipeline
 
 DIGEST = "sha256:" + "c" * 64
 WIDE = "fan_out: {shards: 3, folds: 2, parallelism: 2}\n"
@@ -25,7 +26,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict
     (folder / "cluster.yaml").write_text(WIDE, encoding="utf-8")
     options = ["--registry", "registry.example", "--digest", DIGEST, "--gpu-digest", DIGEST]
     options += ["--cluster", str(folder / "cluster.yaml"), "-o", str(folder / "out.yaml")]
-    assert import_module("pipelines.compile").main(options) == 0
+    assert compile_pipeline(*options) == 0
     spec, platform = yaml.safe_load_all((folder / "out.yaml").read_text(encoding="utf-8"))
     return spec, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 
@@ -79,15 +80,16 @@ def test_a_part_is_given_what_its_step_is_given(wide) -> None:
 def test_one_part_is_no_loop(tmp_path) -> None:
     (tmp_path / "cluster.yaml").write_text("fan_out: {shards: 1, folds: 1}\n", encoding="utf-8")
     options = ["--registry", "registry.example", "--digest", DIGEST, "--gpu-digest", DIGEST]
-    run = import_module("pipelines.compile").main
-    assert run([*options, "-o", str(tmp_path / "usual.yaml")]) == 0
-    assert run([*options, "--cluster", str(tmp_path / "cluster.yaml"), "-o", str(tmp_path / "own.yaml")]) == 0
+    assert compile_pipeline(*options, "-o", str(tmp_path / "usual.yaml")) == 0
+    assert (
+        compile_pipeline(*options, "--cluster", str(tmp_path / "cluster.yaml"), "-o", str(tmp_path / "own.yaml")) == 0
+    )
     assert (tmp_path / "own.yaml").read_text() == (tmp_path / "usual.yaml").read_text()
 
 
 def test_a_sweep_trains_each_candidate_on_its_own_and_reads_the_test_set_once(tmp_path) -> None:
     options = ["--registry", "registry.example", "--digest", DIGEST, "--gpu-digest", DIGEST, "--sweep"]
-    assert import_module("pipelines.compile").main([*options, "-o", str(tmp_path / "out.yaml")]) == 0
+    assert compile_pipeline(*options, "-o", str(tmp_path / "out.yaml")) == 0
     spec, platform = yaml.safe_load_all((tmp_path / "out.yaml").read_text(encoding="utf-8"))
     assert spec["pipelineInfo"]["name"] == "lesionflow-sweep"
     assert spec["root"]["inputDefinitions"]["parameters"]["candidates"]["parameterType"] == "LIST"
