@@ -3,17 +3,20 @@
 #   pipelines/check_cluster.sh NAMESPACE PACKAGE.yaml --params PARAMS --set NAME=VALUE ...
 # PACKAGE is what `python -m pipelines.compile --registry ...` wrote; kubectl and KF_PIPELINES_ENDPOINT (KFP_TOKEN) point at the cluster.
 # It starts runs, and deletes one pod of its own run. It changes no champion unless the change plan lets the run do so.
+# Where manifests/ were applied, LESIONFLOW_NAMESPACE (lesionflow) is looked at too, by two pods that ask and go.
 set -uo pipefail
-[ $# -ge 2 ] || { sed -n 2,6p "$0"; exit 2; }
+[ $# -ge 2 ] || { sed -n 2,7p "$0"; exit 2; }
 namespace=$1 package=$2
 shift 2
 faults=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 check() { # NAME COMMAND...: says what holds and what does not, and goes on.
     local name=$1
     shift
-    if "$@" >/tmp/lesionflow-check.log 2>&1; then echo "ok      $name"; else
+    if "$@" >"$log" 2>&1; then echo "ok      $name"; else
         echo "NOT     $name"
-        tail -3 /tmp/lesionflow-check.log | sed 's/^/          /'
+        tail -3 "$log" | sed 's/^/          /'
         faults=$((faults + 1))
     fi
 }
@@ -69,6 +72,35 @@ import mlflow
 runs = mlflow.search_runs(search_all_experiments=True, filter_string=\"tags.pipeline_run = '$stopped'\", output_format='list')
 assert runs, 'no run of MLflow has the tag pipeline_run'
 assert all(run.info.status != 'RUNNING' for run in runs), [run.info.run_id for run in runs]"
+
+product=${LESIONFLOW_NAMESPACE:-lesionflow}
+image=$(sed -n 's/^ *image: *//p' "$package" | head -1)
+probe() { # NAMESPACE open|shut: whether MLflow can be reached from a pod there; a name that leads nowhere is neither.
+    kubectl --namespace "$1" run lesionflow-probe --image="$image" --restart=Never --rm --attach --quiet --pod-running-timeout=5m --command -- python -c "
+import socket, sys, urllib.error, urllib.request
+socket.gethostbyname('mlflow.$product')
+try:
+    urllib.request.urlopen('http://mlflow.$product:5000/health', timeout=5)
+    found = 'open'
+except urllib.error.HTTPError:
+    found = 'open'
+except OSError:
+    found = 'shut'
+sys.exit('MLflow is ' + found + ' to $1' if found != '$2' else 0)"
+}
+if kubectl get namespace "$product" > /dev/null 2>&1; then
+    echo "5. The product in $product (10 minutes)"
+    for part in statefulset/postgres statefulset/object-store deployment/mlflow; do
+        check "$part is ready" kubectl -n "$product" rollout status "$part" --timeout=5m
+    done
+    check "MLflow and the service are not exposed beyond the cluster" bash -c "! kubectl -n $product get services -o jsonpath='{.items[*].spec.type}' | grep -qE 'NodePort|LoadBalancer'"
+    check "no image has a tag" bash -c "! kubectl -n $product get pods -o jsonpath='{.items[*].spec.containers[*].image}' | tr ' ' '\\n' | grep -v @sha256:"
+    check "pipelines reach MLflow" probe "$namespace" open
+    check "a stranger does not" probe default shut
+    check "each pod of the service has a model" bash -c "kubectl -n $product wait pod -l app.kubernetes.io/name=lesionflow --for=condition=Ready --timeout=3m"
+else
+    echo "5. No namespace $product: manifests/ are not applied here, or LESIONFLOW_NAMESPACE names another"
+fi
 
 echo "$faults not as they should be"
 exit $((faults > 0))
