@@ -36,6 +36,20 @@ MODEL = "lesionflow-contained"
 MLFLOW = "http://127.0.0.1:5000"
 N_PATIENTS = 12
 KEY = "00" * 32
+#: In the order in which they run.
+TASKS = (
+    "find_data",
+    "ingest",
+    "validate",
+    "split",
+    "pin_splits",
+    "plan",
+    "preprocess",
+    "train",
+    "evaluate",
+    "register",
+    "promote",
+)
 
 
 @pytest.fixture(scope="module")
@@ -208,30 +222,41 @@ def running(engine):
 
 
 @WHOLE
-def test_a_container_killed_in_training_leaves_no_champion_and_the_next_run_goes_on(engine, pipeline, project, folder):
+@pytest.mark.parametrize("step", TASKS)
+def test_a_container_killed_in_a_step_ends_the_run_and_leaves_no_champion(engine, pipeline, project, folder, step):
+    """Each run goes on from what the last one finished, up to its own kill: a study is read once."""
     process = pipeline(start=True)
-    end = time.monotonic() + 1200
+    end, killed = time.monotonic() + 900, None
     try:
-        killed = None
         while killed is None and process.poll() is None and time.monotonic() < end:
             for container in running(engine):
-                if "train_step" in " ".join(container["Command"]):
-                    time.sleep(6)
-                    engine.podman("kill", container["Id"], check=False)
-                    killed = container["Id"]
-            time.sleep(0.3)
+                if f"{step}_step" in " ".join(container["Command"]):
+                    # A training has begun by then.
+                    time.sleep(6 if step == "train" else 0)
+                    done = engine.podman("kill", container["Id"], check=False)
+                    killed = done.returncode == 0
+            time.sleep(0.2)
         assert killed, (folder / "pipeline.log").read_text(errors="replace")[-4000:]
     finally:
         try:
             process.wait(300)
         except subprocess.TimeoutExpired:
             process.kill()
-    assert not [path for path in outputs(project, "bundle") if (path / "bundle.json").exists()]
+    assert process.returncode != 0
     assert champion_of(folder) is None
+    trained = [path for path in outputs(project, "bundle") if (path / "bundle.json").exists()]
+    assert bool(trained) == (TASKS.index(step) > TASKS.index("train"))
+
+
+@WHOLE
+def test_after_all_kills_the_next_run_makes_one_champion(pipeline, project, folder):
     said = pipeline()
     assert champion_of(folder) == "1", said
-    # Once made, made: the cases of the first run are those of the second.
-    assert len(outputs(project, "preprocessed")) >= 1
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow/mlflow.db'}")
+    assert len(client.search_model_versions(f"name = '{MODEL}'")) == 1
+    # Of the twelve runs one ingested to its end: the others went on from it.
+    whole = [path for path in outputs(project, "cases") if (path / "cases.parquet").exists()]
+    assert len(whole) == 1, whole
 
 
 @WHOLE
