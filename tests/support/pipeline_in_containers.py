@@ -39,8 +39,8 @@ def main(settings):
         cache_root=str(root / "cache"),
     )
 
-    def build(**given):
-        retrain.pipeline_func(**given)
+    def build(*given, **named):
+        retrain.pipeline_func(*given, **named)
         for task in Pipeline.get_default_pipeline().tasks.values():
             task.set_container_image(settings["image"])
 
