@@ -192,8 +192,8 @@ def pipeline(engine, registry, stores, project, folder):
             command = [sys.executable, "-m", "support.pipeline_in_containers", str(folder / "settings.json")]
             environment = {**engine.environment, "DOCKER_HOST": address}
             environment["PYTHONPATH"] = os.pathsep.join(map(str, (ROOT, ROOT / "src", ROOT / "tests")))
-            log = (folder / "pipeline.log").open("ab")
-            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=project)
+            with (folder / "pipeline.log").open("ab") as log:
+                process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=project)
             if start:
                 return process
             process.wait(1500)

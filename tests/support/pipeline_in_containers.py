@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kfp import dsl, local
 from kfp.dsl.pipeline_context import Pipeline
+from kfp.local import docker_task_handler
 
 from lesionflow.config import load_params
 from lesionflow.config.loading import section_text
@@ -17,7 +18,19 @@ from lesionflow.steps import STEPS
 from pipelines.retrain import retrain
 
 
+def run_to_its_end(client, image, command, volumes, **options):
+    """Return how a container ended. kfp's own lets it be removed at its end, and takes one that it no longer finds, as a killed one, for a success."""
+    container = client.containers.run(image=image, command=command, detach=True, volumes=volumes, **options)
+    try:
+        for line in container.logs(stream=True, follow=True):
+            print(line.decode(errors="replace"), end="")
+        return container.wait()["StatusCode"]
+    finally:
+        container.remove(force=True)
+
+
 def main(settings):
+    docker_task_handler.run_docker_container = run_to_its_end
     root = Path(settings["root"])
     local.init(
         runner=local.DockerRunner(
