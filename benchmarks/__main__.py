@@ -22,6 +22,7 @@ NAMES = (
     "phantoms",
     "scale",
     "many_files",
+    "child_overhead",
 )
 
 if __name__ == "__main__":

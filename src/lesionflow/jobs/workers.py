@@ -1,4 +1,4 @@
-"""Threads that claim jobs, work on them and say what came of it; a heartbeat keeps each claimed while it is worked on."""
+"""Threads that claim jobs, work on them and say what came of it; a heartbeat keeps each claimed, and halts what nobody wants any more."""
 
 import logging
 import os
@@ -18,11 +18,13 @@ from lesionflow.jobs.queue import JobQueue
 LEASE_S = 15.0
 #: How long nothing is asked when nothing waits; `wake` shortens it.
 IDLE_S = 1.0
+#: How often it is seen whether a job in work was cancelled.
+LOOK_S = 0.5
 logger = logging.getLogger(__name__)
 
 
 class JobEnd(NamedTuple):
-    """What work on a job comes to: `DONE` or `FAILED`, and plain values."""
+    """What work on a job comes to: `DONE`, `FAILED` or, where it was halted, `CANCELLED`; and plain values."""
 
     state: JobState
     values: Mapping[str, Any]
@@ -33,7 +35,8 @@ class Workers:
 
     Args:
         queue: Whose jobs.
-        work: Does a job; what it raises fails the job, so it should raise nothing that it can say better. Called in several threads.
+        work: Does a job; what it raises fails the job, so it should raise nothing that it can say better. Called in several threads. Its second
+            argument is set when nobody wants the job any more: it was cancelled, is another's, or is given back.
         ended: Told of each job that ended here, in the thread that ended it.
         n: Threads.
         may_begin: Whether a job may be claimed now: a model that is not loaded yet holds them.
@@ -43,7 +46,7 @@ class Workers:
     def __init__(
         self,
         queue: JobQueue,
-        work: Callable[[Job], JobEnd],
+        work: Callable[[Job, threading.Event], JobEnd],
         *,
         ended: Callable[[str], None],
         n: int,
@@ -54,7 +57,7 @@ class Workers:
         host = socket.gethostname()[:24]
         self._me = f"{host}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
         self._stopping, self._over, self._new = threading.Event(), threading.Event(), threading.Condition()
-        self._held: dict[str, Job] = {}
+        self._held: dict[str, tuple[Job, threading.Event]] = {}
         self._threads = [threading.Thread(target=self._loop, name=f"job-{i}", daemon=True) for i in range(n)]
         self._threads.append(threading.Thread(target=self._beat, name="job-heartbeat", daemon=True))
 
@@ -81,8 +84,11 @@ class Workers:
         for thread in self._threads[:-1]:
             thread.join(max(0.0, until - time.monotonic()))
         self._over.set()
-        for job in tuple(self._held.values()):
+        held = tuple(self._held.values())
+        for job, _ in held:
             self._safely(partial(self._queue.give_back, job, self._me))
+        for _, halt in held:
+            halt.set()
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
@@ -92,15 +98,16 @@ class Workers:
                     if not self._stopping.is_set():
                         self._new.wait(IDLE_S)
                 continue
-            self._held[claimed.id] = claimed
+            halt = threading.Event()
+            self._held[claimed.id] = claimed, halt
             try:
-                self._do(claimed)
+                self._do(claimed, halt)
             finally:
                 self._held.pop(claimed.id, None)
 
-    def _do(self, job: Job) -> None:
+    def _do(self, job: Job, halt: threading.Event) -> None:
         try:
-            state, values = self._work(job)
+            state, values = self._work(job, halt)
         except Exception:
             logger.exception("job %s failed", job.id)
             state, values = JobState.FAILED, {"error": {"code": "internal_error"}}
@@ -118,9 +125,17 @@ class Workers:
             self._over.wait(IDLE_S)
 
     def _beat(self) -> None:
-        while not self._over.wait(self._lease_s / 3):
-            for job in tuple(self._held.values()):
-                self._safely(partial(self._queue.renew, job, self._me, self._lease_s))
+        every = self._lease_s / 3
+        renewed = time.monotonic()
+        while not self._over.wait(min(every, LOOK_S)):
+            due = time.monotonic() - renewed >= every
+            for job, halt in tuple(self._held.values()):
+                if due and self._safely(partial(self._queue.renew, job, self._me, self._lease_s)) is False:
+                    halt.set()
+                now = self._safely(partial(self._queue.get, job.id))
+                if now is not None and now.cancel_requested:
+                    halt.set()
+            renewed = time.monotonic() if due else renewed
 
     @staticmethod
     def _safely(ask: Callable[[], Any]) -> Any:

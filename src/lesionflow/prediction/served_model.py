@@ -1,12 +1,12 @@
 """The model that predicts: a bundle and its name, from a folder or from the registry."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lesionflow.data.bundle import Bundle
-from lesionflow.errors import ConfigError
-from lesionflow.io.signing.bundle_manifest import require_trusted
+from lesionflow.errors import ArtifactError, ConfigError
+from lesionflow.io.signing.bundle_manifest import INNER, require_trusted, verify_bundle
 from lesionflow.io.stores.bundles import read_bundle
 from lesionflow.prediction import DISCLAIMER, SHOWN_DIGEST
 
@@ -57,6 +57,30 @@ class ServedModel:
             f"the model {self.name}, version {self.version}, is {self.bundle.seal.in_words()}: nobody vouches for it. Set "
             "LESIONFLOW_TRUSTED_KEYS to the team's public keys to take sealed models alone."
         )
+
+
+def load_kept(folder: Path, name: str, version: str, bundle_digest: str) -> ServedModel:
+    """Load a model from where it is kept on this machine, and verify every byte again.
+
+    Args:
+        folder: A bundle, or all that MLflow keeps of a version, with the bundle at `INNER`.
+        name: What it is called.
+        version: Its number, or `bundle-<digest>`.
+        bundle_digest: What it must be; empty where nobody knows.
+
+    Raises:
+        ArtifactError: When it is not whole, another, or trusted keys are set and none of them signed it.
+    """
+    if (folder / INNER).is_dir():
+        bundle = replace(read_bundle(folder / INNER), seal=verify_bundle(folder))
+    else:
+        bundle = read_bundle(folder)
+    require_trusted(bundle.seal, name=f"{name} version {version}")
+    if bundle_digest and bundle.digest != bundle_digest:
+        raise ArtifactError(
+            f"Expected bundle {bundle_digest:.12} in {name} version {version}, found {bundle.digest:.12}: its files were exchanged. Choose another version."
+        )
+    return ServedModel(name, version or f"bundle-{bundle.digest:.12}", bundle)
 
 
 def load_model(model: str, model_name: str | None, tracking_uri: str, ledger: Path | None = None) -> ServedModel:

@@ -1,4 +1,4 @@
-"""The model being served: loaded in the background, then followed where its alias goes; used by one thread a study."""
+"""The model being served: loaded in the background, then followed where its alias goes; computing in processes of its own."""
 
 import logging
 import re
@@ -77,8 +77,13 @@ class Engine:
         threading.Thread(target=self._run, name="load-model", daemon=True).start()
 
     def stop(self) -> None:
-        """Stop trying to load, and following."""
+        """Stop trying to load, and following; what serves goes on until `close`."""
         self._stopped.set()
+
+    def close(self) -> None:
+        """End what serves."""
+        self.stop()
+        self._lineup.close()
 
     def load(self) -> None:
         """Load the model now.

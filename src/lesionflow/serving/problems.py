@@ -28,6 +28,7 @@ TITLES = {
     429: "More studies than the service takes",
     500: "The service failed",
     503: "The service can't answer now",
+    504: "The study took longer than it may",
     507: "The service has no room for the study",
 }
 #: What each status may be about. 422 has, beyond these, every `reason` of a study that can't be read right.
@@ -50,10 +51,11 @@ PROBLEM_CODES: Mapping[int, tuple[str, ...]] = {
         "duplicate_part", "missing_channel", "source_is_not_dicom", "idempotency_key_reused",
     ),
     429: ("overloaded",),
-    500: ("internal_error", "worker_died"),
+    500: ("internal_error", "worker_died", "computing_died"),
     503: (
         "not_ready", "still_running", "model_unusable", "out_of_memory", "too_many_open_files", "no_permission", "io_error", "timed_out",
     ),
+    504: ("deadline_exceeded",),
     507: ("disk_full",),
 }  # fmt: skip
 logger = logging.getLogger(__name__)

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-NAME = re.compile(r"lesionflow-service-(\d+)-.*")
+#: How every temporary folder of a service begins; then the number of its process.
+PREFIX = "lesionflow-service-"
+NAME = re.compile(rf"{PREFIX}(\d+)-.*")
 
 
 @contextmanager
@@ -19,11 +21,11 @@ def scratch_folder() -> Iterator[Path]:
         The folder.
     """
     root = Path(tempfile.gettempdir())
-    for folder in root.glob("lesionflow-service-*"):
+    for folder in root.glob(f"{PREFIX}*"):
         match = NAME.fullmatch(folder.name)
         if match and not _is_running(int(match[1])):
             shutil.rmtree(folder, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"lesionflow-service-{os.getpid()}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     try:
         yield folder
     finally:

@@ -28,6 +28,7 @@ class ServiceSettings(BaseSettings):
         results_dir: Where; in `state_dir` when not given.
         state_dir: Where accepted studies wait, with the database of jobs; a temporary folder when not given: then a kill loses what was accepted.
         database_url: The database of jobs, as SQLAlchemy writes it; a file in `state_dir` when not given.
+        deadline_s: What a study may take, from the moment that work on it begins; beyond, it is ended and its job fails.
         drain_s: How long a service that is told to stop works on what it has begun; then the next one begins it anew.
         access: `open`: whoever asks on loopback, nobody elsewhere; `keys`: who shows an API key; `gateway`: whoever asks, as something in front of the service asks for keys.
         allowed_hosts: Names by which the service is called, beside its address and loopback: `lesions.example.org, *.example.net`.
@@ -50,6 +51,7 @@ class ServiceSettings(BaseSettings):
     results_dir: Path | None = None
     state_dir: Path | None = None
     database_url: SecretStr | None = None
+    deadline_s: Annotated[float, Field(gt=0)] = 6 * 3600.0
     drain_s: Annotated[float, Field(ge=0)] = 30.0
     access: Literal["open", "keys", "gateway"] = "open"
     allowed_hosts: str = ""

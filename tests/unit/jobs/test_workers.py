@@ -48,7 +48,7 @@ def run(queue, work, **settings):
 def test_each_job_is_worked_on_once_and_told_when_it_ended(queue):
     seen = []
     ids = [submit(queue, number) for number in range(5)]
-    workers, ended = run(queue, lambda job: seen.append(job.order["number"]) or DONE, n=2)
+    workers, ended = run(queue, lambda job, _: seen.append(job.order["number"]) or DONE, n=2)
     late = submit(queue, 5)
     workers.wake()
     until(lambda: len(ended) == 6)
@@ -60,7 +60,7 @@ def test_each_job_is_worked_on_once_and_told_when_it_ended(queue):
 
 def test_what_work_raises_fails_that_job_alone(queue):
     bad, good = submit(queue, 1), submit(queue, 0)
-    workers, ended = run(queue, lambda job: 1 / (1 - job.order["number"]) and DONE)
+    workers, ended = run(queue, lambda job, _: 1 / (1 - job.order["number"]) and DONE)
     until(lambda: len(ended) == 2)
     workers.stop(5)
     assert (queue.get(bad).state, queue.get(bad).outcome["error"]["code"]) == (JobState.FAILED, "internal_error")
@@ -70,7 +70,7 @@ def test_what_work_raises_fails_that_job_alone(queue):
 def test_nothing_is_begun_before_it_may_be(queue):
     ready, seen = threading.Event(), []
     submit(queue)
-    workers, ended = run(queue, lambda job: seen.append(job.id) or DONE, may_begin=ready.is_set)
+    workers, ended = run(queue, lambda job, _: seen.append(job.id) or DONE, may_begin=ready.is_set)
     time.sleep(0.1)
     assert seen == []
     ready.set()
@@ -82,7 +82,7 @@ def test_nothing_is_begun_before_it_may_be(queue):
 def test_work_longer_than_its_lease_stays_with_its_worker(queue):
     gate = threading.Event()
     job_id = submit(queue)
-    workers, ended = run(queue, lambda _: gate.wait(20) and DONE, lease_s=0.3)
+    workers, ended = run(queue, lambda *_: gate.wait(20) and DONE, lease_s=0.3)
     until(lambda: queue.get(job_id).state is JobState.RUNNING)
     time.sleep(0.7)
     assert queue.claim("another", 60) is None
@@ -95,7 +95,7 @@ def test_work_longer_than_its_lease_stays_with_its_worker(queue):
 def test_a_cancelled_job_gives_no_result(queue):
     begun, gate = threading.Event(), threading.Event()
     job_id = submit(queue)
-    workers, ended = run(queue, lambda _: (begun.set(), gate.wait(20)) and DONE)
+    workers, ended = run(queue, lambda *_: (begun.set(), gate.wait(20)) and DONE)
     assert begun.wait(20)
     queue.cancel(job_id)
     gate.set()
@@ -104,11 +104,49 @@ def test_a_cancelled_job_gives_no_result(queue):
     assert queue.get(job_id).state is JobState.CANCELLED
 
 
+def test_work_on_a_job_that_is_cancelled_is_told_soon(queue):
+    begun, halted = threading.Event(), []
+    job_id = submit(queue)
+
+    def work(_, halt):
+        begun.set()
+        halted.append(halt.wait(20))
+        return JobEnd(JobState.CANCELLED, {})
+
+    workers, ended = run(queue, work)
+    assert begun.wait(20)
+    queue.cancel(job_id)
+    until(lambda: ended)
+    workers.stop(5)
+    assert (halted, queue.get(job_id).state) == ([True], JobState.CANCELLED)
+
+
+def test_work_on_a_job_that_is_anothers_by_now_is_told(queue):
+    """As where this process was stopped for longer than its lease, and goes on."""
+    begun, halted = threading.Event(), []
+    job_id = submit(queue)
+
+    def work(_, halt):
+        begun.set()
+        halted.append(halt.wait(20))
+        return DONE
+
+    workers, ended = run(queue, work, lease_s=0.9)
+    assert begun.wait(20)
+    with queue._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET lease_until_ms = 0")
+    taken = queue.claim("another", 60.0)
+    until(lambda: ended)
+    workers.stop(5)
+    assert halted == [True]
+    assert (taken.attempt, queue.get(job_id).state) == (2, JobState.RUNNING)
+
+
 def test_a_stop_lets_work_end_within_its_time_and_gives_back_what_does_not(queue):
     gate = threading.Event()
     quick, slow = submit(queue, 0), submit(queue, 1)
     workers, ended = run(
-        queue, lambda job: ((gate.wait(20) if job.order["number"] else time.sleep(0.2)) and None) or DONE, n=2
+        queue, lambda job, _: ((gate.wait(20) if job.order["number"] else time.sleep(0.2)) and None) or DONE, n=2
     )
     until(lambda: len(workers._held) == 2)
     workers.stop(1.0)
@@ -133,7 +171,7 @@ def test_a_database_that_is_away_for_a_while_costs_no_job(queue, monkeypatch):
 
     monkeypatch.setattr(queue, "end", away)
     monkeypatch.setattr("lesionflow.jobs.workers.IDLE_S", 0.02)
-    workers, ended = run(queue, lambda _: DONE)
+    workers, ended = run(queue, lambda *_: DONE)
     until(lambda: ended)
     workers.stop(5)
     assert (queue.get(job_id).state, n_failures[0]) == (JobState.DONE, 3)
@@ -147,7 +185,7 @@ def test_jobs_of_a_process_killed_in_the_midst_are_done_by_the_next_and_none_is_
         from lesionflow.jobs.job import JobState
         from lesionflow.jobs.queue import JobQueue
         from lesionflow.jobs.workers import JobEnd, Workers
-        def work(job):
+        def work(job, halt):
             if job.order["number"] == 2:
                 print("in the midst", flush=True)
                 time.sleep(60)
@@ -161,7 +199,7 @@ def test_jobs_of_a_process_killed_in_the_midst_are_done_by_the_next_and_none_is_
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    workers, ended = run(queue, lambda _: JobEnd(JobState.DONE, {"by": "next"}), lease_s=0.5)
+    workers, ended = run(queue, lambda *_: JobEnd(JobState.DONE, {"by": "next"}), lease_s=0.5)
     until(lambda: len(ended) == 4)
     workers.stop(5)
     jobs = [queue.get(job_id) for job_id in ids]

@@ -3,8 +3,8 @@
 import io
 import json
 import re
+import types
 import zipfile
-from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -21,6 +21,7 @@ from lesionflow.prediction.study import predict_study
 from lesionflow.prediction.tracing import State, trace_file
 from lesionflow.prediction.writers import WRITERS
 from lesionflow.serving.api import _answer, create_app
+from lesionflow.serving.children.failures import ChildFailedError
 from lesionflow.serving.generations.lineup import Standing
 from lesionflow.serving.result_store import ResultStore
 from lesionflow.serving.settings import ServiceSettings
@@ -247,11 +248,16 @@ def test_without_a_model_it_lives_but_is_not_ready(tmp_path):
             assert int(answer.headers["retry-after"]) > 0
 
 
+def failing(*_):
+    raise ChildFailedError("TypeError: 'NoneType' object is not callable")
+
+
 def test_a_fault_of_our_own_tells_the_client_a_number_and_the_log_the_rest(make_client, study_zip, caplog):
     with make_client() as client:
         wait_until_ready(client)
         lineup = client.app.state.engine._lineup
-        lineup._standing = Standing(replace(lineup.standing.now, segmenter=None))
+        stub = types.SimpleNamespace(model=lineup.standing.now.model, segment=failing, close=lambda: None)
+        lineup._standing = Standing(stub)
         response = post(client, study_zip)
         assert_problem(response, 500, "internal_error")
         incident = re.search(r"[0-9a-f]{32}", response.json()["detail"])[0]

@@ -13,7 +13,8 @@ from lesionflow.serving.settings import ServiceSettings
 def engine(bundle_folder):
     made = Engine(ServiceSettings(model=str(bundle_folder)), Settings(device="cpu"))
     made.load()
-    return made
+    yield made
+    made.close()
 
 
 def test_before_a_model_is_loaded_a_study_is_asked_to_come_again():
@@ -61,6 +62,8 @@ def test_a_model_that_cannot_be_loaded_is_tried_again_until_it_can(bundle_folder
     monkeypatch.setattr(engine, "load", fail_once)
     engine._load_until_it_works()
     assert (len(tries), engine.ready) == (2, True)
+    engine.close()
+    assert not engine.ready
 
 
 def test_a_stopped_engine_tries_no_more():

@@ -1,12 +1,15 @@
 """What a worker does with a job: where the result lies, what is counted, what of the server is not told."""
 
 import errno
+import threading
+import time
 import types
 
 import pytest
 
 from lesionflow.errors import InputError
 from lesionflow.jobs.job import JobState
+from lesionflow.serving.children.failures import DeadlineError, StoppedError
 from lesionflow.serving.problems import RequestRefusedError
 from lesionflow.serving.prometheus_metrics import ServiceMetrics
 from lesionflow.serving.result_store import ResultStore
@@ -27,7 +30,7 @@ class Engine:
     def do(self, work):
         return work(self)
 
-    def segment(self, parts, into, name):
+    def segment(self, parts, into, name, terms):
         self.asked.append(({part.name: part.path.read_bytes() for part in parts}, name))
         if self.error is not None:
             raise self.error
@@ -68,7 +71,7 @@ def figures(state):
 
 
 def test_a_result_has_its_jobs_id_and_links_what_was_written(state, accepted):
-    assert work_on(state, accepted) == (JobState.DONE, {})
+    assert work_on(state, accepted, threading.Event()) == (JobState.DONE, {})
     assert state.engine.asked == [({"study": b"1234567"}, "nifti")]
     base = f"/v1/results/{RESULT}"
     masks = {name: f"{base}/mask?format={name}" for name in ("nifti", "png")}
@@ -80,7 +83,7 @@ def test_a_result_has_its_jobs_id_and_links_what_was_written(state, accepted):
 
 
 def test_a_study_is_counted_once_by_what_became_of_it(state, accepted):
-    work_on(state, accepted)
+    work_on(state, accepted, threading.Event())
     found = figures(state)
     assert found['lesionflow_studies_total{outcome="segmented"}'] == 1
     assert (found["lesionflow_empty_masks_total"], found["lesionflow_study_seconds_count"]) == (1, 1)
@@ -98,7 +101,7 @@ def test_a_study_is_counted_once_by_what_became_of_it(state, accepted):
 )
 def test_a_failure_is_counted_by_its_code_and_leaves_no_result(state, accepted, tmp_path, error, outcome):
     state.engine = Engine(error)
-    assert work_on(state, accepted).state is JobState.FAILED
+    assert work_on(state, accepted, threading.Event()).state is JobState.FAILED
     found = figures(state)
     assert found[f'lesionflow_studies_total{{outcome="{outcome}"}}'] == 1
     assert found["lesionflow_study_seconds_count"] == 0
@@ -107,11 +110,11 @@ def test_a_failure_is_counted_by_its_code_and_leaves_no_result(state, accepted, 
 
 def test_where_the_upload_lay_is_not_told(state, accepted, tmp_path):
     class Finds(Engine):
-        def segment(self, parts, into, name):
+        def segment(self, parts, into, name, terms):
             raise InputError(f"Expected DICOM in {parts[0].path.parent}/study, found none.", reason="empty_study")
 
     state.engine = Finds()
-    _, values = work_on(state, accepted)
+    _, values = work_on(state, accepted, threading.Event())
     assert values["error"]["detail"] == "Expected DICOM in (upload)/study, found none."
     assert values["error"]["code"] == "empty_study"
 
@@ -120,8 +123,8 @@ def test_a_study_that_two_models_are_given_is_received_and_counted_once_and_whol
     """As while a new one is on trial: the second finds what was sent, though the first renamed it."""
     first, second = Engine(), Engine()
 
-    def rename_and_fail(parts, into, name):
-        Engine.segment(first, parts, into, name)
+    def rename_and_fail(parts, into, name, terms):
+        Engine.segment(first, parts, into, name, terms)
         parts[0].path.rename(parts[0].path.with_suffix(".dcm"))
         raise KeyError("x")
 
@@ -131,7 +134,7 @@ def test_a_study_that_two_models_are_given_is_received_and_counted_once_and_whol
         return work(second)
 
     state.engine = types.SimpleNamespace(do=both)
-    assert work_on(state, accepted) == (JobState.DONE, {})
+    assert work_on(state, accepted, threading.Event()) == (JobState.DONE, {})
     assert first.asked == second.asked
     found = figures(state)
     assert found["lesionflow_received_bytes_total"] == 14
@@ -140,10 +143,32 @@ def test_a_study_that_two_models_are_given_is_received_and_counted_once_and_whol
     }
 
 
+def test_a_job_that_nobody_wants_any_more_is_cancelled_and_leaves_nothing(state, accepted, tmp_path):
+    state.engine = Engine(StoppedError("stopped"))
+    assert work_on(state, accepted, threading.Event()) == (JobState.CANCELLED, {})
+    assert figures(state)['lesionflow_studies_total{outcome="cancelled"}'] == 1
+    assert list((tmp_path / "results").iterdir()) == list(state.scratch.iterdir()) == []
+
+
+def test_what_a_study_may_take_counts_from_the_begin_of_its_work(state, accepted):
+    class Waits(Engine):
+        def segment(self, parts, into, name, terms):
+            assert terms.halt is halt
+            self.left = terms.until - time.monotonic()
+            raise terms.reason_to_end() or DeadlineError(terms.seconds)
+
+    halt = threading.Event()
+    state.engine, state.service = Waits(), ServiceSettings(model="m", deadline_s=7)
+    ended, values = work_on(state, accepted, halt)
+    assert (ended, values["error"]["status"], values["error"]["code"]) == (JobState.FAILED, 504, "deadline_exceeded")
+    assert "within 7 s" in values["error"]["detail"]
+    assert 0 < state.engine.left <= 7
+
+
 def test_a_job_done_twice_gives_the_same_and_leaves_its_study_as_it_was(state, accepted):
     """A service that was killed in the midst does the job anew: it must find what was sent, as it was sent."""
     for _ in range(2):
-        assert work_on(state, accepted) == (JobState.DONE, {})
+        assert work_on(state, accepted, threading.Event()) == (JobState.DONE, {})
         assert {path.name: path.read_bytes() for path in accepted.study.iterdir()} == {
             "part-0": b"1234567", "part-1": b"1234567"
         }  # fmt: skip
@@ -161,6 +186,6 @@ def test_a_job_done_twice_gives_the_same_and_leaves_its_study_as_it_was(state, a
 )
 def test_a_job_that_fails_says_why_as_a_client_is_told(state, accepted, error, status, code):
     state.engine = Engine(error)
-    ended, values = work_on(state, accepted)
+    ended, values = work_on(state, accepted, threading.Event())
     assert (ended, values["error"]["status"], values["error"]["code"]) == (JobState.FAILED, status, code)
     assert ("found two" in values["error"]["detail"]) == (status == 422)

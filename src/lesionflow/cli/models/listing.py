@@ -50,12 +50,11 @@ def print_versions(parsed: argparse.Namespace) -> int:
 
 def print_version(parsed: argparse.Namespace) -> int:
     """Print all that is known of one version, as JSON."""
-    from lesionflow.registry.versions import require_version, rules_told
+    from lesionflow.registry.versions import require_version
 
     settings = settings_of(parsed)
     found = require_version(model_name(parsed.model_name, settings), parsed.version, settings.tracking_uri)
-    told = {**found._asdict(), "tags": dict(found.tags), "rules": rules_told(found, settings.tracking_uri)}
-    sys.stdout.write(json.dumps(told, indent=2) + "\n")
+    sys.stdout.write(json.dumps({**found._asdict(), "tags": dict(found.tags)}, indent=2) + "\n")
     return 0
 
 

@@ -10,7 +10,6 @@ from starlette.routing import Route
 from lesionflow.jobs.audit import AuditKind
 from lesionflow.jobs.job import Job, JobState
 from lesionflow.serving.accepted.answers import MAX_WAIT_S, describe_job
-from lesionflow.serving.accepted.events import stream_events
 from lesionflow.serving.access.policies import caller_of, note_use
 from lesionflow.serving.formats import choose_answer
 from lesionflow.serving.problems import RequestRefusedError
@@ -54,13 +53,8 @@ async def show_job(request: Request) -> Response:
     return await _job_answer(state, await state.waiters.wait(state.queue, job, seconds))
 
 
-async def show_events(request: Request) -> Response:
-    """Tell where a job stands as it changes, until it ends."""
-    return await stream_events(request, await _own_job(request))
-
-
 async def cancel_job(request: Request) -> Response:
-    """Cancel a job: at once while it waits; a running one gives no result when its study is through."""
+    """Cancel a job: at once while it waits; work on a running one is ended within a second or two."""
     state = request.app.state
     own = await _own_job(request)
     job = await to_thread.run_sync(state.queue.cancel, own.id) or own
@@ -124,6 +118,5 @@ ROUTES = (
     Route("/v1/studies", submit_study, methods=["POST"]),
     Route("/v1/jobs", list_jobs, methods=["GET"]),
     Route("/v1/jobs/{job_id}", show_job, methods=["GET"]),
-    Route("/v1/jobs/{job_id}/events", show_events, methods=["GET"]),
     Route("/v1/jobs/{job_id}", cancel_job, methods=["DELETE"]),
 )

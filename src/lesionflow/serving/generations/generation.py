@@ -1,55 +1,88 @@
-"""One model, loaded and proven by its golden cases: what a study is given to."""
+"""One model, loaded by the processes that compute with it and proven by its golden cases: what a study is given to."""
 
 import datetime as dt
+import os
+import shutil
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lesionflow.config import Settings
-from lesionflow.prediction.served_model import ServedModel, load_model
-from lesionflow.serving.generations.study_work import segment_parts
+from lesionflow.errors import ConfigError
+from lesionflow.prediction.served_model import ServedModel, load_kept
+from lesionflow.serving.children.model_process import ModelProcess, Terms
+from lesionflow.serving.children.pool import Pool
+from lesionflow.serving.scratch import PREFIX
 from lesionflow.serving.settings import ServiceSettings
 from lesionflow.serving.uploads.multipart import Part
 
-if TYPE_CHECKING:
-    from lesionflow.inference import Segmenter
 
-
-@dataclass(frozen=True, eq=False)
 class Generation:
     """A model in service, or ready for it.
 
     Args:
-        model: What it is called, and its bundle.
-        segmenter: What runs it.
+        model: What it is called, and its bundle without weights: those are where it is computed.
+        pool: The processes that hold it.
         limits: Of archives that are sent.
         n_golden: Golden cases that it answered as where it was made; 0 for a bundle that carries none.
-        loaded: When, UTC.
+        kept: The folder from which processes load it; removed at the end. None where it is somebody else's.
     """
 
-    model: ServedModel
-    segmenter: "Segmenter"
-    limits: ServiceSettings
-    n_golden: int
-    loaded: str
+    def __init__(
+        self, model: ServedModel, pool: Pool, limits: ServiceSettings, *, n_golden: int, kept: Path | None
+    ) -> None:
+        self.model, self.n_golden = model, n_golden
+        self.loaded = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        self._pool, self._limits, self._kept = pool, limits, kept
 
     @property
     def title(self) -> str:
         """What it is called in logs."""
         return f"{self.model.name} version {self.model.version}"
 
-    def segment(self, parts: Sequence[Part], into: Path, name: str) -> dict[str, Any]:
-        """Segment a study and write its masks; as `segment_parts`."""
-        return segment_parts(self.model, self.segmenter, parts, into, name, self.limits)
+    @property
+    def n_alive(self) -> int:
+        """How many of its processes can be asked, or are working."""
+        return self._pool.n_alive
+
+    def segment(self, parts: Sequence[Part], into: Path, name: str, terms: Terms) -> dict[str, Any]:
+        """Segment a study and write its masks.
+
+        Args:
+            parts: As `segment_parts`.
+            into: As `segment_parts`.
+            name: As `segment_parts`.
+            terms: Until when it may go on.
+
+        Returns:
+            As `segment_parts`.
+
+        Raises:
+            Exception: As `ModelProcess.segment`.
+        """
+        order = {
+            "parts": [(part.name, str(part.path)) for part in parts], "into": str(into), "format": name,
+            "max_unpacked_mb": self._limits.max_unpacked_mb, "max_files": self._limits.max_files,
+        }  # fmt: skip
+        with self._pool.one(terms) as process:
+            return process.segment(order, terms)
+
+    def close(self) -> None:
+        """End its processes, and remove its files."""
+        self._pool.close()
+        if self._kept is not None:
+            shutil.rmtree(self._kept, ignore_errors=True)
 
 
 def load_generation(service: ServiceSettings, settings: Settings, version: str) -> Generation:
-    """Fetch a model, verify every byte and its signature, load it, and ask it its golden cases.
+    """Fetch a model, verify every byte and its signature, have a process load it and ask it its golden cases.
 
     Args:
-        service: Which registered model.
-        settings: The tracking URI and the device.
+        service: Which registered model, and how many studies at once.
+        settings: The tracking URI, the device and what a process may hold.
         version: An alias, a number, or the folder of a bundle.
 
     Raises:
@@ -57,12 +90,50 @@ def load_generation(service: ServiceSettings, settings: Settings, version: str) 
         ServiceError: When the registry can't be reached.
         ConfigError: When an alias or number is given without the model's name.
     """
-    # torch and mlflow take seconds and 300 MB; the server's parent process imports this module too, needs neither.
-    from lesionflow.inference import Segmenter
-    from lesionflow.inference.golden import require_golden
+    # Each imports its libraries while the model is fetched.
+    processes = [ModelProcess(settings.memory_mb) for _ in range(service.max_concurrent)]
+    kept = None if Path(version).is_dir() else Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-model-"))
+    try:
+        model, folder = _fetch(service, settings, version, kept)
+        order = {
+            "folder": str(folder), "name": model.name, "version": model.version, "bundle_digest": model.bundle.digest,
+            "device": settings.device, "memory_mb": settings.memory_mb,
+        }  # fmt: skip
+        n_golden = min(process.load(order)["n_golden"] for process in processes)
+    except BaseException:
+        for process in processes:
+            process.kill()
+        if kept is not None:
+            shutil.rmtree(kept, ignore_errors=True)
+        raise
+    pool = Pool(partial(_start, order, settings.memory_mb), processes)
+    return Generation(model, pool, service, n_golden=n_golden, kept=kept)
 
-    model = load_model(version, service.model_name, settings.tracking_uri)
-    segmenter = Segmenter(model.bundle, device=settings.device, memory_mb=settings.memory_mb)
-    golden = require_golden(segmenter, model.bundle, f"{model.name} version {model.version}")
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    return Generation(model, segmenter, service, golden.n_cases, now)
+
+def _start(order: dict[str, Any], memory_mb: int | None) -> ModelProcess:
+    process = ModelProcess(memory_mb)
+    try:
+        process.load(order)
+    except BaseException:
+        process.kill()
+        raise
+    return process
+
+
+def _fetch(service: ServiceSettings, settings: Settings, version: str, kept: Path | None) -> tuple[ServedModel, Path]:
+    """Return the model without its weights, and where it is kept."""
+    if kept is None:
+        folder = Path(version)
+        model = load_kept(folder, service.model_name or "", "", "")
+        model = replace(model, name=model.name or model.bundle.plan.dataset.name)
+    elif not service.model_name:
+        message = f"Expected the name of the registered model whose {version!r} is meant, or the folder of a bundle, found neither."
+        raise ConfigError(f"{message} Set LESIONFLOW_MODEL_NAME or name a folder.")
+    else:
+        # mlflow takes six seconds; a bundle from a folder needs none of it.
+        from lesionflow.registry.kept_versions import keep_version
+
+        folder = kept / "version"
+        found = keep_version(service.model_name, version, settings.tracking_uri, folder)
+        model = load_kept(folder, service.model_name, found.version, found.bundle_digest)
+    return replace(model, bundle=replace(model.bundle, weights={}, golden=())), folder

@@ -2,11 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from lesionflow.errors import InputError
 from lesionflow.machine.faults import machine_fault
+from lesionflow.serving.children.failures import ChildDiedError, StoppedError
 from lesionflow.serving.generations.generation import Generation
 from lesionflow.serving.problems import RequestRefusedError
 
@@ -43,6 +46,8 @@ class Lineup:
 
     def __init__(self, returned: Callable[[Generation, Exception], None]) -> None:
         self._standing, self._lock, self._returned = Standing(), threading.Lock(), returned
+        self._users: Counter[Generation] = Counter()
+        self._known: set[Generation] = set()
 
     @property
     def standing(self) -> Standing:
@@ -56,7 +61,9 @@ class Lineup:
         """
         with self._lock:
             now, before, _, _ = self._standing
+            self._known.add(new)
             self._standing = Standing(new, None if new is before else before or now)
+        self._let_go()
         model = new.model
         logger.info("serving model %s, version %s, bundle %.12s", model.name, model.version, model.bundle.digest)
         if model.doubt:
@@ -77,20 +84,50 @@ class Lineup:
         Raises:
             Exception: What it raises of both.
         """
-        now, before, _, _ = self._standing
-        if now is None:
-            raise RuntimeError("a study came before a model")
-        try:
-            result = work(now)
-        except Exception as error:
-            if before is None or not may_be_models_fault(error):
-                raise
-            logger.warning("%s failed on a study; it is given to %s", now.title, before.title, exc_info=error)
-            result = work(before)
-            self._count_failure(now, error)
+        with self._held() as (now, before):
+            try:
+                result = work(now)
+            except Exception as error:
+                if before is None or not may_be_models_fault(error):
+                    raise
+                logger.warning("%s failed on a study; it is given to %s", now.title, before.title, exc_info=error)
+                result = work(before)
+                self._count_failure(now, error)
+                return result
+            self._count_success(now)
             return result
-        self._count_success(now)
-        return result
+
+    def close(self) -> None:
+        """Let all go."""
+        with self._lock:
+            self._standing = Standing()
+            self._users.clear()
+        self._let_go()
+
+    @contextmanager
+    def _held(self) -> Iterator[tuple[Generation, Generation | None]]:
+        """Give who serves, and keep both from being let go meanwhile."""
+        with self._lock:
+            now, before, _, _ = self._standing
+            if now is None:
+                raise RuntimeError("a study came before a model")
+            held = [now] if before is None else [now, before]
+            self._users.update(held)
+        try:
+            yield now, before
+        finally:
+            with self._lock:
+                self._users.subtract(held)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """End what neither serves, nor stands behind, nor is in work."""
+        with self._lock:
+            wanted = {self._standing.now, self._standing.before}
+            gone = [model for model in self._known if model not in wanted and self._users[model] <= 0]
+            self._known.difference_update(gone)
+        for model in gone:
+            model.close()
 
     def _count_success(self, model: Generation) -> None:
         with self._lock:
@@ -112,4 +149,7 @@ class Lineup:
 
 def may_be_models_fault(error: Exception) -> bool:
     """Tell whether another model might do what this one failed on: not where the study, the request or the machine is to blame."""
-    return not isinstance(error, InputError | RequestRefusedError) and machine_fault(error) is None
+    if isinstance(error, ChildDiedError):
+        return True
+    known = isinstance(error, InputError | RequestRefusedError | StoppedError)
+    return not known and machine_fault(error) is None

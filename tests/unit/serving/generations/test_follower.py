@@ -12,10 +12,18 @@ from lesionflow.serving.generations.lineup import Lineup
 from lesionflow.serving.prometheus_metrics import ServiceMetrics
 
 
+class Standin:
+    def __init__(self, model, title):
+        self.model, self.title = model, title
+
+    def close(self):
+        """Nothing runs."""
+
+
 def generation(version):
     bundle = types.SimpleNamespace(digest=f"digest-{version}")
     model = types.SimpleNamespace(name="m", version=version, doubt="", bundle=bundle)
-    return types.SimpleNamespace(model=model, title=version)
+    return Standin(model, version)
 
 
 class World:

@@ -9,6 +9,7 @@ from lesionflow.config import Settings
 from lesionflow.errors import ArtifactError
 from lesionflow.inference.golden import make_golden
 from lesionflow.io.stores.bundles import read_bundle, write_bundle
+from lesionflow.serving.children.model_process import Terms
 from lesionflow.serving.generations.generation import load_generation
 from lesionflow.serving.settings import ServiceSettings
 from lesionflow.serving.uploads.multipart import Part
@@ -24,14 +25,21 @@ def proven(bundle_folder, tmp_path_factory):
     return folder
 
 
-def test_masks_are_named_as_their_format_says_and_none_is_made_unasked(proven, study_zip, tmp_path):
-    generation = load_generation(SERVICE, SETTINGS, str(proven))
-    assert generation.n_golden == 2
+@pytest.fixture(scope="module")
+def generation(proven):
+    made = load_generation(SERVICE, SETTINGS, str(proven))
+    yield made
+    made.close()
+    assert made.n_alive == 0
+
+
+def test_masks_are_named_as_their_format_says_and_none_is_made_unasked(generation, proven, study_zip, tmp_path):
+    assert (generation.n_golden, generation.n_alive) == (2, 1)
     sent, into = tmp_path / "sent", tmp_path / "result"
     for folder in (sent, into):
         folder.mkdir()
     (sent / "part-0").write_bytes(study_zip)
-    report = generation.segment([Part("study", sent / "part-0")], into, "dicom-seg")
+    report = generation.segment([Part("study", sent / "part-0")], into, "dicom-seg", Terms())
     assert [path.name for path in into.iterdir()] == ["mask.dcm"]
     assert report["passport"]["bundle_digest"] == generation.model.bundle.digest == read_bundle(proven).digest
     assert "write_dicom_seg" in report["timings_s"]

@@ -6,6 +6,7 @@ import types
 import pytest
 
 from lesionflow.errors import ArtifactError, InputError, MachineError
+from lesionflow.serving.children.failures import ChildDiedError, DeadlineError, StoppedError
 from lesionflow.serving.generations.lineup import MOST_FAILURES, TRIAL_STUDIES, Lineup, may_be_models_fault
 from lesionflow.serving.problems import RequestRefusedError
 
@@ -14,13 +15,16 @@ class Model:
     """Does what its `does` does."""
 
     def __init__(self, name):
-        self.title, self.does = name, lambda: name
+        self.title, self.does, self.closed = name, lambda: name, False
         self.model = types.SimpleNamespace(
             name="m", version=name, doubt="", bundle=types.SimpleNamespace(digest="d" * 64)
         )
 
     def __repr__(self):
         return self.title
+
+    def close(self):
+        self.closed = True
 
 
 def failing(error):
@@ -116,6 +120,27 @@ def test_what_the_old_one_can_not_do_either_is_not_the_new_ones_fault(lineup, re
     assert (returned, lineup.standing[:2], lineup.standing.n_failed) == ([], (new, old), 0)
 
 
+def test_what_serves_no_more_is_closed_when_its_last_study_is_through(lineup):
+    old, new, newest = Model("old"), Model("new"), Model("newest")
+    lineup.switch(old)
+    lineup.switch(new)
+    closed = []
+
+    def work(model):
+        lineup.switch(newest)
+        closed.append(new.closed)
+        return model
+
+    assert lineup.do(work) is new
+    # Neither serves it nor stands it behind: it was in work alone.
+    assert (closed, new.closed, old.closed) == ([False], True, False)
+    for _ in range(TRIAL_STUDIES):
+        do(lineup)
+    assert (old.closed, newest.closed) == (True, False)
+    lineup.close()
+    assert newest.closed
+
+
 @pytest.mark.parametrize(
     ("error", "may_be"),
     [
@@ -124,6 +149,9 @@ def test_what_the_old_one_can_not_do_either_is_not_the_new_ones_fault(lineup, re
         (MachineError("full", code="disk_full"), False),
         (OSError(errno.ENOSPC, "No space left on device"), False),
         (MemoryError(), False),
+        (StoppedError("cancelled"), False),
+        (DeadlineError(5.0), False),
+        (ChildDiedError("SIGSEGV"), True),
         (RuntimeError("shapes"), True),
         (ArtifactError("weights"), True),
     ],
