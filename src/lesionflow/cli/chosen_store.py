@@ -2,8 +2,9 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lesionflow.cli.parser import offer
 from lesionflow.config import Settings
@@ -11,6 +12,9 @@ from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.io.stores.ledger import ledger_path
 from lesionflow.registry.secrets import without_password
 from lesionflow.workspace.layout import PATHS, STAGES, require_workspace, store_uri
+
+if TYPE_CHECKING:
+    from lesionflow.data.ledger import LedgerEntry
 
 STORE, SQLITE = "MLFLOW_TRACKING_URI", "sqlite:///"
 
@@ -48,6 +52,36 @@ def ledger_of(parsed: argparse.Namespace) -> Path:
 def find_ledger(parsed: argparse.Namespace) -> Path | None:
     """Return the ledger as `ledger_of` does; None where nothing names a workspace and there is none here."""
     return ledger_of(parsed) if parsed.workdir is not None or Path(STAGES).exists() else None
+
+
+def known_entries(parsed: argparse.Namespace, name: str, settings: Settings) -> "tuple[LedgerEntry, ...] | None":
+    """Return what the ledger of the workspace and what is shared of a model say; None where there is neither.
+
+    What can't be joined is warned of, and the ledger taken as it lies here: this only tells.
+
+    Args:
+        parsed: Says which workspace, if any.
+        name: The registered model.
+        settings: Whose store.
+
+    Raises:
+        ArtifactError: When the ledger was altered.
+        ServiceError: When the store can't be reached.
+    """
+    from lesionflow.io.stores.ledger import read_ledger
+    from lesionflow.registry.shared_state import shared_entries
+    from lesionflow.steps.shared_state import joined_ledger
+
+    ledger = find_ledger(parsed)
+    try:
+        if ledger is None:
+            return shared_entries(name, settings.tracking_uri)
+        splits = (parsed.workdir or Path()) / PATHS["splits"]
+        with joined_ledger(splits, name, settings.tracking_uri) as (path, _):
+            return read_ledger(path)
+    except ArtifactError as error:
+        sys.stderr.write(f"warning: {error}\n")
+        return None if ledger is None else read_ledger(ledger)
 
 
 def hold_champion(parsed: argparse.Namespace, name: str, asked: str, settings: Settings) -> tuple[str, ...]:

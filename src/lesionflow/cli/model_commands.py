@@ -50,10 +50,8 @@ def add_commands(commands: Any) -> None:
             leaving = "the champion that is to be left, where a rollback made it, or to be sure"
             action.add_argument("--from", metavar="VERSION", dest="leaving", help=leaving)
         if name in {"promote", "lift", "rollback"}:
-            needed = name != "rollback"
-            default = {} if needed else {"default": ""}
-            action.add_argument("--name", required=needed, help="who decides: kept in the ledger", **default)
-            action.add_argument("--reason", required=needed, help="why: kept in the ledger", **default)
+            action.add_argument("--name", required=True, help="who decides: kept in the ledger")
+            action.add_argument("--reason", required=True, help="why: kept in the ledger")
         add_workdir(action)
         action.set_defaults(run=function)
     add_import(actions)

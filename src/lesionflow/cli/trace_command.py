@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lesionflow.cli.chosen_store import add_workdir, settings_of
+from lesionflow.cli.chosen_store import add_workdir, known_entries, settings_of
+from lesionflow.config import Settings
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.registry.secrets import without_password
 
 if TYPE_CHECKING:
     from lesionflow.prediction.passport import Passport
     from lesionflow.prediction.tracing import TraceFinding
+    from lesionflow.registry.versions import RegisteredVersion
 
 #: What of a passport is told on a line each.
 TOLD = (
@@ -43,28 +45,45 @@ def _trace(parsed: argparse.Namespace) -> int:
     _tell(found.findings)
     findings = found.findings
     if found.passport is not None:
-        findings = (*findings, *_origin(found.passport, settings.tracking_uri, parsed.workdir or Path()))
+        findings = (*findings, *_origin(found.passport, settings, parsed))
     if broken := unsound(findings):
         named = ", ".join(dict.fromkeys(finding.what for finding in broken))
         raise ArtifactError(f"Expected {parsed.file.name} whole, and known down to its data, found otherwise: {named}.")
-    sys.stdout.write(f"{parsed.file.name}: whole\n")
+    barred = ", but the model that made it is barred" if any(f.state.value == "BARRED" for f in findings) else ""
+    sys.stdout.write(f"{parsed.file.name}: whole{barred}\n")
     return 0
 
 
-def _origin(passport: "Passport", tracking_uri: str, workspace: Path) -> "tuple[TraceFinding, ...]":
-    """Follow a passport to the model in the registry, and to the data in git and DVC."""
+def _origin(passport: "Passport", settings: Settings, parsed: argparse.Namespace) -> "tuple[TraceFinding, ...]":
+    """Follow a passport to the model in the registry, to what became of that since, and to the data in git and DVC."""
     from lesionflow.prediction.traced_model import trace_model
     from lesionflow.workspace.data_version import find_data_version
 
-    sys.stdout.write(f"in {without_password(tracking_uri)}:\n")
-    model = trace_model(passport, tracking_uri)
+    sys.stdout.write(f"in {without_password(settings.tracking_uri)}:\n")
+    model = trace_model(passport, settings.tracking_uri)
     _tell(model.findings)
+    barred = () if model.version is None else _bar(model.version, settings, parsed)
+    _tell(barred)
     if model.card is None:
-        return model.findings
+        return (*model.findings, *barred)
     learned = {*model.card.trained_cases, *model.card.validation_cases}
-    data = find_data_version(workspace, learned, model.card.data_revision)
+    data = find_data_version(parsed.workdir or Path(), learned, model.card.data_revision)
     _tell((data,))
-    return (*model.findings, data)
+    return (*model.findings, *barred, data)
+
+
+def _bar(version: "RegisteredVersion", settings: Settings, parsed: argparse.Namespace) -> "tuple[TraceFinding, ...]":
+    """Say whether a version may not become champion any longer: by the ledger and what is shared, else by its tag in MLflow."""
+    from lesionflow.prediction.tracing import State, TraceFinding
+    from lesionflow.registry.pages.version_record import BARRED
+    from lesionflow.registry.succession import bars, describe_bar
+
+    entries = known_entries(parsed, version.model_name, settings)
+    bar = None if entries is None else bars(entries, version.model_name).get(version.version)
+    if bar is not None:
+        return (TraceFinding("bar", State.BARRED, describe_bar(version.version, bar)),)
+    tag = version.tags.get(BARRED, "") if entries is None else ""
+    return (TraceFinding("bar", State.BARRED, f"version {version.version}, barred {tag}"),) if tag else ()
 
 
 def _tell_passport(passport: "Passport") -> None:

@@ -21,18 +21,19 @@ NAME = "the mask"
 
 
 class State(StrEnum):
-    """What was found of one thing; all but `HELD` and `UNCHECKED` break the chain from file to data."""
+    """What was found of one thing; all but `HELD`, `UNCHECKED` and `BARRED` (of the model that made it) break the chain from file to data."""
 
     HELD = "ok"
     ALTERED = "ALTERED"
     BROKEN = "BROKEN"
     ABSENT = "ABSENT"
     UNCHECKED = "not checked"
+    BARRED = "BARRED"
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing speaks against it."""
-        return self in (State.HELD, State.UNCHECKED)
+        return self in (State.HELD, State.UNCHECKED, State.BARRED)
 
 
 class TraceFinding(NamedTuple):

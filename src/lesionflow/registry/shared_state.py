@@ -17,7 +17,10 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from lesionflow.data.ledger import LedgerEntry
 from lesionflow.errors import ArtifactError
+from lesionflow.io.stores.ledger import NAME as LEDGER
+from lesionflow.io.stores.ledger import READS, read_ledger
 from lesionflow.registry.mlflow_store import (
     artifact_location,
     artifact_place,
@@ -73,6 +76,23 @@ def latest_snapshot(model_name: str, tracking_uri: str) -> Snapshot | None:
             f"copy of MLflow's artifacts; the state is the lock of the test set."
         )
     return Snapshot(int(head.version), head.tags[DIGEST], files)
+
+
+def shared_entries(model_name: str, tracking_uri: str) -> tuple[LedgerEntry, ...] | None:
+    """Return the ledger that a registered model shares, as it is; None where it shares none.
+
+    Raises:
+        ArtifactError: As `latest_snapshot`, or when a line of the ledger was changed.
+        ServiceError: When the store can't be reached.
+    """
+    snapshot = latest_snapshot(model_name, tracking_uri)
+    if snapshot is None or LEDGER not in snapshot.files:
+        return None
+    with tempfile.TemporaryDirectory(prefix="lesionflow-ledger-") as folder:
+        for name in (READS, LEDGER):
+            if name in snapshot.files:
+                (Path(folder) / name).write_bytes(snapshot.files[name])
+        return read_ledger(Path(folder) / LEDGER)
 
 
 def find_state_origin(model_name: str, tracking_uri: str) -> str:

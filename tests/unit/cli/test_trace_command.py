@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from lesionflow.cli import main
+from lesionflow.data.ledger import EntryKind
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.io.stores.cases import image_path
+from lesionflow.io.stores.ledger import append_entry
 from lesionflow.prediction.passport import Passport
 from lesionflow.registry.mlflow_store import connect
+from lesionflow.workspace.layout import dvc_yaml
 from support.bundles import constant_bundle
 from support.dicom_factory import write_series
 
@@ -83,6 +86,29 @@ def test_a_model_that_was_deleted_is_told(mask, store, tmp_path, capsys, monkeyp
     said = capsys.readouterr().out
     assert "ok  mask" in said
     assert f"BROKEN  model: no version of {NAME} has this bundle: it was deleted" in said
+
+
+def test_a_model_that_was_barred_since_is_told_by_ledger_and_by_its_tag(mask, store, tmp_path, capsys, monkeypatch):
+    """The mask is what it was; who looks at it must know that nobody trusts its model any longer."""
+    shutil.copyfile(store[0] / "store" / "mlflow.db", tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    work = tmp_path / "work"
+    (work / "data").mkdir(parents=True)
+    (work / "dvc.yaml").write_text(dvc_yaml())
+    about = {"model_name": NAME, "version": "1", "before": "2", "reason": "misses small tumors", "name": "A. Smith"}
+    append_entry(work / "data" / "ledger.jsonl", EntryKind.ROLLBACK, about)
+    assert main(["trace", str(mask), "--workdir", str(work)]) == 0
+    said = capsys.readouterr().out
+    assert "BARRED  bar: version 2, barred on 20" in said
+    assert "(rollback: misses small tumors)" in said
+    assert "mask.nii.gz: whole, but the model that made it is barred" in said
+    # Where no ledger is at hand the tag of its version tells.
+    assert main(["trace", str(mask)]) == 0
+    assert "BARRED" not in capsys.readouterr().out
+    connect(uri).set_model_version_tag(NAME, "2", "barred", "since 2026-05-01 (rollback: slow)")
+    assert main(["trace", str(mask)]) == 0
+    assert "BARRED  bar: version 2, barred since 2026-05-01 (rollback: slow)" in capsys.readouterr().out
 
 
 def test_a_mask_of_a_bundle_that_nobody_registered_says_so(store, tmp_path, capsys):

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lesionflow.config import Settings
 from lesionflow.workspace.layout import require_workspace
 
 
@@ -30,11 +29,11 @@ def _withdraw(parsed: argparse.Namespace) -> int:
 
     workspace: Path = parsed.workdir
     require_workspace(workspace)
+    settings = settings_of(parsed)
     if parsed.readmit:
-        was = readmit(workspace, parsed.patient, Settings())
+        was = readmit(workspace, parsed.patient, settings)
         _say("The patient may be added again; what was removed does not come back." if was else "Nobody was withdrawn.")
         return 0
-    settings = settings_of(parsed)
     done = withdraw(
         workspace, parsed.patient, settings.tracking_uri, settings, _say, project_store=parsed.project_store
     )

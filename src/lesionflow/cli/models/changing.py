@@ -72,7 +72,15 @@ def lift_bar(parsed: argparse.Namespace) -> int:
     name = model_name(parsed.model_name, settings)
     with shared_ledger(parsed, settings.tracking_uri) as (ledger, _):
         may_override = overriders(parsed.workdir)
-        lift(name, parsed.version, name=parsed.name, reason=parsed.reason, ledger=ledger, may_override=may_override)
+        lift(
+            name,
+            parsed.version,
+            name=parsed.name,
+            reason=parsed.reason,
+            ledger=ledger,
+            tracking_uri=settings.tracking_uri,
+            may_override=may_override,
+        )
     sys.stdout.write(
         f"{name}: version {parsed.version} may become champion again. {parsed.name} decided it. {_commit(parsed)}\n"
     )

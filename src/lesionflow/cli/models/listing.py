@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from textwrap import shorten
 from typing import Any
 
-from lesionflow.cli.chosen_store import ledger_of, model_name, require_run, settings_of
+from lesionflow.cli.chosen_store import find_ledger, known_entries, ledger_of, model_name, require_run, settings_of
+from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.registry.secrets import without_password
 
 #: Tag of a version: how it compares with the champion, in a sentence.
@@ -26,6 +27,9 @@ def print_versions(parsed: argparse.Namespace) -> int:
     from rich.markup import escape
     from rich.table import Table
 
+    from lesionflow.io.stores.ledger import read_ledger
+    from lesionflow.registry.pages.version_record import BARRED
+    from lesionflow.registry.succession import bars
     from lesionflow.registry.versions import list_models, list_versions
 
     settings = settings_of(parsed)
@@ -33,12 +37,17 @@ def print_versions(parsed: argparse.Namespace) -> int:
     names = list_models(settings.tracking_uri)
     if parsed.model_name:
         names = (model_name(parsed.model_name, settings),)
+    ledger = find_ledger(parsed)
+    entries = () if ledger is None else read_ledger(ledger)
     table = Table(*LIST_HEADS, box=None, pad_edge=False)
     for name in names:
+        barred = bars(entries, name)
         for v in list_versions(name, settings.tracking_uri):
             # Square brackets are rich's own marks; an interval's are meant as they stand.
             score = f"{v.tags.get('test_dice', '')} \\[{v.tags.get('test_dice_interval', '')}]"
-            against = escape(_decided(v.tags))
+            bar = barred.get(v.version)
+            since = f"since {bar.at:.10} ({bar.kind})" if bar else v.tags.get(BARRED, "").partition(":")[0]
+            against = escape("; ".join(one for one in (f"BARRED {since}" if since else "", _decided(v.tags)) if one))
             table.add_row(name, v.version, ", ".join(v.aliases), score, against, v.run_id[:12], v.created_at)
     # Lines are kept whole, so that they can be searched and cut: rich would shorten names to fit 80 columns.
     console = Console(width=LONGEST_LINE)
@@ -49,12 +58,20 @@ def print_versions(parsed: argparse.Namespace) -> int:
 
 
 def print_version(parsed: argparse.Namespace) -> int:
-    """Print all that is known of one version, as JSON."""
+    """Print all that is known of one version, as JSON; what became of it by the ledger, where there is one at hand."""
+    from lesionflow.registry.succession import bars, version_events
     from lesionflow.registry.versions import require_version
 
     settings = settings_of(parsed)
-    found = require_version(model_name(parsed.model_name, settings), parsed.version, settings.tracking_uri)
-    sys.stdout.write(json.dumps({**found._asdict(), "tags": dict(found.tags)}, indent=2) + "\n")
+    name = model_name(parsed.model_name, settings)
+    found = require_version(name, parsed.version, settings.tracking_uri)
+    told: dict[str, Any] = {**found._asdict(), "tags": dict(found.tags)}
+    entries = known_entries(parsed, name, settings)
+    if entries is not None:
+        told["history"] = [event._asdict() for event in version_events(entries, name, found.version)]
+        told["barred"] = (bar := bars(entries, name).get(found.version)) is not None
+        told["barred_because"] = f"{bar.at}: {bar.kind}: {why(bar.facts)}" if bar else ""
+    sys.stdout.write(json.dumps(told, indent=2) + "\n")
     return 0
 
 
@@ -82,8 +99,12 @@ def print_history(parsed: argparse.Namespace) -> int:
         console.print(escape(words))
     if refused:
         console.print(ALL_REASONS)
+    for event in _lifted(entries, name):
+        console.print(escape(event))
     for version, entry in sorted(bars(entries, name).items()):
-        console.print(escape(f"version {version} is barred since {entry.at} ({entry.kind}): {why(entry.facts)}"))
+        console.print(
+            escape(f"version {version} is barred since {entry.at} ({entry.kind}{by(entry.facts)}): {why(entry.facts)}")
+        )
     begun = unfinished(entries, name)
     if begun is not None:
         console.print(
@@ -98,6 +119,26 @@ def why(facts: object) -> str:
     from lesionflow.registry.succession.history import reason_of
 
     return reason_of(facts if isinstance(facts, dict) else {}) or "no reason was told"
+
+
+def by(facts: Mapping[str, Any]) -> str:
+    """Return who decided an entry, to stand behind what it is; empty where nobody is named."""
+    return f" by {facts['name']}" if facts.get("name") else ""
+
+
+def _lifted(entries: Sequence[LedgerEntry], name: str) -> list[str]:
+    """Say of each bar that was lifted when, by whom, why, and what it was for."""
+    from lesionflow.registry.succession import version_events
+
+    lifted = {
+        str(entry.facts["version"]) for entry in entries if entry.kind is EntryKind.LIFTED and "version" in entry.facts
+    }
+    return [
+        f"{event.at}: version {version} {event.what} by {event.name or 'nobody named'}: {event.reason or 'no reason was told'}"
+        for version in sorted(lifted)
+        for event in version_events(entries, name, version)
+        if event.kind == "lifted"
+    ]
 
 
 def _decided(tags: Mapping[str, str]) -> str:

@@ -131,7 +131,7 @@ def _protocol(plan: ChangePlan, about: Surroundings) -> tuple[Chapter, ...]:
             (
                 (
                     "The decision stands in an append-only, hash-chained ledger before the alias `champion` moves; a broken-off change is completed or undone by the "
-                    "next call. `lesionflow models rollback` goes back to the champion before, whose bytes are verified first."
+                    "next call. `lesionflow models rollback` goes back, by name and reason, to the champion before, whose bytes are verified first."
                 ),
                 f"Bundles that no trusted key has signed are {plan.unsigned_bundles}.",
                 "By hand, past these rules, a champion is made by name and with a reason, which stay in the ledger. Who may: "

@@ -1,6 +1,7 @@
 """Whether the attestations of the steps behind a bundle form a whole chain from the studies on, and where it breaks."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
 from lesionflow.io.attestations.statements import Attestation, read_statement
@@ -26,7 +27,7 @@ class Chain(NamedTuple):
         """Return what people are told: which steps by whom, or where it breaks."""
         if self.faults:
             return "; ".join(self.faults)
-        names = " <- ".join(dict.fromkeys(step.step for step in self.steps))
+        names = " <- ".join(_last_first(self.steps))
         signers = ", ".join(sorted({f"{step.key_id:.12}" for step in self.steps if step.key_id}))
         unsigned = [step.step for step in self.steps if not step.key_id]
         if not signers:
@@ -87,6 +88,20 @@ def verify_chain(lines: Iterable[Attestation | str], wanted: Mapping[str, str], 
     if trusted:
         faults += [_untrusted(step) for step in steps if step.key_id not in trusted]
     return Chain(steps, tuple(dict.fromkeys(faults)))
+
+
+def _last_first(steps: Sequence[Attestation]) -> list[str]:
+    """Return the names of steps, each before all that it took from."""
+    makers = {(name, sha256): one.step for one in steps for name, sha256 in one.subjects.items()}
+    takes: dict[str, list[str]] = {one.step: [] for one in steps}
+    for one in steps:
+        found = (makers.get(material) for material in sorted(one.materials.items()))
+        takes[one.step] += [maker for maker in found if maker not in {None, one.step}]
+    try:
+        return list(TopologicalSorter(takes).static_order())[::-1]
+    except CycleError:
+        # Only who made statements up takes from what was made of it: told in the order in which they were found.
+        return list(takes)
 
 
 def _missing(taker: str, name: str, sha256: str, attestations: Iterable[Attestation]) -> str:

@@ -7,6 +7,8 @@ from lesionflow.data.ledger import EntryKind, LedgerEntry
 
 #: Entries that say what became of the change that one before them began, `of` its digest.
 ENDS = (EntryKind.CHAMPION, EntryKind.UNDONE)
+#: Who made a champion, beside a rollback.
+BY_GATE, BY_HAND, FOUND = "gate", "hand", "found"
 #: Why a withdrawal bars a version.
 LEARNED_WITHDRAWN = "it learned from a patient who was withdrawn since"
 
@@ -55,7 +57,7 @@ def bars(entries: Sequence[LedgerEntry], model_name: str) -> Mapping[str, Ledger
     for entry in entries:
         if entry.kind is EntryKind.WITHDRAWAL:
             # A patient's entry replaces the one before it, and names its versions again: what somebody lifted since stays lifted.
-            patient, learned = str(entry.facts.get("patient")), _learned(entry, model_name)
+            patient, learned = str(entry.facts.get("patient")), learned_versions(entry, model_name)
             lifted = {*named.get(patient, ())} - {*withdrawn.get(patient, ())}
             withdrawn[patient] = dict.fromkeys((one for one in learned if one not in lifted), entry)
             named[patient] = learned
@@ -76,11 +78,11 @@ def learned_from_withdrawn(entries: Sequence[LedgerEntry], model_name: str) -> f
     learned: dict[str, tuple[str, ...]] = {}
     for entry in entries:
         if entry.kind is EntryKind.WITHDRAWAL:
-            learned[str(entry.facts.get("patient"))] = _learned(entry, model_name)
+            learned[str(entry.facts.get("patient"))] = learned_versions(entry, model_name)
     return frozenset(version for versions in learned.values() for version in versions)
 
 
-def _learned(entry: LedgerEntry, model_name: str) -> tuple[str, ...]:
+def learned_versions(entry: LedgerEntry, model_name: str) -> tuple[str, ...]:
     """Return the versions that a withdrawal names, each as `NAME version NUMBER: how`; none once the patient is taken in again."""
     told = () if entry.facts.get("readmitted") else tuple(map(str, entry.facts.get("learned") or ()))
     begin = f"{model_name} version "

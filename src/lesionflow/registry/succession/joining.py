@@ -6,7 +6,7 @@ from pathlib import Path
 from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.errors import ArtifactError
 from lesionflow.io.stores.ledger import append_entry
-from lesionflow.registry.succession.moves import FOUND
+from lesionflow.registry.succession.history import FOUND
 
 #: Entries that may always be added to what others have written meanwhile.
 CARRIED = {EntryKind.TEST_READ, EntryKind.REGISTERED, EntryKind.RETRAIN, EntryKind.WITHDRAWAL}

@@ -9,7 +9,8 @@ from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.errors import ArtifactError, ConflictError, ServiceError
 from lesionflow.io.stores.ledger import append_entry, read_ledger
 from lesionflow.registry.registered_bundles import fetch_bundle
-from lesionflow.registry.succession.history import digest_by_ledger, rollback_target
+from lesionflow.registry.succession.history import BY_GATE, digest_by_ledger, rollback_target
+from lesionflow.registry.succession.told_pages import tell_pages
 from lesionflow.registry.versions import (
     CHAMPION,
     PREVIOUS,
@@ -21,7 +22,6 @@ from lesionflow.registry.versions import (
 )
 
 logger = logging.getLogger(__name__)
-BY_GATE, BY_HAND, FOUND = "gate", "hand", "found"
 
 
 def move_alias(entry: LedgerEntry, ledger: Path, tracking_uri: str) -> None:
@@ -83,9 +83,9 @@ def undo_change(entry: LedgerEntry, detail: str, ledger: Path) -> None:
 
 
 def tidy_aliases(model_name: str, ledger: Path, tracking_uri: str) -> None:
-    """Let `previous` name the version that a rollback would go back to, and repeat the aliases at the runs.
+    """Let `previous` name the version that a rollback would go back to, repeat the aliases at the runs and the ledger on the versions' pages.
 
-    Both only repeat what the ledger and the alias `champion` say: a store that refuses stops nothing.
+    All of it only repeats what the ledger and the alias `champion` say: a store that refuses stops nothing.
     """
     try:
         previous = rollback_target(read_ledger(ledger), model_name)
@@ -97,6 +97,7 @@ def tidy_aliases(model_name: str, ledger: Path, tracking_uri: str) -> None:
         mark_aliases(model_name, tracking_uri)
     except ServiceError as error:
         logger.warning("the aliases of %s are not repeated at its runs: %s", model_name, error)
+    tell_pages(model_name, ledger, tracking_uri)
 
 
 def verify_bytes(model_name: str, version: str, ledger: Path, tracking_uri: str) -> None:
@@ -123,7 +124,7 @@ def fetch_known(model_name: str, version: str, ledger: Path, tracking_uri: str) 
         raise ArtifactError(
             f"Expected bundle {known:.12} in {model_name} version {version} by the ledger, found {bundle.digest:.12}: its files and their "
             "digest were exchanged together. Take them back from a copy, or choose another version; where it is the champion, `lesionflow models "
-            "rollback` goes to the one before it. Or MLFLOW_TRACKING_URI names another store than that of this workspace."
+            "rollback --name NAME --reason REASON` goes to the one before it. Or MLFLOW_TRACKING_URI names another store than that of this workspace."
         )
     return bundle
 

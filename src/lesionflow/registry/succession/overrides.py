@@ -7,9 +7,9 @@ from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.io.stores.ledger import append_entry, read_ledger
 from lesionflow.registry.succession.guard import one_change
-from lesionflow.registry.succession.history import bars, champion_by_ledger, history
-from lesionflow.registry.succession.moves import BY_HAND, FOUND
+from lesionflow.registry.succession.history import BY_HAND, FOUND, bars, champion_by_ledger, history
 from lesionflow.registry.succession.settling import settle_held
+from lesionflow.registry.succession.told_pages import tell_pages
 from lesionflow.registry.succession.transactions import Share, begin_change, keep_here
 from lesionflow.registry.versions import CHAMPION, ChampionChange, find_version, require_version
 
@@ -63,7 +63,14 @@ def _is_only_found(ledger: Path, model_name: str) -> bool:
 
 
 def lift(
-    model_name: str, version: str, *, name: str, reason: str, ledger: Path, may_override: Sequence[str] = ()
+    model_name: str,
+    version: str,
+    *,
+    name: str,
+    reason: str,
+    ledger: Path,
+    tracking_uri: str,
+    may_override: Sequence[str] = (),
 ) -> LedgerEntry:
     """Let a version become champion again that was rolled back or barred, and keep who said so and why.
 
@@ -73,6 +80,7 @@ def lift(
         name: Who decides.
         reason: Why.
         ledger: The ledger.
+        tracking_uri: The store, on whose page of the version it is told.
         may_override: Who may, by the change plan; empty lets everybody.
 
     Raises:
@@ -88,7 +96,9 @@ def lift(
                 f"Expected a version of {model_name} that is barred, found {version}; barred are: {found}."
             )
         facts = {"model_name": model_name, "version": version, "name": name.strip(), "reason": reason.strip()}
-        return append_entry(ledger, EntryKind.LIFTED, facts)
+        entry = append_entry(ledger, EntryKind.LIFTED, facts)
+        tell_pages(model_name, ledger, tracking_uri)
+        return entry
 
 
 def require_person(name: str, reason: str, may_override: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from lesionflow.registry.succession.history import (
     unfinished,
 )
 from lesionflow.registry.succession.moves import spell_version
+from lesionflow.registry.succession.overrides import require_person
 from lesionflow.registry.succession.settling import settle_held
 from lesionflow.registry.succession.transactions import Share, begin_change, keep_here
 from lesionflow.registry.versions import CHAMPION, ChampionChange, find_version
@@ -28,8 +29,8 @@ def roll_back(
     *,
     to: str | None = None,
     leaving: str | None = None,
-    name: str = "",
-    reason: str = "",
+    name: str,
+    reason: str,
     share: Share = keep_here,
 ) -> ChampionChange:
     """Make an earlier champion champion again, and bar the one of now until somebody lifts that.
@@ -43,7 +44,7 @@ def roll_back(
         tracking_uri: The store.
         to: An earlier champion's version; without, the last one before this one that is not barred.
         leaving: The champion that is to be left. Without, it is the one of now, unless a rollback made it.
-        name: Who decides; may be left out, as this is what is done in haste.
+        name: Who decides; anybody may, whomever the change plan lets override the gate.
         reason: Why.
         share: As `carry_out` takes it.
 
@@ -51,11 +52,13 @@ def roll_back(
         The champion before and after, also where that rollback was carried out already.
 
     Raises:
+        ConfigError: When name or reason is missing.
         ArtifactError: When there is no earlier champion, it was deleted in MLflow, or its bytes are not those that were registered.
         ConflictError: When another one is champion than is to be left, a rollback that is not repeated made this one, or somebody else moved the
             alias at the same moment.
         ServiceError: When the store can't be reached or refuses.
     """
+    require_person(name, reason, ())
     with one_change(ledger):
         begun = unfinished(read_ledger(ledger), model_name)
         settle_held(model_name, ledger, tracking_uri)
@@ -104,7 +107,7 @@ def _is_repeated(done: LedgerEntry, to: str | None, leaving: str | None, who: Se
 def _back_already(done: LedgerEntry, model_name: str) -> ConflictError:
     version, who = done.facts["version"], done.facts.get("name") or "nobody named"
     return ConflictError(
-        f"Expected a champion of {model_name} that is to be left, found that one was left already: rolled back on {done.at:.16} UTC from version "
+        f"Expected a rollback of {model_name} that nobody made yet, found it made already: on {done.at:.16} UTC from version "
         f"{done.facts['before']} to {spell_version(version)} ({who}: {reason_of(done.facts) or 'no reason was told'}). Nothing was changed now. To leave "
-        f"version {version} too: `lesionflow models rollback --from {version}`."
+        f"version {version} too: `lesionflow models rollback --from {version} --name NAME --reason REASON`."
     )

@@ -6,9 +6,8 @@ from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.errors import ArtifactError
 from lesionflow.io.stores.ledger import append_entry, read_ledger
 from lesionflow.registry.succession.guard import one_change
-from lesionflow.registry.succession.history import bars, champion_by_ledger, rollback_target, unfinished
+from lesionflow.registry.succession.history import FOUND, bars, champion_by_ledger, rollback_target, unfinished
 from lesionflow.registry.succession.moves import (
-    FOUND,
     about_version,
     close_change,
     is_replaced,
@@ -129,6 +128,6 @@ def _lost(model_name: str, known: str, tracking_uri: str) -> ArtifactError:
     back = "" if there is None else f"`lesionflow models promote {known} --name NAME --reason REASON` puts it back; "
     return ArtifactError(
         f"Expected version {known} of {model_name}, the champion by the ledger, to be champion in MLflow, found {what}. Nothing "
-        f"is called the first champion instead. {back}`lesionflow models rollback` goes to the champion before it, `lesionflow "
-        "models promote VERSION --name NAME --reason REASON` to another; or MLFLOW_TRACKING_URI names another store than was meant."
+        f"is called the first champion instead. {back}`lesionflow models rollback --name NAME --reason REASON` goes to the "
+        "champion before it, `lesionflow models promote VERSION --name NAME --reason REASON` to another; or MLFLOW_TRACKING_URI names another store than was meant."
     )

@@ -11,9 +11,8 @@ from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.errors import ArtifactError, ConflictError, ServiceError
 from lesionflow.io.stores.ledger import append_entry, read_ledger
 from lesionflow.registry.succession.guard import one_change
-from lesionflow.registry.succession.history import bars, describe_bar, unfinished
+from lesionflow.registry.succession.history import BY_GATE, bars, describe_bar, unfinished
 from lesionflow.registry.succession.moves import (
-    BY_GATE,
     about_version,
     move_alias,
     spell_version,

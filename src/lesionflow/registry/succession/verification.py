@@ -99,12 +99,15 @@ def _verify_aliases(
         gone = known is not None and known not in {one.version for one in versions}
         detail = (
             f"Expected version {known or 'none'} by the ledger, found {champion or 'none'} in MLflow{', where it was deleted' if gone else ''}. "
-            "`lesionflow models history` says who was champion; `models promote VERSION --name NAME --reason REASON` or `models rollback` "
-            "sets one."
+            "`lesionflow models history` says who was champion; `lesionflow models promote VERSION --name NAME --reason REASON` or "
+            "`lesionflow models rollback --name NAME --reason REASON` sets one."
         )
         found = [VersionFinding(CHAMPION, held=False, detail=detail)]
     if champion is not None and champion in barred:
-        detail = f"version {champion} is barred by entry {barred[champion].sequence}. `lesionflow models rollback`, or `models lift` it."
+        detail = (
+            f"version {champion} is barred by entry {barred[champion].sequence}. `lesionflow models rollback --name NAME --reason REASON` leaves it, "
+            f"`lesionflow models lift {champion} --name NAME --reason REASON` lets it stay."
+        )
         found.append(VersionFinding("bars", held=False, detail=detail))
     expected = rollback_target(entries, model_name)
     if begun is None and there.get(PREVIOUS) not in {expected, None}:

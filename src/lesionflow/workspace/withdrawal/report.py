@@ -150,7 +150,7 @@ def _now(aliases: Sequence[str]) -> str:
         return ""
     return (
         "It serves still: train anew without the patient (`lesionflow retrain --from scratch`), go back to an earlier champion (`lesionflow models "
-        "rollback`), or let somebody who answers for it lift the bar. "
+        "rollback --name NAME --reason REASON`), or let somebody who answers for it lift the bar. "
     )
 
 

@@ -9,7 +9,7 @@ from lesionflow.io.stores.ledger import append_entry, ledger_path, read_ledger
 from lesionflow.io.stores.splits import read_split
 from lesionflow.io.stores.tombstones import read_journal, read_tombstones, set_tombstone, write_journal
 from lesionflow.registry.erasure import Learned, erase_mentions, find_learned
-from lesionflow.registry.succession import champion_by_ledger, settle
+from lesionflow.registry.succession import champion_by_ledger, settle, tell_pages
 from lesionflow.steps.shared_state import push_shared
 from lesionflow.workspace.layout import PATHS
 from lesionflow.workspace.raw_studies import track_studies
@@ -85,6 +85,11 @@ def withdraw(
 def readmit(workspace: Path, patient: str, settings: Settings) -> bool:
     """Let a withdrawn patient's studies be read again; return whether the patient was withdrawn.
 
+    Args:
+        workspace: The workspace.
+        patient: Pseudonym or original ID.
+        settings: Where the team's key and lists are; the store, on whose pages of versions it is told.
+
     Raises:
         ConfigError: When nothing here was ever of such a patient.
     """
@@ -92,12 +97,22 @@ def readmit(workspace: Path, patient: str, settings: Settings) -> bool:
     folders = (workspace / PATHS["cases"], settings.private_dir)
     if subject.mark not in read_tombstones(*folders):
         return False
-    append_entry(
-        ledger_path(workspace / PATHS["splits"]), EntryKind.WITHDRAWAL, {"patient": subject.mark, "readmitted": True}
-    )
+    ledger = ledger_path(workspace / PATHS["splits"])
+    learned = _models_that_learned(ledger, subject.mark)
+    append_entry(ledger, EntryKind.WITHDRAWAL, {"patient": subject.mark, "readmitted": True})
     for folder in folders:
         set_tombstone(folder, subject.mark, withdrawn=False)
+    for name in learned:
+        tell_pages(name, ledger, settings.tracking_uri)
     return True
+
+
+def _models_that_learned(ledger: Path, mark: str) -> list[str]:
+    """Return the registered models of which a version learned from a patient, by the ledger."""
+    of_patient = (e for e in read_ledger(ledger) if e.kind is EntryKind.WITHDRAWAL and e.facts.get("patient") == mark)
+    return sorted(
+        {str(one).rpartition(" version ")[0] for entry in of_patient for one in entry.facts.get("learned") or ()}
+    )
 
 
 def _carry_out(
@@ -160,5 +175,6 @@ def _tell_others(workspace: Path, subject: Subject, learned: Sequence[Learned], 
     for name in sorted({of.version.model_name for of in learned}):
         if champion_by_ledger(read_ledger(ledger), name) is not None:
             settle(name, ledger, tracking_uri)
+        tell_pages(name, ledger, tracking_uri)
     if splits.exists():
         push_shared(splits, read_split(splits).model_name, tracking_uri, without=subject.words)

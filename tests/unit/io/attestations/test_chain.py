@@ -24,8 +24,28 @@ def test_a_whole_chain_is_followed_to_the_studies():
     found = verify_chain((*ALL, step("other", {"x": "1"}, {})), {"bundle": "b1", "change_plan": "p1"}, {"team"})
     assert [one.step for one in found.steps] == ["train", "ingest", "split"]
     assert found.whole
-    assert found.in_words() == "train <- ingest <- split, signed by team"
+    assert found.in_words() == "train <- split <- ingest, signed by team"
     assert verify_chain((INGEST,), {"cases": "c1"}).whole
+
+
+def test_steps_are_told_in_the_order_in_which_they_took_from_one_another():
+    """All nine but the last, as the pipeline runs them: the names' own order is another one."""
+    takes = {
+        "ingest": ("raw",), "validate": ("cases",), "split": ("cases", "validation"), "plan": ("cases", "splits"),
+        "preprocess": ("cases", "plan"), "train": ("cases", "preprocessed", "splits", "plan"),
+        "evaluate": ("cases", "splits", "bundle"), "register": ("bundle", "evaluation"),
+    }  # fmt: skip
+    makes = ("cases", "validation", "splits", "plan", "preprocessed", "bundle", "evaluation", "registration")
+    steps = [step(n, {made: made}, {t: t for t in takes[n]}) for n, made in zip(takes, makes, strict=True)]
+    for shuffled in (steps, steps[::-1], sorted(steps, key=lambda one: one.step)):
+        found = verify_chain(shuffled, {"registration": "registration"})
+        told = "register <- evaluate <- train <- preprocess <- plan <- split <- validate <- ingest, unsigned"
+        assert found.in_words() == told
+
+
+def test_statements_that_take_from_one_another_in_a_ring_are_told_all_the_same():
+    ring = (step("a", {"x": "1"}, {"y": "1", "raw": "r"}), step("b", {"y": "1"}, {"x": "1"}))
+    assert verify_chain(ring, {"x": "1"}).in_words() == "a <- b, unsigned"
 
 
 def test_an_output_that_was_altered_before_the_next_step_took_it_is_named_with_both():

@@ -39,7 +39,7 @@ def test_an_alias_that_leads_elsewhere_is_refused_and_a_number_is_taken_as_meant
 def test_a_bar_and_a_change_that_is_not_ended_are_said_aloud(uri, ledger):
     carry_out(NAME, "1", None, {"promote": True}, ledger, uri)
     carry_out(NAME, "2", "1", {"promote": True}, ledger, uri)
-    roll_back(NAME, ledger, uri, reason="misses small tumors")
+    roll_back(NAME, ledger, uri, name="A. Smith", reason="misses small tumors")
     assert held(uri, ledger) == ()
     (said,) = held(uri, ledger, "2")
     assert "version 2, barred on" in said

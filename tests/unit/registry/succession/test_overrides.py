@@ -32,7 +32,7 @@ def test_nobody_for_nothing_and_who_is_not_listed_are_refused(ledger, said, word
     with pytest.raises(ConfigError, match=words):
         promote_by_hand(NAME, "1", **said, ledger=ledger, tracking_uri="sqlite:///nowhere")
     with pytest.raises(ConfigError, match=words):
-        lift(NAME, "1", **said, ledger=ledger)
+        lift(NAME, "1", **said, ledger=ledger, tracking_uri="sqlite:///nowhere")
     assert not ledger.exists()
 
 
@@ -48,10 +48,10 @@ def test_a_lost_champion_is_replaced_by_hand_and_stays_in_the_record(uri, ledger
 def test_only_what_is_barred_is_lifted_and_then_it_may_come_back(uri, ledger):
     for version in ("1", "2"):
         promote_by_hand(NAME, version, **BY, ledger=ledger, tracking_uri=uri)
-    roll_back(NAME, ledger, uri)
+    roll_back(NAME, ledger, uri, **BY)
     with pytest.raises(ArtifactError, match=r"found version 2, barred on .* `lesionflow models lift 2 --name"):
         promote_by_hand(NAME, "2", **BY, ledger=ledger, tracking_uri=uri)
     with pytest.raises(ArtifactError, match="barred are: 2"):
-        lift(NAME, "1", **BY, ledger=ledger)
-    assert lift(NAME, "2", **BY, ledger=ledger).facts["name"] == "A. Smith"
+        lift(NAME, "1", **BY, ledger=ledger, tracking_uri=uri)
+    assert lift(NAME, "2", **BY, ledger=ledger, tracking_uri=uri).facts["name"] == "A. Smith"
     assert promote_by_hand(NAME, "2", **BY, ledger=ledger, tracking_uri=uri) == ("1", "2")

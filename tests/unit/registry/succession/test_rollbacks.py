@@ -2,12 +2,13 @@ import mlflow
 import pytest
 
 from lesionflow.data.ledger import EntryKind
-from lesionflow.errors import ArtifactError, ConflictError
+from lesionflow.errors import ArtifactError, ConfigError, ConflictError
 from lesionflow.io.stores.ledger import append_entry, read_ledger
 from lesionflow.registry.succession import carry_out, roll_back
 from lesionflow.registry.versions import find_version, list_versions
 
 NAME = "lesionflow-knees"
+BY = {"name": "A. Smith", "reason": "misses small tumors"}
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def third(uri, ledger):
 
 
 def test_it_goes_back_one_by_one_never_forth_and_ends_at_the_first(third, ledger):
-    assert roll_back(NAME, ledger, third, name="A. Smith", reason="misses small tumors") == ("3", "2")
+    assert roll_back(NAME, ledger, third, **BY) == ("3", "2")
     assert {v.version: set(v.aliases) - {"challenger"} for v in list_versions(NAME, third)} == {
         "3": set(),
         "2": {"champion"},
@@ -27,29 +28,29 @@ def test_it_goes_back_one_by_one_never_forth_and_ends_at_the_first(third, ledger
     }
     with pytest.raises(ArtifactError, match=r"barred on .*misses small tumors"):
         carry_out(NAME, "3", "2", {"promote": True}, ledger, third)
-    assert roll_back(NAME, ledger, third, leaving="2") == ("2", "1")
+    assert roll_back(NAME, ledger, third, leaving="2", **BY) == ("2", "1")
     assert find_version(NAME, "previous", third) is None
     n_entries = len(read_ledger(ledger))
     with pytest.raises(ArtifactError, match=r"Expected an earlier champion .* found none before 1"):
-        roll_back(NAME, ledger, third, leaving="1")
+        roll_back(NAME, ledger, third, leaving="1", **BY)
     assert len(read_ledger(ledger)) == n_entries
     assert find_version(NAME, "champion", third).version == "1"
 
 
 def test_a_target_of_other_bytes_or_deleted_is_refused_and_an_older_one_can_be_named(third, ledger, flipped):
     with flipped(find_version(NAME, "2", third)), pytest.raises(ArtifactError):
-        roll_back(NAME, ledger, third)
+        roll_back(NAME, ledger, third, **BY)
     assert find_version(NAME, "champion", third).version == "3"
     mlflow.MlflowClient(third).delete_model_version(NAME, "2")
     with pytest.raises(ArtifactError, match=r"version 2 .*was deleted. Older champions: 1; name one with --to"):
-        roll_back(NAME, ledger, third)
+        roll_back(NAME, ledger, third, **BY)
     assert [str(entry.kind) for entry in read_ledger(ledger)] == ["decision", "champion"] * 3
-    assert roll_back(NAME, ledger, third, to="1") == ("3", "1")
+    assert roll_back(NAME, ledger, third, to="1", **BY) == ("3", "1")
 
 
 def test_a_deleted_champion_is_rolled_back_from(third, ledger):
     mlflow.MlflowClient(third).delete_model_version(NAME, "3")
-    assert roll_back(NAME, ledger, third) == ("3", "2")
+    assert roll_back(NAME, ledger, third, **BY) == ("3", "2")
     assert find_version(NAME, "champion", third).version == "2"
 
 
@@ -58,15 +59,13 @@ def test_a_rollback_that_was_killed_and_is_given_again_goes_back_once(uri, ledge
         carry_out(NAME, version, before, {"promote": True}, ledger, uri)
     about = {"model_name": NAME, "version": "2", "before": "3"}
     append_entry(ledger, EntryKind.ROLLBACK, about)
-    assert roll_back(NAME, ledger, uri) == ("3", "2")
+    assert roll_back(NAME, ledger, uri, **BY) == ("3", "2")
     assert find_version(NAME, "champion", uri).version == "2"
 
 
-BY = {"name": "A. Smith", "reason": "misses small tumors"}
-
-
 @pytest.mark.parametrize(
-    "again", [BY, {"to": "2"}, {"leaving": "3"}, {"leaving": "3", "to": "2", "name": "B. Jones", "reason": "as well"}]
+    "again",
+    [BY, BY | {"to": "2"}, BY | {"leaving": "3"}, {"leaving": "3", "to": "2", "name": "B. Jones", "reason": "as well"}],
 )
 def test_a_rollback_that_was_carried_out_and_is_given_again_goes_no_further(third, ledger, again):
     """Whoever was killed before anything was said, or comes second, finds it done."""
@@ -77,14 +76,20 @@ def test_a_rollback_that_was_carried_out_and_is_given_again_goes_no_further(thir
     assert find_version(NAME, "champion", third).version == "2"
 
 
-def test_so_does_one_without_name_and_reason(third, ledger):
-    assert roll_back(NAME, ledger, third) == ("3", "2")
-    entries = read_ledger(ledger)
-    assert roll_back(NAME, ledger, third) == ("3", "2")
-    assert read_ledger(ledger) == entries
+@pytest.mark.parametrize(
+    ("who", "lost"),
+    [({"name": " ", "reason": "misses small tumors"}, "--name"), ({"name": "A. Smith", "reason": ""}, "--reason")],
+)
+def test_nobody_rolls_back_for_nothing(third, ledger, who, lost):
+    """A rollback bars a version for good: who and why stand in the change plan's document years later."""
+    n_entries = len(read_ledger(ledger))
+    with pytest.raises(ConfigError, match=f"Expected {lost} to say who decides and why"):
+        roll_back(NAME, ledger, third, **who)
+    assert len(read_ledger(ledger)) == n_entries
+    assert find_version(NAME, "champion", third).version == "3"
 
 
-@pytest.mark.parametrize("other", [{}, {"name": "B. Jones", "reason": "misses small tumors"}])
+@pytest.mark.parametrize("other", [BY | {"reason": "slow"}, BY | {"name": "B. Jones"}])
 def test_who_rolls_back_the_same_champion_at_the_same_time_is_told_instead_of_going_one_further(third, ledger, other):
     roll_back(NAME, ledger, third, **BY)
     entries = read_ledger(ledger)
@@ -98,11 +103,11 @@ def test_a_champion_that_is_not_the_one_to_be_left_is_named(third, ledger):
     with pytest.raises(
         ConflictError, match="Expected version 2 to be the champion of lesionflow-knees, found version 3"
     ):
-        roll_back(NAME, ledger, third, leaving="2")
+        roll_back(NAME, ledger, third, leaving="2", **BY)
     assert find_version(NAME, "champion", third).version == "3"
     # One further is asked for by naming what is left, or where to go.
-    roll_back(NAME, ledger, third)
-    assert roll_back(NAME, ledger, third, to="1") == ("2", "1")
+    roll_back(NAME, ledger, third, **BY)
+    assert roll_back(NAME, ledger, third, to="1", **BY) == ("2", "1")
 
 
 def test_a_champion_that_was_deleted_after_a_rollback_is_left_as_any(third, ledger):

@@ -62,4 +62,4 @@ def test_a_champion_from_before_the_ledger_is_taken_into_it(uri, ledger):
 def test_what_was_previous_before_the_ledger_can_be_gone_back_to(uri, ledger):
     set_alias(NAME, "previous", "1", uri)
     set_alias(NAME, "champion", "2", uri)
-    assert roll_back(NAME, ledger, uri) == ("2", "1")
+    assert roll_back(NAME, ledger, uri, name="A. Smith", reason="misses small tumors") == ("2", "1")

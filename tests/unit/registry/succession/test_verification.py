@@ -69,7 +69,7 @@ def test_bytes_and_their_digest_that_were_exchanged_together_are_told_by_the_led
             mlflow.MlflowClient(second).set_model_version_tag(NAME, "1", tag, three.tags[tag])
         assert "were exchanged together" in broken(second, ledger)["version 1"]
         with pytest.raises(ArtifactError, match="were exchanged together"):
-            roll_back(NAME, ledger, second)
+            roll_back(NAME, ledger, second, name="A. Smith", reason="misses small tumors")
     finally:
         shutil.rmtree(folder)
         shutil.copytree(kept, folder)

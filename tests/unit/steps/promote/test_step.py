@@ -204,7 +204,7 @@ def test_a_rolled_back_version_does_not_come_back_by_itself(workspace):
     workspace.dice = {"1": 0.7, "2": 0.7 + BETTER}
     workspace.promote("1")
     workspace.promote("2")
-    roll_back(NAME, workspace.ledger, workspace.uri)
+    roll_back(NAME, workspace.ledger, workspace.uri, name="A. Smith", reason="misses small tumors")
     workspace.scored.clear()
     decision = workspace.promote("2")
     assert (decision["verdict"], broken(decision), workspace.scored) == ("refused", ["not_barred"], [])
@@ -220,7 +220,14 @@ def test_who_learned_from_a_withdrawn_patient_is_refused_by_name_until_somebody_
     decision = workspace.promote("2")
     assert (decision["promote"], broken(decision)) == (False, ["not_barred"])
     assert "it learned from a patient who was withdrawn since" in decision["reasons"][0]["detail"]
-    lift(NAME, "2", name="A. Smith", reason="the patient consents to this model", ledger=workspace.ledger)
+    lift(
+        NAME,
+        "2",
+        name="A. Smith",
+        reason="the patient consents to this model",
+        ledger=workspace.ledger,
+        tracking_uri=workspace.uri,
+    )
     assert workspace.promote("2")["promote"]
     assert workspace.champion() == "2"
 

@@ -1,0 +1,36 @@
+"""The section of a version's page, and the tag: written where they stand otherwise."""
+
+import mlflow
+import pytest
+
+from lesionflow.registry.pages.champion_marks import LONGEST_DESCRIPTION
+from lesionflow.registry.pages.version_record import VersionRecord, in_front, show_records
+from support.versions import store_of_versions
+
+NAME = "lesionflow-knees"
+
+
+@pytest.fixture
+def uri(tmp_path):
+    return store_of_versions(tmp_path / "store")
+
+
+def test_records_are_written_and_taken_back_and_what_a_person_wrote_stays(uri):
+    client = mlflow.MlflowClient(uri)
+    client.update_model_version(NAME, "2", "Mine.")
+    records = {"2": VersionRecord("Rolled back.", "since 2026-05-01")}
+    show_records(NAME, lambda version: records.get(version, VersionRecord("", "")), uri)
+    there = client.get_model_version(NAME, "2")
+    assert there.description == "<!-- lesionflow:record -->\nRolled back.\n<!-- /lesionflow:record -->\n\nMine."
+    assert there.tags["barred"] == "since 2026-05-01"
+    assert client.get_model_version(NAME, "1").description in {None, ""}
+    show_records(NAME, lambda _: VersionRecord("", ""), uri)
+    there = client.get_model_version(NAME, "2")
+    assert (there.description, "barred" in there.tags) == ("Mine.", False)
+
+
+def test_a_page_that_grows_too_long_is_cut_at_its_end():
+    text = in_front("a line\n" * 900, "Rolled back.")
+    assert len(text) <= LONGEST_DESCRIPTION
+    assert text.startswith("<!-- lesionflow:record -->\nRolled back.")
+    assert text.endswith("among the version's artifacts.")
