@@ -10,18 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lesionflow.config.change_plan import ChangePlan
-from lesionflow.evaluation.empty_masks import KEYS, MISSED, outcomes
+from lesionflow.evaluation.gate.new_misses import Lesions, no_new_misses
 from lesionflow.evaluation.gate.paired_scores import ALL, ScoredPair, gains_by_case, patient_means
 from lesionflow.evaluation.gate.verdict import Reason, some_of
 from lesionflow.evaluation.gate.wording import at_level, better_or_worse, told_apart
-from lesionflow.evaluation.statistics.mcnemar import mcnemar_p
 from lesionflow.evaluation.statistics.rates import clopper_pearson, rate_upper_bound
 from lesionflow.evaluation.subgroups import groups_of
 from lesionflow.metrics import METRICS
 from lesionflow.metrics.display_names import spell_metric
 
-#: The tables of lesions of challenger and champion.
-Lesions = tuple[pd.DataFrame, pd.DataFrame]
 #: The part of patients that lose most is looked at, whoever they are.
 WORST_SHARE = 0.25
 #: How many margins they may lose: where scatter makes them, and at most.
@@ -127,15 +124,18 @@ def asymmetry_p(gains: NDArray[np.float64], n_worst: int) -> float:
     return float(1 + np.count_nonzero(ends <= seen[:n_worst].sum() + seen[-n_worst:].sum())) / (1 + N_FLIPS)
 
 
-def safe(pair: ScoredPair, plan: ChangePlan, lesions: Lesions | None) -> list[Reason]:
-    """Say whether large lesions are newly missed, and whether masks are lost.
+def safe(
+    pair: ScoredPair, plan: ChangePlan, lesions: Lesions | None, subgroups: pd.DataFrame | None = None
+) -> list[Reason]:
+    """Say whether large lesions are newly missed, in all or in a declared group, and whether masks are lost.
 
     Args:
         pair: Both tables.
         plan: Which lesions are large, which fall is catastrophic, how many may be.
         lesions: The tables of lesions of both.
+        subgroups: The case table; None where no groups are known.
     """
-    return [_new_misses(pair, plan, lesions), _catastrophes(pair, plan)]
+    return [*no_new_misses(pair, plan, lesions, subgroups), _catastrophes(pair, plan)]
 
 
 def _spared(name: str, gains: pd.Series, overall: float, plan: ChangePlan) -> Reason:
@@ -152,48 +152,6 @@ def _spared(name: str, gains: pd.Series, overall: float, plan: ChangePlan) -> Re
     detail = f"{n_patients} patients with {name}: {changed} in {spell_metric(metric)} than by the champion{pulled}; a loss of {margin:g} is allowed."
     figures = {"gain": mean, "n_patients": float(n_patients), "margin": margin}
     return Reason(f"group:{name}", mean >= -margin, detail, figures, refuses=True)
-
-
-def _new_misses(pair: ScoredPair, plan: ChangePlan, lesions: Lesions | None) -> Reason:
-    changes = (
-        _changes_by_case(pair, plan.safety.large_lesion_ml)
-        if lesions is None
-        else _changes_by_lesion(lesions, plan.safety.large_lesion_ml)
-    )
-    by_patient = changes.groupby("patient_id")["change"].sum()
-    misses, finds = int((by_patient < 0).sum()), int((by_patient > 0).sum())
-    p = mcnemar_p(misses, finds)
-    held = p > plan.safety.max_new_misses_alpha
-    detail = f"Lesions of {plan.safety.large_lesion_ml:g} ml and more: newly missed in {misses} patients, newly found in {finds}"
-    if misses:
-        named = some_of(sorted(changes.loc[changes["change"] < 0, "case_id"].astype(str).unique()))
-        p_text, limit = told_apart(p, plan.safety.max_new_misses_alpha, 2)
-        detail += f" (missed: {named}; p = {p_text}, {'more than' if held else 'not more than'} {limit})"
-    figures = {"n_new_misses": float(misses), "n_new_finds": float(finds), "p": p}
-    return Reason("no_new_misses", held, f"{detail}.", figures, refuses=True)
-
-
-def _changes_by_lesion(lesions: Lesions, large_ml: float) -> pd.DataFrame:
-    """Return a row a case and target: large lesions that only the challenger found, less those that only the champion did."""
-    found = []
-    for table in lesions:
-        large = table[(table["kind"] == "reference") & (table["volume_ml"] >= large_ml)]
-        found.append(large.assign(matched=large["matched"].astype(int)).groupby([*KEYS, "patient_id"])["matched"].sum())
-    change = (found[0].sub(found[1], fill_value=0)).rename("change")
-    return change.reset_index()
-
-
-def _changes_by_case(pair: ScoredPair, large_ml: float) -> pd.DataFrame:
-    """Return a row a case and target whose tumor is large: 1 found by the challenger alone, -1 by the champion alone."""
-    about = pair.challenger[[*KEYS, "patient_id"]]
-    if "reference_ml" not in pair.challenger:
-        return about.iloc[:0].assign(change=0)
-    missed = [table[KEYS].assign(missed=outcomes(table) == MISSED) for table in (pair.challenger, pair.champion)]
-    large = (pair.challenger["reference_ml"] >= large_ml).to_numpy()
-    both = missed[0][large].merge(missed[1], on=KEYS, how="left", suffixes=("", "_champion"))
-    return about[large].assign(
-        change=both["missed_champion"].astype(int).to_numpy() - both["missed"].astype(int).to_numpy()
-    )
 
 
 def _catastrophes(pair: ScoredPair, plan: ChangePlan) -> Reason:

@@ -4,6 +4,7 @@ import pandas as pd
 
 from lesionflow.config.change_plan import ChangePlan
 from lesionflow.evaluation.gate import endpoints, harm, prerequisites
+from lesionflow.evaluation.gate.new_misses import Lesions
 from lesionflow.evaluation.gate.paired_scores import ScoredPair
 from lesionflow.evaluation.gate.targets import rows_of, targets_between, targets_permitted
 from lesionflow.evaluation.gate.verdict import Judgement, Reason, Verdict
@@ -22,7 +23,7 @@ def judge(
     subgroups: pd.DataFrame | None,
     same_test_set: bool,
     first_authorized: pd.DataFrame | None = None,
-    lesions: harm.Lesions | None = None,
+    lesions: Lesions | None = None,
     seed_limit: float | None = None,
 ) -> Judgement:
     """Judge whether a challenger becomes champion.
@@ -73,7 +74,7 @@ def judge(
     reasons += harm.spared_groups(pair, plan, subgroups)
     # A lesion of a target that only one finds is neither newly missed nor newly found.
     of_both = None if lesions is None else (rows_of(lesions[0], between.common), rows_of(lesions[1], between.common))
-    reasons += harm.safe(pair, plan, of_both)
+    reasons += harm.safe(pair, plan, of_both, subgroups)
     if first_authorized is not None:
         then = rows_of(challenger, first_authorized["target"].unique())
         reasons += endpoints.no_creep(ScoredPair(then, first_authorized), plan)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from lesionflow.config.change_plan import ALL_TARGETS, Change, ChangePlan
 from lesionflow.evaluation.gate.harm import MOST_SCATTER, SCATTER
+from lesionflow.evaluation.gate.new_misses import MOST_MISSED
 from lesionflow.evaluation.promotion_documents.chapters import Chapter
 from lesionflow.evaluation.promotion_documents.decisions_taken import TakenDecision, decisions_chapter
 from lesionflow.metrics import METRICS
@@ -190,8 +191,11 @@ def _impact(plan: ChangePlan, about: Surroundings) -> Chapter:
         rows=(
             (
                 "large tumors are missed that the champion finds",
-                f"lesions of {safety.large_lesion_ml:g} ml and more, found by one model alone: exact one-sided test of McNemar",
-                f"p below {safety.max_new_misses_alpha:g} refuses",
+                (
+                    f"lesions of {safety.large_lesion_ml:g} ml and more, found by one model alone: exact one-sided test of McNemar by patient, in all and in each "
+                    "group; lower bound of the share that is newly missed"
+                ),
+                f"p of {safety.max_new_misses_alpha:g} or less, or a share above {MOST_MISSED:g}, refuses",
             ),
             (
                 "single patients lose their mask",
