@@ -59,7 +59,7 @@ def fresh_patients_needed(n_patients: int, min_patients: int, alpha: float) -> i
     """Return how many patients that nobody has looked at restore the whole budget.
 
     One more than were there, so that fewer than half have been looked at: a look counts for each set of whose patients at least half were in it
-    (`data.test_set_looks.looks_spent`). Also enough for the rules, and enough that the first look can show anything.
+    (`evaluation.statistics.test_set_looks.looks_spent`). Also enough for the rules, and enough that the first look can show anything.
 
     Args:
         n_patients: In the test set now.

@@ -11,9 +11,9 @@ from lesionflow.config.change_plan import ChangePlan, read_change_plan, require_
 from lesionflow.data.dataset import CASE_COLUMNS
 from lesionflow.data.gate_decision import GateDecision
 from lesionflow.data.ledger import EntryKind
-from lesionflow.data.test_set_looks import alpha_spent, looks_spent, seen_before_plan
 from lesionflow.errors import ArtifactError, ConfigError, ConflictError
 from lesionflow.evaluation.comparison import MetricDifference, compare_tables, of_shared_targets
+from lesionflow.evaluation.statistics.test_set_looks import alpha_spent, looks_spent, seen_before_plan
 from lesionflow.io.stores.ledger import ledger_path, read_ledger
 from lesionflow.io.stores.registrations import Registration, read_registration
 from lesionflow.io.stores.splits import read_split

@@ -11,9 +11,9 @@ from lesionflow.config.change_plan import CHANGE_PLAN, Change, ChangePlan, read_
 from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.data.plan import Plan
 from lesionflow.data.split import Split
-from lesionflow.data.test_set_looks import looks_spent
 from lesionflow.errors import ConfigError
 from lesionflow.evaluation.gate import targets_between, targets_permitted
+from lesionflow.evaluation.statistics.test_set_looks import looks_spent
 from lesionflow.io.stores.cases import read_table
 from lesionflow.io.stores.ledger import append_entry, ledger_path, read_ledger
 from lesionflow.io.stores.plans import read_plan

@@ -3,7 +3,7 @@
 import pytest
 
 from lesionflow.data.ledger import EntryKind
-from lesionflow.data.test_set_looks import alpha_spent, looks_spent, seen_before_plan
+from lesionflow.evaluation.statistics.test_set_looks import alpha_spent, looks_spent, seen_before_plan
 from lesionflow.io.stores.ledger import append_entry, note_read, read_ledger
 
 SET, OTHER = "ab" * 32, "ef" * 32
