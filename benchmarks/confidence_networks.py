@@ -69,7 +69,18 @@ SETS: dict[str, tuple[str, str, int, dict[str, dict[str, Any]]]] = {
             "ingest": {"max_rejected_fraction": 1.0},
             "validate": {"min_shape": [1, 8, 8], "max_quarantined_fraction": 1.0},
             "split": {"test_fraction": 0.02, "n_folds": 3},
-            "plan": {"spacing_mm": ["auto", 0.7, 0.7], "patch_size": [3, 32, 32]},
+            # Most nodules are smaller than the preset's smallest lesion.
+            "plan": {
+                "spacing_mm": ["auto", 0.7, 0.7],
+                "patch_size": [3, 32, 32],
+                "inference": {
+                    "overlap_fraction": 0.25,
+                    "flip_axes": [],
+                    "probability_threshold": 0.4,
+                    "min_lesion_ml": 0.0,
+                    "fill_holes": True,
+                },
+            },
             "train": {"max_validation_slices_per_case": 1},
         },
     ),

@@ -46,7 +46,7 @@ BOUNDS = re.compile(
 )
 #: Names that several modules have: how many, and why nobody who looks for one is misled by another.
 SHARED_NAMES = {
-    "__main__": (2, "Python's own: what `-m` starts"),
+    "__main__": (3, "Python's own: what `-m` starts"),
     "build": (2, "makes what ships in its folder: params, change plans"),
     "bundles": (
         2,

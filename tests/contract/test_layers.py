@@ -33,6 +33,7 @@ TRESPASSES = {
     "python_multipart": ["cli"],
     "pydicom": ["io/images", "data"],
     "highdicom": ["io/layouts"],
+    "pynetdicom": ["serving"],
     "nibabel": ["io/stores"],
     "SimpleITK": ["io/dicom"],
     "albumentations": ["training"],
@@ -69,7 +70,7 @@ TRESPASSES = {
     "kfp": ["steps"],
     "dvc": ["workspace"],
 }
-PACS = '"""Made by a test."""\n\nimport albumentations\nimport mlflow\nimport pydicom\n\nimport lesionflow.serving\n'
+PORTAL = '"""Made by a test."""\n\nimport albumentations\nimport mlflow\nimport pydicom\n\nimport lesionflow.serving\n'
 
 needs_linter = pytest.mark.skipif(not LINTER.exists(), reason="import-linter is not installed beside this Python")
 
@@ -90,30 +91,30 @@ def lint(folder: Path) -> tuple[int, str, set[str]]:
     return done.returncode, said, set(re.findall(r"^(.+) BROKEN", said, re.MULTILINE))
 
 
-def add_pacs(copy: Path) -> None:
-    (copy / "src/lesionflow/pacs").mkdir()
-    (copy / "src/lesionflow/pacs/__init__.py").write_text(PACS)
+def add_portal(copy: Path) -> None:
+    (copy / "src/lesionflow/portal").mkdir()
+    (copy / "src/lesionflow/portal/__init__.py").write_text(PORTAL)
 
 
 @needs_linter
 def test_a_room_that_no_layer_names_is_refused_by_its_name(copy: Path) -> None:
-    add_pacs(copy)
+    add_portal(copy)
     code, said, _ = lint(copy)
     assert code == 1
-    assert "lesionflow.pacs" in said
+    assert "lesionflow.portal" in said
     assert "exhaustive" in said or "undeclared" in said.lower() or "not listed" in said
 
 
 @needs_linter
 def test_a_room_in_a_layer_may_import_neither_upward_nor_what_others_own(copy: Path) -> None:
-    add_pacs(copy)
+    add_portal(copy)
     config = copy / "pyproject.toml"
-    config.write_text(config.read_text().replace('    "workspace | jobs",\n', '    "workspace | jobs | pacs",\n', 1))
+    config.write_text(config.read_text().replace('    "workspace | jobs",\n', '    "workspace | jobs | portal",\n', 1))
     code, said, broken = lint(copy)
     assert code == 1
     assert broken == {LAYERS, *(OWNED[library]["name"] for library in ("albumentations", "mlflow", "pydicom"))}
     for target in ("lesionflow.serving", "albumentations", "mlflow", "pydicom"):
-        assert f"lesionflow.pacs -> {target}" in said
+        assert f"lesionflow.portal -> {target}" in said
 
 
 @needs_linter

@@ -20,7 +20,7 @@ ROOMS_OF_A_TABLE = ("prediction/writers/", "models/networks/", "jobs/migrations/
 #: What stands in such a room and is no entry.
 NO_ENTRIES = {"models/networks/encoder_unet"}
 #: Modules that are started, never imported: what they start is tested where it is defined.
-STARTED = {"__main__", "inference/foreign/nnunet_program", "serving/__main__", "serving/service"}
+STARTED = {"__main__", "inference/foreign/nnunet_program", "serving/__main__", "serving/service", "pacs/__main__"}
 #: Test files of a whole table: every entry of it goes through each test.
 OF_TABLES = {"metrics/test_values.py", "models/test_architectures.py", "training/test_every_architecture.py"}
 

@@ -30,7 +30,8 @@ def fit_dice(
 ) -> DicePrediction | None:
     """Fit Dice by the signs of masks: ridge regression about a line that is thought to hold beforehand.
 
-    Of an empty mask probabilities say little: its Dice is 1 or 0, and the share of such cases that were right is told.
+    The Dice of an empty mask is 1 or 0: the share of such masks that were right is told, apart of those where the network found nothing possible, and of
+    those where threshold and rules left nothing of what it found.
 
     Args:
         found: (n,) what was found in each case.
@@ -100,6 +101,7 @@ def leave_patients_out(patients: Sequence[str]) -> Iterator[tuple[NDArray[np.int
 
 def _line(found: Sequence[TargetProbabilities], dice: NDArray[np.float64]) -> DicePrediction:
     empty = np.array([one.volume_ml == 0.0 for one in found])
+    removed = empty & np.array([one.possible_ml > 0.0 for one in found])
     rows = [[1.0, *(one.signs[name] - USUAL for name in SIGNS)] for one in found]
     design, before = np.array(rows)[~empty], np.array([USUAL, *SIGNS.values()])
     drawn = np.diag((DICE_NOISE / np.array([OFFSET_SPREAD, *[RATE_SPREAD] * len(SIGNS)])) ** 2)
@@ -108,11 +110,16 @@ def _line(found: Sequence[TargetProbabilities], dice: NDArray[np.float64]) -> Di
     return DicePrediction(
         intercept=float(offset - USUAL * sum(rates)),
         slope=0.0,
-        when_empty=float((dice[empty].sum() + EMPTY_PRIOR) / (empty.sum() + 2.0 * EMPTY_PRIOR)),
+        when_empty=_share_right(dice[empty & ~removed]),
+        when_removed=_share_right(dice[removed]),
         mean_absolute_error=0.0,
         n_cases=len(dice),
         weights=dict(zip(SIGNS, map(float, rates), strict=True)),
     )
+
+
+def _share_right(dice: NDArray[np.float64]) -> float:
+    return float((dice.sum() + EMPTY_PRIOR) / (len(dice) + 2.0 * EMPTY_PRIOR))
 
 
 def _null(value: float) -> float | None:

@@ -24,7 +24,7 @@ from lesionflow.cli import (
 )
 from lesionflow.cli.bundles import keys_commands
 from lesionflow.cli.cohort import data_commands
-from lesionflow.cli.exchange import export_commands, masks_commands
+from lesionflow.cli.exchange import export_commands, masks_commands, pacs_command
 from lesionflow.cli.machine_faults import explain
 from lesionflow.cli.parser import Parser
 from lesionflow.cli.retraining import retrain_command, state_command
@@ -95,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     predict_command.add_commands(commands)
     export_commands.add_commands(commands)
     model_commands.add_commands(commands)
+    pacs_command.add_commands(commands)
     trace_command.add_commands(commands)
     ui_command.add_commands(commands)
     compare_commands.add_commands(commands)

@@ -121,7 +121,8 @@ class DicePrediction(_Frozen):
     """Predicted Dice = intercept + slope x expected Dice + sum of weight x sign, held within 0..1.
 
     `weights`: of the signs of `TargetProbabilities` by name, none in bundles made before 0.3. An empty mask has either 1 or 0: `when_empty` is the mean
-    of such. `mean_absolute_error` is that of validation patients left out of the fit one by one, patients weighing alike.
+    of such; `when_removed` that of those in which the network found something possible of which threshold and rules left nothing (none in bundles made before
+    0.4: then `when_empty` is of both). `mean_absolute_error` is that of validation patients left out of the fit one by one, patients weighing alike.
     """
 
     intercept: float
@@ -131,6 +132,7 @@ class DicePrediction(_Frozen):
     n_cases: int
     weights: dict[str, float] = {}
     review: ReviewRule | None = None
+    when_removed: float | None = None
 
 
 class LesionConfidence(_Frozen):

@@ -17,6 +17,7 @@ from scipy.stats import t as student
 
 from lesionflow.errors import ArtifactError
 from lesionflow.evaluation.empty_masks import KEYS, comparable
+from lesionflow.evaluation.gate.wording import in_digits
 from lesionflow.evaluation.statistics.sign_flip import gain_interval, two_sided_p
 from lesionflow.metrics import METRICS
 
@@ -62,13 +63,15 @@ class MetricDifference(NamedTuple):
         p = "p < 0.001" if self.p_corrected < 0.001 else f"p = {self.p_corrected:.3f}"
         unit = f" {METRICS[self.metric].unit}" if METRICS[self.metric].unit else ""
         if math.isinf(self.low):
-            return f"{verdict}: {self.gain:+.3g}{unit}, which {self.n_patients} patients can't bound, {p}"
+            return (
+                f"{verdict}: {in_digits(self.gain, sign='+')}{unit}, which {self.n_patients} patients can't bound, {p}"
+            )
         if verdict == "not told apart":
             # Adding 0 makes -0 a 0.
-            return f"not told apart: {self.gain:+.3g}{unit} [{self.low + 0.0:.3g}, {self.high + 0.0:.3g}], {p}"
+            return f"not told apart: {in_digits(self.gain, sign='+')}{unit} [{in_digits(self.low + 0.0)}, {in_digits(self.high + 0.0)}], {p}"
         # "Worse by" counts the other way: the whole interval turns with it.
         low, high = (self.low, self.high) if self.gain > 0 else (-self.high, -self.low)
-        return f"{verdict} by {abs(self.gain):.3g}{unit} [{low:.3g}, {high:.3g}], {p}"
+        return f"{verdict} by {in_digits(abs(self.gain))}{unit} [{in_digits(low)}, {in_digits(high)}], {p}"
 
     def penalty(self) -> str:
         """Say for how many cases the worst value stands; empty where every case has a finite one."""

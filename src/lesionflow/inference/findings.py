@@ -28,7 +28,7 @@ def describe(evidence: Sequence[TargetProbabilities], known: Sequence[TargetConf
 def predict_dice(found: TargetProbabilities, fitted: DicePrediction) -> float:
     """Return the predicted Dice of a mask, 0..1."""
     if found.volume_ml == 0:
-        return fitted.when_empty
+        return fitted.when_removed if found.possible_ml and fitted.when_removed is not None else fitted.when_empty
     signs = found.signs
     said = sum(weight * signs[name] for name, weight in fitted.weights.items())
     return min(max(fitted.intercept + fitted.slope * found.expected_dice + said, 0.0), 1.0)

@@ -30,6 +30,7 @@ EXTRAS: Mapping[str, str] = {
     "monai": "monai",
     "dvc_s3": "s3",
     "dvc_ssh": "ssh",
+    "pynetdicom": "pacs",
     "psycopg": "postgresql",
     "pymysql": "mariadb",
 }

@@ -10,9 +10,12 @@ from mlflow.exceptions import MlflowException
 from lesionflow.errors import ArtifactError
 from lesionflow.registry.mlflow_store import connect, reaching
 from lesionflow.registry.pages.champion_marks import mark_roles
+from lesionflow.registry.tracking import INVALID
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 DIGEST_TAG = "bundle_digest"
+#: How tags begin that tell a rule of the gate and what came of it, at the run that trained a version; before 0.2 at the version.
+RULE_TAG = "promotion."
 NOT_FOUND, ALREADY_THERE = "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"
 PAGE_SIZE = 200
 #: What a registered model is called that holds another one's state, and no bundles: see `registry.shared_state`.
@@ -161,6 +164,24 @@ def keep_first(made: RegisteredVersion, before: Collection[str], tracking_uri: s
         with reaching(tracking_uri):
             connect(tracking_uri).delete_model_version(made.model_name, made.version)
     return first
+
+
+def rules_told(version: RegisteredVersion, tracking_uri: str) -> dict[str, str]:
+    """Return what the gate said of a version, rule by rule; nothing where it was not judged, or its run was deleted for good.
+
+    Raises:
+        ServiceError: When the store can't be reached.
+    """
+    client = connect(tracking_uri)
+    with reaching(tracking_uri):
+        try:
+            tags = client.get_run(version.run_id).data.tags
+        except MlflowException as error:
+            if error.error_code not in {NOT_FOUND, INVALID}:
+                raise
+            return {}
+    begun = {key.removeprefix(RULE_TAG): text for key, text in tags.items() if key.startswith(RULE_TAG)}
+    return {rule: text for rule, text in begun.items() if text.startswith(("held: ", "not held: "))}
 
 
 def tag_version(model_name: str, version: str, tags: Mapping[str, str], tracking_uri: str) -> None:

@@ -6,6 +6,7 @@
     POST /v1/studies                  a study in, its job out; ?wait= seconds for its end
     GET  /v1/jobs                     the caller's own jobs, newest first
     GET  /v1/jobs/{id}                where a job stands
+    GET  /v1/jobs/{id}/events         the same, told as it changes
     DELETE /v1/jobs/{id}              cancel it
     GET  /v1/results/{id}/report      the report of an earlier answer
     GET  /v1/results/{id}/mask        its mask, ?format=
@@ -103,7 +104,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
             logger.info(
                 "accepted studies lie in a temporary folder: with LESIONFLOW_STATE_DIR they outlive the service"
             )
-        state.scratch = scratch
+        state.scratch, state.n_streams = scratch, 0
         state.results = ResultStore(
             service.results_dir or kept / "results", max_results=service.max_results, max_age_s=service.max_result_age_s
         )

@@ -12,6 +12,7 @@ from lesionflow.errors import InputError
 from lesionflow.jobs.job import Job, JobState
 from lesionflow.jobs.workers import JobEnd
 from lesionflow.machine.faults import machine_fault
+from lesionflow.serving.accepted.stages import prefix_of
 from lesionflow.serving.children.failures import StoppedError
 from lesionflow.serving.children.model_process import Terms
 from lesionflow.serving.generations.generation import Generation
@@ -50,7 +51,7 @@ def work_on(state: Any, job: Job, halt: threading.Event) -> JobEnd:
 
 def _segment(state: Any, job: Job, generation: Generation, terms: Terms, numbers: Iterator[int]) -> dict[str, Any]:
     """Turn a study into a kept result by one model; done again by another, it begins with what was sent."""
-    with tempfile.TemporaryDirectory(dir=state.scratch) as folder:
+    with tempfile.TemporaryDirectory(dir=state.scratch, prefix=prefix_of(job.id)) as folder:
         parts = state.intake.parts(job, Path(folder))
         if next(numbers) == 0:
             state.metrics.received_bytes.inc(sum(part.path.stat().st_size for part in parts))

@@ -1,5 +1,7 @@
 """Predicted Dice learns what simulated truth holds, and masks that fail are pointed at as often as is stated."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,6 +65,15 @@ def test_an_empty_mask_is_told_by_how_often_such_were_right():
     assert predict_dice(_found(0.8), fitted) == pytest.approx(0.8)
     # Left out, a right one is told as (1 + 1/2) / (2 + 1), the wrong one as (2 + 1/2) / (2 + 1); the line makes no error.
     assert fitted.mean_absolute_error == pytest.approx((0.5 + 0.5 + 2.5 / 3) / 9)
+
+
+def test_an_empty_mask_where_the_network_saw_something_is_told_by_such_ones_alone():
+    # Of four empty masks where nothing was possible three were right, of four where the rules left nothing of what was possible none.
+    seen = replace(EMPTY, expected_ml=0.6, possible_ml=0.8, sure_ml=0.4)
+    dice = np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.8, 0.8, 0.8, 0.8])
+    fitted = fit_dice([EMPTY] * 4 + [seen] * 4 + [_found(0.8)] * 4, dice, _names(12))
+    assert predict_dice(EMPTY, fitted) == pytest.approx(3.5 / 5)
+    assert predict_dice(seen, fitted) == pytest.approx(0.5 / 5)
 
 
 def test_three_patients_fit_nothing_however_many_their_studies():

@@ -58,3 +58,4 @@ def test_what_older_bundles_do_not_know_is_not_said() -> None:
     assert (said.predicted_dice.needs_review, said.predicted_dice.review_recall) == (None, None)
     assert (said.interval.coverage, said.interval.coverage_low) == (0.9, None)
     assert describe([_found(0.0, 0.0)], [known])[0].predicted_dice.value == 0.6
+    assert describe([_found(0.0, 0.0, sure_ml=0.5)], [known])[0].predicted_dice.value == 0.6

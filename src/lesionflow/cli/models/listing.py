@@ -60,12 +60,16 @@ def print_versions(parsed: argparse.Namespace) -> int:
 def print_version(parsed: argparse.Namespace) -> int:
     """Print all that is known of one version, as JSON; what became of it by the ledger, where there is one at hand."""
     from lesionflow.registry.succession import bars, version_events
-    from lesionflow.registry.versions import require_version
+    from lesionflow.registry.versions import require_version, rules_told
 
     settings = settings_of(parsed)
     name = model_name(parsed.model_name, settings)
     found = require_version(name, parsed.version, settings.tracking_uri)
-    told: dict[str, Any] = {**found._asdict(), "tags": dict(found.tags)}
+    told: dict[str, Any] = {
+        **found._asdict(),
+        "tags": dict(found.tags),
+        "rules": rules_told(found, settings.tracking_uri),
+    }
     entries = known_entries(parsed, name, settings)
     if entries is not None:
         told["history"] = [event._asdict() for event in version_events(entries, name, found.version)]

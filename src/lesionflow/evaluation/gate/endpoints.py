@@ -14,7 +14,7 @@ from lesionflow.config.change_plan import ChangePlan
 from lesionflow.evaluation.empty_masks import KEYS
 from lesionflow.evaluation.gate.paired_scores import ALL, ScoredPair, gains_by_patient, targets_of
 from lesionflow.evaluation.gate.verdict import Reason, some_of
-from lesionflow.evaluation.gate.wording import at_level, better_or_worse, told_apart
+from lesionflow.evaluation.gate.wording import at_level, better_or_worse, in_digits, told_apart
 from lesionflow.evaluation.statistics.sign_flip import lower_bound, one_sided_p, smallest_p, upper_bound
 from lesionflow.metrics import METRICS
 from lesionflow.metrics.display_names import head_of, spell_metric
@@ -67,9 +67,9 @@ def better(primary: Primary, plan: ChangePlan, alpha: float) -> Reason:
     over = f"more than {plan.primary.min_gain:g}{_unit(metric)}" if plan.primary.min_gain else "better at all"
     shown = f"Mean gain in {_named(metric, plan.primary.target)} {_gain(primary.gain, metric)} over {n} patients, "
     if primary.worse:
-        shown += f"a loss that chance does not explain (p = {one_sided_p(-primary.gains):.2g})."
+        shown += f"a loss that chance does not explain (p = {in_digits(one_sided_p(-primary.gains), 2)})."
     elif smallest_p(n) > alpha:
-        shown += f"p = {primary.p:.3g}; {n} patients can't show a gain at the {alpha:.2g} that this look may be wrong by, were all of them better."
+        shown += f"p = {in_digits(primary.p)}; {n} patients can't show a gain at the {alpha:.2g} that this look may be wrong by, were all of them better."
     else:
         p, needed = told_apart(primary.p, alpha, 2, bound_digits=2)
         proof = (
@@ -182,7 +182,7 @@ def _named(metric: str, target: str) -> str:
 
 
 def _gain(value: float, metric: str) -> str:
-    return f"{value:+.3g}{_unit(metric)}"
+    return f"{in_digits(value, sign='+')}{_unit(metric)}"
 
 
 def _beside(value: float, bound: float, metric: str) -> str:

@@ -2,8 +2,27 @@
 
 import math
 
+import numpy as np
+
 #: So many digits tell any two numbers of the machine apart.
 MOST_DIGITS = 17
+
+
+def in_digits(value: float, digits: int = 3, *, sign: str = "-") -> str:
+    """Write so many significant digits, never by a power of ten: readers take 4.73e-05 for 4.73 or look away.
+
+    Args:
+        value: What was measured.
+        digits: How many.
+        sign: "+" writes the sign always, "-" only that of a negative number.
+
+    Examples:
+        >>> in_digits(4.731e-05), in_digits(-0.5, sign="+"), in_digits(0.0213, sign="+"), in_digits(123456.0)
+        ('0.0000473', '-0.5', '+0.0213', '123000')
+    """
+    if not math.isfinite(value):
+        return f"{value:{sign}}"
+    return np.format_float_positional(value, digits, unique=False, fractional=False, trim="-", sign=sign == "+")
 
 
 def told_apart(
@@ -29,8 +48,8 @@ def told_apart(
     """
     for more in range(MOST_DIGITS - min(digits, bound_digits) + 1):
         texts = (
-            f"{value:{sign}.{min(digits + more, MOST_DIGITS)}g}",
-            f"{bound:.{max(bound_digits, min(digits + more, MOST_DIGITS))}g}",
+            in_digits(value, min(digits + more, MOST_DIGITS), sign=sign),
+            in_digits(bound, max(bound_digits, min(digits + more, MOST_DIGITS))),
         )
         shown = float(texts[0]) - float(texts[1])
         if math.isnan(shown) or value == bound or shown * (value - bound) > 0.0:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from lesionflow.data.gate_decision import GateDecision, GateRule, TargetFigure
+from lesionflow.evaluation.gate.wording import in_digits
 from lesionflow.evaluation.page import Cell, figure_cell, page, table, title_of, words
 from lesionflow.metrics import METRICS
 
@@ -198,7 +199,7 @@ def _finite(value: float | None) -> float:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None or math.isnan(value) else f"{value:.3g}"
+    return "–" if value is None or math.isnan(value) else in_digits(value)
 
 
 def _cell(text: str) -> str:

@@ -8,7 +8,7 @@ from lesionflow.registry.mlflow_store import connect, reaching
 from lesionflow.registry.pages.champion_marks import OWN_NOTE, digest_of
 from lesionflow.registry.tracking import Tracker
 
-#: Invisible where Markdown is shown.
+#: Invisible where Markdown is shown. They end lines, as MLflow's table of versions shows a description's first characters as they stand.
 BEGIN, END = "<!-- lesionflow:{section} -->", "<!-- /lesionflow:{section} -->"
 
 
@@ -17,17 +17,18 @@ def put_section(text: str, section: str, content: str) -> str:
 
     Examples:
         >>> once = put_section("Mine.", "card", "A")
-        >>> print(put_section(once, "card", "B"))
-        <!-- lesionflow:card -->
-        B
+        >>> print(put_section(once, "card", "B, better."))
+        B, better. <!-- lesionflow:card -->
         <!-- /lesionflow:card -->
         <BLANKLINE>
         Mine.
     """
     begin, end = BEGIN.format(section=section), END.format(section=section)
-    block = f"{begin}\n{content.strip()}\n{end}"
+    first, _, rest = content.strip().partition("\n")
+    block = f"{first} {begin}\n{rest}\n{end}".replace("\n\n<!-- /", "\n<!-- /")
     if begin in text and end in text:
-        return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: block, text, count=1, flags=re.DOTALL)
+        pattern = f"^[^\\n]*{re.escape(begin)}.*?{re.escape(end)}"
+        return re.sub(pattern, lambda _: block, text, count=1, flags=re.DOTALL | re.MULTILINE)
     return f"{block}\n\n{text}".rstrip() + ("" if text.strip() else "\n")
 
 

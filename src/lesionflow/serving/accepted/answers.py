@@ -71,7 +71,7 @@ def describe_job(queue: JobQueue, job: Job) -> dict[str, Any]:
             told[name] = _time(at)
     if job.cancel_requested:
         told["cancel_requested"] = True
-    told["links"] = {"self": f"/v1/jobs/{job.id}"}
+    told["links"] = {"self": f"/v1/jobs/{job.id}", "events": f"/v1/jobs/{job.id}/events"}
     if job.state is JobState.DONE:
         told["links"] |= {"report": f"/v1/results/{job.id}/report", "mask": f"/v1/results/{job.id}/mask"}
     if job.state is JobState.FAILED:

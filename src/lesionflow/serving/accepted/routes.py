@@ -10,6 +10,7 @@ from starlette.routing import Route
 from lesionflow.jobs.audit import AuditKind
 from lesionflow.jobs.job import Job, JobState
 from lesionflow.serving.accepted.answers import MAX_WAIT_S, describe_job
+from lesionflow.serving.accepted.events import stream_events
 from lesionflow.serving.access.policies import caller_of, note_use
 from lesionflow.serving.formats import choose_answer
 from lesionflow.serving.problems import RequestRefusedError
@@ -51,6 +52,11 @@ async def show_job(request: Request) -> Response:
     seconds = _seconds(request.query_params.get("wait", "0"))
     job = await _own_job(request)
     return await _job_answer(state, await state.waiters.wait(state.queue, job, seconds))
+
+
+async def show_events(request: Request) -> Response:
+    """Tell where a job stands as it changes, until it ends."""
+    return await stream_events(request, await _own_job(request))
 
 
 async def cancel_job(request: Request) -> Response:
@@ -118,5 +124,6 @@ ROUTES = (
     Route("/v1/studies", submit_study, methods=["POST"]),
     Route("/v1/jobs", list_jobs, methods=["GET"]),
     Route("/v1/jobs/{job_id}", show_job, methods=["GET"]),
+    Route("/v1/jobs/{job_id}/events", show_events, methods=["GET"]),
     Route("/v1/jobs/{job_id}", cancel_job, methods=["DELETE"]),
 )

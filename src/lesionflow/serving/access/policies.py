@@ -21,6 +21,7 @@ POLICIES: dict[str, Scope | None] = {
     "POST /v1/studies": Scope.SUBMIT,
     "GET /v1/jobs": Scope.READ,
     "GET /v1/jobs/{job_id}": Scope.READ,
+    "GET /v1/jobs/{job_id}/events": Scope.READ,
     "DELETE /v1/jobs/{job_id}": Scope.SUBMIT,
     "GET /v1/results/{result_id}/report": Scope.READ,
     "GET /v1/results/{result_id}/mask": Scope.READ,

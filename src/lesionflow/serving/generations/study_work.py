@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lesionflow.prediction.served_model import ServedModel
 from lesionflow.prediction.writers import WRITERS
+from lesionflow.serving.accepted.stages import StageReached, StudyStage, tell_stage
 from lesionflow.serving.settings import ServiceSettings
 from lesionflow.serving.uploads.multipart import Part
 from lesionflow.serving.uploads.sources import study_source
@@ -48,12 +49,20 @@ def segment_parts(
     from lesionflow.prediction.study import segment_study
 
     folder = parts[0].path.parent if parts else into
+    tell_stage(folder, StageReached(StudyStage.READING))
     unpacked = folder / UNPACKED
     unpacked.mkdir()
     source = study_source(parts, unpacked, tuple(model.bundle.plan.dataset.channels), limits)
     formats = (name,) if name in WRITERS else _all_formats(is_dicom=isinstance(source, Path))
-    prediction = segment_study(model, segmenter, source, progress, output_formats=formats)
-    for one in formats:
+
+    def told(n_done: int, n_all: int) -> None:
+        tell_stage(folder, StageReached(StudyStage.SEGMENTING, n_done, n_all))
+        if progress is not None:
+            progress(n_done, n_all)
+
+    prediction = segment_study(model, segmenter, source, told, output_formats=formats)
+    for number, one in enumerate(formats):
+        tell_stage(folder, StageReached(StudyStage.WRITING, number, len(formats)))
         prediction.write(into / WRITERS[one].file_name, one)
     return {"formats": list(formats), **prediction.report().model_dump(mode="json")}
 

@@ -5,16 +5,16 @@ from typing import Any
 ID = "7f3c2a9be0d94c1f8a6b5e4d3c2b1a09"
 JOB_QUEUED: dict[str, Any] = {
     "id": ID, "state": "queued", "created": "2026-03-02T09:14:05.120+00:00", "n_before": 2,
-    "links": {"self": f"/v1/jobs/{ID}"},
+    "links": {"self": f"/v1/jobs/{ID}", "events": f"/v1/jobs/{ID}/events"},
 }  # fmt: skip
 JOB_DONE: dict[str, Any] = {
     "id": ID, "state": "done", "created": "2026-03-02T09:14:05.120+00:00", "started": "2026-03-02T09:14:21.004+00:00",
     "ended": "2026-03-02T09:14:25.377+00:00",
-    "links": {"self": f"/v1/jobs/{ID}", "report": f"/v1/results/{ID}/report", "mask": f"/v1/results/{ID}/mask"},
+    "links": {"self": f"/v1/jobs/{ID}", "events": f"/v1/jobs/{ID}/events", "report": f"/v1/results/{ID}/report", "mask": f"/v1/results/{ID}/mask"},
 }  # fmt: skip
 JOB_FAILED: dict[str, Any] = {
     "id": ID, "state": "failed", "created": "2026-03-02T09:14:05.120+00:00", "started": "2026-03-02T09:14:21.004+00:00",
-    "ended": "2026-03-02T09:14:22.150+00:00", "links": {"self": f"/v1/jobs/{ID}"},
+    "ended": "2026-03-02T09:14:22.150+00:00", "links": {"self": f"/v1/jobs/{ID}", "events": f"/v1/jobs/{ID}/events"},
     "error": {
         "status": 422, "code": "missing_channel", "detail": "Expected a NIfTI part for each of CT, PET, found none for PET.",
     },
@@ -50,3 +50,7 @@ FULL_REPORT: dict[str, Any] = {
     "seal": {"state": "trusted", "key_id": "3f9a"}, "timings_s": {"read": 0.6, "segment": 2.1, "write": 0.4}, "warnings": [],
     "disclaimer": "Research use only. Not a medical device.",
 }  # fmt: skip
+EVENTS = (
+    'id: 1-segmenting-12\nevent: stage\ndata: {"stage": "segmenting", "fraction": 0.4, "seconds_left": 2.6}\n\n'
+    f'id: 1-done\nevent: end\ndata: {{"id": "{ID}", "state": "done", ...}}\n\n'
+)

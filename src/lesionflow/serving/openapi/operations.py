@@ -79,6 +79,13 @@ async def _job(job_id: Job, wait: Wait = 0) -> None:
     """Say where a job stands."""
 
 
+async def _events(
+    job_id: Job,
+    last: Annotated[str | None, Header(alias="Last-Event-ID", description="The last event that is known.")] = None,
+) -> None:
+    """Tell where a job stands as it changes, until it ends: events `stage` (`queued`, `reading`, `segmenting`, `writing`; `running` where another process works) with the fraction of that stage and the seconds left, where known; then one `end`, which holds the job. Comments keep the connection alive."""
+
+
 async def _cancel(job_id: Job) -> None:
     """Cancel a job: at once while it waits; work on a running one is ended within a second or two."""
 
@@ -153,6 +160,11 @@ OPERATIONS: tuple[APIRoute, ...] = (
            answers={200: _json("It ended.", JobAnswer, done=examples.JOB_DONE, failed=examples.JOB_FAILED),
                     202: _json("It is in work.", JobAnswer, queued=examples.JOB_QUEUED)},
            curl=f"curl --fail {AUTH} '{{server}}/v1/jobs/{examples.ID}?wait=60'"),
+    _route("stream_events", "GET /v1/jobs/{job_id}/events", "Where a job stands, as it changes", _events, failures=(404, 429), tag="jobs",
+           answers={200: {"description": "A stream of events.", "content": {"text/event-stream": {"schema": {"type": "string"},
+                          "examples": {"stream": {"value": examples.EVENTS}}}}},
+                    204: {"description": "`Last-Event-ID` is the job's end."}},
+           curl=f"curl --fail --no-buffer {AUTH} '{{server}}/v1/jobs/{examples.ID}/events'"),
     _route("cancel_job", "DELETE /v1/jobs/{job_id}", "Cancel a job", _cancel, failures=(404, 409), tag="jobs",
            answers={200: _json("It is cancelled.", JobAnswer), 202: _json("Its worker is told.", JobAnswer)},
            curl=f"curl --fail {AUTH} -X DELETE '{{server}}/v1/jobs/{examples.ID}'"),

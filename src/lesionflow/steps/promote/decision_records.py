@@ -16,7 +16,7 @@ from lesionflow.io.stores.evaluations import REPORT
 from lesionflow.io.stores.promotions import write_decision
 from lesionflow.registry.pages.descriptions import describe_run, describe_version
 from lesionflow.registry.tracking import Tracker
-from lesionflow.registry.versions import tag_version
+from lesionflow.registry.versions import RULE_TAG, tag_version
 from lesionflow.steps.promote.test_set_scoring import Scored
 
 #: Where a run keeps its decision.
@@ -51,8 +51,9 @@ def show_decision(
 
 def _show_at_version(decision: GateDecision, settings: Settings) -> None:
     name, version, uri = decision.model_name, decision.challenger_version, settings.tracking_uri
+    # The rules stand in the description: a tag each makes a row of MLflow's table of versions longer than a screen.
     tag_version(name, version, _tags(decision), uri)
-    describe_version(name, version, SECTION, f"### Decision\n\n{decision_markdown(decision)}", uri)
+    describe_version(name, version, SECTION, decision_markdown(decision), uri)
 
 
 def _show_at_run(
@@ -66,7 +67,7 @@ def _show_at_run(
     if not tracker.has_run(decision.run_id):
         logger.warning("the run %s is not in this store: its page can't show the decision", decision.run_id or "(none)")
         return
-    tracker.set_tags(decision.run_id, _tags(decision))
+    tracker.set_tags(decision.run_id, {**_tags(decision), **_rule_tags(decision)})
     text = decision_markdown(decision)
     describe_run(tracker, decision.run_id, SECTION, f"### Decision\n\n{text}")
     with tempfile.TemporaryDirectory(prefix="lesionflow-decision-") as temporary:
@@ -92,9 +93,14 @@ def _tags(decision: GateDecision) -> dict[str, str]:
         "promotion.verdict": decision.verdict,
         "promotion.change_plan_sha256": decision.change_plan_sha256,
     }
-    for rule in decision.reasons:
-        # MLflow takes no colon in the name of a tag.
-        tags[f"promotion.{rule.rule.replace(':', '.')}"] = f"{'held' if rule.held else 'not held'}: {rule.detail}"
     if decision.against_champion:
         tags["against_champion"] = f"{decision.sentence} (version {decision.champion_version_before})"
     return tags
+
+
+def _rule_tags(decision: GateDecision) -> dict[str, str]:
+    # MLflow takes no colon in the name of a tag.
+    return {
+        f"{RULE_TAG}{rule.rule.replace(':', '.')}": f"{'held' if rule.held else 'not held'}: {rule.detail}"
+        for rule in decision.reasons
+    }

@@ -6,7 +6,8 @@ from lesionflow.cli import main
 from lesionflow.config import Settings
 from lesionflow.data.ledger import EntryKind
 from lesionflow.io.stores.ledger import append_entry
-from lesionflow.registry.versions import tag_version
+from lesionflow.registry.tracking import Tracker
+from lesionflow.registry.versions import require_version, tag_version
 
 NAME = "lesionflow-knees"
 
@@ -55,6 +56,9 @@ def test_of_many_reasons_two_are_named_by_list_and_history(workspace, capsys) ->
         "against_champion": "much " * 90,
     }
     tag_version(NAME, "3", tags, Settings().tracking_uri)
+    run_id = require_version(NAME, "3", Settings().tracking_uri).run_id
+    rules = {"promotion.floor.tumor.dice": "not held: Mean Dice 0.1.", "promotion": "refused: floor:tumor:dice"}
+    Tracker(Settings().tracking_uri, "knees").set_tags(run_id, rules)
     for action in ("list", "history"):
         assert main(["models", action]) == 0
         out = capsys.readouterr().out
@@ -62,4 +66,6 @@ def test_of_many_reasons_two_are_named_by_list_and_history(workspace, capsys) ->
         assert "much" not in out
         assert "All reasons: `lesionflow models show VERSION`." in out
     assert main(["models", "show", "3"]) == 0
-    assert "much" in capsys.readouterr().out
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["tags"]["against_champion"].startswith("much")
+    assert shown["rules"] == {"floor.tumor.dice": "not held: Mean Dice 0.1."}

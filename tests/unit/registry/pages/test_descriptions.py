@@ -25,6 +25,15 @@ def test_a_section_is_put_in_front_once_and_replaced_then():
     assert "C" in twice
 
 
+def test_a_description_begins_with_what_it_says_and_one_of_before_is_replaced_whole():
+    assert put_section("", "decision", "**Worse.** Version 1 stays.\n\nWhy.").startswith(
+        "**Worse.** Version 1 stays. <!--"
+    )
+    before = "Mine.\n\n<!-- lesionflow:decision -->\n### Decision\n\nOld.\n<!-- /lesionflow:decision -->\n\nMine too."
+    now = put_section(before, "decision", "New.\n\nWhy.")
+    assert now == "Mine.\n\nNew. <!-- lesionflow:decision -->\n\nWhy.\n<!-- /lesionflow:decision -->\n\nMine too."
+
+
 def test_a_versions_page_holds_sections_of_several_steps(uri):
     client = mlflow.MlflowClient(uri)
     client.update_model_version(NAME, "1", "What a person wrote.")

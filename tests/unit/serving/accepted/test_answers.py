@@ -26,10 +26,10 @@ def job(state, **more):
 def test_times_are_utc_and_links_are_there_when_they_lead_somewhere():
     told = describe_job(None, job(JobState.DONE, created_ms=1_700_000_000_123, ended_ms=1_700_000_001_000))
     assert (told["created"], told["ended"]) == ("2023-11-14T22:13:20.123+00:00", "2023-11-14T22:13:21.000+00:00")
-    assert set(told["links"]) == {"self", "report", "mask"}
+    assert set(told["links"]) == {"self", "events", "report", "mask"}
     queue = types.SimpleNamespace(n_before=lambda _: 3)
     waiting = describe_job(queue, job(JobState.QUEUED))
-    assert (waiting["n_before"], set(waiting["links"]), "started" in waiting) == (3, {"self"}, False)
+    assert (waiting["n_before"], set(waiting["links"]), "started" in waiting) == (3, {"self", "events"}, False)
 
 
 @pytest.mark.parametrize(("made", "status", "code"), [

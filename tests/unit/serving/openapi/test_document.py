@@ -120,6 +120,8 @@ def test_real_answers_are_of_the_types_that_are_told(document, make_client, stud
         ):
             answer = client.get(path.replace("{job_id}", at).replace("{result_id}", at))
             assert (answer.status_code, bool(check(document, "get", path, answer))) == (200, True)
+        events = client.get(f"/v1/jobs/{at}/events")
+        assert check(document, "get", "/v1/jobs/{job_id}/events", events) == "text/event-stream"
         for name, writer in WRITERS.items():
             answer = client.get(f"/v1/results/{at}/mask?format={name}")
             assert check(document, "get", "/v1/results/{result_id}/mask", answer) == writer.media_type

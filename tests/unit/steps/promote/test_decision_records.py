@@ -40,7 +40,7 @@ def test_a_store_that_refuses_now_is_warned_of(tmp_path, monkeypatch, caplog):
 
 
 @pytest.mark.parametrize("promote", [True, False])
-def test_tags_tell_what_was_decided_and_by_which_rules(promote, monkeypatch, tmp_path):
+def test_a_versions_tags_tell_what_was_decided(promote, monkeypatch, tmp_path):
     seen = {}
     monkeypatch.setattr(decision_records, "tag_version", lambda _name, _version, tags, _uri: seen.update(tags))
     monkeypatch.setattr(decision_records, "describe_version", lambda *_: None)
@@ -49,5 +49,5 @@ def test_tags_tell_what_was_decided_and_by_which_rules(promote, monkeypatch, tmp
         decision(promote=promote), {}, change_plan(), {"cases": tmp_path}, Settings(device="cpu")
     )
     assert seen["promotion"] == ("promoted" if promote else "refused: floor:tumor:dice, better_than_champion")
-    assert seen["promotion.floor.tumor.dice"] == "not held: Too low."
-    assert all(":" not in name for name in seen)
+    # A row of MLflow's table of versions shows all tags: the rules, thirty at times, are no tags there.
+    assert set(seen) <= {"promotion", "promotion.verdict", "promotion.change_plan_sha256", "against_champion"}
