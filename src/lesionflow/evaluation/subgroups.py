@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from lesionflow.cohort.group_names import UNKNOWN, group_names
 from lesionflow.evaluation.statistics import Estimate, estimate_means
 
 #: Columns of the case table whose values are groups, by what people call them.
@@ -19,7 +20,8 @@ BY_BOUNDS: Mapping[str, tuple[str, tuple[float, ...]]] = {
 }
 #: With fewer patients a group is shown, its interval is not: it would say less than it seems to.
 MIN_PATIENTS = 3
-UNKNOWN = "unknown"
+#: The column of makers, whose names `cohort.group_names` knows.
+MAKER = "manufacturer"
 
 
 class Subgroup(NamedTuple):
@@ -77,7 +79,7 @@ def estimate_subgroups(
 
 
 def groups_of(values: pd.Series, column: str) -> pd.Series:
-    """Return the group of each value of a column: its bin where `BY_BOUNDS` names the column, else the value itself.
+    """Return the group of each value of a column: its bin where `BY_BOUNDS` names the column, else the value, of whose spellings one stands for all.
 
     Args:
         values: Of any index.
@@ -87,8 +89,7 @@ def groups_of(values: pd.Series, column: str) -> pd.Series:
         Names of the same index; `unknown` where there is no value.
     """
     if column not in BY_BOUNDS:
-        text = values.fillna("").astype(str).str.strip()
-        return text.where(text != "", UNKNOWN)
+        return pd.Series(group_names(values, makers=column == MAKER), values.index, dtype=object)
     bounds = BY_BOUNDS[column][1]
     names = _names(bounds)
     numbers = pd.to_numeric(values, errors="coerce")

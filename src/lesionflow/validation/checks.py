@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lesionflow.cohort.drift import measure_drift
+from lesionflow.cohort.group_names import UNKNOWN, group_names
 from lesionflow.cohort.near_duplicates import SIGNATURE_COLUMNS, find_near_duplicates
 from lesionflow.config import Severity
 from lesionflow.data.dataset import Dataset, Kind
@@ -220,8 +221,8 @@ def with_derived_columns(table: pd.DataFrame, dataset: Dataset, champion_cases: 
 
 
 def _scanner_fraction(table: pd.DataFrame) -> pd.Series:
-    maker = table["manufacturer"].fillna("")
-    return (maker.groupby(maker).transform("size") / max(len(table), 1)).where(maker != "")
+    maker = pd.Series(group_names(table["manufacturer"], makers=True), table.index, dtype=object)
+    return (maker.groupby(maker).transform("size") / max(len(table), 1)).where(maker != UNKNOWN)
 
 
 def _near_duplicates(table: pd.DataFrame) -> list[str | None]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from lesionflow.evaluation.subgroups import estimate_subgroups
+from lesionflow.evaluation.subgroups import estimate_subgroups, groups_of
 
 SETTINGS = {"n_bootstrap": 400, "confidence_level": 0.9, "seed": 3}
 
@@ -61,3 +61,12 @@ def test_two_cases_of_one_patient_are_one_patient() -> None:
         _cases(sex=["F", "F", "M", "M", "M", "M"]), patient_id=["a", "a", "b", "c", "d", "e"], reference_ml=5.0
     )
     assert [(g.n_cases, g.n_patients) for g in found] == [(2, 1), (4, 4)]
+
+
+def test_a_group_is_one_however_its_cases_spell_it():
+    makers = pd.Series(["SIEMENS", "Siemens Healthineers", "GE MEDICAL SYSTEMS", "n/a", None, ""], index=list("abcdef"))
+    assert groups_of(makers, "manufacturer").to_dict() == dict(
+        zip("abcdef", ["Siemens", "Siemens", "GE", "unknown", "unknown", "unknown"], strict=True)
+    )
+    sites = pd.Series(["Hosp A", "HOSP A", "Hosp  A", "Hosp A", "Hosp B", "Unknown"])
+    assert groups_of(sites, "site").tolist() == ["Hosp A"] * 4 + ["Hosp B", "unknown"]

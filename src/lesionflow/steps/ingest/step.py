@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lesionflow.cohort.case_table import case_row
+from lesionflow.cohort.group_names import folded
 from lesionflow.cohort.pseudonym import pseudonym
 from lesionflow.config import IngestConfig, Settings
 from lesionflow.data.case import Case
@@ -44,7 +45,7 @@ from lesionflow.steps.parallel import map_cases
 from lesionflow.validation.thumbnails import draw_thumbnail
 
 #: Change this when reading gives other cases from the same bytes: every case is then read again.
-READER_VERSION = 8
+READER_VERSION = 9
 #: PS3.3 C.7.1.1; whatever else stands there may be anything, so it is not kept.
 SEXES = ("M", "F", "O")
 
@@ -237,7 +238,8 @@ def _harmless(attributes: Mapping[str, str], secret: str) -> dict[str, str]:
         kept["sex"] = attributes["sex"]
     if age := attributes.get("age_years"):
         kept["age_years"] = age
-    if institution := attributes.get("institution"):
+    # However it is spelled on this scanner or that: of its pseudonym no spelling can be told afterwards.
+    if institution := folded(attributes.get("institution")):
         kept["site"] = pseudonym(secret, "s", institution)
     return kept
 

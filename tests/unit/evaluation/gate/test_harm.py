@@ -90,3 +90,12 @@ def test_lost_masks_are_bounded_above() -> None:
     few = harm.safe(pair(none[:8]), change_plan(), None)[-1]
     assert few.held, "eight patients could never show less than a tenth"
     assert "can't show more" in few.detail
+
+
+def test_spelling_splits_no_group_that_loses() -> None:
+    spelled = ["SIEMENS", "Siemens", "siemens", "Siemens Healthineers"] * 3
+    gains = np.array([-0.08] * 12 + [0.1] * 28)
+    makers = pd.DataFrame({"case_id": [f"c{i}" for i in range(40)], "manufacturer": spelled + ["GE"] * 28})
+    plan = change_plan(subgroups={"columns": ["manufacturer"], "min_patients": 10, "margin": 0.05})
+    found = harm.spared_groups(pair(gains), plan, makers)
+    assert held(found) == {"no_hidden_group": True, "group:manufacturer GE": True, "group:manufacturer Siemens": False}

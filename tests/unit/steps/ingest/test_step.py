@@ -124,6 +124,21 @@ def test_cases_of_one_patient_share_its_pseudonym(tmp_path, raw, run):
     assert sorted(table["patient_id"].value_counts()) == [1, 1, 2]
 
 
+def test_a_hospital_is_one_site_however_a_scanner_spells_it(tmp_path, run):
+    for number, name in enumerate(("HOSP A", "Hosp  A", "hosp a ", "N/A", "Hosp B"), 1):
+        write_patient(
+            tmp_path / "raw",
+            f"P{number}",
+            number,
+            change=lambda data, _, name=name: setattr(data, "InstitutionName", name),
+        )
+    run(tmp_path / "raw")
+    table = read_table(tmp_path / "cases")
+    sites = table["site"].fillna("").value_counts()
+    assert sorted(sites) == [1, 1, 3]
+    assert sites[""] == 1, "who does not say where has no site"
+
+
 def test_the_same_data_gives_the_same_bytes_by_any_number_of_workers(tmp_path, raw, run):
     run(raw, out="a", workers=1)
     run(raw, out="b", workers=2)
