@@ -31,6 +31,9 @@ class StubEngine:
     def stop(self):
         """Nothing is loaded."""
 
+    def health(self):
+        return {"model": (self.ready, "stub")}
+
     def describe(self):
         return self.model.describe()
 

@@ -60,6 +60,7 @@ def add_commands(commands: Any) -> None:
     serve.add_argument("--port", type=int, default=DEFAULT_PORT)
     serve.add_argument("--model", default="champion", help="an alias, a version, or the folder of a bundle")
     serve.add_argument("--model-name", help="the registered model, where the store holds several")
+    serve.add_argument("--check", action="store_true", help="look once at all that the service needs, and exit")
     add_workdir(serve)
     serve.set_defaults(run=_serve)
     add_keys(serve)
@@ -72,7 +73,12 @@ def _serve(parsed: argparse.Namespace) -> int:
         sys.stderr.write(f"warning: {warning}\n")
     # The service is another surface, started as a program of its own: the two never import one another.
     command = [sys.executable, "-m", "lesionflow.serving", "--host", parsed.host, "--port", str(parsed.port)]
-    command += ["--model", parsed.model, *(["--model-name", name] if name else [])]
+    command += [
+        "--model",
+        parsed.model,
+        *(["--model-name", name] if name else []),
+        *(["--check"] if parsed.check else []),
+    ]
     # Not on the command line, where everybody on the machine could read the password of a database.
     environment = {**os.environ, STORE: settings.tracking_uri}
     if (state := service_state(parsed.workdir)) is not None:

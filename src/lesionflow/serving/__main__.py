@@ -12,6 +12,7 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=DEFAULT_PORT)
     parser.add_argument("--model", required=True)
     parser.add_argument("--model-name")
+    parser.add_argument("--check", action="store_true")
     try:
         main(**vars(parser.parse_args()))
     except LesionFlowError as error:

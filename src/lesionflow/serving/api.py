@@ -47,11 +47,12 @@ from lesionflow.serving.accepted import routes
 from lesionflow.serving.accepted.answers import Waiters, raise_unless_done
 from lesionflow.serving.accepted.intake import Intake
 from lesionflow.serving.access.policies import caller_of, note_use, protect
-from lesionflow.serving.engine import Engine, not_ready
+from lesionflow.serving.engine import Engine
 from lesionflow.serving.formats import ANSWERS, choose_answer
 from lesionflow.serving.middleware import METHODS, GuardMiddleware
 from lesionflow.serving.openapi.told_routes import TOLD_ROUTES
 from lesionflow.serving.prometheus_metrics import ServiceMetrics
+from lesionflow.serving.readiness.needs import check_all, told
 from lesionflow.serving.result_store import ResultStore, unknown_result
 from lesionflow.serving.scratch import scratch_folder
 from lesionflow.serving.segmentation import work_on
@@ -108,11 +109,11 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         state.results = ResultStore(
             service.results_dir or kept / "results", max_results=service.max_results, max_age_s=service.max_result_age_s
         )
-        url = service.database_url.get_secret_value() if service.database_url else f"sqlite:///{kept / 'jobs.db'}"
-        database = open_database(url)
+        database = open_database(service.database_address(kept))
         state.keys, state.audit = ApiKeys(database), AuditTrail(database)
         state.queue = JobQueue(database, f"{service.model_name or ''}/{service.model}"[-MAX_QUEUE_NAME:])
         state.queue.forget(int((time.time() - service.max_result_age_s) * 1000))
+        state.folders = {"studies": kept / "studies", "results": service.results_dir or kept / "results"}
         state.on_ended = partial(_on_ended, state)
         state.intake, state.waiters = Intake(kept / "studies", state.queue, service), Waiters()
         state.workers = Workers(
@@ -179,10 +180,14 @@ async def livez(_: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Say whether studies can be segmented."""
-    if request.app.state.engine.ready:
-        return PlainTextResponse("ok\n")
-    raise not_ready()
+    """Say whether studies can be taken, segmented and kept, each thing that this needs by its name."""
+    state = request.app.state
+    look = partial(check_all, state.engine, state.queue, state.folders, state.service.min_free_mb)
+    found = await to_thread.run_sync(look)
+    if missing := [name for name, check in found.items() if not check.ok]:
+        detail = f"Expected all that the service needs, found trouble with {', '.join(missing)}: see `checks`."
+        return problems.problem(503, "not_ready", detail, {"Retry-After": "15"}, checks=told(found))
+    return JSONResponse({"ready": True, "checks": told(found)})
 
 
 async def show_metrics(request: Request) -> Response:

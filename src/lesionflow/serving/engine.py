@@ -72,6 +72,23 @@ class Engine:
         told = {"loaded": serving.loaded, "n_golden_cases": serving.n_golden}
         return {**serving.model.describe(), **told, "following": following}
 
+    def health(self) -> dict[str, tuple[bool, str]]:
+        """Return what is known of the model: that it was loaded and verified, its golden cases, the processes that hold it.
+
+        A process that was ended with its study, and is being replaced, is no fault: the next study waits for it.
+        """
+        serving = self._lineup.standing.now
+        if serving is None:
+            return dict.fromkeys(("model", "golden_cases", "processes"), (False, "no model is loaded yet"))
+        seal = serving.model.bundle.seal.in_words()
+        cases = f"{serving.n_golden} answered as where it was made" if serving.n_golden else "the bundle carries none"
+        alive = f"{serving.n_alive} of {self._service.max_concurrent} hold the model"
+        return {
+            "model": (True, f"{serving.title}, {seal}; every byte verified when it was loaded, {serving.loaded}"),
+            "golden_cases": (True, cases),
+            "processes": (serving.n_alive > 0 or not serving.trouble, alive),
+        }
+
     def start(self) -> None:
         """Begin to load in a thread; try again until it works or `stop` is called; then follow."""
         threading.Thread(target=self._run, name="load-model", daemon=True).start()

@@ -46,8 +46,10 @@ def serve_environment(
     return merged
 
 
-def main(host: str = LOOPBACK, port: int = DEFAULT_PORT, *, model: str, model_name: str | None) -> None:
-    """Become the service: this process is replaced, so that a signal reaches the server itself.
+def main(
+    host: str = LOOPBACK, port: int = DEFAULT_PORT, *, model: str, model_name: str | None, check: bool = False
+) -> None:
+    """Become the service: this process is replaced, so that a signal reaches the server itself; or look once at what it would need, and exit.
 
     Raises:
         ConfigError: When neighbors could ask it without a key.
@@ -59,4 +61,9 @@ def main(host: str = LOOPBACK, port: int = DEFAULT_PORT, *, model: str, model_na
     require_safe_start(load_service_settings(), host)
     command = serve_command(host, port)
     environment = serve_environment(model=model, model_name=model_name, tracking_uri=Settings().tracking_uri)
+    if check:
+        from lesionflow.serving.readiness import once
+
+        os.environ.update(environment)
+        sys.exit(once.main(load_service_settings(), Settings()))
     os.execve(command[0], command, environment)  # noqa: S606 - our own command, no shell

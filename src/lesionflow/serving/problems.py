@@ -87,7 +87,7 @@ class Problem(NamedTuple):
     headers: Mapping[str, str]
 
 
-def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: object) -> Response:
     """Return a problem document.
 
     Args:
@@ -95,6 +95,7 @@ def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | No
         code: Stable snake_case code; also the last part of `type`.
         detail: What happened and what to do.
         headers: Further response headers.
+        **more: Further members of the document (RFC 9457, 3.2).
     """
     content = {
         "type": f"urn:lesionflow:problem:{code}",
@@ -102,6 +103,7 @@ def problem(status: int, code: str, detail: str, headers: Mapping[str, str] | No
         "status": status,
         "code": code,
         "detail": detail,
+        **more,
     }
     return JSONResponse(content, status, dict(headers or {}), media_type=MEDIA_TYPE)
 

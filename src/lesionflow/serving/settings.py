@@ -32,6 +32,7 @@ class ServiceSettings(BaseSettings):
         drain_s: How long a service that is told to stop works on what it has begun; then the next one begins it anew.
         access: `open`: whoever asks on loopback, nobody elsewhere; `keys`: who shows an API key; `gateway`: whoever asks, as something in front of the service asks for keys.
         allowed_hosts: Names by which the service is called, beside its address and loopback: `lesions.example.org, *.example.net`.
+        min_free_mb: What must be free on the disks of studies and results for the service to call itself ready.
         follow_s: How often an alias is looked at; 0: what was loaded at first stays.
         load_retry_s: Pause before the model is tried again when it can't be loaded.
     """
@@ -55,8 +56,13 @@ class ServiceSettings(BaseSettings):
     drain_s: Annotated[float, Field(ge=0)] = 30.0
     access: Literal["open", "keys", "gateway"] = "open"
     allowed_hosts: str = ""
+    min_free_mb: Annotated[int, Field(ge=0)] = 1024
     follow_s: Annotated[float, Field(ge=0)] = 30.0
     load_retry_s: Annotated[float, Field(gt=0)] = 15.0
+
+    def database_address(self, kept: Path) -> str:
+        """Return where jobs are written: what was set, or a file in the folder where the service keeps what it accepted."""
+        return self.database_url.get_secret_value() if self.database_url else f"sqlite:///{kept / 'jobs.db'}"
 
     @property
     def host_names(self) -> tuple[str, ...]:

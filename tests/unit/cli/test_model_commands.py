@@ -49,6 +49,8 @@ def test_serving_becomes_the_service_with_the_model_that_is_meant(store, monkeyp
     assert called.read_text().split() == expected
     assert serve_with(program, "--model", str(folder / "bundle1"))[0] == 7
     assert "--model-name" not in called.read_text().split()
+    assert serve_with(program, "--check")[0] == 7
+    assert called.read_text().split()[-1] == "--check"
     # In a workspace accepted studies are kept in it, unless somewhere else is named.
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     _, pid = serve_with(program, "--model", "1", folder=tmp_path)

@@ -248,6 +248,26 @@ def test_without_a_model_it_lives_but_is_not_ready(tmp_path):
             assert int(answer.headers["retry-after"]) > 0
 
 
+def test_readiness_names_what_is_missing_and_comes_back(make_client, tmp_path):
+    with make_client(results_dir=tmp_path / "results") as client:
+        wait_until_ready(client)
+        told = client.get("/readyz").json()
+        assert told["ready"]
+        assert {name for name, check in told["checks"].items() if check["ok"]} == set(told["checks"])
+        (tmp_path / "results").rename(tmp_path / "away")
+        answer = client.get("/readyz")
+        assert_problem(answer, 503, "not_ready")
+        missing = {name for name, check in answer.json()["checks"].items() if not check["ok"]}
+        assert missing == {"results_writable", "disk"}
+        assert client.get("/livez").status_code == 200
+        (tmp_path / "away").rename(tmp_path / "results")
+        assert client.get("/readyz").status_code == 200
+        # A service whose process ended with its study is ready all the same: another is being started.
+        (process,) = client.app.state.engine._lineup.standing.now._pool._all
+        process.kill()
+        assert client.get("/readyz").status_code == 200
+
+
 def failing(*_):
     raise ChildFailedError("TypeError: 'NoneType' object is not callable")
 

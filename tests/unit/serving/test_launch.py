@@ -1,6 +1,7 @@
 """How the command line starts the service."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -47,3 +48,26 @@ def test_a_service_that_neighbors_could_ask_without_a_key_does_not_start(tmp_pat
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "LESIONFLOW_ACCESS=keys" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_a_check_looks_once_and_serves_nothing(bundle_folder, tmp_path):
+    environment = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": "sqlite:///x.db",
+        "LESIONFLOW_STATE_DIR": str(tmp_path / "state"),
+    }
+    environment |= {"LESIONFLOW_MIN_FREE_MB": "1", "LESIONFLOW_DEVICE": "cpu"}
+
+    def look(model):
+        command = [sys.executable, "-m", "lesionflow.serving", "--check", "--model", str(model)]
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120, check=False
+        )
+
+    ran = look(bundle_folder)
+    assert (ran.returncode, "FAIL" in ran.stdout) == (0, False), ran.stdout + ran.stderr
+    broken = shutil.copytree(bundle_folder, tmp_path / "bundle")
+    (broken / "plan.json").write_text("{}")
+    ran = look(broken)
+    assert ran.returncode == 6
+    assert "FAIL model: Expected plan.json" in ran.stdout

@@ -48,6 +48,11 @@ class Generation:
         """How many of its processes can be asked, or are working."""
         return self._pool.n_alive
 
+    @property
+    def trouble(self) -> str:
+        """Why a process could not be started in place of another; empty where none failed."""
+        return self._pool.trouble
+
     def segment(self, parts: Sequence[Part], into: Path, name: str, terms: Terms) -> dict[str, Any]:
         """Segment a study and write its masks.
 

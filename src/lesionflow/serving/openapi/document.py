@@ -8,7 +8,14 @@ from pydantic.json_schema import models_json_schema
 
 from lesionflow import __version__
 from lesionflow.serving.openapi.operations import OPERATIONS
-from lesionflow.serving.openapi.told_models import JobAnswer, JobList, ModelAnswer, ProblemAnswer, ResultReport
+from lesionflow.serving.openapi.told_models import (
+    JobAnswer,
+    JobList,
+    ModelAnswer,
+    ProblemAnswer,
+    ReadyAnswer,
+    ResultReport,
+)
 
 DESCRIPTION = """A study of CT, MR or PET in, a mask of its tumors on the study's own voxels out. **Research use only. Not a medical device.**
 
@@ -20,7 +27,7 @@ TAGS = {
     "results": "What was found; kept for a day.",
     "service": "What is served, and how it is.",
 }
-MODELS: tuple[type[BaseModel], ...] = (JobAnswer, JobList, ModelAnswer, ProblemAnswer, ResultReport)
+MODELS: tuple[type[BaseModel], ...] = (JobAnswer, JobList, ModelAnswer, ProblemAnswer, ReadyAnswer, ResultReport)
 
 
 def openapi_document() -> dict[str, Any]:

@@ -24,6 +24,15 @@ MODEL: dict[str, Any] = {
     "model_name": "sts-petct", "model_version": "7", "bundle_digest": "84dbaaf5eda0ea7b9c9070d9c583e27944e14748f815cfc91a2a8b9376274043",
     "channels": {"CT": "ct", "PET": "pet"}, "targets": ["tumor"], "disclaimer": "Research use only. Not a medical device.",
 }  # fmt: skip
+READINESS: dict[str, Any] = {
+    "ready": True,
+    "checks": {
+        "model": {"ok": True, "detail": "sts-petct version 7, signed by a trusted key; every byte verified when it was loaded, 2026-03-02T09:00:00+00:00"},
+        "golden_cases": {"ok": True, "detail": "2 answered as where it was made"}, "processes": {"ok": True, "detail": "1 of 1 hold the model"},
+        "database": {"ok": True, "detail": "0 jobs have not ended"}, "studies_writable": {"ok": True, "detail": "written and read"},
+        "results_writable": {"ok": True, "detail": "written and read"}, "disk": {"ok": True, "detail": "20480 MB free, 1024 MB wanted"},
+    },
+}  # fmt: skip
 FULL_REPORT: dict[str, Any] = {
     "id": ID,
     "links": {"report": f"/v1/results/{ID}/report", "masks": {"dicom-seg": f"/v1/results/{ID}/mask?format=dicom-seg"}},

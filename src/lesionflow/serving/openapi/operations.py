@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from lesionflow.serving.access.policies import POLICIES
 from lesionflow.serving.formats import ANSWERS
 from lesionflow.serving.openapi import examples
-from lesionflow.serving.openapi.told_models import JobAnswer, JobList, ModelAnswer, ResultReport
+from lesionflow.serving.openapi.told_models import JobAnswer, JobList, ModelAnswer, ReadyAnswer, ResultReport
 from lesionflow.serving.problems import MEDIA_TYPE, PROBLEM_CODES, TITLES
 
 #: What any request may be answered.
@@ -178,7 +178,7 @@ OPERATIONS: tuple[APIRoute, ...] = (
            curl=f"curl --fail {AUTH} '{{server}}/v1/model'"),
     _route("livez", "GET /livez", "Whether the process answers", _plain, tag="service", answers={200: _text("It does.")},
            curl="curl --fail '{server}/livez'"),
-    _route("readyz", "GET /readyz", "Whether studies can be segmented", _plain, tag="service", answers={200: _text("They can.")},
+    _route("readyz", "GET /readyz", "Whether studies can be segmented", _plain, tag="service", answers={200: _json("They can.", ReadyAnswer, ready=examples.READINESS)},
            curl="curl --fail '{server}/readyz'"),
     _route("metrics", "GET /metrics", "Figures for Prometheus", _plain, tag="service", answers={200: _text("Its text format.")},
            curl=f"curl --fail {AUTH} '{{server}}/metrics'"),

@@ -79,6 +79,22 @@ class ResultReport(Report):
     links: ResultLinks
 
 
+class CheckTold(BaseModel):
+    """One thing that the service needs."""
+
+    ok: bool
+    detail: str
+
+
+class ReadyAnswer(BaseModel):
+    """All that the service needs is there."""
+
+    ready: bool
+    checks: dict[str, CheckTold] = Field(
+        description="By what was looked at; the same stands in the problem document of 503."
+    )
+
+
 class ModelAnswer(BaseModel):
     """What is served; further keys tell where it comes from."""
 
