@@ -1,15 +1,19 @@
 """The receiver as a process, by dcmtk's sender: what was answered for is there after a kill, once; who is not named gets nothing."""
 
+import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 
 import pydicom
 import pytest
 from pynetdicom import AE
 
-from lesionflow.pacs.network_config import read_network_config
+from lesionflow.pacs.delivery import deliver
+from lesionflow.pacs.network_config import Destination, TlsFiles, read_network_config
 from lesionflow.pacs.orders import OrderBook, OrderState
 from support.dicom_factory import write_series
 from support.pacs_peers import archive, fake_service, free_port, program, receiver, store, wait_for, write_config
@@ -206,3 +210,99 @@ def test_a_connection_from_where_no_peer_is_is_closed(site, series):
     with receiver(other, port):
         assert store(series.paths[:1], port).returncode != 0
     assert kept(other) == []
+
+
+def certificate(folder, name):
+    """A key and the certificate that it signed itself, as PEM files."""
+    key, made = folder / f"{name}.key", folder / f"{name}.pem"
+    subprocess.run(
+        [program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", made], check=True, capture_output=True,
+    )  # fmt: skip
+    return key, made
+
+
+def test_by_tls_each_side_shows_who_it_is(site, series, tmp_path):
+    _, port, _, _ = site
+    (key, ours), (their_key, theirs), (strange_key, strange) = (
+        certificate(tmp_path, name) for name in ("ours", "theirs", "strange")
+    )
+    secure = write_config(
+        tmp_path / "secure",
+        listen={
+            "port": port,
+            "min_free_mb": 0,
+            "timeout_s": 5.0,
+            "tls": {"certificate": str(ours), "key": str(key), "authorities": str(theirs)},
+        },
+        peers=[{"ae_title": "SENDER", "addresses": ["127.0.0.1"]}],
+    )
+    with receiver(secure, port):
+        for one, other in ((strange_key, strange), (None, None)):
+            options = () if one is None else ("+tls", str(one), str(other), "+cf", str(ours))
+            assert store(series.paths[:1], port, options=options).returncode != 0
+        assert kept(secure) == []
+        assert (
+            store(series.paths[:1], port, options=("+tls", str(their_key), str(theirs), "+cf", str(ours))).returncode
+            == 0
+        )
+        assert len(kept(secure)) == 1
+        # Ours as the sender, to a receiver that is ours.
+        place = Destination(
+            ae_title="LESIONFLOW", host="127.0.0.1", port=port,
+            tls=TlsFiles(certificate=theirs, key=their_key, authorities=ours),
+        )  # fmt: skip
+        plain = tmp_path / "plain.dcm"
+        data = pydicom.dcmread(series.paths[1])
+        data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        data.save_as(plain)
+        deliver(plain, place, "SENDER")
+        assert len(kept(secure)) == 2
+
+
+@pytest.mark.parametrize("n_before", range(1, 6))
+def test_killed_after_any_number_of_objects_the_study_is_done_once_and_whole(site, series, n_before):
+    """The sender goes on where it was answered last: what it was told is kept must be."""
+    config, port, service, stored = site
+    syntax = pydicom.dcmread(series.paths[0]).file_meta.TransferSyntaxUID
+    with receiver(config, port) as process:
+        sender = AE(ae_title="SENDER")
+        sender.add_requested_context(pydicom.uid.CTImageStorage, syntax)
+        association = sender.associate("127.0.0.1", port, ae_title="LESIONFLOW")
+        for path in series.paths[:n_before]:
+            assert association.send_c_store(path).Status == 0
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+        association.abort()
+    with receiver(config, port) as process:
+        assert store(series.paths[n_before:], port).returncode == 0
+        wait_for(lambda: service.requests)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    with receiver(config, port):
+        wait_for(lambda: ended(config))
+    assert [len(names) for names in service.studies.values()] == [6]
+    assert {pydicom.dcmread(path).SOPInstanceUID for path in stored.iterdir()} == {"1.2.3.4.5"}
+
+
+@pytest.mark.skipif("LESIONFLOW_TEST_WHOLE" not in os.environ, reason="20 runs, five minutes: LESIONFLOW_TEST_WHOLE=1")
+@pytest.mark.parametrize("seed", range(20))
+def test_killed_at_any_moment_again_and_again_the_study_is_done_once(site, series, seed):
+    config, port, service, stored = site
+    moments = random.Random(seed)
+    for _ in range(6):
+        with receiver(config, port) as process:
+            killer = threading.Timer(moments.uniform(0.0, 3.0), process.kill)
+            killer.start()
+            if not ended(config) and not service.studies:
+                # A sender that was cut off begins again from the start.
+                store(series.paths, port)
+            process.wait(20)
+            killer.join()
+    with receiver(config, port):
+        if not service.studies:
+            store(series.paths, port)
+        (order,) = wait_for(lambda: ended(config))
+    assert order.state is OrderState.DONE
+    assert [len(names) for names in service.studies.values()] == [6]
+    assert {pydicom.dcmread(path).SOPInstanceUID for path in stored.iterdir()} == {"1.2.3.4.5"}
