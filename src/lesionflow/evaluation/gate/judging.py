@@ -8,7 +8,7 @@ from lesionflow.evaluation.gate.new_misses import Lesions
 from lesionflow.evaluation.gate.paired_scores import ScoredPair
 from lesionflow.evaluation.gate.targets import rows_of, targets_between, targets_permitted
 from lesionflow.evaluation.gate.verdict import Judgement, Reason, Verdict
-from lesionflow.evaluation.statistics.looks import alpha_of_look, fresh_patients_needed
+from lesionflow.evaluation.statistics.looks import alpha_left, alpha_of_look, fresh_patients_needed
 
 #: Where one of these is broken there is nothing to compare.
 COMPARABLE = {"metrics_scored", "targets_permitted", "same_test_set", "scores_defined"}
@@ -20,6 +20,8 @@ def judge(
     plan: ChangePlan,
     *,
     looks_spent: int,
+    alpha_spent: float = 0.0,
+    newer_data: bool = False,
     subgroups: pd.DataFrame | None,
     same_test_set: bool,
     first_authorized: pd.DataFrame | None = None,
@@ -36,6 +38,8 @@ def judge(
         champion: The champion's, of the same cases; None where there is none.
         plan: What must be shown.
         looks_spent: How often this test set has decided before.
+        alpha_spent: What these decisions could be wrong by, all together and by whatever plan: this look gets no more than is left.
+        newer_data: Whether the challenger learned from other data than the champion; without, none enters that is only not worse.
         subgroups: The case table, for the plan's columns; None where no groups are known.
         same_test_set: Whether the challenger was scored on the test set as it now is.
         first_authorized: The table of the version that was first authorized, where that is not the champion.
@@ -46,7 +50,7 @@ def judge(
         The judgement, with every rule and its figures.
     """
     look = looks_spent + 1
-    alpha = alpha_of_look(look, plan.looks, plan.alpha)
+    alpha = alpha_left(look, plan.looks, plan.alpha, alpha_spent)
     between = targets_between(challenger["target"], None if champion is None else champion["target"])
     ours = rows_of(challenger, between.common)
     theirs = None if champion is None else rows_of(champion, between.common)
@@ -68,7 +72,7 @@ def judge(
         return Judgement(Verdict.REFUSED, tuple(reasons), promote=False, alpha=alpha, look=look, figures={})
     pair = ScoredPair(ours, theirs)
     primary = endpoints.measure_primary(pair, plan, alpha)
-    budget = _budget(primary, plan, alpha, look)
+    budget = _budget(primary, plan, alpha, look, alpha_spent)
     shown = endpoints.better(primary, plan, alpha)
     reasons += [budget, shown, *endpoints.not_worse(pair, plan), *endpoints.no_target_worse(pair, plan)]
     reasons += harm.spared_groups(pair, plan, subgroups)
@@ -81,7 +85,10 @@ def judge(
     if seed_limit is not None:
         reasons.append(endpoints.beyond_seeds(primary, plan, seed_limit))
     verdict = _verdict(primary, reasons)
-    promote = verdict is Verdict.SUPERIOR or (verdict is Verdict.NON_INFERIOR and plan.noninferior_may_enter)
+    promote = verdict is Verdict.SUPERIOR
+    if verdict is Verdict.NON_INFERIOR and plan.noninferior_may_enter:
+        reasons.append(prerequisites.learned_from_newer_data(newer_data=newer_data))
+        promote = newer_data
     figures = {
         "gain": primary.gain,
         "gain_low": primary.low,
@@ -114,14 +121,22 @@ def _verdict(primary: endpoints.Primary, reasons: list[Reason]) -> Verdict:
     return Verdict.CANT_TELL
 
 
-def _budget(primary: endpoints.Primary, plan: ChangePlan, alpha: float, look: int) -> Reason:
-    figures = {"look": float(look), "looks": float(plan.looks), "alpha": alpha}
+def _budget(primary: endpoints.Primary, plan: ChangePlan, alpha: float, look: int, alpha_spent: float) -> Reason:
+    figures = {"look": float(look), "looks": float(plan.looks), "alpha": alpha, "alpha_spent": alpha_spent}
     if alpha:
         detail = f"Look {look} of {plan.looks} at this test set, which may be wrong by {alpha:.2g} of {plan.alpha:g}."
+        if alpha < alpha_of_look(look, plan.looks, plan.alpha):
+            detail += f" That is what decisions before it have left: they have spent {alpha_spent:.2g}, also by other change plans."
         return Reason("look_budget", held=True, detail=detail, figures=figures)
     fresh = fresh_patients_needed(len(primary.gains), plan.min_test_patients, alpha_of_look(1, plan.looks, plan.alpha))
+    spent = f"All {plan.looks} looks at this test set are spent"
+    if look <= plan.looks:
+        spent = (
+            f"Decisions by this test set have spent {alpha_spent:.2g}, and the change plan has {plan.alpha:g} for all of them: raising `looks` or `alpha` "
+            "gives back nothing that is spent"
+        )
     detail = (
-        f"All {plan.looks} looks at this test set are spent: models have been chosen by it, and it can't judge another. "
+        f"{spent}: models have been chosen by it, and it can't judge another. "
         f"{fresh} test patients whom no decision has seen restore the budget."
     )
     return Reason("look_budget", held=False, detail=detail, figures={**figures, "fresh_patients": float(fresh)})

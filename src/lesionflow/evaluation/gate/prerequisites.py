@@ -66,6 +66,14 @@ def scores_defined(challenger: pd.DataFrame, champion: pd.DataFrame | None, metr
     return Reason("scores_defined", not cases, detail, {"n_undefined": float(len(cases))}, refuses=True)
 
 
+def learned_from_newer_data(*, newer_data: bool) -> Reason:
+    """Say whether a challenger that is only not worse learned from other data than the champion: else it brings nothing."""
+    detail = "It learned from other data than the champion, for which the change plan lets in who is not worse (`noninferior_may_enter`)."
+    if not newer_data:
+        detail = "It learned from the same data as the champion: `noninferior_may_enter` lets in who is not worse for newer data alone, and it brings none."
+    return Reason("learned_from_newer_data", newer_data, detail, {})
+
+
 def enough_patients(challenger: pd.DataFrame, plan: ChangePlan) -> Reason:
     """Say whether the test set has the patients that the plan asks for; none at all are refused."""
     rows = challenger.drop_duplicates(KEYS)

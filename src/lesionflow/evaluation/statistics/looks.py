@@ -11,6 +11,7 @@ import math
 
 #: Few looks are the rule, so that the first keep most; with 20 the first has 0.38 of alpha, the last 0.008.
 POWER = 1.3
+ROUNDING = 1e-9
 
 
 def alpha_of_look(look: int, looks: int, alpha: float) -> float:
@@ -33,11 +34,32 @@ def alpha_of_look(look: int, looks: int, alpha: float) -> float:
     return alpha * look**-POWER / sum(k**-POWER for k in range(1, looks + 1))
 
 
+def alpha_left(look: int, looks: int, alpha: float, spent: float) -> float:
+    """Return what one look may spend where looks before it have spent some of alpha already, by this plan or another.
+
+    Args:
+        look: Its number, from 1.
+        looks: How many there are.
+        alpha: For all together.
+        spent: What looks before it could be wrong by, all together.
+
+    Returns:
+        Its part of alpha, or what is left where that is less; 0 where nothing is.
+
+    Examples:
+        >>> alpha_left(21, 1000, 0.025, 0.025), round(alpha_left(1, 20, 0.025, 0.02), 4)
+        (0.0, 0.005)
+    """
+    left = alpha - spent
+    # What many sums leave of nothing is nothing.
+    return 0.0 if left <= ROUNDING * alpha else min(alpha_of_look(look, looks, alpha), left)
+
+
 def fresh_patients_needed(n_patients: int, min_patients: int, alpha: float) -> int:
     """Return how many patients that nobody has looked at restore the whole budget.
 
     One more than were there, so that fewer than half have been looked at: a look counts for each set of whose patients at least half were in it
-    (`io.stores.ledger.looks_spent`). Also enough for the rules, and enough that the first look can show anything.
+    (`evaluation.statistics.test_set_looks.looks_spent`). Also enough for the rules, and enough that the first look can show anything.
 
     Args:
         n_patients: In the test set now.

@@ -8,7 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,6 @@ READS = "test_set_reads.jsonl"
 BEGINNING = b'{"sequence": '
 #: Reads that are shown; the file has all.
 N_SHOWN = 3
-#: A look at another test set counts when so much of the present one was in it.
-LEAST_SHARED_FRACTION = 0.5
 
 
 def ledger_path(splits: Path) -> Path:
@@ -110,46 +108,6 @@ def read_ledger(path: Path) -> tuple[LedgerEntry, ...]:
                 raise _altered(source, number, "as it was written, found it changed")
             entries.append(entry)
     return tuple(entries)
-
-
-def looks_spent(
-    entries: Sequence[LedgerEntry],
-    test_set_sha256: str,
-    *,
-    challenger: str = "",
-    test_patients: Collection[str] = (),
-) -> int:
-    """Count the models whose figures on a test set were looked at since there is a champion to compare them with.
-
-    A look is a bundle that `evaluate` read the set for, however often, or that was judged by it against a champion; what was read of the champion to
-    compare it is none, nor are the models before the first champion, which claimed nothing against anybody: each of them is a look once it is judged. A champion that was found rather than decided
-    here forgives none: who came before it is not known.
-
-    Args:
-        entries: The ledger.
-        test_set_sha256: Which set.
-        challenger: The digest of the bundle that is judged now: its own reads are the look to come.
-        test_patients: Who is in the set, by pseudonym: a look at another set counts too when at least half of them were in
-            it, so that one more patient does not buy all looks anew.
-    """
-    seen: set[str] = set()
-    read: set[str] = set()
-    champions: set[str] = set()
-    patients = set(test_patients)
-    for entry in entries:
-        digest = str(entry.facts.get("bundle_digest") or f"entry {entry.sequence}")
-        if entry.kind is EntryKind.CHAMPION and not champions:
-            champions.add(digest)
-            seen = seen - champions if entry.facts.get("by") == "found" else set()
-        elif entry.kind is EntryKind.TEST_READ:
-            others = set(entry.facts.get("test_patients") or ())
-            shared = bool(patients) and len(patients & others) >= LEAST_SHARED_FRACTION * len(patients)
-            if entry.facts.get("test_set_sha256") == test_set_sha256 or shared:
-                read.add(digest)
-                seen |= {digest} if entry.facts.get("step") != "promote" else set()
-        elif entry.kind is EntryKind.DECISION and entry.facts.get("look") and entry.facts.get("before"):
-            seen |= {digest} & read
-    return len(seen - champions - {challenger})
 
 
 def describe_ledger(path: Path) -> tuple[str, ...]:

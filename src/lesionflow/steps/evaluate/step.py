@@ -30,6 +30,7 @@ from lesionflow.metrics import HEADLINE
 from lesionflow.registry.evaluations import fetch_evaluation, find_champion, read_run_file
 from lesionflow.registry.tracking import Tracker
 from lesionflow.steps.evaluate.outcome import Outcome, log_outcome, write_outcome
+from lesionflow.steps.evaluate.plan_in_sight import plan_in_sight
 from lesionflow.steps.evaluate.unlogged import KeptScores, find_unlogged, mark_unlogged
 from lesionflow.steps.revision import code_revision
 from lesionflow.steps.shared_state import share_ledger
@@ -119,6 +120,7 @@ def _score(
     # Shared before and after: the read stands on what others have noted, and they see it before a case is read.
     share_ledger(inputs["splits"], settings.tracking_uri)
     facts = {**about, "code_revision": code_revision(), "test_patients": split.test_patients}
+    facts |= plan_in_sight(inputs["splits"], bundle)
     note_read(ledger_path(inputs["splits"]), {"step": "evaluate", **facts})
     share_ledger(inputs["splits"], settings.tracking_uri)
     return KeptScores(score_bundle(bundle, read, split.test, device=settings.device, on_case=draw), pictures)

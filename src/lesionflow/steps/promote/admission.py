@@ -8,6 +8,7 @@ import pandas as pd
 from lesionflow.cohort.leaks import Leak, find_leaks
 from lesionflow.config.change_plan import Change, ChangePlan
 from lesionflow.data.bundle import Ancestor, Bundle
+from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.errors import ArtifactError
 from lesionflow.evaluation.gate import Reason
 from lesionflow.io.signing.bundle_manifest import require_trusted
@@ -96,6 +97,27 @@ def not_barred(version: str, challenger: Bundle, barred: Mapping[str, Bar]) -> R
         )
     held = version not in barred and not started
     return Reason("not_barred", held, detail, {"n_barred": float(len(barred))}, refuses=True)
+
+
+def plan_came_first(version: str, seen: LedgerEntry | None, plan: ChangePlan) -> Reason:
+    """Say whether the change plan was there before anybody knew the challenger's figures: else it may have been made for them.
+
+    Args:
+        version: The challenger's number.
+        seen: The entry of the ledger by which they were known before, from `seen_before_plan`.
+        plan: The change plan.
+    """
+    if seen is None:
+        detail = f"Nobody had judged version {version} before there was version {plan.version} of the change plan."
+        return Reason("plan_came_first", held=True, detail=detail, figures={}, refuses=True)
+    before = seen.facts.get("change_plan_version")
+    under = f"version {before}" if before else "the one before it"
+    detail = (
+        f"Version {plan.version} of the change plan ({plan.digest:.12}) was made after this challenger was judged: entry {seen.sequence} of the ledger "
+        f"({'read' if seen.kind is EntryKind.TEST_READ else 'decided'} on {seen.at:.10}) is by {under} ({seen.facts.get('change_plan_sha256') or 'not told'!s:.12}). Judge it by "
+        f"that plan, train anew, or answer for it: `lesionflow models promote {version} --name NAME --reason REASON`."
+    )
+    return Reason("plan_came_first", held=False, detail=detail, figures={}, refuses=True)
 
 
 def changes_between(challenger: Bundle, champion: Bundle) -> tuple[Change, ...]:

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from lesionflow.config.change_plan import ChangePlan
+from lesionflow.config.change_plan import Change, ChangePlan
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.gate_decision import GateDecision, GateRule, TargetFigure
+from lesionflow.data.ledger import LedgerEntry
 from lesionflow.evaluation.comparison import MetricDifference
 from lesionflow.evaluation.empty_masks import KEYS, comparable
 from lesionflow.evaluation.gate import Judgement, Reason, Verdict, judge
@@ -18,8 +19,10 @@ from lesionflow.metrics import HEADLINE
 from lesionflow.steps.promote.admission import (
     Bar,
     change_permitted,
+    changes_between,
     not_barred,
     not_learned_from,
+    plan_came_first,
     same_meaning,
     trusted,
 )
@@ -28,11 +31,18 @@ from lesionflow.steps.promote.test_set_scoring import LockedSet, Scored
 CHALLENGER, CHAMPION, AUTHORIZED = "challenger", "champion", "first authorized version"
 
 
+class Spent(NamedTuple):
+    """What decisions by a test set have used up: how many looks, and of what they could be wrong by."""
+
+    looks: int
+    alpha: float = 0.0
+
+
 class Contest(NamedTuple):
     """Who stands against whom: bundles by `CHALLENGER`, `CHAMPION` and `AUTHORIZED`, and the version that is champion.
 
     `missing` says in a sentence why the first authorized version can't be held against, where it should be. `version` is the challenger's,
-    `barred` has who may not become champion.
+    `barred` has who may not become champion, `seen` the entry of the ledger by which the challenger was judged or read before there was this change plan.
     """
 
     bundles: Mapping[str, Bundle]
@@ -40,12 +50,17 @@ class Contest(NamedTuple):
     missing: str = ""
     version: str = ""
     barred: Mapping[str, Bar] = {}
+    seen: LedgerEntry | None = None
 
 
 def admit(contest: Contest, plan: ChangePlan, test_set: LockedSet) -> tuple[Reason, ...]:
     """Return what must hold before anything is scored."""
     challenger, champion = contest.bundles[CHALLENGER], contest.bundles.get(CHAMPION)
-    reasons = [not_barred(contest.version, challenger, contest.barred), trusted(CHALLENGER, challenger, plan)]
+    reasons = [
+        not_barred(contest.version, challenger, contest.barred),
+        plan_came_first(contest.version, contest.seen, plan),
+    ]
+    reasons.append(trusted(CHALLENGER, challenger, plan))
     if champion is not None:
         reasons += [change_permitted(challenger, champion, plan), same_meaning(challenger, champion)]
     named = {CHALLENGER: challenger} | ({CHAMPION: champion} if champion is not None else {})
@@ -62,7 +77,7 @@ def judge_scored(
     scores: Mapping[str, Scored],
     plan: ChangePlan,
     admitted: tuple[Reason, ...],
-    looks_spent: int,
+    spent: Spent,
     contest: Contest,
     table: pd.DataFrame,
 ) -> Judgement:
@@ -72,7 +87,7 @@ def judge_scored(
         scores: By `CHALLENGER`, `CHAMPION` and `AUTHORIZED`, as far as there are such.
         plan: The change plan.
         admitted: What held before scoring.
-        looks_spent: How often this test set has decided before.
+        spent: What decisions by this test set have used up.
         contest: Who stands against whom.
         table: The case table, for groups of patients.
     """
@@ -83,7 +98,10 @@ def judge_scored(
         challenger.cases,
         None if champion is None else champion.cases,
         plan,
-        looks_spent=looks_spent,
+        looks_spent=spent.looks,
+        alpha_spent=spent.alpha,
+        newer_data=CHAMPION in contest.bundles
+        and Change.DATA in changes_between(contest.bundles[CHALLENGER], contest.bundles[CHAMPION]),
         subgroups=table,
         same_test_set=True,
         first_authorized=None if authorized is None else authorized.cases,

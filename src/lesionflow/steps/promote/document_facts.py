@@ -11,7 +11,8 @@ from lesionflow.data.gate_decision import GateDecision
 from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.evaluation.promotion_documents.change_plan_document import Surroundings
 from lesionflow.evaluation.promotion_documents.decisions_taken import TakenDecision
-from lesionflow.io.stores.ledger import ledger_path, looks_spent, read_ledger
+from lesionflow.evaluation.statistics.test_set_looks import looks_spent
+from lesionflow.io.stores.ledger import ledger_path, read_ledger
 from lesionflow.io.stores.splits import read_split
 from lesionflow.registry.succession import champion_by_ledger, history, reason_of
 from lesionflow.steps.promote.test_set_scoring import open_test_set

@@ -13,7 +13,8 @@ from lesionflow.data.gate_decision import GateDecision
 from lesionflow.data.ledger import EntryKind
 from lesionflow.errors import ArtifactError, ConfigError, ConflictError
 from lesionflow.evaluation.comparison import MetricDifference, compare_tables, of_shared_targets
-from lesionflow.io.stores.ledger import ledger_path, looks_spent, read_ledger
+from lesionflow.evaluation.statistics.test_set_looks import alpha_spent, looks_spent, seen_before_plan
+from lesionflow.io.stores.ledger import ledger_path, read_ledger
 from lesionflow.io.stores.registrations import Registration, read_registration
 from lesionflow.io.stores.splits import read_split
 from lesionflow.metrics import ORDERED_METRICS
@@ -35,6 +36,7 @@ from lesionflow.steps.promote.contest import (
     CHALLENGER,
     CHAMPION,
     Contest,
+    Spent,
     admit,
     decision_of_judgement,
     judge_scored,
@@ -42,6 +44,7 @@ from lesionflow.steps.promote.contest import (
     refuse_unadmitted,
 )
 from lesionflow.steps.promote.decision_records import keep_decision, show_decision
+from lesionflow.steps.promote.document_facts import decisions_of
 from lesionflow.steps.promote.test_set_scoring import LockedSet, Scored, open_test_set, score_on
 from lesionflow.steps.shared_state import share_ledger
 
@@ -120,6 +123,9 @@ def _decide(
                 # Killed after it was carried out, or run again: the decision stands.
                 return Judged(kept, {})
             return Judged(_already(plan, registration, test_set), {})
+        if (stands := _standing_decision(plan, registration, champion, test_set)) is not None:
+            logger.info("the decision of %s on version %s stands", stands.decided_at, registration.version)
+            return Judged(stands, {})
         judged = _judge(config, plan, registration, champion, test_set, ledger, settings, scored)
         facts = judged.decision.model_dump(mode="json")
         try:
@@ -154,6 +160,14 @@ def _judge(
     scored: dict[str, Scored],
 ) -> Judged:
     contest = _contest(plan, registration, champion, ledger, settings)
+    seen = seen_before_plan(
+        read_ledger(ledger),
+        registration.bundle_digest,
+        plan.digest,
+        test_set.sha256,
+        test_patients=test_set.patients,
+    )
+    contest = contest._replace(seen=seen)
     challenger = contest.bundles[CHALLENGER]
     require_fitting(
         plan,
@@ -172,8 +186,11 @@ def _judge(
         contest.bundles[name].digest: one for name, one in score_on(test_set, wanted, settings, "promote").items()
     }
     scores = {name: scored[one.digest] for name, one in contest.bundles.items()}
-    spent = looks_spent(
-        read_ledger(ledger), test_set.sha256, challenger=registration.bundle_digest, test_patients=test_set.patients
+    entries, patients = read_ledger(ledger), test_set.patients
+    mine = registration.bundle_digest
+    spent = Spent(
+        looks_spent(entries, test_set.sha256, challenger=mine, test_patients=patients),
+        alpha_spent(entries, test_set.sha256, challenger=mine, test_patients=patients),
     )
     judged = judge_scored(scores, plan, admitted, spent, contest, test_set.table)
     differences = _differences(config, plan, scores)
@@ -240,6 +257,21 @@ def _kept_decision(ledger: Path, registration: Registration) -> GateDecision | N
     return GateDecision.model_validate(
         {key: value for key, value in entry.facts.items() if key in GateDecision.model_fields}
     )
+
+
+def _standing_decision(
+    plan: ChangePlan,
+    registration: Registration,
+    champion: RegisteredVersion | None,
+    test_set: LockedSet,
+) -> GateDecision | None:
+    """Return the decision that refused these bytes, against this champion, by this plan and test set: asked again it is the same, for no look."""
+    asked = (registration.bundle_digest, champion.version if champion else None, plan.digest, test_set.sha256)
+    for kept in reversed(decisions_of(test_set.splits, registration.model_name)):
+        by = (kept.bundle_digest, kept.champion_version_before, kept.change_plan_sha256, kept.test_set_sha256)
+        if kept.look and not kept.promote and by == asked:
+            return kept
+    return None
 
 
 def _already(plan: ChangePlan, registration: Registration, test_set: LockedSet) -> GateDecision:

@@ -13,8 +13,9 @@ from lesionflow.data.plan import Plan
 from lesionflow.data.split import Split
 from lesionflow.errors import ConfigError
 from lesionflow.evaluation.gate import targets_between, targets_permitted
+from lesionflow.evaluation.statistics.test_set_looks import looks_spent
 from lesionflow.io.stores.cases import read_table
-from lesionflow.io.stores.ledger import append_entry, ledger_path, looks_spent, read_ledger
+from lesionflow.io.stores.ledger import append_entry, ledger_path, read_ledger
 from lesionflow.io.stores.plans import read_plan
 from lesionflow.io.stores.splits import read_split
 from lesionflow.planning.diff import compare_plans

@@ -56,7 +56,13 @@ def test_situations(name) -> None:
 def test_who_is_no_worse_enters_only_where_the_plan_says_so() -> None:
     equal = scores_of(BASE + NOISE)
     assert not verdict_of(equal, CHAMPION).promote
-    assert verdict_of(equal, CHAMPION, change_plan(noninferior_may_enter=True)).promote
+    may = change_plan(noninferior_may_enter=True)
+    assert verdict_of(equal, CHAMPION, may, newer_data=True).promote
+    assert not verdict_of(equal, CHAMPION, newer_data=True).promote
+    # Of the same data it brings nothing.
+    found = verdict_of(equal, CHAMPION, may)
+    assert (found.verdict, found.promote) == (Verdict.NON_INFERIOR, False)
+    assert "learned from the same data as the champion" in found.sentence()
     spent = verdict_of(equal, CHAMPION, change_plan(noninferior_may_enter=True), looks_spent=20)
     assert (spent.verdict, spent.promote) == (Verdict.CANT_TELL, False)
 
@@ -66,6 +72,19 @@ def test_a_spent_budget_says_how_many_fresh_patients_restore_it() -> None:
     [budget] = [reason for reason in found.reasons if reason.rule == "look_budget"]
     assert (found.alpha, found.look, budget.figures["fresh_patients"]) == (0.0, 26, 21.0)
     assert "21 test patients whom no decision has seen" in budget.detail
+
+
+def test_a_look_gets_no_more_than_looks_before_it_have_left() -> None:
+    better, many = scores_of(BASE + 0.05 + NOISE), change_plan(looks=1000)
+    found = verdict_of(better, CHAMPION, many, looks_spent=20, alpha_spent=0.025)
+    assert (found.alpha, found.verdict, found.promote) == (0.0, Verdict.CANT_TELL, False)
+    assert "have spent 0.025, and the change plan has 0.025 for all of them" in found.sentence()
+    assert "21 test patients whom no decision has seen restore the budget" in found.sentence()
+    # A plan of a higher alpha has what it has more.
+    found = verdict_of(better, CHAMPION, change_plan(alpha=0.03, looks=1), alpha_spent=0.025)
+    assert found.alpha == pytest.approx(0.005)
+    [budget] = [reason for reason in found.reasons if reason.rule == "look_budget"]
+    assert "what decisions before it have left: they have spent 0.025" in budget.detail
 
 
 def test_a_liver_does_not_pay_for_its_tumors() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lesionflow.evaluation.statistics.looks import alpha_of_look, fresh_patients_needed
+from lesionflow.evaluation.statistics.looks import alpha_left, alpha_of_look, fresh_patients_needed
 
 
 @pytest.mark.parametrize("looks", [1, 3, 20])
@@ -22,6 +22,16 @@ def test_twenty_equal_challengers_in_turn_pass_no_more_often_than_alpha() -> Non
     parts = np.array([alpha_of_look(look, 20, 0.05) for look in range(1, 21)])
     # Of independent tests, the greatest chance that there is.
     assert 1.0 - np.prod(1.0 - parts) <= 0.05
+
+
+def test_what_is_left_is_spent_by_one_plan_to_the_last_look_and_by_none_twice() -> None:
+    spent = 0.0
+    for look in range(1, 21):
+        assert alpha_left(look, 20, 0.025, spent) == pytest.approx(alpha_of_look(look, 20, 0.025))
+        spent += alpha_left(look, 20, 0.025, spent)
+    assert spent == pytest.approx(0.025)
+    assert alpha_left(21, 1000, 0.025, spent) == 0.0
+    assert alpha_left(1, 20, 0.01, spent) == 0.0
 
 
 def test_more_fresh_patients_than_were_seen_restore_the_budget() -> None:

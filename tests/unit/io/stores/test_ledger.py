@@ -14,7 +14,6 @@ from lesionflow.io.stores.ledger import (
     append_entry,
     describe_ledger,
     ledger_path,
-    looks_spent,
     note_read,
     read_ledger,
 )
@@ -173,55 +172,3 @@ def test_a_kill_right_after_does_not_undo_a_read_and_writers_at_once_lose_none(t
     entries = read_ledger(path)
     assert [entry.sequence for entry in entries] == list(range(1, 76))
     assert {e.facts["run_id"] for e in entries} == {f"{name}{i}" for name in "abc" for i in range(25)}
-
-
-def test_looks_are_models_read_since_there_is_a_champion(tmp_path):
-    path = tmp_path / "ledger.jsonl"
-    read_of(path, "one")
-    read_of(path, "two")
-    assert looks_spent(read_ledger(path), SET) == 2
-    append_entry(path, EntryKind.CHAMPION, {"version": "1", "bundle_digest": "one", "by": "gate"})
-    assert looks_spent(read_ledger(path), SET) == 0
-    read_of(path, "three")
-    read_of(path, "three")
-    read_of(path, "one", step="promote")
-    read_of(path, "one")
-    read_of(path, "elsewhere", test_set_sha256="cd" * 32)
-    assert looks_spent(read_ledger(path), SET) == 1
-    assert looks_spent(read_ledger(path), SET, challenger="three") == 0
-    append_entry(path, EntryKind.CHAMPION, {"version": "3", "bundle_digest": "three", "by": "gate"})
-    assert looks_spent(read_ledger(path), SET) == 1
-
-
-def test_who_was_evaluated_before_the_first_champion_is_a_look_once_judged(tmp_path):
-    path = tmp_path / "ledger.jsonl"
-    for bundle in ("one", "two", "three", "four"):
-        read_of(path, bundle)
-    append_entry(path, EntryKind.DECISION, {"bundle_digest": "one", "look": 4, "before": None})
-    append_entry(path, EntryKind.CHAMPION, {"version": "1", "bundle_digest": "one", "by": "gate"})
-    for number, bundle in enumerate(("two", "three", "four"), 1):
-        assert looks_spent(read_ledger(path), SET, challenger=bundle) == number - 1
-        read_of(path, bundle, step="promote")
-        append_entry(path, EntryKind.DECISION, {"bundle_digest": bundle, "look": number, "before": "1"})
-    # Who was not admitted was not scored, and another test set is another budget.
-    append_entry(path, EntryKind.DECISION, {"bundle_digest": "five", "look": 0, "before": "1"})
-    assert looks_spent(read_ledger(path), SET) == 3
-    assert looks_spent(read_ledger(path), "cd" * 32) == 0
-
-
-def test_a_champion_that_was_found_forgives_no_look_before_it(tmp_path):
-    path = tmp_path / "ledger.jsonl"
-    for bundle in ("one", "two", "three"):
-        read_of(path, bundle)
-    append_entry(path, EntryKind.CHAMPION, {"version": "1", "bundle_digest": "one", "by": "found"})
-    assert looks_spent(read_ledger(path), SET) == 2
-
-
-def test_one_more_patient_does_not_buy_all_looks_anew(tmp_path):
-    path = tmp_path / "ledger.jsonl"
-    read_of(path, "one", test_patients=["p-1", "p-2", "p-3"])
-    read_of(path, "two", test_patients=["p-1", "p-2", "p-3"])
-    entries = read_ledger(path)
-    assert looks_spent(entries, "ef" * 32) == 0
-    assert looks_spent(entries, "ef" * 32, test_patients=["p-1", "p-2", "p-3", "p-4"]) == 2
-    assert looks_spent(entries, "ef" * 32, test_patients=["p-1", "p-4", "p-5"]) == 0

@@ -8,6 +8,7 @@ import pytest
 from lesionflow.config.change_plan import Change
 from lesionflow.data.bundle import Ancestor, Bundle
 from lesionflow.data.dataset import Dataset
+from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.data.seal import Seal, SealState
 from lesionflow.steps.promote.admission import (
     Bar,
@@ -15,6 +16,7 @@ from lesionflow.steps.promote.admission import (
     changes_between,
     not_barred,
     not_learned_from,
+    plan_came_first,
     same_meaning,
     trusted,
 )
@@ -165,3 +167,31 @@ def test_a_target_of_the_same_name_must_be_of_the_same_labels():
     assert (found.held, found.refuses) == (False, True)
     assert "liver ([1, 2], of the champion [1])" in found.detail
     assert changes_between(models[1], models[0]) == (Change.TARGETS,)
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "words"),
+    [
+        (
+            EntryKind.DECISION,
+            {"change_plan_version": 3, "change_plan_sha256": "c" * 64},
+            "decided on 2026-01-02) is by version 3",
+        ),
+        (
+            EntryKind.TEST_READ,
+            {"change_plan_sha256": "c" * 64},
+            "read on 2026-01-02) is by the one before it (cccccccccccc)",
+        ),
+    ],
+)
+def test_a_plan_that_came_after_the_figures_is_refused_and_names_the_one_before(kind, facts, words):
+    plan = change_plan(version=4)
+    assert plan_came_first("7", None, plan).held
+    found = plan_came_first("7", LedgerEntry(5, "2026-01-02T03:04:05+00:00", kind, facts, "", ""), plan)
+    assert (found.held, found.refuses) == (False, True)
+    assert words in found.detail
+    assert found.detail.startswith(
+        f"Version 4 of the change plan ({plan.digest:.12}) was made after this challenger was judged: entry 5"
+    )
+    assert "train anew" in found.detail
+    assert "`lesionflow models promote 7 --name NAME --reason REASON`" in found.detail

@@ -11,6 +11,7 @@ from lesionflow.steps.promote.contest import (
     CHALLENGER,
     CHAMPION,
     Contest,
+    Spent,
     admit,
     decision_of_judgement,
     judge_scored,
@@ -51,6 +52,7 @@ def test_admission_asks_of_both_models(locked):
     rules = [reason.rule for reason in admit(both, change_plan(), locked)]
     assert rules == [
         "not_barred",
+        "plan_came_first",
         "trusted:challenger",
         "change_permitted",
         "same_meaning",
@@ -59,23 +61,23 @@ def test_admission_asks_of_both_models(locked):
     ]
     assert all(reason.held for reason in admit(both, change_plan(), locked))
     alone = [reason.rule for reason in admit(Contest({CHALLENGER: small_bundle(1)}, None), change_plan(), locked)]
-    assert alone == ["not_barred", "trusted:challenger", "not_learned_from:challenger"]
+    assert alone == ["not_barred", "plan_came_first", "trusted:challenger", "not_learned_from:challenger"]
 
 
 def test_what_was_asked_before_stands_before_the_gates_rules():
     admitted = (Reason("trusted:challenger", held=True, detail="It is.", figures={}),)
     scores = {CHALLENGER: _scored(0.9), CHAMPION: _scored(0.7)}
-    judged = judge_scored(scores, change_plan(), admitted, 3, Contest({}, "1"), TABLE)
+    judged = judge_scored(scores, change_plan(), admitted, Spent(3), Contest({}, "1"), TABLE)
     assert judged.reasons[0] == admitted[0]
     assert (judged.verdict, judged.promote, judged.look) == (Verdict.SUPERIOR, True, 4)
-    missing = judge_scored(scores, change_plan(), admitted, 3, Contest({}, "1", "The first one is gone."), TABLE)
+    missing = judge_scored(scores, change_plan(), admitted, Spent(3), Contest({}, "1", "The first one is gone."), TABLE)
     assert (missing.verdict, missing.promote) == (Verdict.REFUSED, False)
     assert missing.reasons[-1].detail == "The first one is gone."
 
 
 def test_figures_are_means_over_patients_of_both(locked):
     scores = {CHALLENGER: _scored([0.5] * 8 + [0.9] * 8), CHAMPION: _scored(0.6)}
-    judged = judge_scored(scores, change_plan(), (), 0, Contest({}, "1"), TABLE)
+    judged = judge_scored(scores, change_plan(), (), Spent(0), Contest({}, "1"), TABLE)
     decision = decision_of_judgement(judged, change_plan(), REGISTRATION, Contest({}, "1"), locked, scores, ())
     dice = next(one for one in decision.targets if one.metric == "dice")
     assert (dice.challenger, dice.champion) == (pytest.approx(0.7), pytest.approx(0.6))
@@ -98,7 +100,7 @@ def test_a_new_target_stands_in_the_decision_without_a_champions_figure(locked):
     new = found.cases.assign(target="vessel", dice=[0.3, 0.5] * 8)
     ours = Scored(pd.concat([found.cases, new], ignore_index=True), found.lesions)
     scores, plan = {CHALLENGER: ours, CHAMPION: theirs}, change_plan(what_may_change=["data", "targets"])
-    judged = judge_scored(scores, plan, (), 0, Contest({}, "1"), TABLE)
+    judged = judge_scored(scores, plan, (), Spent(0), Contest({}, "1"), TABLE)
     assert judged.verdict is Verdict.SUPERIOR
     decision = decision_of_judgement(judged, plan, REGISTRATION, Contest({}, "1"), locked, scores, ())
     dice = {one.target: (one.challenger, one.champion) for one in decision.targets if one.metric == "dice"}

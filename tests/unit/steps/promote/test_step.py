@@ -14,12 +14,13 @@ from lesionflow.errors import ArtifactError, ConfigError, ConflictError
 from lesionflow.io.stores.ledger import append_entry, read_ledger
 from lesionflow.registry.registered_bundles import fetch_bundle
 from lesionflow.registry.shared_state import latest_snapshot
-from lesionflow.registry.succession import lift, roll_back
+from lesionflow.registry.succession import lift, promote_by_hand, roll_back
 from lesionflow.registry.versions import set_alias, tag_version
 from lesionflow.steps.promote import step
 from support.promotions import NAME, PromotionWorkspace, broken
 
 #: Paired differences of sixteen patients, 0.06 on average.
+BY = {"name": "A. Smith", "reason": "the trial needs it"}
 BETTER = 0.06 + np.linspace(-0.03, 0.03, 16)
 
 
@@ -161,14 +162,82 @@ def test_run_again_after_a_kill_the_decision_stands(workspace):
     assert len(_decisions(workspace)) == 2
 
 
+def test_a_refused_one_is_not_let_in_by_a_plan_that_was_made_for_it(workspace):
+    """Once `alpha: 0.2, looks: 2, noninferior_may_enter: true` of version 2 promoted who version 1 had refused."""
+    workspace.dice = {"1": 0.7, "2": 0.7 + np.linspace(-0.15, 0.18, 16)}
+    workspace.promote("1")
+    first = workspace.promote("2")
+    assert (first["verdict"], first["look"]) == ("can't tell", 1)
+    workspace.scored.clear()
+    easier = {"version": 2, "alpha": 0.2, "looks": 2, "noninferior_may_enter": True, "noninferiority": []}
+    decision = workspace.promote("2", **easier)
+    assert (decision["verdict"], broken(decision), workspace.scored) == ("refused", ["plan_came_first"], [])
+    why = decision["sentence"]
+    assert "Version 2 of the change plan" in why
+    assert "was made after this challenger was judged" in why
+    assert f"is by version 1 ({first['change_plan_sha256']:.12})" in why
+    assert "models promote 2 --name NAME" in why
+    assert workspace.champion() == "1"
+    # By the plan of then the decision of then stands, as it was; a person may answer for another.
+    assert workspace.promote("2") == first
+    promote_by_hand(NAME, "2", **BY, ledger=workspace.ledger, tracking_uri=workspace.uri)
+    assert workspace.champion() == "2"
+
+
+def test_a_plan_that_was_made_after_evaluate_read_is_late_as_well(workspace):
+    workspace.dice = {"1": 0.7, "2": 0.7 + BETTER}
+    first = workspace.promote("1")
+    read = {"step": "evaluate", "bundle_digest": workspace.version("2").bundle_digest, "run_id": "r", "n_cases": 16}
+    read |= {"test_set_sha256": first["test_set_sha256"], "change_plan_sha256": first["change_plan_sha256"]}
+    append_entry(workspace.ledger, EntryKind.TEST_READ, read)
+    assert broken(workspace.promote("2", version=2, creep_margin=0.06)) == ["plan_came_first"]
+    assert workspace.promote("2")["verdict"] == "superior"
+
+
+def test_who_is_judged_again_takes_another_look_and_who_only_asks_again_is_told_the_same(workspace):
+    workspace.dice = {"1": 0.7, "2": 0.7 + np.linspace(-0.15, 0.15, 16), "3": 0.7 + BETTER}
+    workspace.promote("1")
+    first = workspace.promote("2")
+    assert [workspace.promote("2") for _ in range(2)] == [first, first]
+    assert (workspace.scored, len(_decisions(workspace))) == (["1", "2", "1"], 2)
+    third = workspace.promote("3")
+    assert (first["look"], third["look"], third["promote"]) == (1, 2, True)
+    # Against another champion it is another question.
+    assert workspace.promote("2")["look"] == 3
+
+
+def test_more_looks_of_a_new_plan_give_back_nothing_that_is_spent(workspace):
+    workspace.dice = {"1": 0.7, "2": 0.7 + np.linspace(-0.15, 0.15, 16), "3": 0.7 + BETTER}
+    workspace.promote("1", looks=1)
+    assert workspace.promote("2", looks=1)["alpha"] == 0.025
+    decision = workspace.promote("3", looks=1000, version=2)
+    assert (decision["alpha"], decision["look"], decision["verdict"]) == (0.0, 2, "can't tell")
+    assert "look_budget" in broken(decision)
+    assert "have spent 0.025, and the change plan has 0.025 for all of them" in decision["sentence"]
+
+
+def test_who_is_not_worse_enters_for_newer_data_alone(workspace):
+    workspace.dice = {"1": 0.7, "2": 0.7 + np.linspace(-0.02, 0.02, 16)}
+    workspace.promote("1")
+    decision = workspace.promote("2", noninferior_may_enter=True)
+    assert (decision["verdict"], decision["promote"]) == ("non-inferior", False)
+    assert "learned_from_newer_data" in broken(decision)
+    assert "learned from the same data as the champion" in decision["sentence"]
+
+
 def test_many_small_losses_are_held_against_the_first_authorized_version(workspace):
     workspace.dice = {"1": 0.80, "2": 0.76, "3": 0.76 + BETTER - 0.05}
     workspace.promote("1")
-    set_alias(NAME, "champion", "2", workspace.uri)
+    promote_by_hand(NAME, "2", **BY, ledger=workspace.ledger, tracking_uri=workspace.uri)
     decision = workspace.promote("3", creep_margin=0.01, noninferiority=[])
     assert [rule for rule in broken(decision) if rule.startswith("no_creep")] == ["no_creep:tumor"]
     assert workspace.scored[-3:] == ["3", "2", "1"]
-    gone = workspace.promote("3", creep_margin=0.5, noninferiority=[], first_authorized_version="9")
+
+
+def test_a_first_authorized_version_that_is_gone_lets_nobody_in(workspace):
+    workspace.dice = {"1": 0.80, "2": 0.9}
+    workspace.promote("1")
+    gone = workspace.promote("2", first_authorized_version="9")
     assert "no_creep" in broken(gone)
     assert gone["verdict"] == "refused"
 
@@ -181,7 +250,7 @@ def test_two_promotions_at_once_the_second_is_judged_against_the_new_champion(wo
     def overtaken(*arguments, **named):
         calls.append(arguments)
         if len(calls) == 1:
-            set_alias(NAME, "champion", "3", workspace.uri)
+            original(NAME, "3", "1", {"promote": True}, workspace.ledger, workspace.uri)
             raise ConflictError("Expected version 1 to be the champion still.")
         return original(*arguments, **named)
 
