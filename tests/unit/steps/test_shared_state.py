@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 import yaml
@@ -299,3 +300,23 @@ def test_a_champion_without_its_lock_stops_the_draw_and_without_a_champion_it_is
     # Whoever still has the split goes on, and shares it.
     _split(tmp_path / "first")
     _split(tmp_path / "second")
+
+
+@pytest.mark.parametrize(
+    "n_seeds",
+    [3, pytest.param(20, marks=pytest.mark.skipif(os.environ.get("LESIONFLOW_TEST_WHOLE") != "1", reason="20 draws"))],
+)
+def test_over_many_draws_nobody_who_was_tested_on_is_learned_from_where_each_pod_begins_empty(uri, tmp_path, n_seeds):
+    """12 patients, then 4 more; each split in a folder of its own, as in a pod. Apart from the registry they would mix, which is counted too."""
+    n_leaks = {NAME: 0, "": 0}
+    for seed in range(n_seeds):
+        for name in n_leaks:
+            draws = []
+            for n_cases in (12, 16):
+                pod = tmp_path / f"{name or 'alone'}-{seed}-{n_cases}"
+                draws.append(read_split(_split(pod, n_cases, seed=seed, model_name=name and f"{name}-{seed}")))
+            first, second = draws
+            n_leaks[name] += len(set(first.test) & {*second.train, *second.validation})
+            assert len(second.train) + len(second.validation) + len(second.test) == 16
+    assert n_leaks[NAME] == 0
+    assert n_leaks[""] > 0
