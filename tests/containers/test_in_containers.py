@@ -245,7 +245,7 @@ def test_a_container_killed_in_a_step_ends_the_run_and_leaves_no_champion(engine
             process.kill()
     assert process.returncode != 0
     assert champion_of(folder) is None
-    trained = [path for path in outputs(project, "bundle") if (path / "bundle.json").exists()]
+    trained = [path for path in outputs(project, "bundle") if (path / "card.json").exists()]
     assert bool(trained) == (TASKS.index(step) > TASKS.index("train"))
 
 
