@@ -36,12 +36,9 @@ def hold_against_ledger(version: RegisteredVersion, asked: str, entries: Sequenc
             f"a change of champion of {name} from version {begun.facts['before'] or 'none'} to {begun.facts['version']} was begun on {begun.at:.10} and not "
             f"ended; the champion in MLflow is version {number}. The next command that changes the champion ends it."
         )
-    elif asked == CHAMPION and known not in {None, number}:
+    elif asked == CHAMPION and known is not None and known != number:
         raise ArtifactError(
-            f"Expected version {known} to be champion of {name} in MLflow, as the ledger says, found version {number}: somebody moved the alias past the "
-            f"ledger, or the ledger here is older than another's (`lesionflow state fetch` brings that). `lesionflow models promote {known} --name NAME "
-            f"--reason REASON` makes version {known} champion again, and the same with {number} lets that one stand, by your name; `--model {known}` takes "
-            "one version whatever the alias says."
+            f"{describe_moved(name, known, number)}; `--model {known}` takes one version whatever the alias says."
         )
     digest = digest_by_ledger(entries, name, number)
     if digest is not None and digest != version.bundle_digest:
@@ -52,3 +49,18 @@ def hold_against_ledger(version: RegisteredVersion, asked: str, entries: Sequenc
     if number in (barred := bars(entries, name)):
         said.append(f"{name} {describe_bar(number, barred[number])}")
     return tuple(said)
+
+
+def describe_moved(model_name: str, known: str, found: str) -> str:
+    """Say that the alias `champion` leads elsewhere than the ledger, and what helps; the sentence is not ended.
+
+    Args:
+        model_name: The registered model.
+        known: The champion by the ledger.
+        found: The version that has the alias.
+    """
+    return (
+        f"Expected version {known} to be champion of {model_name} in MLflow, as the ledger says, found version {found}: somebody moved the alias past the "
+        f"ledger, or the ledger here is older than another's (`lesionflow state fetch` brings that). `lesionflow models promote {known} --name NAME "
+        f"--reason REASON` makes version {known} champion again, and the same with {found} lets that one stand, by your name"
+    )

@@ -48,10 +48,11 @@ def promote_by_hand(
         settle_held(model_name, ledger, tracking_uri)
         found = require_version(model_name, version, tracking_uri)
         now = find_version(model_name, CHAMPION, tracking_uri)
-        # Whoever was champion and is gone from MLflow stands in the entry all the same.
-        before = now.version if now else champion_by_ledger(read_ledger(ledger), model_name)
+        known = champion_by_ledger(read_ledger(ledger), model_name)
+        # Whoever was champion and is gone from MLflow, or lost the alias past the ledger, stands in the entry all the same.
+        before = known if now is None or now.version == found.version else now.version
         # One that was made champion elsewhere is made so by this name now.
-        if now is not None and now.version == found.version and not _is_only_found(ledger, model_name):
+        if now is not None and now.version == found.version == known and not _is_only_found(ledger, model_name):
             return ChampionChange(before, before)
         facts = {"promote": True, "by": BY_HAND, "name": name.strip(), "reason": reason.strip()}
         return begin_change(EntryKind.DECISION, model_name, found.version, before, facts, ledger, tracking_uri, share)

@@ -15,6 +15,7 @@ from lesionflow.registry.succession.history import (
     rollback_to,
     unfinished,
 )
+from lesionflow.registry.succession.ledger_agreement import describe_moved
 from lesionflow.registry.succession.moves import spell_version
 from lesionflow.registry.succession.overrides import require_person
 from lesionflow.registry.succession.settling import settle_held
@@ -54,7 +55,7 @@ def roll_back(
     Raises:
         ConfigError: When name or reason is missing.
         ArtifactError: When there is no earlier champion, it was deleted in MLflow, or its bytes are not those that were registered.
-        ConflictError: When another one is champion than is to be left, a rollback that is not repeated made this one, or somebody else moved the
+        ConflictError: When another one is champion than is to be left, the alias leads elsewhere than the ledger, a rollback that is not repeated made this one, or somebody else moved the
             alias at the same moment.
         ServiceError: When the store can't be reached or refuses.
     """
@@ -64,6 +65,11 @@ def roll_back(
         settle_held(model_name, ledger, tracking_uri)
         entries = read_ledger(ledger)
         now = find_version(model_name, CHAMPION, tracking_uri)
+        known = champion_by_ledger(entries, model_name)
+        if now is not None and known is not None and now.version != known:
+            raise ConflictError(
+                f"{describe_moved(model_name, known, now.version)}. Which one is to be left can't be told: say so first, then roll back. Nothing was changed."
+            )
         if now is not None and (done := rollback_to(entries, model_name, now.version)) is not None:
             # Killed and given again: what was begun is carried out now, and goes no further.
             was_open = begun is not None and begun.sha256 == done.sha256
@@ -76,7 +82,7 @@ def roll_back(
                 f"Expected version {leaving} to be the champion of {model_name}, found version {now.version}: `lesionflow models history` says since when "
                 "and why. Nothing was changed."
             )
-        before = now.version if now else champion_by_ledger(entries, model_name)
+        before = now.version if now else known
         earlier = line_of_champions(entries, model_name)[:-1]
         target = rollback_target(entries, model_name) if to is None else to
         if target is None or target not in earlier or target == before:

@@ -6,7 +6,15 @@ from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.errors import ArtifactError
 from lesionflow.io.stores.ledger import append_entry, read_ledger
 from lesionflow.registry.succession.guard import one_change
-from lesionflow.registry.succession.history import FOUND, bars, champion_by_ledger, rollback_target, unfinished
+from lesionflow.registry.succession.history import (
+    FOUND,
+    bars,
+    champion_by_ledger,
+    describe_bar,
+    rollback_target,
+    unfinished,
+)
+from lesionflow.registry.succession.ledger_agreement import describe_moved
 from lesionflow.registry.succession.moves import (
     about_version,
     close_change,
@@ -21,7 +29,7 @@ from lesionflow.registry.versions import CHAMPION, PREVIOUS, RegisteredVersion, 
 
 
 def settle(model_name: str, ledger: Path, tracking_uri: str) -> tuple[LedgerEntry, ...]:
-    """Complete a change of champion that was broken off, or undo it and say why; note a champion that was made elsewhere.
+    """Complete a change of champion that was broken off, or undo it and say why; note a champion from before there was a ledger.
 
     Args:
         model_name: The registered model.
@@ -50,7 +58,8 @@ def current_champion(model_name: str, ledger: Path, tracking_uri: str) -> Regist
         tracking_uri: The store.
 
     Raises:
-        ArtifactError: When the ledger knows a champion that MLflow does not have, or was altered.
+        ArtifactError: When the ledger knows a champion that MLflow does not have, the alias leads elsewhere or to a version that is barred, or the
+            ledger was altered.
         ServiceError: When the store can't be reached or refuses.
     """
     with one_change(ledger):
@@ -61,9 +70,19 @@ def current_champion_held(model_name: str, ledger: Path, tracking_uri: str) -> R
     """Do as `current_champion` for a caller that holds the lock already."""
     settle_held(model_name, ledger, tracking_uri)
     champion = find_version(model_name, CHAMPION, tracking_uri)
-    known = champion_by_ledger(read_ledger(ledger), model_name)
+    entries = read_ledger(ledger)
+    known = champion_by_ledger(entries, model_name)
     if champion is None and known is not None:
         raise _lost(model_name, known, tracking_uri)
+    if champion is not None and known is not None and champion.version != known:
+        raise ArtifactError(
+            f"{describe_moved(model_name, known, champion.version)}. Nobody was judged or made champion."
+        )
+    if champion is not None and known is None:
+        barred = bars(entries, model_name)[champion.version]
+        raise ArtifactError(
+            f"Expected a champion of {model_name} that may be it, found in MLflow {describe_bar(champion.version, barred)}"
+        )
     return champion
 
 
@@ -83,12 +102,13 @@ def settle_held(model_name: str, ledger: Path, tracking_uri: str) -> None:
 
 
 def _adopt(model_name: str, ledger: Path, tracking_uri: str) -> None:
-    """Note a champion that no entry made: from before there was a ledger, or made elsewhere."""
+    """Note the champion that was there before the ledger knew of any. Where it knows of one, an alias that leads elsewhere is for a person to settle."""
     champion = find_version(model_name, CHAMPION, tracking_uri)
-    known = champion_by_ledger(read_ledger(ledger), model_name)
-    if champion is None or champion.version == known:
+    entries = read_ledger(ledger)
+    known, barred = champion_by_ledger(entries, model_name), bars(entries, model_name)
+    if champion is None or known is not None or champion.version in barred:
         return
-    former = find_version(model_name, PREVIOUS, tracking_uri) if known is None else None
+    former = find_version(model_name, PREVIOUS, tracking_uri)
     if former is not None:
         # A rollback may go back to it, as it could then.
         detail = "It was `previous` in MLflow before there was a ledger."

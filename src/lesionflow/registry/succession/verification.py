@@ -10,9 +10,11 @@ from lesionflow.io.attestations.chain import Chain
 from lesionflow.io.stores.ledger import read_ledger
 from lesionflow.registry.registered_bundles import fetch_attested
 from lesionflow.registry.succession.history import (
+    FOUND,
     bars,
     champion_by_ledger,
     digest_by_ledger,
+    history,
     rollback_target,
     unfinished,
 )
@@ -93,7 +95,14 @@ def _verify_aliases(
     there = {alias: one.version for one in versions for alias in one.aliases}
     champion, known = there.get(CHAMPION), champion_by_ledger(entries, model_name)
     begun, barred = unfinished(entries, model_name), bars(entries, model_name)
-    if champion == known:
+    reigns = history(entries, model_name)
+    if champion is not None and champion == known and reigns[-1].by == FOUND:
+        detail = (
+            f"version {known} was found as champion in MLflow, by no decision of this ledger. `lesionflow models promote {known} --name NAME --reason "
+            "REASON` lets it stand, by your name."
+        )
+        found = [VersionFinding(CHAMPION, held=False, detail=detail)]
+    elif champion == known:
         found = [VersionFinding(CHAMPION, held=True, detail=f"version {known or 'none'}, as the ledger says")]
     else:
         gone = known is not None and known not in {one.version for one in versions}

@@ -5,7 +5,7 @@ from lesionflow.data.ledger import EntryKind
 from lesionflow.errors import ArtifactError, ConfigError, ConflictError
 from lesionflow.io.stores.ledger import append_entry, read_ledger
 from lesionflow.registry.succession import carry_out, roll_back
-from lesionflow.registry.versions import find_version, list_versions
+from lesionflow.registry.versions import find_version, list_versions, set_alias
 
 NAME = "lesionflow-knees"
 BY = {"name": "A. Smith", "reason": "misses small tumors"}
@@ -114,3 +114,16 @@ def test_a_champion_that_was_deleted_after_a_rollback_is_left_as_any(third, ledg
     roll_back(NAME, ledger, third, **BY)
     mlflow.MlflowClient(third).delete_model_version(NAME, "2")
     assert roll_back(NAME, ledger, third, **BY) == ("2", "1")
+
+
+@pytest.mark.parametrize("asked", [{}, {"leaving": "2"}, {"leaving": "3"}, {"to": "1"}])
+def test_where_the_alias_leads_elsewhere_than_the_ledger_it_asks_what_is_meant(third, ledger, asked):
+    """Once it went to the ledger's champion, and barred the version that somebody had moved the alias to."""
+    set_alias(NAME, "champion", "2", third)
+    entries = read_ledger(ledger)
+    with pytest.raises(
+        ConflictError, match=r"Expected version 3 .* found version 2.*Which one is to be left can't be told"
+    ):
+        roll_back(NAME, ledger, third, **BY, **asked)
+    assert read_ledger(ledger) == entries
+    assert find_version(NAME, "champion", third).version == "2"

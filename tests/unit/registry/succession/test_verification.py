@@ -7,7 +7,7 @@ import pytest
 from lesionflow.data.ledger import EntryKind
 from lesionflow.errors import ArtifactError
 from lesionflow.io.stores.ledger import append_entry
-from lesionflow.registry.succession import carry_out, roll_back, verify_versions
+from lesionflow.registry.succession import carry_out, current_champion, promote_by_hand, roll_back, verify_versions
 from lesionflow.registry.versions import find_version, set_alias
 
 NAME = "lesionflow-knees"
@@ -74,3 +74,12 @@ def test_bytes_and_their_digest_that_were_exchanged_together_are_told_by_the_led
         shutil.rmtree(folder)
         shutil.copytree(kept, folder)
     assert find_version(NAME, "champion", second).version == "2"
+
+
+def test_a_champion_that_was_merely_found_is_not_called_as_the_ledger_says(uri, ledger):
+    set_alias(NAME, "champion", "2", uri)
+    current_champion(NAME, ledger, uri)
+    told = broken(uri, ledger, "1")["champion"]
+    assert "version 2 was found as champion in MLflow, by no decision of this ledger" in told
+    promote_by_hand(NAME, "2", name="A. Smith", reason="asked for", ledger=ledger, tracking_uri=uri)
+    assert broken(uri, ledger, "1") == {}

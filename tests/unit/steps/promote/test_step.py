@@ -301,6 +301,20 @@ def test_who_learned_from_a_withdrawn_patient_is_refused_by_name_until_somebody_
     assert workspace.champion() == "2"
 
 
+def test_an_alias_that_was_moved_by_hand_is_not_taken_over(workspace):
+    workspace.dice = {"1": 0.7, "2": 0.7 + BETTER}
+    workspace.promote("1")
+    set_alias(NAME, "champion", "3", workspace.uri)
+    for version in ("2", "3"):
+        with pytest.raises(
+            ArtifactError, match=r"Expected version 1 to be champion .* found version 3.*lets that one stand"
+        ):
+            workspace.promote(version)
+    assert (workspace.scored, len(_decisions(workspace))) == (["1"], 1)
+    promote_by_hand(NAME, "3", **BY, ledger=workspace.ledger, tracking_uri=workspace.uri)
+    assert workspace.promote("3")["verdict"] == "made champion by hand"
+
+
 def test_a_champion_whose_files_are_gone_is_an_error_not_a_defeat(workspace):
     workspace.dice = {"1": 0.7, "2": 0.9}
     workspace.promote("1")
