@@ -7,9 +7,13 @@ import os
 import shutil
 import statistics
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+
+import psutil
 
 from benchmarks import large_ct
 from benchmarks.timing import compare
@@ -66,8 +70,14 @@ def measure(title: str, study: Path, model: ServedModel, folder: Path) -> None:
     child.load(order)
     here = load_kept(folder / "bundle", "m", "1", "")
     segmenter, limits = Segmenter(here.bundle, device="cpu"), ServiceSettings(model="m")
+
+    def cpu_seconds() -> float:
+        times = psutil.Process(child.pid).cpu_times()
+        return time.process_time() + times.user + times.system
+
     for name in ("dicom-seg", "json"):
         own: list[float] = []
+        cpu: dict[str, list[float]] = {"child": [], "here": []}
 
         def in_child(parts: list[Part], into: Path, name: str = name) -> dict[str, object]:
             sent = [(part.name, str(part.path)) for part in parts]
@@ -78,18 +88,26 @@ def measure(title: str, study: Path, model: ServedModel, folder: Path) -> None:
             return segment_parts(here, segmenter, parts, into, name, limits)
 
         calls = {"child": in_child, "here": in_process}
-        made = {key: (lambda call=call, own=own: once(call, study, folder, own)) for key, call in calls.items()}
+        made = {key: partial(once, call, study, folder, own, cpu[key], cpu_seconds) for key, call in calls.items()}
         found = {key: statistics.median(seconds) for key, seconds in compare(made, ROUNDS).items()}
         alone = statistics.median(own)
+        spent = {key: statistics.median(seconds[1:]) for key, seconds in cpu.items()}
         print(
             f"{title}, {name}: Segmenter {alone:.2f} s; here {found['here']:.2f} s, in a child {found['child']:.2f} s: "
             f"the child costs {100 * (found['child'] - found['here']) / alone:+.1f} % of the Segmenter's time, all around it "
-            f"{100 * (found['child'] - alone) / alone:.0f} %"
+            f"{100 * (found['child'] - alone) / alone:.0f} %; processor time here {spent['here']:.2f} s, in a child {spent['child']:.2f} s"
         )
     child.kill()
 
 
-def once(call: Callable[[list[Part], Path], dict[str, object]], study: Path, folder: Path, own: list[float]) -> None:
+def once(
+    call: Callable[[list[Part], Path], dict[str, object]],
+    study: Path,
+    folder: Path,
+    own: list[float],
+    cpu: list[float],
+    clock: Callable[[], float],
+) -> None:
     """Do the work of one request whose files have arrived."""
     sent, into = folder / "sent", folder / "result"
     for made in (sent, into):
@@ -101,5 +119,7 @@ def once(call: Callable[[list[Part], Path], dict[str, object]], study: Path, fol
             path, sent / f"part-{number:06d}"
         )
         parts.append(Part("study", sent / f"part-{number:06d}"))
+    began = clock()
     timings = call(parts, into)["timings_s"]
+    cpu.append(clock() - began)
     own.append(sum(timings[key] for key in OWN))  # type: ignore[index]

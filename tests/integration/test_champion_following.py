@@ -76,7 +76,7 @@ def study_zip(study):
 @pytest.fixture
 def client(tracking_uri):
     set_alias(NAME, "champion", "1", tracking_uri)
-    service = ServiceSettings(model="champion", model_name=NAME, follow_s=0.1, max_waiting=N_CLIENTS)
+    service = ServiceSettings(model="champion", model_name=NAME, follow_s=0.5, max_waiting=N_CLIENTS)
     app = create_app(service, Settings(device="cpu", MLFLOW_TRACKING_URI=tracking_uri))
     with TestClient(app) as running:
         wait_until_ready(running)

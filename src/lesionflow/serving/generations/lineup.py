@@ -48,6 +48,7 @@ class Lineup:
         self._standing, self._lock, self._returned = Standing(), threading.Lock(), returned
         self._users: Counter[Generation] = Counter()
         self._known: set[Generation] = set()
+        self._closed = False
 
     @property
     def standing(self) -> Standing:
@@ -62,8 +63,12 @@ class Lineup:
         with self._lock:
             now, before, _, _ = self._standing
             self._known.add(new)
-            self._standing = Standing(new, None if new is before else before or now)
+            # One that is loaded while the service stops serves nobody.
+            self._standing = Standing() if self._closed else Standing(new, None if new is before else before or now)
+            closed = self._closed
         self._let_go()
+        if closed:
+            return
         model = new.model
         logger.info("serving model %s, version %s, bundle %.12s", model.name, model.version, model.bundle.digest)
         if model.doubt:
@@ -98,8 +103,9 @@ class Lineup:
             return result
 
     def close(self) -> None:
-        """Let all go."""
+        """Let all go, and whatever comes later."""
         with self._lock:
+            self._closed = True
             self._standing = Standing()
             self._users.clear()
         self._let_go()

@@ -141,6 +141,14 @@ def test_what_serves_no_more_is_closed_when_its_last_study_is_through(lineup):
     assert newest.closed
 
 
+def test_what_is_loaded_when_the_service_has_stopped_is_closed_at_once(lineup):
+    """Else its processes would stay behind."""
+    lineup.close()
+    late = Model("late")
+    lineup.switch(late)
+    assert (late.closed, lineup.standing.now) == (True, None)
+
+
 @pytest.mark.parametrize(
     ("error", "may_be"),
     [
