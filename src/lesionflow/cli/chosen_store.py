@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lesionflow.cli.parser import offer
 from lesionflow.config import Settings
+from lesionflow.config.sqlite_address import sqlite_file
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.io.stores.ledger import ledger_path
 from lesionflow.registry.secrets import without_password
@@ -16,7 +17,7 @@ from lesionflow.workspace.layout import PATHS, STAGES, require_workspace, store_
 if TYPE_CHECKING:
     from lesionflow.data.ledger import LedgerEntry
 
-STORE, SQLITE = "MLFLOW_TRACKING_URI", "sqlite:///"
+STORE = "MLFLOW_TRACKING_URI"
 
 
 def add_workdir(command: Any) -> None:
@@ -120,8 +121,8 @@ def require_run(settings: Settings) -> None:
     Raises:
         ArtifactError: When the store is a workspace's own, and not made yet.
     """
-    database = Path(settings.tracking_uri.removeprefix(SQLITE))
-    if not settings.tracking_uri.startswith(SQLITE) or database.exists() or not (database.parent / STAGES).exists():
+    database = sqlite_file(settings.tracking_uri)
+    if database is None or database.exists() or not (database.parent / STAGES).exists():
         return
     folder = database.parent.resolve()
     where = "" if folder == Path.cwd() else f" --workdir {folder}"

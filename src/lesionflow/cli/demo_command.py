@@ -19,6 +19,7 @@ from typing import Any
 from lesionflow.cli.workspace_commands import run_stages
 from lesionflow.config import Settings
 from lesionflow.config.presets import find_params
+from lesionflow.config.sqlite_address import sqlite_address
 from lesionflow.errors import LesionFlowError, ServiceError
 from lesionflow.workspace.change_plan_file import take_change_plan
 from lesionflow.workspace.creation import init_workspace
@@ -104,7 +105,7 @@ def _ask_service(folder: Path, study: Path) -> tuple[Path, dict[str, Any]]:
     port = _free_port()
     command = [sys.executable, "-m", "lesionflow", "serve", "--port", str(port)]
     environment = dict(os.environ)
-    environment.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    environment.setdefault("MLFLOW_TRACKING_URI", sqlite_address(folder / "mlflow.db"))
     base = f"http://127.0.0.1:{port}"
     with (
         (folder / "service.log").open("wb") as log,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lesionflow.config.sqlite_address import sqlite_address
 from lesionflow.errors import ConfigError
 from lesionflow.workspace.layout import STAGES
 
@@ -61,7 +62,7 @@ def _database(parsed: argparse.Namespace) -> Iterator[Any]:
         )
     if url is None and state is not None:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        url = f"sqlite:///{state / 'jobs.db'}"
+        url = sqlite_address(state / "jobs.db")
     engine = open_database(url or "")
     try:
         yield engine

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lesionflow.config.control_groups import memory_budget_mb, usable_cores
 from lesionflow.config.sections.section import Count
+from lesionflow.config.sqlite_address import sqlite_address
 from lesionflow.errors import ConfigError
 
 
@@ -38,7 +39,7 @@ class Settings(BaseSettings):
     pipeline_run: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")] = ""
     pseudonym_key: Annotated[str | None, Field(repr=False)] = None
     tracking_uri: Annotated[str, Field(validation_alias="MLFLOW_TRACKING_URI", repr=False)] = Field(
-        default_factory=lambda: f"sqlite:///{Path.cwd() / 'mlflow.db'}", validation_alias="MLFLOW_TRACKING_URI"
+        default_factory=lambda: sqlite_address(Path.cwd() / "mlflow.db"), validation_alias="MLFLOW_TRACKING_URI"
     )
 
 

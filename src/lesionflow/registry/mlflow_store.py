@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from lesionflow.config.sqlite_address import sqlite_address, sqlite_file
 from lesionflow.errors import LesionFlowError, ServiceError
 from lesionflow.io.files import replacing_file
 from lesionflow.registry.advice import say_fault
@@ -30,7 +31,6 @@ __all__ = [
     "without_password",
 ]
 
-SQLITE = "sqlite:///"
 #: What mlflow and its libraries raise when the store is absent, locked, of another version or refuses; requests' errors
 #: are OSErrors. An address that can't be read, or a picture's key that is refused, is a ValueError; a missing driver an ImportError.
 FAULTS = (MlflowException, SQLAlchemyError, OSError, ValueError, ImportError)
@@ -38,9 +38,8 @@ FAULTS = (MlflowException, SQLAlchemyError, OSError, ValueError, ImportError)
 
 def sqlite_path(tracking_uri: str) -> Path | None:
     """Return the absolute path of a SQLite store, or None for a server's or another database's URI."""
-    if not tracking_uri.startswith(SQLITE) or not tracking_uri.removeprefix(SQLITE):
-        return None
-    return Path(tracking_uri.removeprefix(SQLITE)).absolute()
+    file = sqlite_file(tracking_uri)
+    return None if file is None else file.absolute()
 
 
 def artifact_location(tracking_uri: str, experiment: str) -> str | None:
@@ -115,7 +114,7 @@ def connect(tracking_uri: str, *, make: bool = False) -> MlflowClient:
         )
     with reaching(tracking_uri):
         if database is not None:
-            tracking_uri = f"{SQLITE}{database}"
+            tracking_uri = sqlite_address(database)
             _make_sqlite(database)
             bring_along(database)
         tracking_uri = with_driver(tracking_uri)
@@ -134,7 +133,7 @@ def _make_sqlite(database: Path) -> None:
         if database.exists():
             return
         with replacing_file(database) as partial, quiet_loggers("mlflow.store.db.utils", "alembic"):
-            MlflowClient(f"{SQLITE}{partial}").search_experiments(max_results=1)
+            MlflowClient(sqlite_address(partial)).search_experiments(max_results=1)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lesionflow.config.sqlite_address import sqlite_address
 from lesionflow.errors import ConfigError
 
 BYTES_PER_MB = 1_000_000
@@ -62,7 +63,7 @@ class ServiceSettings(BaseSettings):
 
     def database_address(self, kept: Path) -> str:
         """Return where jobs are written: what was set, or a file in the folder where the service keeps what it accepted."""
-        return self.database_url.get_secret_value() if self.database_url else f"sqlite:///{kept / 'jobs.db'}"
+        return self.database_url.get_secret_value() if self.database_url else sqlite_address(kept / "jobs.db")
 
     @property
     def host_names(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from lesionflow.config import Settings, ValidateConfig
+from lesionflow.config.sqlite_address import sqlite_file
 from lesionflow.errors import ArtifactError, DataQualityError, ServiceError
 from lesionflow.io.files import replacing_folder
 from lesionflow.io.stores.cases import read_dataset, read_table, thumbnail_path
@@ -69,8 +70,8 @@ def _champion_cases(config: ValidateConfig, settings: Settings) -> frozenset[str
 
     A store that is a file, and is not there, is not made, and mlflow is not loaded for nothing.
     """
-    file = settings.tracking_uri.removeprefix("sqlite:///")
-    if not config.champion_model_name or (file != settings.tracking_uri and not Path(file).exists()):
+    file = sqlite_file(settings.tracking_uri)
+    if not config.champion_model_name or (file is not None and not file.exists()):
         return frozenset()
     from lesionflow.registry.registered_bundles import CHAMPION, fetch_bundle, find_version
 

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from lesionflow.config.change_plan import CHANGE_PLAN
+from lesionflow.config.sqlite_address import sqlite_address
 from lesionflow.errors import ConfigError
 from lesionflow.steps import STEPS
 
@@ -51,7 +52,7 @@ def require_workspace(folder: Path) -> None:
 
 def store_uri(folder: Path) -> str:
     """Return the tracking URI of a workspace's own MLflow store."""
-    return f"sqlite:///{(folder / STORE).resolve()}"
+    return sqlite_address((folder / STORE).resolve())
 
 
 def step_command(name: str) -> str:

@@ -1,11 +1,14 @@
 import subprocess
 import sys
 import traceback
+from pathlib import Path
 
 import pytest
 
 from lesionflow.errors import ArtifactError, ConfigError, ServiceError
 from lesionflow.registry.mlflow_store import artifact_location, connect, reaching, sqlite_path
+from lesionflow.registry.tracking import Tracker
+from lesionflow.workspace.layout import store_uri
 
 
 def test_processes_may_make_the_store_at_once(tmp_path):
@@ -32,6 +35,7 @@ def test_only_sqlite_has_its_artifacts_beside_it(tmp_path, monkeypatch):
     assert artifact_location("https://mlflow.example.org", "x") is None
     assert sqlite_path("postgresql://host/db") is None
     assert sqlite_path("sqlite:///mlflow.db") == tmp_path / "mlflow.db"
+    assert sqlite_path("sqlite:////w/a%20b/mlflow.db?timeout=3") == Path("/w/a b/mlflow.db"), "as SQLAlchemy opens it"
     assert artifact_location("sqlite:///mlflow.db", "x") == f"file://{tmp_path}/mlartifacts/x"
 
 
@@ -73,3 +77,20 @@ def test_who_only_reads_makes_no_store(tmp_path):
     assert not list(tmp_path.iterdir())
     connect(f"sqlite:///{tmp_path}/mlflow.db", make=True)
     assert (tmp_path / "mlflow.db").is_file()
+
+
+def test_a_workspace_uses_its_own_store_whatever_its_folder_is_called(tmp_path):
+    names = ["a b", "a%20b", "a?b"]
+    for name in names:
+        (tmp_path / name).mkdir()
+    for name in names:
+        tracker = Tracker(store_uri(tmp_path / name), "knees")
+        (tmp_path / name / "note.txt").write_text(name)
+        tracker.log_artifact(tracker.start_run(name), tmp_path / name / "note.txt")
+    for name in names:
+        client = connect(store_uri(tmp_path / name))
+        [experiment] = client.search_experiments(filter_string="name = 'knees'")
+        [run] = client.search_runs([experiment.experiment_id])
+        assert run.info.run_name == name
+        assert [path.read_text() for path in (tmp_path / name / "mlartifacts").rglob("note.txt")] == [name]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names), "and no folder beside it is made"

@@ -3,13 +3,13 @@
 import hashlib
 import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from lesionflow.config import Settings
 from lesionflow.config.change_plan import ChangePlan
+from lesionflow.config.sqlite_address import sqlite_file
 from lesionflow.data.bundle import Bundle
 from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.errors import ArtifactError
@@ -45,8 +45,8 @@ def find_present_champion(model_name: str, settings: Settings) -> Champion | Non
         ArtifactError: When its bundle was harmed.
         ServiceError: When the store can't be reached.
     """
-    database = settings.tracking_uri.removeprefix("sqlite:///")
-    if database != settings.tracking_uri and not Path(database).exists():
+    database = sqlite_file(settings.tracking_uri)
+    if database is not None and not database.exists():
         return None
     version = find_version(model_name, CHAMPION, settings.tracking_uri)
     if version is None:
