@@ -41,7 +41,7 @@ class FakeService(ThreadingHTTPServer):
         self.results = results or {}
         self.studies: dict[str, list[str]] = {}
         self.requests: list[str] = []
-        self.state, self.refuse, self.code = "done", None, ""
+        self.state, self.refuse, self.code, self.status = "done", None, "", 422
 
     @property
     def url(self):
@@ -83,7 +83,14 @@ class _Handler(BaseHTTPRequestHandler):
         if job not in self.server.studies:
             self.answer(404, {"code": "unknown_job"})
         elif path.startswith("/v1/jobs/"):
-            self.answer(200, {"id": job, "state": self.server.state, "error": {"code": self.server.code}})
+            self.answer(
+                200,
+                {
+                    "id": job,
+                    "state": self.server.state,
+                    "error": {"code": self.server.code, "status": self.server.status},
+                },
+            )
         else:
             self.answer(200, self.server.results[query.partition("=")[2]], "application/dicom")
 

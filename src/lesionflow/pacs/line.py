@@ -2,6 +2,7 @@
 
 import logging
 import time
+from typing import Any
 
 from lesionflow.errors import ServiceError
 from lesionflow.pacs.delivery import deliver
@@ -13,6 +14,8 @@ from lesionflow.pacs.service_link import RefusedOrderError, ServiceLink
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 300.0
 #: How often a job is asked for.
 POLL_S = 1.0
+#: A study at which the service failed so often by its own fault may be what makes it fail.
+MOST_ROUNDS = 3
 logger = logging.getLogger(__name__)
 
 
@@ -44,21 +47,27 @@ class Line:
         try:
             self._step(order, rule)
         except RefusedOrderError as error:
-            self._fail(order, error.code)
-        except (ServiceError, OSError) as error:
-            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(order.n_failures, 20))
-            self._due[order.id] = time.monotonic() + pause
-            # What stands on disk by now: results that were sent are not sent again.
             now = self._book.find(order.id) or order
-            self._book.change(now, n_failures=order.n_failures + 1, error=type(error).__name__)
-            logger.warning("order %s: %s Tried again in %.0f s.", order.id, error, pause)
+            if error.of_study or now.n_rounds + 1 >= MOST_ROUNDS:
+                self._fail(now, error.code)
+            else:
+                self._pause(now, error, state=OrderState.WAITING, job="", n_rounds=now.n_rounds + 1)
+        except (ServiceError, OSError) as error:
+            # What stands on disk by now: results that were sent are not sent again.
+            self._pause(self._book.find(order.id) or order, error)
+
+    def _pause(self, order: Order, error: Exception, **changes: Any) -> None:
+        pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(order.n_failures, 20))
+        self._due[order.id] = time.monotonic() + pause
+        self._book.change(order, n_failures=order.n_failures + 1, error=type(error).__name__, **changes)
+        logger.warning("order %s: %s Tried again in %.0f s.", order.id, error, pause)
 
     def _step(self, order: Order, rule: StudyRule) -> None:
         service = ServiceLink(rule.service)
         if order.state is OrderState.WAITING:
             scratch = self._config.spool / "receiving" / f"{order.id}.zip"
-            job = service.hand_in(self._book.objects(order), order.id, scratch)
-            order = self._book.change(order, state=OrderState.HANDED_IN, job=job, n_failures=0, error="")
+            job = service.hand_in(self._book.objects(order), order.key, scratch)
+            order = self._book.change(order, state=OrderState.HANDED_IN, job=job, error="")
             logger.info("order %s: handed in as job %s", order.id, job)
         if order.state is OrderState.HANDED_IN:
             if (is_done := service.is_done(order.job)) is False:

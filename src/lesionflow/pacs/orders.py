@@ -30,7 +30,7 @@ class Order:
     """An order as it stands on disk; it holds no word of the patient.
 
     Args:
-        id: 32 hexadecimal digits that follow from rule and objects; the service's Idempotency-Key.
+        id: 32 hexadecimal digits that follow from rule and objects.
         rule: The rule's name.
         state: Where it stands.
         job: The service's id of it, once it was handed in.
@@ -38,6 +38,7 @@ class Order:
         n_failures: How often in a row something failed that is tried again.
         error: What failed last, in a word.
         changed: When it changed last, in s since 1970.
+        n_rounds: How often the service failed at it by a fault of its own, and it was handed in as another job.
     """
 
     id: str
@@ -48,6 +49,12 @@ class Order:
     n_failures: int = 0
     error: str = ""
     changed: float = 0.0
+    n_rounds: int = 0
+
+    @property
+    def key(self) -> str:
+        """The key that it is handed in under: of its own each round."""
+        return f"{self.id}-{self.n_rounds}" if self.n_rounds else self.id
 
 
 class OrderBook:

@@ -18,15 +18,16 @@ NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 class RefusedOrderError(ServiceError):
-    """The service says that it will never segment this study.
+    """The service does not segment this study.
 
     Args:
         code: Its stable code, such as `irregular_spacing`.
+        of_study: Whether the study is why; else the service failed at it, and may not another time.
     """
 
-    def __init__(self, code: str) -> None:
-        super().__init__(f"Expected the service to take the study, found that it refuses it: {code}.")
-        self.code = code
+    def __init__(self, code: str, *, of_study: bool = True) -> None:
+        super().__init__(f"Expected the service to segment the study, found that it does not: {code}.")
+        self.code, self.of_study = code, of_study
 
 
 class ServiceLink:
@@ -72,8 +73,8 @@ class ServiceLink:
         """Tell whether a job is done; None where the service knows no such job.
 
         Raises:
-            RefusedOrderError: When it failed by the study's fault, or was cancelled.
-            ServiceError: When the service does not answer, or failed itself.
+            RefusedOrderError: When it failed or was cancelled.
+            ServiceError: When the service does not answer.
         """
         with self._client() as client:
             answer = client.get(f"/v1/jobs/{job}")
@@ -82,7 +83,11 @@ class ServiceLink:
         _raise_for(answer)
         told = answer.json()
         if told["state"] in ("failed", "cancelled"):
-            raise RefusedOrderError(str(told.get("error", {}).get("code", told["state"])))
+            error = told.get("error") or {}
+            raise RefusedOrderError(
+                str(error.get("code") or told["state"]),
+                of_study=int(error.get("status") or 0) < httpx.codes.INTERNAL_SERVER_ERROR,
+            )
         return bool(told["state"] == "done")
 
     def fetch(self, job: str, output_format: str, path: Path) -> bool:

@@ -1,5 +1,7 @@
 """Objects at dcmtk's archive."""
 
+import gc
+
 import pydicom
 import pytest
 
@@ -23,9 +25,10 @@ def test_each_kind_of_result_arrives_as_it_was(tmp_path, output_format):
 
 
 #: pynetdicom leaves the socket of a connection that was refused to be collected.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_an_archive_that_is_not_there_is_named(tmp_path):
     prediction = hand_made_prediction(tmp_path / "study")
     prediction.write(tmp_path / "m.dcm", "dicom-seg")
     with pytest.raises(ServiceError, match="does not answer"):
         deliver(tmp_path / "m.dcm", Destination(ae_title="ANY", host="127.0.0.1", port=free_port()), "LESIONFLOW")
+    gc.collect()

@@ -117,3 +117,24 @@ def test_a_key_that_is_missing_is_no_fault_of_the_study(place, stored):
     service.refuse = (401, {"code": "key_missing"})
     Line(config, book).work()
     assert book.find(ID).state is OrderState.WAITING
+
+
+def test_what_the_service_failed_at_itself_is_another_job_three_times_at_most(place, stored):
+    """A full disk of the service is no fault of the study, and the same key would give the same failed job for ever."""
+    config, book, service = place
+    service.state, service.code, service.status = "failed", "disk_full", 507
+    line = Line(config, book)
+    wait_for(lambda: line.work() or book.find(ID).n_rounds == 1, 20)
+    assert list(book.all_open())
+    service.state = "done"
+    (order,) = wait_for(lambda: ended(line, book), 20)
+    assert (order.state, list(service.studies)) == (OrderState.DONE, [ID, f"{ID}-1"])
+    assert stored == [b"dicom-seg", b"dicom-sr"]
+
+
+def test_a_service_that_fails_each_time_ends_it_with_its_reason(place, stored):
+    config, book, service = place
+    service.state, service.code, service.status = "failed", "worker_died", 500
+    line = Line(config, book)
+    (order,) = wait_for(lambda: ended(line, book), 20)
+    assert (order.state, order.error, len(service.studies)) == (OrderState.FAILED, "worker_died", 3)
