@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from lesionflow.config.control_groups import memory_budget_mb
 from lesionflow.machine.process_memory import be_killed_first
 from lesionflow.machine.threads import limit_library_threads
 from lesionflow.serving.children.failures import StoppedError, failure_of_error
@@ -70,7 +71,8 @@ class Child:
         from lesionflow.prediction.served_model import load_kept
 
         model = load_kept(Path(order["folder"]), order["name"], order["version"], order["bundle_digest"])
-        segmenter = Segmenter(model.bundle, device=order["device"], memory_mb=order["memory_mb"])
+        memory_mb = order["memory_mb"] or memory_budget_mb()
+        segmenter = Segmenter(model.bundle, device=order["device"], memory_mb=memory_mb)
         golden = require_golden(segmenter, model.bundle, f"{model.name} version {model.version}")
         self._model, self._segmenter = model, segmenter
         return {"n_golden": golden.n_cases}

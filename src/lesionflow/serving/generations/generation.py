@@ -95,14 +95,16 @@ def load_generation(service: ServiceSettings, settings: Settings, version: str) 
         ServiceError: When the registry can't be reached.
         ConfigError: When an alias or number is given without the model's name.
     """
+    # What a container leaves is for each process to see for itself, when it loads: the others have taken their part of it.
+    memory_mb = settings.memory_mb if "memory_mb" in settings.model_fields_set else None
     # Each imports its libraries while the model is fetched.
-    processes = [ModelProcess(settings.memory_mb) for _ in range(service.max_concurrent)]
+    processes = [ModelProcess(memory_mb) for _ in range(service.max_concurrent)]
     kept = None if Path(version).is_dir() else Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-model-"))
     try:
         model, folder = _fetch(service, settings, version, kept)
         order = {
             "folder": str(folder), "name": model.name, "version": model.version, "bundle_digest": model.bundle.digest,
-            "device": settings.device, "memory_mb": settings.memory_mb,
+            "device": settings.device, "memory_mb": memory_mb,
         }  # fmt: skip
         n_golden = min(process.load(order)["n_golden"] for process in processes)
     except BaseException:
@@ -111,7 +113,7 @@ def load_generation(service: ServiceSettings, settings: Settings, version: str) 
         if kept is not None:
             shutil.rmtree(kept, ignore_errors=True)
         raise
-    pool = Pool(partial(_start, order, settings.memory_mb), processes)
+    pool = Pool(partial(_start, order, memory_mb), processes)
     return Generation(model, pool, service, n_golden=n_golden, kept=kept)
 
 

@@ -2,11 +2,15 @@
 
 import json
 import threading
+import types
 from multiprocessing import Pipe
 
 import pytest
 
+from lesionflow import inference
 from lesionflow.errors import DicomError
+from lesionflow.inference import golden
+from lesionflow.prediction import served_model
 from lesionflow.serving.children import child as child_module
 from lesionflow.serving.children.child import Child
 from lesionflow.serving.generations import study_work
@@ -88,3 +92,17 @@ def test_a_failure_is_told_and_the_child_goes_on(ask):
     }  # fmt: skip
     assert "ZeroDivisionError" in ask(lambda *_, progress: 1 / 0)["failed"]["message"]
     assert ask(lambda *_, progress: "next") == {"done": "next"}
+
+
+@pytest.mark.parametrize(("set_mb", "left_mb", "expected"), [(700, 900, 700), (None, 900, 900), (None, None, None)])
+def test_without_a_limit_of_its_own_it_keeps_to_what_its_container_leaves_it(monkeypatch, set_mb, left_mb, expected):
+    """When it loads, not when the service began: the service and other models have taken their part by then."""
+    taken = []
+    model = types.SimpleNamespace(name="m", version="1", bundle=None)
+    monkeypatch.setattr(child_module, "memory_budget_mb", lambda: left_mb)
+    monkeypatch.setattr(served_model, "load_kept", lambda *_: model)
+    monkeypatch.setattr(inference, "Segmenter", lambda _, *, device, memory_mb: taken.append((device, memory_mb)))
+    monkeypatch.setattr(golden, "require_golden", lambda *_: types.SimpleNamespace(n_cases=2))
+    order = {"folder": "/x", "name": "m", "version": "1", "bundle_digest": "", "device": "cpu", "memory_mb": set_mb}
+    assert Child(None)._load(order) == {"n_golden": 2}
+    assert taken == [("cpu", expected)]
