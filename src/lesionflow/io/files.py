@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -162,6 +162,25 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
             blame_machine(error)
         message = "Expected a folder that may be read, found one that may not. Mend its permissions."
         raise InputError(message, reason="unreadable_folder") from error
+
+
+class DuplicateKeyError(ValueError):
+    """A key that stands twice in one object of JSON: readers differ on which one counts."""
+
+
+def unique_pairs(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of JSON, as `object_pairs_hook` of `json.loads`.
+
+    Raises:
+        DuplicateKeyError: When a key stands twice.
+    """
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            message = f"{key!r:.80} twice"
+            raise DuplicateKeyError(message)
+        found[key] = value
+    return found
 
 
 def parse_json(path: Path, object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lesionflow.data.seal import Seal, SealState
 from lesionflow.errors import ArtifactError
-from lesionflow.io.files import parse_json, replacing_file, sha256_file
+from lesionflow.io.files import parse_json, replacing_file, sha256_file, unique_pairs
 from lesionflow.io.signing.envelope import Sealed, read_envelope, write_envelope
 from lesionflow.io.signing.keys import SigningKey, load_trusted_keys
 from lesionflow.machine.faults import blame_machine
@@ -132,6 +132,11 @@ def list_bundle_files(folder: Path) -> list[str]:
 
 
 def _require_plain(path: Path, shown: str, name: str) -> None:
+    if path.is_symlink():
+        raise ArtifactError(
+            f"Expected only plain files in {name}, found the link {shown}: what it leads to is none of the bundle's. Put the file itself there; where DVC made "
+            "the link, `dvc config cache.type copy` and `dvc checkout --relink`."
+        )
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -172,7 +177,7 @@ def _facts(folder: Path) -> dict[str, str]:
     """Return what the manifest says of the bundle, read from the bundle itself."""
     bundle = folder if (folder / SUMS).is_file() else folder / INNER
     try:
-        card: Any = parse_json(bundle / CARD)
+        card: Any = parse_json(bundle / CARD, object_pairs_hook=unique_pairs)
         facts = {name: str(card[name]) for name in FACTS}
         return {"bundle_digest": sha256_file(bundle / SUMS), **facts}
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -5,6 +5,7 @@ where it was asked about them, `golden.safetensors`. `manifest.dsse.json` seals 
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -21,7 +22,7 @@ from lesionflow.data.bundle import Bundle, Card, GoldenCase
 from lesionflow.data.calibration import BackendChoice, Calibration
 from lesionflow.data.plan import Plan
 from lesionflow.errors import ArtifactError
-from lesionflow.io.files import replacing_folder, sha256_file
+from lesionflow.io.files import replacing_folder, sha256_file, unique_pairs
 from lesionflow.io.signing.bundle_manifest import MANIFEST, list_bundle_files, sign_bundle, verify_bundle
 from lesionflow.io.signing.keys import load_signing_key
 from lesionflow.machine.error_words import plain_words
@@ -116,8 +117,11 @@ def read_bundle(folder: Path) -> Bundle:
 
 
 def _read(path: Path, kind: type[Model]) -> Model:
+    text = path.read_text(encoding="utf-8")
+    # pydantic takes the last of two keys of one name, other readers the first.
+    json.loads(text, object_pairs_hook=unique_pairs)
     try:
-        return kind.model_validate_json(path.read_text(encoding="utf-8"))
+        return kind.model_validate_json(text)
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'content'}: {e['msg']}" for e in error.errors()[:3])
         raise ArtifactError(

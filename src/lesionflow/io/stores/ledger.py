@@ -8,13 +8,15 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lesionflow.data.ledger import FIRST, EntryKind, LedgerEntry, digest_of_entry, seal
 from lesionflow.errors import ArtifactError
+from lesionflow.io.files import DuplicateKeyError, unique_pairs
 from lesionflow.machine.faults import blame_machine
 
 NAME = "ledger.jsonl"
@@ -22,6 +24,12 @@ NAME = "ledger.jsonl"
 READS = "test_set_reads.jsonl"
 #: How each line begins, so that one which a kill cut off is told from one that somebody spoiled.
 BEGINNING = b'{"sequence": '
+#: By what JSON's reader says: what it stops before where a word, a number or an escaped letter is cut off.
+UNENDED = {
+    "Expecting value": re.compile(r"t(ru?)?|f(a(ls?)?)?|nu?l?|-"),
+    "Expecting ',' delimiter": re.compile(r"\.|[eE][+-]?"),
+    "Invalid \\uXXXX escape": re.compile(r"\\?u?[0-9a-fA-F]{0,4}"),
+}
 #: Reads that are shown; the file has all.
 N_SHOWN = 3
 
@@ -57,10 +65,9 @@ def append_entry(path: Path, kind: EntryKind, facts: Mapping[str, Any]) -> Ledge
         entries = read_ledger(path)
         at = datetime.now(UTC).isoformat(timespec="seconds")
         entry = seal(len(entries) + 1, at, kind, facts, entries[-1].sha256 if entries else FIRST)
-        written = path.read_bytes()
-        # A line that a kill or a full disk cut off stays as it is, and the next one starts on a line of its own.
-        broken = b"" if not written or written.endswith(b"\n") else b"\n"
-        _write_all(file, broken + json.dumps(entry._asdict(), allow_nan=False).encode() + b"\n")
+        _write_all(
+            file, _make_room(file, path.read_bytes()) + json.dumps(entry._asdict(), allow_nan=False).encode() + b"\n"
+        )
         os.fsync(file)
     except OSError as error:
         blame_machine(error, path.parent)
@@ -87,18 +94,21 @@ def note_read(path: Path, facts: Mapping[str, object]) -> None:
 def read_ledger(path: Path) -> tuple[LedgerEntry, ...]:
     """Return all entries, oldest first; none when there is no ledger.
 
-    A line that a kill or a full disk cut off tells nothing; any other that can't be read was spoiled, and what it told of must not be
-    forgotten without a word.
+    What a kill or a full disk cut off ends the file without the end of a line, and begins as the entry that was to stand there: it tells nothing. Any
+    other line that can't be read was spoiled, and what it told of must not be forgotten without a word.
 
     Raises:
         ArtifactError: When a line was changed, taken out or put in.
     """
     entries: list[LedgerEntry] = []
     for source in (path.with_name(READS), path):
-        for number, line in enumerate(_whole_lines(source), 1):
-            entry = _parse(line, source, len(entries) + 1)
+        lines = _lines(source)
+        for number, line in enumerate(lines, 1):
+            entry = _parse(line.rstrip(b"\n"), source, number, len(entries) + 1)
             if entry is None:
-                if not _is_cut_off(line, source, len(entries) + 1):
+                # Earlier versions left what was cut off, and began the next entry, which holds the chain together, on a line of its own.
+                is_spoiled = number == len(lines) and line.endswith(b"\n")
+                if is_spoiled or not _is_cut_off(line.rstrip(b"\n"), source, len(entries) + 1):
                     raise _altered(source, number, "to be an entry or the beginning of one, found neither")
                 continue
             previous = entries[-1].sha256 if entries else FIRST
@@ -123,18 +133,35 @@ def describe_ledger(path: Path) -> tuple[str, ...]:
     return (f"test set: read {len(reads)} times, last", *last)
 
 
-def _whole_lines(path: Path) -> Iterator[bytes]:
+def _lines(path: Path) -> list[bytes]:
+    """Return the lines that hold something, each with its end where it has one."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return iter(())
-    return (line for line in content.split(b"\n") if line)
+        return []
+    lines = (line + b"\n" for line in content.split(b"\n"))
+    return [line for line in (*list(lines)[:-1], content.rpartition(b"\n")[2]) if line.strip(b"\n")]
 
 
-def _parse(line: bytes, source: Path, sequence: int) -> LedgerEntry | None:
+def _make_room(file: int, written: bytes) -> bytes:
+    """Take away what was cut off at a ledger's end, and return what must stand before the next entry: the end of a whole line that lacks it."""
+    last = written.rpartition(b"\n")[2]
+    if not last:
+        return b""
+    try:
+        json.loads(last)
+    except (ValueError, RecursionError):
+        os.ftruncate(file, len(written) - len(last))
+        return b""
+    return b"\n"
+
+
+def _parse(line: bytes, source: Path, number: int, sequence: int) -> LedgerEntry | None:
     """Read a line of today or of before; None for one that is no JSON."""
     try:
-        content = json.loads(line)
+        content = json.loads(line, object_pairs_hook=unique_pairs)
+    except DuplicateKeyError as error:
+        raise _altered(source, number, f"to say each thing once, found {error}") from error
     except (ValueError, RecursionError):
         return None
     try:
@@ -154,10 +181,27 @@ def _is_cut_off(line: bytes, source: Path, sequence: int) -> bool:
     """Tell whether a line is the beginning of the entry that was to stand here, or what a disk that lost power leaves of it."""
     if source.name == READS:
         return line.startswith(b"{")
-    number, comma, _ = line.removeprefix(BEGINNING).partition(b",")
-    if line.startswith(BEGINNING):
-        return number == str(sequence).encode() if comma else str(sequence).encode().startswith(number)
-    return BEGINNING.startswith(line) or not line.strip(b"\0")
+    written = line.rstrip(b"\0")
+    number, comma, _ = written.removeprefix(BEGINNING).partition(b",")
+    if written.startswith(BEGINNING):
+        fits = number == str(sequence).encode() if comma else str(sequence).encode().startswith(number)
+        return fits and _begins_json(written)
+    return BEGINNING.startswith(written)
+
+
+def _begins_json(line: bytes) -> bool:
+    """Tell whether more could be written behind a line so that it is JSON."""
+    try:
+        json.loads(line)
+    except json.JSONDecodeError as error:
+        rest = error.doc[error.pos :]
+        ends = (
+            pattern.fullmatch(rest) is not None for words, pattern in UNENDED.items() if error.msg.startswith(words)
+        )
+        return not rest or error.msg.startswith("Unterminated string") or any(ends)
+    except (ValueError, RecursionError):
+        return False
+    return False
 
 
 def _altered(source: Path, number: int, what: str) -> ArtifactError:

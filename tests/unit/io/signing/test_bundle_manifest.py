@@ -98,6 +98,11 @@ def test_an_added_a_removed_and_a_runnable_file_are_refused_by_name(folder, tmp_
     with pytest.raises(ArtifactError, match="linked"):
         read_bundle(folder)
     (folder / "linked").unlink()
+    # Of the same bytes, which somebody may exchange after they were verified.
+    (folder / WEIGHTS).rename(tmp_path / "weights")
+    (folder / WEIGHTS).symlink_to(tmp_path / "weights")
+    with pytest.raises(ArtifactError, match=f"found the link {WEIGHTS}"):
+        read_bundle(folder)
     (folder / WEIGHTS).unlink()
     with pytest.raises(ArtifactError, match=WEIGHTS):
         read_bundle(folder)

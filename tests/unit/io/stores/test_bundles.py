@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from lesionflow.data.bundle import GoldenCase
 from lesionflow.data.calibration import BackendChoice
 from lesionflow.errors import ArtifactError
 from lesionflow.io.files import sha256_file
-from lesionflow.io.signing.bundle_manifest import sign_bundle
+from lesionflow.io.signing.bundle_manifest import MANIFEST, sign_bundle
 from lesionflow.io.stores.bundles import (
     BACKEND,
     CALIBRATION,
@@ -200,3 +201,17 @@ def test_golden_cases_come_back_and_count_in_the_digest(folder, tmp_path):
     resum(tmp_path / "golden", names=(GOLDEN, CARD, PLAN, WEIGHTS))
     with pytest.raises(ArtifactError):
         read_bundle(tmp_path / "golden")
+
+
+def test_a_key_that_stands_twice_in_the_card_is_refused(folder):
+    """One reader takes the first, another the last: the hashes agree, as who may write wrote them too."""
+    text = (folder / CARD).read_text()
+    (folder / CARD).write_text(text.replace("{", '{\n  "epochs": 9999,', 1))
+    (folder / MANIFEST).unlink()
+    sums = (folder / SUMS).read_text().splitlines()
+    digest = hashlib.sha256((folder / CARD).read_bytes()).hexdigest()
+    (folder / SUMS).write_text("".join(f"{digest}  {CARD}\n" if CARD in line else f"{line}\n" for line in sums))
+    with pytest.raises(ArtifactError, match="'epochs' twice"):
+        read_bundle(folder)
+    with pytest.raises(ArtifactError, match=CARD):
+        sign_bundle(folder, None)

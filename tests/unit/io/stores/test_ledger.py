@@ -93,7 +93,7 @@ def test_reads_noted_before_there_was_a_ledger_are_its_beginning(tmp_path):
         read_ledger(path)
 
 
-def test_a_line_cut_off_by_a_full_disk_stays_and_hides_nothing(tmp_path):
+def test_a_line_cut_off_by_a_full_disk_hides_nothing(tmp_path):
     path = tmp_path / "ledger.jsonl"
     note_read(path, FACTS)
     with path.open("ab") as file:
@@ -111,8 +111,19 @@ def test_a_line_cut_off_by_a_full_disk_stays_and_hides_nothing(tmp_path):
         lambda lines: [*lines[:2], b"<<<<<<< HEAD", lines[2]],
         lambda _: [b"\xff\xfe\x00" * 9],
         lambda lines: [*lines, b"[" * 100_000],
+        lambda lines: [*lines[:2], b'{"sequence": 3, "at": "2026-'],
+        lambda lines: [*lines[:2], b"\0" * 40],
     ],
-    ids=["all commented out", "the last commented out", "two cut short", "a merge in git", "no text", "nested deep"],
+    ids=[
+        "all commented out",
+        "the last commented out",
+        "two cut short",
+        "a merge in git",
+        "no text",
+        "nested deep",
+        "the last cut short",
+        "the last wiped",
+    ],
 )
 def test_a_ledger_that_was_spoiled_is_not_a_shorter_one(tmp_path, spoil):
     path = tmp_path / "ledger.jsonl"
@@ -131,6 +142,59 @@ def test_what_a_kill_leaves_of_a_line_is_passed_over(tmp_path, left):
     path.write_bytes(path.read_bytes() + left)
     read_of(path, "three")
     assert [entry.facts["bundle_digest"] for entry in read_ledger(path)] == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize(
+    "left", [b'{"sequence": 3, nonsense', b'{"sequence": 3} and more', b'{"sequence": 3, "at": 2026-', b"garbage"]
+)
+def test_what_no_kill_can_have_left_is_told_though_no_line_ends_behind_it(tmp_path, left):
+    path = tmp_path / "ledger.jsonl"
+    for bundle in ("one", "two"):
+        read_of(path, bundle)
+    path.write_bytes(path.read_bytes() + left)
+    with pytest.raises(ArtifactError, match=r"line 3 .*restore it from git"):
+        append_entry(path, EntryKind.LIFTED, {"version": "1"})
+
+
+def test_every_part_of_a_line_that_a_kill_can_leave_is_passed_over(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    read_of(path, "one")
+    before = path.read_bytes()
+    said = {
+        "yes": True,
+        "no": False,
+        "none": None,
+        "figures": [-1.5e-07, 12, 0.25, 1e22],
+        "words": 'a "b" \\ \u00fc \U0001f600',
+    }
+    append_entry(path, EntryKind.DECISION, {**said, "nested": [{"a": {}}, []]})
+    line = path.read_bytes()[len(before) :]
+    for length in range(1, len(line) - 1):
+        path.write_bytes(before + line[:length])
+        assert len(read_ledger(path)) == 1, line[:length]
+        path.write_bytes(before + line[:length] + b"\0" * 7)
+        assert len(read_ledger(path)) == 1, line[:length]
+    # Whole but for its end, it is an entry.
+    path.write_bytes(before + line[:-1])
+    assert append_entry(path, EntryKind.LIFTED, {"version": "1"}).sequence == 3
+
+
+def test_what_was_cut_off_by_an_earlier_version_stands_before_the_entry_that_followed(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    for bundle in ("one", "two"):
+        read_of(path, bundle)
+    first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + b'{"sequence": 2, "at": "2026-\n' + second)
+    assert [entry.facts["bundle_digest"] for entry in read_ledger(path)] == ["one", "two"]
+
+
+def test_a_key_that_stands_twice_is_refused_though_its_last_value_fits_the_digest(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    read_of(path, "one")
+    line = path.read_bytes()
+    path.write_bytes(line.replace(b'"bundle_digest": "one"', b'"bundle_digest": "two", "bundle_digest": "one"'))
+    with pytest.raises(ArtifactError, match=r"line 1 .*'bundle_digest' twice.*from git"):
+        read_ledger(path)
 
 
 @pytest.mark.parametrize("line", [b"5", b"[]", b"{}"])
