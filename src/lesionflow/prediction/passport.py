@@ -21,7 +21,7 @@ ID_DIGITS = 32
 #: What tells when a passport was written, not of what: it stands in reports, not in files, whose bytes are the same each time.
 UNSEALED = ("created_at", "seal")
 #: Fields that came after 0.2.
-LATER = ("study", "report_sha256")
+LATER = ("study", "report_sha256", "header_sha256")
 
 
 class Passport(BaseModel):
@@ -31,7 +31,8 @@ class Passport(BaseModel):
     `predicted_dice` by target and `unusual_input` say how far the mask may be relied on; null where the model can't tell.
     `result_id` follows from study, bundle and mask: the same study has the same one from the service and the command line.
     `picture_sha256` is over the pixels of a picture of the mask, null elsewhere; `study`, in DICOM files alone, which say whose they are; `report_sha256`, in
-    reports and DICOM SR alone, over what they say. What lesionflow 0.2 wrote has no `mask`.
+    reports and DICOM SR alone, over what they say; `header_sha256`, in DICOM files alone, over names, dates, codes, approvals and all else that
+    they say beside. What lesionflow 0.2 wrote has no `mask`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +54,7 @@ class Passport(BaseModel):
     picture_sha256: str | None = None
     study: StudyIdentity | None = None
     report_sha256: str | None = None
+    header_sha256: str | None = None
     seal: str = ""
 
     def sealed(self) -> "Passport":
@@ -75,6 +77,7 @@ class Passport(BaseModel):
         picture_sha256: str | None = None,
         study: StudyIdentity | None = None,
         report_sha256: str | None = None,
+        header_sha256: str | None = None,
     ) -> str:
         """Return the text that lies inside a file: JSON in ASCII, without the time.
 
@@ -82,8 +85,15 @@ class Passport(BaseModel):
             picture_sha256: Of a picture of the mask; None of the mask itself.
             study: Whose the file says it is; None where it does not say.
             report_sha256: Over the figures and words of a file that holds those instead of voxels.
+            header_sha256: Over what a DICOM object says beside them.
         """
-        own = {"created_at": None, "picture_sha256": picture_sha256, "study": study, "report_sha256": report_sha256}
+        own = {
+            "created_at": None,
+            "picture_sha256": picture_sha256,
+            "study": study,
+            "report_sha256": report_sha256,
+            "header_sha256": header_sha256,
+        }
         told = self.model_copy(update=own).sealed()
         return json.dumps(told.model_dump(mode="json", exclude={"created_at", *told.absent}), separators=(",", ":"))
 

@@ -65,11 +65,12 @@ def passport_into(passport: "Passport") -> Callable[[Any], None]:
         passport: Of the mask.
     """
     from lesionflow.io.dicom.writing.content_tree import hash_content
+    from lesionflow.io.dicom.writing.header_hash import hash_header
     from lesionflow.io.dicom.writing.private_text import add_private_text
 
     def put(data: Any) -> None:
         said = hash_content(data) if "ContentSequence" in data else None
-        text = passport.for_file(study=identify_study(data), report_sha256=said)
+        text = passport.for_file(study=identify_study(data), report_sha256=said, header_sha256=hash_header(data))
         add_private_text(data, text, short=passport.in_short(), software_version=passport.lesionflow_version)
 
     return put

@@ -173,7 +173,7 @@ def _bound(path: Path, kind: str, passport: Passport) -> tuple[TraceFinding, ...
     if kind == "DICOM":
         data = _read_dicom(path)
         figures = (_figures(data, passport),) if "ContentSequence" in data else ()
-        return (_study(data, passport), *figures)
+        return (_study(data, passport), _header(data, passport), *figures)
     if kind == "report":
         return (_report(path, passport),)
     return ()
@@ -188,9 +188,26 @@ def _study(data: Any, passport: Passport) -> TraceFinding:
     changed = passport.study.differences(identify_study(data))
     if not changed:
         return TraceFinding(
-            "study", State.HELD, "patient, study, series, frame of reference and images are as they were written"
+            "study",
+            State.HELD,
+            "PatientID and the UIDs of study, series, frame of reference and images are as they were written",
         )
     return TraceFinding("study", State.ALTERED, f"not those that it was written for: {', '.join(changed)}")
+
+
+def _header(data: Any, passport: Passport) -> TraceFinding:
+    from lesionflow.io.dicom.writing.header_hash import hash_header
+
+    if passport.header_sha256 is None:
+        detail = (
+            "an older passport, which covers PatientID and UIDs alone: names, dates, codes and approvals may be others"
+        )
+        return TraceFinding("header", State.UNCHECKED, detail)
+    if hash_header(data) == passport.header_sha256:
+        detail = "names, dates, codes, approvals and all else beside are as they were written"
+        return TraceFinding("header", State.HELD, detail)
+    detail = "names, dates, codes, approvals or what else stands beside are not those that were written"
+    return TraceFinding("header", State.ALTERED, detail)
 
 
 def _figures(data: Any, passport: Passport) -> TraceFinding:

@@ -18,7 +18,7 @@ from support.hand_made import hand_made_prediction
 
 KEY = "lesionflow-passport"
 #: What a passport says of the one file in which it lies.
-FILES_OWN = ("picture_sha256", "study", "report_sha256", "created_at", "seal")
+FILES_OWN = ("picture_sha256", "study", "report_sha256", "header_sha256", "created_at", "seal")
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +75,8 @@ def test_every_file_holds_the_same_passport(folder):
 @pytest.mark.parametrize(
     ("name", "things"),
     [
-        ("mask.dcm", ("mask", "study")),
-        ("mask.rtstruct.dcm", ("mask", "study")),
+        ("mask.dcm", ("mask", "study", "header")),
+        ("mask.rtstruct.dcm", ("mask", "study", "header")),
         ("mask.nii.gz", ("mask",)),
         ("overlay.png", ("picture",)),
     ],
@@ -148,8 +148,10 @@ def test_a_mask_that_was_given_to_another_patient_or_study_is_altered(folder, na
     data = pydicom.dcmread(folder / name)
     harm(data)
     data.save_as(folder / name)
-    assert states(folder / name) == {"passport": State.HELD, "mask": State.HELD, "study": State.ALTERED}
-    detail = trace_file(folder / name).findings[-1].detail
+    found = states(folder / name)
+    assert found.pop("header") is State.ALTERED
+    assert found == {"passport": State.HELD, "mask": State.HELD, "study": State.ALTERED}
+    detail = {finding.what: finding.detail for finding in trace_file(folder / name).findings}["study"]
     assert detail == f"not those that it was written for: {said}"
 
 
@@ -165,7 +167,76 @@ def test_a_passport_gives_no_identifier_away_and_one_without_the_study_still_rea
     data[0x0099, 0x1001].value = old
     set_patient(data)
     data.save_as(folder / name)
-    assert states(folder / name) == {"passport": State.HELD, "mask": State.HELD, "study": State.UNCHECKED}
+    unchecked = dict.fromkeys(("study", "header"), State.UNCHECKED)
+    assert states(folder / name) == {"passport": State.HELD, "mask": State.HELD, **unchecked}
+
+
+def edit_seg(data, what):
+    segment = data.SegmentSequence[0]
+    edits = {
+        "SegmentDescription": segment,
+        "SegmentAlgorithmType": segment,
+        "SegmentLabel": segment,
+        "CodeValue": segment.SegmentedPropertyTypeCodeSequence[0],
+    }
+    setattr(edits.get(what, data), what, "MANUAL" if what == "SegmentAlgorithmType" else EDITED.get(what, "1.2.3.4"))
+
+
+def edit_outlines(data, what):
+    observed = data.RTROIObservationsSequence[0]
+    at = observed if what in ("ROIObservationLabel", "RTROIInterpretedType", "ROIInterpreter") else data
+    setattr(at, what, EDITED.get(what, "ORGAN"))
+
+
+def edit_report(data, what):
+    setattr(data, what, {"VerificationFlag": "VERIFIED"}.get(what, EDITED.get(what)))
+
+
+EDITED = {
+    "PatientName": "Somebody^Else",
+    "PatientBirthDate": "19500101",
+    "PatientSex": "M",
+    "AccessionNumber": "4711",
+    "SeriesDescription": "approved",
+    "ContentCreatorName": "Doe^Jane",
+    "ApprovalStatus": "APPROVED",
+    "SegmentDescription": "harmless",
+    "SOPInstanceUID": "1.2.3.4",
+    "StudyDate": "19990101",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "what"),
+    [
+        *(("mask.dcm", edit_seg, what) for what in (*EDITED, "SegmentAlgorithmType", "CodeValue")),
+        *(("mask.rtstruct.dcm", edit_outlines, what) for what in ("ROIObservationLabel", "RTROIInterpretedType")),
+        *(("mask.rtstruct.dcm", edit_outlines, what) for what in ("ApprovalStatus", "PatientName", "SOPInstanceUID")),
+        *(("measurements.sr.dcm", edit_report, what) for what in ("PatientName", "VerificationFlag")),
+    ],
+)
+def test_what_a_dicom_object_says_beside_its_mask_is_covered(folder, name, edit, what):
+    data = pydicom.dcmread(folder / name)
+    edit(data, what)
+    data.save_as(folder / name)
+    found = states(folder / name)
+    assert found.pop("header") is State.ALTERED
+    assert set(found.values()) <= {State.HELD, State.UNCHECKED}
+
+
+@pytest.mark.parametrize("name", ["mask.dcm", "mask.rtstruct.dcm", "measurements.sr.dcm"])
+def test_an_archive_that_writes_it_otherwise_alters_nothing(folder, name):
+    data = pydicom.dcmread(folder / name)
+    data.ensure_file_meta()
+    data.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+    data.file_meta.SourceApplicationEntityTitle = "ARCHIVE"
+    data.PatientName = f"{data.PatientName}^^"
+    equipment = pydicom.Dataset()
+    equipment.Manufacturer = "An archive"
+    data.ContributingEquipmentSequence.append(equipment)
+    data.add_new(0x00111010, "LO", "the archive's own")
+    data.save_as(folder / name, implicit_vr=True, little_endian=True)
+    assert states(folder / name)["header"] is State.HELD
 
 
 def test_the_passport_of_another_file_is_altered_whatever_the_file(folder, tmp_path):
@@ -226,7 +297,9 @@ def flip_bit(path):
 @pytest.mark.parametrize("harm", [empty_seg, move_seg, rename_segment, flip_bit])
 def test_a_seg_that_was_edited_is_altered_though_its_passport_is_not(folder, harm):
     harm(folder / "mask.dcm")
-    assert states(folder / "mask.dcm") == {"passport": State.HELD, "mask": State.ALTERED, "study": State.HELD}
+    found = states(folder / "mask.dcm")
+    found.pop("header")
+    assert found == {"passport": State.HELD, "mask": State.ALTERED, "study": State.HELD}
 
 
 def drop_contour(data):
@@ -248,12 +321,12 @@ def test_outlines_that_were_edited_are_altered(folder, harm):
     harm(data)
     data.save_as(folder / "mask.rtstruct.dcm")
     found = states(folder / "mask.rtstruct.dcm")
+    found.pop("header")
     assert found == {"passport": State.HELD, "mask": State.ALTERED, "study": State.HELD}
 
 
 def test_a_seg_stored_again_by_pydicom_is_whole(folder):
     data = pydicom.dcmread(folder / "mask.dcm")
-    data.SeriesDescription = "looked at"
     data.save_as(folder / "again.dcm", implicit_vr=False, little_endian=True)
     assert set(states(folder / "again.dcm").values()) == {State.HELD}
 
@@ -375,6 +448,7 @@ def test_figures_are_whole_and_their_voxels_stand_elsewhere(folder):
         "passport": State.HELD,
         "mask": State.UNCHECKED,
         "study": State.HELD,
+        "header": State.HELD,
         "figures": State.HELD,
     }
     # Of the same images as the mask: an integrator may tell by it that both are one patient's.
