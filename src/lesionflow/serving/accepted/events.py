@@ -104,4 +104,6 @@ def event_of(state: Any, job: Job) -> Event:
 
 
 def _left(each_s: float | None, rounds: int, elapsed_s: float) -> float | None:
-    return None if each_s is None else round(max(0.0, each_s * rounds - elapsed_s), 1)
+    # Who takes longer than the last ones did is told nothing rather than that he is nearly through.
+    left = 0.0 if each_s is None else each_s * rounds - elapsed_s
+    return round(left, 1) if left > 0 else None
