@@ -119,7 +119,7 @@ def test_what_a_plain_install_is_for_loads_without_any_extra():
 import importlib, pkgutil, sys
 class Without:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {set(EXTRAS) - {"anyio", "starlette", "httpx", "fastapi"}!r}:
+        if name.partition(".")[0] in {set(EXTRAS) - {"anyio", "starlette", "httpx", "fastapi", "h11", "uvicorn"}!r}:
             raise ModuleNotFoundError(name, name=name)
 sys.meta_path.insert(0, Without())
 import lesionflow

@@ -28,6 +28,8 @@ TRESPASSES = {
     "bentoml": ["steps"],
     "starlette": ["jobs"],
     "fastapi": ["registry"],
+    "h11": ["registry"],
+    "uvicorn": ["steps"],
     "anyio": ["steps"],
     "prometheus_client": ["prediction"],
     "python_multipart": ["cli"],

@@ -6,6 +6,7 @@ import bentoml
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lesionflow.machine.threads import limit_library_threads
+from lesionflow.serving.access.slow_headers import close_idle_connections
 from lesionflow.serving.api import create_app
 from lesionflow.serving.log.safe_lines import write_safe_lines
 from lesionflow.serving.parent import stop_with_parent
@@ -50,6 +51,7 @@ class LesionFlow:
         # Made in the worker alone, when its log has its handlers.
         stop_with_parent()
         write_safe_lines()
+        close_idle_connections()
 
 
 # BentoML's own routes (schema.json, livez, readyz, healthz and what it may add) would stand before ours.

@@ -19,6 +19,8 @@ class ServiceSettings(BaseSettings):
         model: `champion`, `challenger`, `previous`, a version number, or the folder of a bundle.
         model_name: The registered model; not needed with the folder of a bundle.
         max_upload_mb: Largest request body.
+        max_uploads: Studies received at once; beyond, 429 with `Retry-After`.
+        least_upload_kb_s: The slowest that an upload may be.
         max_unpacked_mb: Largest sum of unpacked files in an archive.
         max_files: Most files in an archive, and most parts in a request.
         max_concurrent: Studies segmented at once.
@@ -43,6 +45,8 @@ class ServiceSettings(BaseSettings):
     model: str = "champion"
     model_name: str | None = None
     max_upload_mb: Annotated[int, Field(ge=1)] = 2048
+    max_uploads: Annotated[int, Field(ge=1)] = 16
+    least_upload_kb_s: Annotated[float, Field(ge=0)] = 20.0
     max_unpacked_mb: Annotated[int, Field(ge=1)] = 8192
     max_files: Annotated[int, Field(ge=1)] = 20_000
     max_concurrent: Annotated[int, Field(ge=1)] = 1

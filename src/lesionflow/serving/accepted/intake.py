@@ -25,6 +25,8 @@ from lesionflow.serving.uploads.multipart import Part, receive_parts
 #: What a study is taken to need before one was finished, in s.
 UNKNOWN_SECONDS = 30.0
 MAX_RETRY_AFTER_S = 3600
+#: When one of many uploads should be through.
+UPLOAD_RETRY_S = 5
 #: An upload or a folder without a job that is older is what a kill left; none takes so long to receive.
 ABANDONED_S = 6 * 3600.0
 MAX_KEY_LENGTH = 255
@@ -75,8 +77,10 @@ class Intake:
         with self._place(await to_thread.run_sync(self._queue.n_open), capacity):
             folder = Path(tempfile.mkdtemp(dir=self._incoming))
             try:
-                limits = {"max_mb": self._service.max_upload_mb, "max_parts": self._service.max_files}
-                parts = await receive_parts(request.headers, request.stream(), folder, **limits)
+                parts = await receive_parts(
+                    request.headers, request.stream(), folder, max_mb=self._service.max_upload_mb,
+                    max_parts=self._service.max_files, least_kb_s=self._service.least_upload_kb_s,
+                )  # fmt: skip
                 return await to_thread.run_sync(self._submit, folder, parts, output_format, key, owner)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -140,6 +144,10 @@ class Intake:
                     f"Expected a free place in the line, found {n_taken} studies in it. Try again in {after} s.",
                     status=429, code="overloaded", headers={"Retry-After": str(after)},
                 )  # fmt: skip
+            if self._n_receiving >= self._service.max_uploads:
+                after = UPLOAD_RETRY_S
+                message = f"Expected at most {self._service.max_uploads} uploads at once, found as many. Try again in {after} s."
+                raise RequestRefusedError(message, status=429, code="overloaded", headers={"Retry-After": str(after)})
             self._n_receiving += 1
         try:
             yield

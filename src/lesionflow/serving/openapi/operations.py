@@ -145,7 +145,7 @@ def _text(description: str) -> dict[str, Any]:
 
 
 AUTH = '-H "Authorization: Bearer $KEY"'
-UNFIT = (406, 413, 415, 422, 429, 504, 507)
+UNFIT = (406, 408, 413, 415, 422, 429, 504, 507)
 OPERATIONS: tuple[APIRoute, ...] = (
     _route("segment", "POST /v1/segment", "A study in, its mask out", _segment, requestBody=UPLOAD, failures=(*UNFIT, 409),
            answers={200: _any_format("The mask, or the report.")},

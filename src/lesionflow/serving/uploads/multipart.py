@@ -1,6 +1,7 @@
 """A multipart request, streamed to disk: memory stays small whatever is sent, and a limit holds while it arrives."""
 
 import re
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -10,9 +11,11 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.datastructures import Headers
 
+from lesionflow.errors import MachineError
 from lesionflow.machine.faults import blame_machine
 from lesionflow.serving.problems import RequestRefusedError
 from lesionflow.serving.settings import BYTES_PER_MB
+from lesionflow.serving.uploads.pace import paced
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -32,7 +35,7 @@ class Part(NamedTuple):
 
 
 async def receive_parts(
-    headers: Headers, stream: AsyncIterator[bytes], folder: Path, *, max_mb: int, max_parts: int
+    headers: Headers, stream: AsyncIterator[bytes], folder: Path, *, max_mb: int, max_parts: int, least_kb_s: float
 ) -> list[Part]:
     """Write each part of a multipart request to a file of its own.
 
@@ -42,21 +45,26 @@ async def receive_parts(
         folder: An empty folder.
         max_mb: Largest body.
         max_parts: Most parts.
+        least_kb_s: The slowest that it may arrive.
 
     Returns:
         The parts in the order sent. Names and file names that the client chose never become paths.
 
     Raises:
         RequestRefusedError: 415 `not_multipart`; 413 `upload_too_large`; 400 `broken_multipart`, `invalid_part_name`,
-            `too_many_parts`.
+            `too_many_parts`; 408 `too_slow`.
+        MachineError: `disk_full` when the disk has no room for what is announced.
     """
     limit = max_mb * BYTES_PER_MB
-    if _declared_length(headers) > limit:
+    declared = _declared_length(headers)
+    if declared > limit:
         raise _too_large(max_mb)
+    if declared > shutil.disk_usage(folder).free:
+        raise MachineError(f"Expected room for {declared} bytes, found the disk full. Send it later.", code="disk_full")
     writer = _PartWriter(_boundary(headers), folder, max_parts)
     received, block = 0, bytearray()
     try:
-        async for chunk in stream:
+        async for chunk in paced(stream, least_kb_s):
             received += len(chunk)
             if received > limit:
                 raise _too_large(max_mb)

@@ -86,3 +86,23 @@ def test_when_to_come_again_follows_how_long_studies_took(tmp_path, seconds, n_b
     queue = types.SimpleNamespace(seconds_each=lambda: seconds)
     intake = Intake(tmp_path, queue, ServiceSettings(model="m", max_concurrent=at_once))
     assert intake.retry_after_s(n_before) == expected
+
+
+def test_uploads_at_once_are_bounded_however_long_the_line_may_be(queue, tmp_path):
+    intake = Intake(tmp_path / "studies", queue, ServiceSettings(model="m", max_uploads=2))
+
+    async def scenario():
+        gate = asyncio.Event()
+        slow = [asyncio.create_task(intake.accept(request((BODY,), gate), "nifti", 1000)) for _ in range(2)]
+        while intake.n_taken < 2:  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.01)
+        with pytest.raises(RequestRefusedError) as refused:
+            await intake.accept(request(), "nifti", 1000)
+        gate.set()
+        await asyncio.gather(*slow)
+        await intake.accept(request(), "nifti", 1000)
+        return refused.value
+
+    refused = asyncio.run(scenario())
+    assert (refused.http_status, refused.code, int(refused.headers["Retry-After"]) > 0) == (429, "overloaded", True)
+    assert queue.n_open() == 3

@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+import types
 from collections.abc import AsyncIterator
 from concurrent.futures import ProcessPoolExecutor
 
@@ -11,6 +12,7 @@ from starlette.datastructures import Headers
 
 from lesionflow.errors import MachineError
 from lesionflow.serving.problems import RequestRefusedError
+from lesionflow.serving.uploads import multipart
 from lesionflow.serving.uploads.multipart import receive_parts
 
 # httpx encodes the form: another implementation of multipart than the one under test.
@@ -28,7 +30,9 @@ async def in_chunks(body: bytes, size: int) -> AsyncIterator[bytes]:
 
 
 def receive(headers, body, folder, *, max_mb=10, max_parts=5, size=65_521):
-    return asyncio.run(receive_parts(headers, in_chunks(body, size), folder, max_mb=max_mb, max_parts=max_parts))
+    return asyncio.run(
+        receive_parts(headers, in_chunks(body, size), folder, max_mb=max_mb, max_parts=max_parts, least_kb_s=0)
+    )
 
 
 @pytest.mark.parametrize("size", [1021, 65_521, 10_000_000])
@@ -55,7 +59,7 @@ def test_a_declared_length_over_the_limit_is_refused_before_the_first_byte(tmp_p
         yield b""
 
     with pytest.raises(RequestRefusedError) as error:
-        asyncio.run(receive_parts(headers, never(), tmp_path, max_mb=2, max_parts=1))
+        asyncio.run(receive_parts(headers, never(), tmp_path, max_mb=2, max_parts=1, least_kb_s=0))
     assert error.value.http_status == 413
 
 
@@ -130,3 +134,15 @@ def test_a_full_disk_is_no_fault_of_the_request(tmp_path):
 def receive_on_a_full_disk(headers, body, folder):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
     receive(Headers(dict(headers)), body, folder)
+
+
+def test_what_the_disk_has_no_room_for_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    async def never():
+        raise AssertionError("read")
+        yield b""
+
+    monkeypatch.setattr(multipart.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=999))
+    headers = Headers({"content-type": "multipart/form-data; boundary=b", "content-length": "1000"})
+    with pytest.raises(MachineError) as caught:
+        asyncio.run(receive_parts(headers, never(), tmp_path, max_mb=1, max_parts=1, least_kb_s=0))
+    assert (caught.value.code, caught.value.http_status) == ("disk_full", 507)
