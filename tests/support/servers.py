@@ -111,10 +111,14 @@ def mariadb(folder: Path) -> Iterator[str]:
     )
     first.chmod(0o644)
     data = ["--no-defaults", f"--datadir={folder / 'data'}"]
-    subprocess.run([*user, "mariadb-install-db", *data, "--skip-test-db"], check=True, capture_output=True)
+    # The user of the servers may not be allowed to write where this process has its temporary files.
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    make = [*user, "mariadb-install-db", *data, "--skip-test-db"]
+    made = subprocess.run(make, check=False, capture_output=True, text=True, env=environment)
+    assert made.returncode == 0, made.stdout + made.stderr
     serve = [*user, program, *data, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder / 's'}"]
     own = [f"--pid-file={folder / 'pid'}", f"--init-file={first}", "--skip-name-resolve"]
-    with serving([*serve, *own], folder.with_suffix(".log"), port):
+    with serving([*serve, *own], folder.with_suffix(".log"), port, environment=environment):
         time.sleep(1.0)
         yield f"mariadb://runs:{WRITTEN}@127.0.0.1:{port}/runs"
 
