@@ -21,6 +21,7 @@ from lesionflow.registry.mlflow_store import sqlite_path
 from lesionflow.registry.shared_state import Snapshot, latest_snapshot, push_snapshot
 from lesionflow.registry.succession.joining import add_behind, entries_to_add, n_common_entries
 from lesionflow.registry.versions import CHAMPION, find_version
+from lesionflow.steps.seen_state import describe_lacking, entries_of, find_seen, note_seen, require_kept
 
 SPLIT = "splits.json"
 #: Somebody else may be faster so often.
@@ -45,6 +46,9 @@ def fetch_shared(splits: Path, model_name: str, tracking_uri: str, *, change_pla
         ServiceError: When the store can't be reached: a test set drawn without asking may be another one.
     """
     snapshot = latest_snapshot(model_name, tracking_uri) if model_name else None
+    ledger = ledger_path(splits)
+    if model_name:
+        require_kept(ledger, model_name, read_ledger(ledger), entries_of(snapshot))
     if snapshot is None:
         return False
     shared = _split_of(snapshot)
@@ -59,7 +63,8 @@ def fetch_shared(splits: Path, model_name: str, tracking_uri: str, *, change_pla
             )
         if joined != here:
             write_split(splits, joined)
-    _take_ledger(ledger_path(splits), snapshot, model_name)
+    _take_ledger(ledger, snapshot, model_name)
+    note_seen(ledger, model_name, snapshot)
     if change_plan is not None and CHANGE_PLAN in snapshot.files:
         _take_plan(change_plan, snapshot.files[CHANGE_PLAN])
     return True
@@ -142,21 +147,24 @@ def push_shared(
     """
     if not model_name:
         return 0
+    ledger = ledger_path(splits)
     for _ in range(ATTEMPTS):
         before = latest_snapshot(model_name, tracking_uri)
+        require_kept(ledger, model_name, read_ledger(ledger), entries_of(before))
         files = dict(before.files) if before else {}
         if before is not None:
-            _take_ledger(ledger_path(splits), before, model_name)
+            _take_ledger(ledger, before, model_name)
         shared = _split_of(before)
         shared = None if shared is None else leave_out(shared, without)
         here = read_split(splits)
         joined = here if shared is None else join_locks(here, shared)
         files[SPLIT] = splits.read_bytes() if joined == here else joined.model_dump_json(indent=2).encode() + b"\n"
-        files |= {one.name: one.read_bytes() for one in _ledger_files(ledger_path(splits)) if one.exists()}
+        files |= {one.name: one.read_bytes() for one in _ledger_files(ledger) if one.exists()}
         if change_plan is not None:
             files[CHANGE_PLAN] = _newer_plan(change_plan, files.get(CHANGE_PLAN), model_name)
         made = push_snapshot(model_name, files, before, tracking_uri)
         if made is not None:
+            note_seen(ledger, model_name, made)
             return made.number
     raise ServiceError(
         f"Expected to share the state of {model_name}, found others sharing theirs at the same time, {ATTEMPTS} times. Give the same command again."
@@ -204,7 +212,10 @@ def joined_ledger(
     """
     ledger = ledger_path(splits)
     here = read_split(splits) if splits.exists() else None
-    snapshot = latest_snapshot(model_name, tracking_uri) if here is not None and here.model_name == model_name else None
+    is_shared = here is not None and here.model_name == model_name
+    snapshot = latest_snapshot(model_name, tracking_uri) if is_shared else None
+    if is_shared:
+        require_kept(ledger, model_name, read_ledger(ledger), entries_of(snapshot))
     if here is None or snapshot is None:
         yield ledger, ""
         return
@@ -218,10 +229,9 @@ def joined_ledger(
         for one, other in zip(_ledger_files(ledger), _ledger_files(copy), strict=True):
             if one.exists():
                 write_bytes(other, one.read_bytes())
-        n_here = len(read_ledger(copy))
+        own = read_ledger(copy)
         _take_ledger(copy, snapshot, model_name)
-        n_others = len(read_ledger(copy)) - n_here
-        told = f"; {n_others} entries of others are not here yet: `lesionflow state fetch`" if n_others > 0 else ""
+        told = describe_lacking(len(read_ledger(copy)) - len(own), find_seen(ledger, model_name), own)
         yield copy, f"snapshot {snapshot.number}: test set, ledger and change plan here go with it{told}"
 
 

@@ -31,6 +31,7 @@ IGNORED = """\
 /dvc_plots/
 *.log
 .ledger.lock
+.ledger.seen
 .*.hashes
 .partial-*
 .old-*

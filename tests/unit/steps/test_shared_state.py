@@ -108,7 +108,10 @@ def test_the_ledger_is_looked_at_with_what_others_share_and_nothing_is_changed(u
     before, number = ledger_path(mine).read_bytes(), latest_snapshot(NAME, uri).number
     with joined_ledger(mine, NAME, uri) as (path, words):
         assert [entry.facts["bundle_digest"] for entry in read_ledger(path)] == ["b", "theirs"]
-    assert "1 entries of others are not here yet: `lesionflow state fetch`" in words
+    assert (
+        "the ledger here lacks 1 entries that are shared, others noted them since: `lesionflow state fetch` brings"
+        in words
+    )
     assert (ledger_path(mine).read_bytes(), latest_snapshot(NAME, uri).number) == (before, number)
     with joined_ledger(mine, "another", uri) as (path, words):
         assert (path, words) == (ledger_path(mine), "")
