@@ -180,6 +180,9 @@ def test_no_client_forges_a_line_of_the_log_and_no_line_opens_a_result(server, s
     assert b"\x1b[2J" not in log
     assert report["id"].encode() not in log
     assert b"GET /v1/results/{result_id}/report 200" in log
+    named = httpx.get(f"{address}/livez", headers={"X-Request-Id": "of-a-proxy"})
+    assert named.headers["x-request-id"] == "of-a-proxy"
+    assert b"[of-a-proxy] 127.0.0.1 GET /livez 200" in (folder / "log").read_bytes()
 
 
 def test_what_bentoml_would_answer_is_closed_or_ours(server):

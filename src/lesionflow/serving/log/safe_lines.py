@@ -16,8 +16,9 @@ class SafeLines(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change a record once, however many handlers write it."""
-        if not hasattr(record, "request_id"):
-            record.request_id = REQUEST_ID.get()
+        # Not `request_id`: BentoML writes that on every record.
+        if not hasattr(record, "is_safe_line"):
+            record.is_safe_line = True
             record.msg, record.args = f"[{REQUEST_ID.get()}] {escaped(record.getMessage())}", ()
             if record.exc_info and not record.exc_text:
                 record.exc_text = logging.Formatter().formatException(record.exc_info)

@@ -85,3 +85,10 @@ def test_handlers_are_changed_once():
         for other in logging.getLogger().handlers:
             for one in [each for each in other.filters if isinstance(each, SafeLines)]:
                 other.removeFilter(one)
+
+
+def test_a_record_that_others_gave_a_request_id_is_made_safe_too(log):
+    """BentoML's factory does: all lines passed as they were."""
+    logger, written = log
+    logger.warning("a\nb", extra={"request_id": "of-bentoml"})
+    assert written.getvalue() == "[-] a\\nb\n"
