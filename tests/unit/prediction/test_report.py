@@ -34,6 +34,7 @@ def test_the_report_beside_the_mask_is_its_passport(model, segmenter, study, tmp
         "result_id": hashlib.sha256(id_of.encode()).hexdigest()[:32],
         "mask": told,
         "picture_sha256": None,
+        "header_sha256": None,
         "study": None,
         "report_sha256": hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest(),
         "seal": stored["passport"]["seal"],

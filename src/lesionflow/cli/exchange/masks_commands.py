@@ -31,6 +31,8 @@ def add_options(evaluate: Any) -> None:
     evaluate.add_argument("--against", metavar="RUN", help=words)
     words = "with --masks: a case without a mask is refused by name (default), or one in which nothing was found"
     evaluate.add_argument("--missing", choices=("refuse", "empty"), default="refuse", help=words)
+    words = "with --masks: masks of which more than half equal the reference voxel by voxel are refused (default), or scored all the same"
+    evaluate.add_argument("--copies", choices=("refuse", "allow"), default="refuse", help=words)
     words = f"with --masks: where the evaluation is written (default {OUTPUT}/NAME in the workspace)"
     evaluate.add_argument("--out", type=Path, metavar="DIR", help=words)
     add_workdir(evaluate)
@@ -59,9 +61,12 @@ def evaluate_folder(parsed: argparse.Namespace) -> int:
         sampling=Sampling(config.n_bootstrap, config.confidence_level, config.seed),
         n_worst_cases=config.n_worst_cases,
         missing=parsed.missing,
+        copies=parsed.copies,
     )
     if found.missing:
         sys.stdout.write(f"{len(found.missing)} cases without a mask count as empty: {', '.join(found.missing)}\n")
+    for sentence in found.copies.sentences():
+        sys.stdout.write(f"WARNING: {sentence}\n")
     for target, result in found.results.items():
         dice = result.estimates["dice"]
         sys.stdout.write(f"{target}: Dice {dice.mean:.3f} [{dice.low:.3f}, {dice.high:.3f}], {dice.n} patients\n")

@@ -40,6 +40,7 @@ from lesionflow.io.stores.evaluations import (
 from lesionflow.io.stores.ledger import ledger_path, note_read
 from lesionflow.io.stores.splits import read_split
 from lesionflow.metrics import HEADLINE as COMPARED
+from lesionflow.steps.exchange.copied_masks import CopiedMasks, find_copies, fingerprint
 from lesionflow.steps.exchange.nnunet_plan import read_label_values
 from lesionflow.steps.revision import code_revision
 from lesionflow.steps.shared_state import share_ledger
@@ -52,18 +53,20 @@ MAX_NAMED = 8
 class MaskEvaluation(NamedTuple):
     """What was found: results by target, cases without a mask, and how the masks differ from a model's.
 
-    `note` says why they are compared with none.
+    `note` says why they are compared with none; `copies`, which masks are the reference's or another case's.
     """
 
     results: Mapping[str, TargetResult]
     missing: tuple[str, ...]
     differences: tuple[MetricDifference, ...]
     note: str
+    copies: CopiedMasks
 
 
 class _Scored(NamedTuple):
     scores: Scores
     pictures: dict[str, bytes]
+    copies: CopiedMasks
 
 
 def evaluate_masks(
@@ -78,6 +81,7 @@ def evaluate_masks(
     sampling: Sampling,
     n_worst_cases: int,
     missing: Literal["refuse", "empty"],
+    copies: Literal["refuse", "allow"] = "refuse",
 ) -> MaskEvaluation:
     """Score a folder of masks on the locked test cases and write an evaluation that `compare` takes.
 
@@ -92,12 +96,13 @@ def evaluate_masks(
         sampling: How intervals are made.
         n_worst_cases: Pictures in the report.
         missing: What a case without a mask is: refused, or one in which nothing was found.
+        copies: Whether masks most of which equal the reference voxel by voxel are scored.
 
     Returns:
         What was found.
 
     Raises:
-        InputError: `missing_mask`, `ambiguous_masks`, `unknown_label`, and all reasons of the readers.
+        InputError: `missing_mask`, `ambiguous_masks`, `unknown_label`, `reference_copied`, and all reasons of the readers.
         GeometryMismatchError: When a mask lies on another grid than its case.
         ArtifactError: When `dataset.json` beside the masks has other labels.
     """
@@ -109,6 +114,8 @@ def evaluate_masks(
     about = _noted(split, masks, lost, name, cases, splits, tracking_uri)
     patients = dict(zip(table["case_id"], table["patient_id"], strict=True))
     scored = _score({case_id: patients[case_id] for case_id in split.test}, masks, cases, dataset, values)
+    if copies == "refuse":
+        scored.copies.require_few()
     champion, note = _against(rival, scored.scores, about)
     results = summarize(scored.scores, table, tuple(t.name for t in dataset.targets), sampling, champion)
     content = ReportContent(
@@ -127,10 +134,11 @@ def evaluate_masks(
             ("method", name),
             ("cases", f"{len(split.test)}, of them without a mask: {len(lost)}"),
             ("test set (sha256)", str(about["test_set_sha256"])),
+            *(("copies", sentence) for sentence in scored.copies.sentences()),
         ),
     )
     _write(output, scored, results, about, content)
-    return MaskEvaluation(results, lost, tuple(d for r in results.values() for d in r.differences), note)
+    return MaskEvaluation(results, lost, tuple(d for r in results.values() for d in r.differences), note, scored.copies)
 
 
 def _without_mask(case_ids: Sequence[str], masks: Mapping[str, Path], missing: str) -> tuple[str, ...]:
@@ -177,7 +185,7 @@ def _score(
     dataset: Dataset,
     values: Mapping[int, int] | None,
 ) -> _Scored:
-    scored, pictures = [], {}
+    scored, pictures, prints = [], {}, []
     for case_id, patient_id in patients.items():
         case = read_case(cases, case_id, patient_id)
         grid = case.volume.geometry
@@ -186,10 +194,11 @@ def _score(
         else:
             mask = Mask(np.zeros(grid.shape, np.uint8), grid)
         scored.append(score_mask(case, mask, dataset.targets))
+        prints.append(fingerprint(mask))
         dice = ", ".join(f"Dice {row['target']} {row['dice']:.3f}" for row in scored[-1].rows)
         logger.info("Case %s: %s", case_id, dice)
         pictures[case_id] = overlay_planes(case, mask, tuple(dataset.channels.values()), f"{case_id}: {dice}")
-    return _Scored(tables_of(scored), pictures)
+    return _Scored(tables_of(scored), pictures, find_copies(scored, prints))
 
 
 def _against(

@@ -39,8 +39,12 @@ def work(tmp_path):
 
 
 def test_masks_are_scored_and_what_can_be_done_next_is_said(work, tmp_path, capsys):
-    assert main(["evaluate", "--masks", str(tmp_path / "theirs"), "--workdir", str(work)]) == 0
+    arguments = ["evaluate", "--masks", str(tmp_path / "theirs"), "--workdir", str(work)]
+    assert main(arguments) == 3
+    assert "2 of 2 masks equal the reference voxel by voxel" in capsys.readouterr().err
+    assert main([*arguments, "--copies", "allow"]) == 0
     said = capsys.readouterr().out
+    assert "WARNING: 2 of 2 masks equal the reference voxel by voxel: c-000002, c-000003." in said
     assert "tumor: Dice 1.000" in said
     assert "There is no champion to compare with" in said
     assert (work / "reports/masks/theirs/report.html").is_file()
@@ -51,7 +55,7 @@ def test_a_missing_mask_ends_it_or_is_said(work, tmp_path, capsys):
     arguments = ["evaluate", "--masks", str(tmp_path / "theirs"), "--workdir", str(work)]
     assert main(arguments) == 3
     assert "found none for c-000003" in capsys.readouterr().err
-    assert main([*arguments, "--missing", "empty", "--method", "X"]) == 0
+    assert main([*arguments, "--missing", "empty", "--method", "X", "--copies", "allow"]) == 0
     assert "1 cases without a mask count as empty: c-000003" in capsys.readouterr().out
     assert (work / "reports/masks/X/cases.csv").is_file()
 

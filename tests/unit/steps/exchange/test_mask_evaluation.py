@@ -9,10 +9,11 @@ import pytest
 from lesionflow.data.split import Fold, Split
 from lesionflow.errors import ArtifactError, GeometryMismatchError, InputError
 from lesionflow.evaluation.results import Sampling
+from lesionflow.evaluation.statistics.test_set_looks import looks_spent
 from lesionflow.io.images.nifti import read_mask, write_mask
 from lesionflow.io.stores.cases import mask_path
 from lesionflow.io.stores.evaluations import read_evaluation
-from lesionflow.io.stores.ledger import ledger_path, looks_spent, read_ledger
+from lesionflow.io.stores.ledger import ledger_path, read_ledger
 from lesionflow.io.stores.splits import write_split
 from lesionflow.steps.exchange import mask_evaluation
 from lesionflow.steps.exchange.mask_evaluation import evaluate_masks
@@ -56,6 +57,7 @@ def evaluate(work, masks, output, **changes):
         "sampling": Sampling(50, 0.95, 1),
         "n_worst_cases": 1,
         "missing": "refuse",
+        "copies": "allow",
     }
     return evaluate_masks(
         masks, work / "cases", work / "splits.json", output, "sqlite:///none.db", **{**told, **changes}
@@ -76,6 +78,7 @@ def test_figures_are_those_by_hand_and_lie_as_an_evaluation_that_can_be_compared
     page = (tmp_path / "out/report.html").read_text()
     assert "Masks of theirs on knees" in page
     assert NOBODY in page
+    assert "3 of 4 masks equal the reference voxel by voxel" in page
     assert sorted(path.name for path in (tmp_path / "out/overlays").iterdir()) == [
         f"c-{n:06d}.png" for n in range(2, 6)
     ]
@@ -148,6 +151,15 @@ def test_nnunets_labels_beside_are_told_by_name(work, masks, tmp_path):
     (masks / "dataset.json").write_text(json.dumps({"labels": {"background": 0, "cyst": 1}}))
     with pytest.raises(ArtifactError, match="this workspace's labels tumor, found cyst"):
         evaluate(work, masks, tmp_path / "out")
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_the_reference_as_masks_is_refused_and_counted_where_it_is_allowed(work, masks, tmp_path):
+    with pytest.raises(InputError, match="3 of 4 masks equal the reference"):
+        evaluate(work, masks, tmp_path / "out", copies="refuse")
+    assert not (tmp_path / "out").exists()
+    found = evaluate(work, masks, tmp_path / "out")
+    assert found.copies.of_reference == ("c-000003", "c-000004", "c-000005")
 
 
 @pytest.mark.usefixtures("without_pictures")
