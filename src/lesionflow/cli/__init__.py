@@ -4,7 +4,7 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from lesionflow.cli.bundles import keys_commands
 from lesionflow.cli.cohort import data_commands
 from lesionflow.cli.exchange import export_commands, masks_commands, pacs_command
 from lesionflow.cli.machine_faults import explain
-from lesionflow.cli.parser import Parser
+from lesionflow.cli.parser import Parser, WordedFormatter, keep_wording
 from lesionflow.cli.retraining import retrain_command, state_command
 from lesionflow.config import IngestConfig, Settings, load_params, load_section
 from lesionflow.config.presets import find_params
@@ -51,15 +51,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or that of the error (see `lesionflow.errors`).
     """
-    parsed = _parser().parse_args(arguments)
-    logging.basicConfig(level=os.environ.get("LESIONFLOW_LOG", "INFO"), format="%(message)s", stream=sys.stderr)
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    words = keep_wording(parsed, parser.takes)
+    said = logging.StreamHandler(sys.stderr)
+    said.setFormatter(WordedFormatter(words))
+    logging.basicConfig(level=os.environ.get("LESIONFLOW_LOG", "INFO"), handlers=[said])
     for noisy in ("numexpr", "great_expectations", "alembic", "mlflow", "httpx", "matplotlib", "highdicom"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     limit_library_threads()
     try:
         return int(parsed.run(parsed) or 0)
     except LesionFlowError as error:
-        return _tell(error)
+        return _tell(error, words)
     except BrokenPipeError:
         # Who reads has seen enough, as `head` has; Python must not complain of it once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -67,22 +71,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, MemoryError, ImportError) as error:
         if (fault := explain(error)) is None:
             raise
-        return _tell(fault)
+        return _tell(fault, words)
     except KeyboardInterrupt:
         sys.stderr.write("lesionflow: stopped. Give the same command again to go on.\n")
         return INTERRUPTED
 
 
-def _tell(error: LesionFlowError) -> int:
+def _tell(error: LesionFlowError, words: Callable[[str], str]) -> int:
     """Say what went wrong, and give its exit code."""
     if os.environ.get(DEBUG):
         raise error
     reason = getattr(error, "reason", "") or getattr(error, "code", "")
-    sys.stderr.write(f"lesionflow: {type(error).__name__}{f' ({reason})' if reason else ''}: {error}\n")
+    sys.stderr.write(f"lesionflow: {type(error).__name__}{f' ({reason})' if reason else ''}: {words(str(error))}\n")
     return error.exit_code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     parser = Parser(
         prog="lesionflow", description="Versioned, outlined studies in; a served tumor-segmentation model out."
     )

@@ -2,9 +2,11 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lesionflow.cli.parser import words_of
 from lesionflow.config import Settings, load_params
 from lesionflow.config.change_plan import CHANGE_PLAN
 from lesionflow.config.presets import find_params
@@ -55,18 +57,22 @@ def add_commands(commands: Any) -> None:
     phantom.set_defaults(run=_phantom)
 
 
-def run_stages(folder: Path) -> int:
-    """Run a workspace's stages, showing what they print; say what to do when one failed."""
+def run_stages(folder: Path, words: Callable[[str], str] = str) -> int:
+    """Run a workspace's stages, showing what they print, its commands worded; say what to do when one failed."""
+
+    def tell(text: str) -> None:
+        say(words(text))
+
     registered = registered_at(folder)
-    code = run_workspace(folder, say)
+    code = run_workspace(folder, tell)
     if code:
         sys.stderr.write(FAILED)
     elif registered == registered_at(folder) and (
         told := unknown_here(folder, stage_environment(folder)["MLFLOW_TRACKING_URI"])
     ):
-        say(told)
+        tell(told)
     else:
-        say(decision_text(folder / PATHS["promotion"]))
+        tell(decision_text(folder / PATHS["promotion"]))
     return code
 
 
@@ -93,7 +99,7 @@ def _init(parsed: argparse.Namespace) -> int:
     say(
         f"Next: look at the section `ingest` of {folder / PARAMS} (which outline is which label) and at {folder / CHANGE_PLAN} (what a new model must "
         "show), then\n"
-        f"  lesionflow data add STUDIES --workdir {folder}    (or `lesionflow run --data STUDIES`, which links them)\n"
+        f"  lesionflow data add STUDIES --workdir {folder}    (or `lesionflow run --data STUDIES --workdir {folder}`, which links them)\n"
         f"  lesionflow run --workdir {folder}\n"
     )
     return 0
@@ -115,7 +121,7 @@ def _run(parsed: argparse.Namespace) -> int:
         link_raw(folder, parsed.data)
     require_studies(folder)
     record_new_studies(folder, relinked=parsed.data is not None, say=lambda sentence: say(sentence + "\n"))
-    code = run_stages(folder)
+    code = run_stages(folder, words_of(parsed))
     raw = folder / PATHS["raw"]
     if code == 0 and raw.is_symlink():
         say(

@@ -1,7 +1,7 @@
 """What changed between two case tables, in words."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
@@ -11,15 +11,23 @@ from lesionflow.data.dataset import Dataset
 MAX_NAMED = 8
 #: Smaller changes of a volume are not worth a word.
 LEAST_ML = 0.005
+#: What a change of a test case means.
+LOCKED = (
+    "; it is a locked test patient's: the test set has another digest then, champion and challenger are both scored anew, and figures of before can't be "
+    "compared with"
+)
 
 
-def describe_changes(before: pd.DataFrame, now: pd.DataFrame, dataset: Dataset) -> tuple[str, ...]:
+def describe_changes(
+    before: pd.DataFrame, now: pd.DataFrame, dataset: Dataset, tested: Collection[str] = ()
+) -> tuple[str, ...]:
     """Say what changed: cases, patients, outlines, labels, scanners.
 
     Args:
         before: Case table of the recorded version.
         now: Case table of the data as they are.
         dataset: Declares the labels' names.
+        tested: The locked test cases, where there is a split.
 
     Returns:
         Sentences; none when nothing changed.
@@ -36,7 +44,7 @@ def describe_changes(before: pd.DataFrame, now: pd.DataFrame, dataset: Dataset) 
         said.append(
             f"{_count(len(gone), 'case')} gone{_of(len(left), 'patient', ' who have none left')}: {_some(gone)}"
         )
-    said += _changed_cases(old, new, both)
+    said += _changed_cases(old, new, both, tested)
     said += _shifts("labels", _labels(before, dataset), _labels(now, dataset))
     said += _shifts("scanners", _scanners(before), _scanners(now))
     return tuple(said)
@@ -51,7 +59,7 @@ def _added(rows: pd.DataFrame, known: set[str]) -> str:
     return f"{words}: {_some(rows.index)}"
 
 
-def _changed_cases(old: pd.DataFrame, new: pd.DataFrame, both: Sequence[str]) -> list[str]:
+def _changed_cases(old: pd.DataFrame, new: pd.DataFrame, both: Sequence[str], tested: Collection[str]) -> list[str]:
     said = []
     for case_id in both:
         was, is_now = old.loc[case_id], new.loc[case_id]
@@ -63,7 +71,7 @@ def _changed_cases(old: pd.DataFrame, new: pd.DataFrame, both: Sequence[str]) ->
         if was["patient_id"] != is_now["patient_id"]:
             parts.append("another patient")
         if parts:
-            said.append(f"case {case_id} changed: {', '.join(parts)}")
+            said.append(f"case {case_id} changed: {', '.join(parts)}{LOCKED if case_id in tested else ''}")
     return said
 
 

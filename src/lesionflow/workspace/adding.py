@@ -14,14 +14,15 @@ MAX_NAMED = 5
 
 
 class Copied(NamedTuple):
-    """Where the files went, how many were copied, how many were there already."""
+    """Where the files went, how many were copied, how many were there already, which took the place of other bytes."""
 
     folder: Path
     n_copied: int
     n_same: int
+    replaced: tuple[Path, ...] = ()
 
 
-def add_files(source: Path, raw: Path, *, replace: bool) -> Copied:
+def add_files(source: Path, raw: Path, *, replace: bool, given: Path | None = None) -> Copied:
     """Copy a folder of studies into the folder of all studies.
 
     DICOM goes into a folder of its own, named as the source is; the other layouts have one place for each thing, so
@@ -31,6 +32,7 @@ def add_files(source: Path, raw: Path, *, replace: bool) -> Copied:
         source: The studies to add.
         raw: Where all studies lie; made when missing.
         replace: A file that is there with other bytes is replaced; without, everything is refused.
+        given: What the user called the studies, where `source` is a copy that was made of them.
 
     Returns:
         What was done.
@@ -39,28 +41,30 @@ def add_files(source: Path, raw: Path, *, replace: bool) -> Copied:
         ConfigError: When the source is none, or of another layout than what is there, or other bytes are there.
         InputError: `empty_folder` or `unknown_layout`.
     """
+    called = given or source
     if not source.is_dir():
-        raise ConfigError(f"Expected a folder of studies at {source}, found none.")
-    layout = _common_layout(source, raw)
+        raise ConfigError(f"Expected a folder of studies at {called}, found none.")
+    layout = _common_layout(source, raw, called)
     target = raw / source.resolve().name if layout == "dicom" else raw
     new, same, other = _sort_files(source, target)
     if other and not replace:
         named = ", ".join(str(path.relative_to(source)) for path in other[:MAX_NAMED])
         raise ConfigError(
-            f"Expected new files in {source}, found {len(other)} that are in {target} with other bytes: {named}. Give "
+            f"Expected new files in {called}, found {len(other)} that are in {target} with other bytes: {named}. Give "
             "--replace if these are corrections; else add from a folder of another name."
         )
     for path in (*new, *other):
         with replacing_file(target / path.relative_to(source)) as partial:
             shutil.copyfile(path, partial)
-    return Copied(target, len(new) + len(other), len(same))
+    replaced = tuple(target / path.relative_to(source) for path in other)
+    return Copied(target, len(new) + len(other), len(same), replaced)
 
 
-def _common_layout(source: Path, raw: Path) -> str:
+def _common_layout(source: Path, raw: Path, called: Path) -> str:
     layout = recognize(source)[0]
     if raw.exists() and find_files(raw) and (there := recognize(raw)[0]) != layout:
         raise ConfigError(
-            f"Expected studies of the layout {there}, as those that are there, found {layout} in {source}."
+            f"Expected studies of the layout {there}, as those that are there, found {layout} in {called}."
         )
     return layout
 

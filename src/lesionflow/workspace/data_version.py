@@ -8,6 +8,7 @@ from typing import NamedTuple
 import yaml
 
 from lesionflow.io.stores import preprocessed
+from lesionflow.io.stores.tombstones import read_tombstones
 from lesionflow.prediction.tracing import State, TraceFinding
 from lesionflow.workspace.layout import PATHS
 from lesionflow.workspace.recorded_versions import LOCK, cached_file, git_program
@@ -51,6 +52,14 @@ def find_data_version(workspace: Path, case_ids: Iterable[str], revision: str) -
         n_looked += 1
         if _revision(index, cases) == revision:
             return TraceFinding(WHAT, State.HELD, _found(recorded))
+    n_withdrawn = len(read_tombstones(workspace / PATHS["cases"]))
+    if n_absent and n_withdrawn:
+        detail = (
+            f"{n_absent} recorded versions are not in DVC's cache, and none of the {n_looked} that are is revision {revision:.12}: "
+            f"{n_withdrawn} {'patient was' if n_withdrawn == 1 else 'patients were'} withdrawn here, and a withdrawal removes the objects that held "
+            "data of the patient from cache and remotes for good. Nothing brings them back; what names the revision is the model's card"
+        )
+        return TraceFinding(WHAT, State.UNCHECKED, detail)
     if n_absent:
         detail = (
             f"{n_absent} recorded versions are not in DVC's cache, and none of the {n_looked} that are is revision {revision:.12}: "

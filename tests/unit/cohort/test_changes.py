@@ -48,3 +48,15 @@ def test_many_cases_are_counted():
     (added, *_) = describe_changes(case_table(2), case_table(40), CT_PET)
     assert added.startswith("38 cases added, of 38 new patients: c-000002,")
     assert added.endswith("c-000009 and 30 more")
+
+
+def test_a_change_of_a_locked_test_case_says_what_it_means():
+    before = case_table(4).assign(tumor_ml=7.0)
+    now = before.copy()
+    now.loc[2, ["mask_sha256", "tumor_ml"]] = ["ff", 9.5]
+    now.loc[3, "image_sha256"] = "ff"
+    locked, other = describe_changes(before, now, CT_PET, {"c-000002"})
+    assert locked.startswith(
+        "case c-000002 changed: outline of 7.00 ml now 9.50 ml; it is a locked test patient's: the test set has another digest"
+    )
+    assert other == "case c-000003 changed: another image"

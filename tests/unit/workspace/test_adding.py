@@ -1,6 +1,7 @@
 """Studies are copied file by file, never over other bytes unasked, and gone on with where a copy was broken off."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -54,8 +55,11 @@ def test_other_bytes_of_the_same_length_are_refused_before_anything_is_copied(tm
     with pytest.raises(ConfigError, match=first.name):
         add_files(tmp_path / "march", tmp_path / "raw", replace=False)
     assert not (tmp_path / "raw" / "march" / second.name).exists()
+    with pytest.raises(ConfigError, match="Expected new files in /clinic/march, found 1 that are in") as refused:
+        add_files(tmp_path / "march", tmp_path / "raw", replace=False, given=Path("/clinic/march"))
+    assert str(tmp_path / "march") not in str(refused.value)
     done = add_files(tmp_path / "march", tmp_path / "raw", replace=True)
-    assert (done.n_copied, done.n_same) == (2, 3)
+    assert (done.n_copied, done.n_same, done.replaced) == (2, 3, (tmp_path / "raw" / "march" / first.name,))
     assert (tmp_path / "raw" / "march" / first.name).read_bytes() == bytes(content)
 
 

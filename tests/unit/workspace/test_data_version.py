@@ -8,6 +8,7 @@ import subprocess
 import pytest
 import yaml
 
+from lesionflow.io.stores.tombstones import set_tombstone
 from lesionflow.prediction.tracing import State
 from lesionflow.workspace.data_version import find_data_version
 
@@ -84,3 +85,14 @@ def test_what_is_not_in_the_cache_or_nowhere_cant_be_checked(work, tmp_path):
     assert (found.state, "dvc fetch" in found.detail) == (State.UNCHECKED, True)
     (tmp_path / "none").mkdir()
     assert find_data_version(tmp_path / "none", CASES, revision).state is State.UNCHECKED
+
+
+def test_what_a_withdrawal_removed_is_not_called_fetchable(work):
+    """Objects that held a withdrawn patient's data are gone from cache and remotes: no fetch brings them back."""
+    folder, (revision, _), _ = work
+    shutil.rmtree(folder / ".dvc")
+    set_tombstone(folder / "data" / "cases", "a" * 64, withdrawn=True)
+    found = find_data_version(folder, CASES, revision)
+    assert found.state is State.UNCHECKED
+    assert "dvc fetch" not in found.detail
+    assert "1 patient was withdrawn here, and a withdrawal removes the objects" in found.detail

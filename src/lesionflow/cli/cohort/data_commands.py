@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.cli.cohort import split_commands, withdraw_commands
+from lesionflow.cli.parser import words_of
 from lesionflow.config import IngestConfig, Settings, load_params, load_section
 from lesionflow.errors import ArtifactError, ConfigError, LesionFlowError
 from lesionflow.workspace.layout import PATHS, require_workspace
@@ -75,6 +76,7 @@ def add_copies(workspace: Path, folder: Path) -> None:
 def _add(parsed: argparse.Namespace) -> int:
     from lesionflow.io.stores import raw_manifest
     from lesionflow.workspace.adding import add_files
+    from lesionflow.workspace.replaced_studies import tell_replaced
 
     workspace, settings = _workspace(parsed), Settings()
     raw = workspace / PATHS["raw"]
@@ -90,7 +92,7 @@ def _add(parsed: argparse.Namespace) -> int:
             raise ConfigError(f"Expected a folder of studies at {parsed.folder}, found none.")
         as_it_is = nullcontext(parsed.folder)
         with as_it_is if parsed.keep_identifiers else _deidentified(parsed.folder, settings) as source:
-            copied = add_files(source, raw, replace=parsed.replace)
+            copied = add_files(source, raw, replace=parsed.replace, given=parsed.folder)
         _say(f"{copied.n_copied} files copied into {copied.folder}, {copied.n_same} were there already")
     if not raw.exists():
         raise ConfigError(f"Expected studies in {raw}, found none. Name a folder of studies.")
@@ -98,12 +100,16 @@ def _add(parsed: argparse.Namespace) -> int:
     words = [f"{len(names)} {what}" for what, names in zip(("new", "changed", "gone"), state[1:], strict=True) if names]
     _say(f"data/raw: {len(state.hashes)} files recorded ({', '.join(words) or 'nothing changed'})")
     track_studies(workspace, again=True)
+    if parsed.folder is not None and (
+        told := tell_replaced(workspace, copied.replaced, _ingest_config(workspace), settings)
+    ):
+        _say(told)
     if parsed.report:
         from lesionflow.steps.ingest.step import preview
 
         preview(_ingest_config(workspace), raw, workspace / PATHS["cases"], settings, page=parsed.report)
         _say(f"What was read, to look through: {parsed.report}")
-    _say("Next: `lesionflow data diff` says what that means, `lesionflow run` takes it in.")
+    _say(words_of(parsed)("Next: `lesionflow data diff` says what that means, `lesionflow run` takes it in."))
     return 0
 
 
@@ -158,7 +164,7 @@ def _status(parsed: argparse.Namespace) -> int:
     workspace, settings = _workspace(parsed), Settings()
     raw = workspace / PATHS["raw"]
     if not raw.exists():
-        _say("data/raw: no studies yet; `lesionflow data add DIR` copies some")
+        _say(words_of(parsed)("data/raw: no studies yet; `lesionflow data add DIR` copies some"))
         return 0
     state = raw_manifest.compare(raw, workers=settings.workers, trust_times=True)
     tracked = (
@@ -178,6 +184,7 @@ def _status(parsed: argparse.Namespace) -> int:
 
 def _diff(parsed: argparse.Namespace) -> int:
     from lesionflow.cohort.changes import describe_changes
+    from lesionflow.io.stores.splits import read_split
     from lesionflow.steps.ingest.step import preview
     from lesionflow.workspace.recorded_versions import recorded_table
 
@@ -187,10 +194,11 @@ def _diff(parsed: argparse.Namespace) -> int:
     for refusal in now.refused:
         _say(f"refused: {refusal['case_id']} ({refusal['reason']}): {refusal['message']}")
     if before is None:
-        _say(f"Nothing is recorded yet; `lesionflow run` would take in {len(now.table)} cases.")
+        _say(words_of(parsed)(f"Nothing is recorded yet; `lesionflow run` would take in {len(now.table)} cases."))
         return 0
     against = f"git revision {parsed.revision}" if parsed.revision else "the last run"
-    sentences = describe_changes(before, now.table, now.dataset)
+    splits = workspace / PATHS["splits"]
+    sentences = describe_changes(before, now.table, now.dataset, read_split(splits).test if splits.exists() else ())
     _say(f"Against {against} ({len(before)} cases of {before['patient_id'].nunique()} patients):")
     for sentence in sentences or ("nothing changed",):
         _say(f"  {sentence}")

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionflow.cli.chosen_store import add_workdir, settings_of
+from lesionflow.cli.parser import words_of
 from lesionflow.config import EvaluateConfig, load_params, load_section
+from lesionflow.config.change_plan import read_change_plan
 from lesionflow.errors import ArtifactError, ServiceError
 from lesionflow.workspace.layout import PATHS, require_workspace
 
@@ -50,6 +52,7 @@ def evaluate_folder(parsed: argparse.Namespace) -> int:
     config = load_section(EvaluateConfig, params["evaluate"], "evaluate")
     name = parsed.method or parsed.masks.resolve().name
     output: Path = parsed.out or root / OUTPUT / name
+    rival = _rival(parsed.against, str(params["register"]["model_name"]), settings.tracking_uri)
     found = evaluate_masks(
         parsed.masks,
         root / PATHS["cases"],
@@ -57,7 +60,7 @@ def evaluate_folder(parsed: argparse.Namespace) -> int:
         output,
         settings.tracking_uri,
         name=name,
-        rival=_rival(parsed.against, str(params["register"]["model_name"]), settings.tracking_uri),
+        rival=rival,
         sampling=Sampling(config.n_bootstrap, config.confidence_level, config.seed),
         n_worst_cases=config.n_worst_cases,
         missing=parsed.missing,
@@ -71,10 +74,24 @@ def evaluate_folder(parsed: argparse.Namespace) -> int:
         dice = result.estimates["dice"]
         sys.stdout.write(f"{target}: Dice {dice.mean:.3f} [{dice.low:.3f}, {dice.high:.3f}], {dice.n} patients\n")
     for one in (d for d in found.differences if d.metric == "dice"):
-        sys.stdout.write(f"{one.target}: against the model, {name} is {one.sentence(config.confidence_level)} (Dice)\n")
+        rivals = rival if isinstance(rival, str) else rival.name
+        sys.stdout.write(f"{one.target}: Dice of {name} against {rivals}: {one.sentence(config.confidence_level)}\n")
     sys.stdout.write(f"{found.note}\n" if found.note else "")
-    sys.stdout.write(f"{output}: report.html, cases.csv; `lesionflow compare RUN {output}` compares with any model.\n")
+    last = f"{output}: report.html, cases.csv; `lesionflow compare RUN {output}` compares with any model."
+    sys.stdout.write(words_of(parsed)(f"{last}\n{_look(root)}\n"))
     return 0
+
+
+def _look(root: Path) -> str:
+    """Say how many looks at the test set are spent, and of how many: this was one."""
+    from lesionflow.steps.exchange.mask_evaluation import looks_at
+
+    plan = root / PATHS["change_plan"]
+    of = f" of {read_change_plan(plan).looks}" if plan.exists() else ""
+    return (
+        f"This was look {looks_at(root / PATHS['cases'], root / PATHS['splits'])}{of} at this test set: a model that is judged by it later has one less. "
+        "The same masks again are the same look; a first champion begins the count anew."
+    )
 
 
 def _rival(wanted: str | None, model_name: str, tracking_uri: str) -> "StoredEvaluation | str":

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lesionflow.cli.chosen_store import ledger_of, model_name, settings_of
+from lesionflow.cli.parser import words_of
 from lesionflow.io.stores.ledger import ledger_path
 from lesionflow.workspace.layout import PATHS
 
@@ -56,11 +57,12 @@ def roll_back_champion(parsed: argparse.Namespace) -> int:
             reason=parsed.reason,
             share=share,
         )
-    sys.stdout.write(
+    told = (
         f"{name}: champion was {change.before or 'none'}, is {change.after}. Version {change.before} stays barred until "
         f"`lesionflow models lift {change.before} --name NAME --reason REASON`. The same command given again changes nothing; `--from {change.after}` "
         f"goes one champion further back. {_commit(parsed)}\n"
     )
+    sys.stdout.write(words_of(parsed)(told))
     return 0
 
 

@@ -107,7 +107,7 @@ def no_target_worse(pair: ScoredPair, plan: ChangePlan) -> list[Reason]:
         gains = gains_by_patient(pair, plan.primary.metric, target)
         worse = bool(len(gains)) and one_sided_p(-gains) <= plan.alpha
         mean = float(gains.mean()) if len(gains) else math.nan
-        detail = f"{head_of(_named(plan.primary.metric, target))}: {_than(mean, 0.0, plan.primary.metric)} than the champion, {'shown' if worse else 'not shown'} to be a loss."
+        detail = f"{head_of(_named(plan.primary.metric, target))}: {_compared(mean, 0.0, plan.primary.metric, 'the champion')}, {'shown' if worse else 'not shown'} to be a loss."
         reasons.append(Reason(f"no_loss:{target}", not worse, detail, {"gain": mean}, refuses=True))
     return reasons
 
@@ -164,14 +164,14 @@ def _within(rule: str, gains: NDArray[np.float64], metric: str, target: str, mar
     if smallest_p(len(gains)) > alpha:
         held = mean >= -margin
         detail = (
-            f"{what}: {_than(mean, -margin, metric)} than {other} in {len(gains)} patients who have it, too few to show more; a loss of "
+            f"{what}: {_compared(mean, -margin, metric, other)} in {len(gains)} patients who have it, too few to show more; a loss of "
             f"{margin:g}{_unit(metric)} is allowed."
         )
         return Reason(rule, held, detail, figures, refuses=True)
     held = one_sided_p(gains, -margin) <= alpha
     shown = "is ruled out" if held else "is shown" if lost else "is not ruled out"
     detail = (
-        f"{what}: {_than(mean, -margin, metric)} than {other}, {at_level(alpha)} {_at_worst(low, -margin, metric)}; "
+        f"{what}: {_compared(mean, -margin, metric, other)}, {at_level(alpha)} {_at_worst(low, -margin, metric)}; "
         f"a loss of more than {margin:g}{_unit(metric)} {shown}."
     )
     return Reason(rule, held, detail, figures, refuses=lost)
@@ -191,6 +191,10 @@ def _beside(value: float, bound: float, metric: str) -> str:
 
 def _than(gain: float, bound: float, metric: str) -> str:
     return better_or_worse(gain, bound, METRICS[metric].unit)
+
+
+def _compared(gain: float, bound: float, metric: str, other: str) -> str:
+    return f"as good as {other}" if gain == 0.0 else f"{_than(gain, bound, metric)} than {other}"
 
 
 def _at_worst(low: float, bound: float, metric: str) -> str:

@@ -29,6 +29,10 @@ VERDICTS = {
     "not judged": "not judged",
 }
 
+#: A group of fewer patients says little by itself: as few can't show anything in a test of their own either.
+FEW = 8
+#: The rule of the primary endpoint.
+PRIMARY = "better_than_champion"
 #: A command's last lines give so many reasons; the page gives all.
 MOST_TOLD = 5
 #: What a verdict says and what it does not, for who reads one for the first time.
@@ -38,7 +42,10 @@ MEANINGS = {
         "These test patients show neither that it is better nor that it is as good: that is no proof that it is worse. More test patients, or a model that "
         "differs more, would tell."
     ),
-    "worse": "The test patients show a loss that chance does not explain.",
+    "worse": (
+        "The test patients show a loss that chance does not explain. What helps is another model: the report shows the cases that lost most; then change data or "
+        "params, or let more data come, and retrain."
+    ),
 }
 
 
@@ -113,7 +120,11 @@ def decision_lines(decision: GateDecision) -> tuple[str, ...]:
     """Say a decision in the few lines that a command ends with."""
     why, more = _most_telling(decision.broken) if decision.broken else (_shown(decision), 0)
     meaning = [f"  {MEANINGS[decision.verdict]}"] if decision.verdict in MEANINGS else []
-    rest = [f"  {more} more {'rules' if more > 1 else 'rule'} did not hold."] if more else []
+    rest = (
+        [f"  And {more} more {'rules fail' if more > 1 else 'rule fails'} for the same patients; the page has all."]
+        if more
+        else []
+    )
     return (f"Decision: {_said(decision)}. {decision.outcome}", *meaning, *(f"  {rule.detail}" for rule in why), *rest)
 
 
@@ -136,9 +147,12 @@ def facts_of(decision: GateDecision) -> list[tuple[str, str]]:
 
 
 def _most_telling(broken: Sequence[GateRule]) -> tuple[list[GateRule], int]:
-    """Return one rule of each kind, as many as are read, and how many more there are."""
+    """Return one rule of each kind, as many as are read, and how many more there are.
+
+    What refuses comes first, then the primary endpoint; of groups the largest is told, and one of few patients last, as it alarms more than it says.
+    """
     kinds: dict[str, GateRule] = {}
-    for rule in broken:
+    for rule in sorted(broken, key=_order):
         kinds.setdefault(rule.rule.partition(":")[0], rule)
     if "not_worse" in kinds:
         # It says the same of a target, with its bound.
@@ -147,13 +161,16 @@ def _most_telling(broken: Sequence[GateRule]) -> tuple[list[GateRule], int]:
     return told, len(broken) - len(told)
 
 
+def _order(rule: GateRule) -> tuple[bool, bool, bool, float]:
+    n_patients = rule.figures.get("n_patients") if rule.rule.startswith("group:") else None
+    return n_patients is not None and n_patients < FEW, not rule.refuses, rule.rule != PRIMARY, -(n_patients or 0.0)
+
+
 def _shown(decision: GateDecision) -> tuple[GateRule, ...]:
     """Return what shows the gain, or that the first one reaches the floors: where all holds, it is why."""
     first = decision.verdict == "first"
     return tuple(
-        rule
-        for rule in decision.reasons
-        if rule.rule == "better_than_champion" or (first and rule.rule.startswith("floor:"))
+        rule for rule in decision.reasons if rule.rule == PRIMARY or (first and rule.rule.startswith("floor:"))
     )
 
 

@@ -24,6 +24,7 @@ from lesionflow.evaluation.report import ReportContent, render_report
 from lesionflow.evaluation.result_json import headline_json, metrics_json
 from lesionflow.evaluation.results import ChampionScores, Sampling, TargetResult, summarize
 from lesionflow.evaluation.scoring import Scores
+from lesionflow.evaluation.statistics.test_set_looks import looks_spent
 from lesionflow.io.exchange.mask_folder import find_masks, read_declaration_beside, read_foreign_mask
 from lesionflow.io.files import replacing_folder, sha256_file
 from lesionflow.io.stores.cases import read_case, read_contents, read_dataset, read_table
@@ -37,7 +38,7 @@ from lesionflow.io.stores.evaluations import (
     StoredEvaluation,
     write_tables,
 )
-from lesionflow.io.stores.ledger import ledger_path, note_read
+from lesionflow.io.stores.ledger import ledger_path, note_read, read_ledger
 from lesionflow.io.stores.splits import read_split
 from lesionflow.metrics import HEADLINE as COMPARED
 from lesionflow.steps.exchange.copied_masks import CopiedMasks, find_copies, fingerprint
@@ -139,6 +140,13 @@ def evaluate_masks(
     )
     _write(output, scored, results, about, content)
     return MaskEvaluation(results, lost, tuple(d for r in results.values() for d in r.differences), note, scored.copies)
+
+
+def looks_at(cases: Path, splits: Path) -> int:
+    """Return how many looks at the locked test set the ledger knows of."""
+    split = read_split(splits)
+    test_set = digest_of_test_set(split, read_contents(cases))
+    return looks_spent(read_ledger(ledger_path(splits)), test_set, test_patients=split.test_patients)
 
 
 def _without_mask(case_ids: Sequence[str], masks: Mapping[str, Path], missing: str) -> tuple[str, ...]:

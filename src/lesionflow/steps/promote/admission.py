@@ -69,7 +69,7 @@ def not_learned_from(name: str, bundle: Bundle, test: Sequence[str], table: pd.D
     if card.learned_from == "stated":
         detail += " Its cases are those that somebody stated."
     if card.line:
-        detail += f" Nor among those of the {len(card.line)} models that it started from."
+        detail += f" Nor among those of the {'model' if len(card.line) == 1 else f'{len(card.line)} models'} that it started from."
     if n_gone:
         detail += f" {n_gone} of its cases are no longer in the case table and were compared by their id alone."
     return Reason(rule, held=True, detail=detail, figures=figures)

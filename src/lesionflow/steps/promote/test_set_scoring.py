@@ -90,7 +90,8 @@ def _score(name: str, bundle: Bundle, test_set: LockedSet, settings: Settings, s
     from lesionflow.evaluation.scoring import score_bundle
 
     n_cases = len(test_set.split.test)
-    logger.info("scoring the %s on %d test cases", name, n_cases)
+    called = name if " version " in name else f"the {name}"
+    logger.info("scoring %s on %d test cases", called, n_cases)
     facts = {
         "step": step,
         "bundle_digest": bundle.digest,

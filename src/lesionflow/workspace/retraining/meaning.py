@@ -57,8 +57,10 @@ def explain_changes(before: pd.DataFrame, now: pd.DataFrame, split: Split | None
         in_test = [name for name in corrected if name in tested]
         said.append(f"Outlines of {len(corrected)} known cases were corrected ({_some(corrected)}).")
         if in_test:
+            are = "is a locked test case" if len(in_test) == 1 else "are locked test cases"
+            stay = "it stays" if len(in_test) == 1 else "they stay"
             said.append(
-                f"{len(in_test)} of them are locked test cases ({_some(in_test)}): they stay tested on, the test set has another digest now, and champion "
+                f"{len(in_test)} of them {are} ({_some(in_test)}): {stay} tested on, the test set has another digest now, and champion "
                 "and challenger are both scored anew against the corrected outlines. Figures of before can't be compared with."
             )
     if other_image:

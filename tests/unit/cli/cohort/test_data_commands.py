@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,9 +13,10 @@ from lesionflow.cli import main
 from lesionflow.cli.cohort.data_commands import add_copies
 from lesionflow.config import load_params
 from lesionflow.config.presets import PRESETS as PRESETS_FOLDER
+from lesionflow.data.split import Fold, Split
 from lesionflow.errors import DataQualityError
 from lesionflow.io.stores.cases import read_table
-from lesionflow.io.stores.splits import read_split
+from lesionflow.io.stores.splits import read_split, write_split
 from lesionflow.steps import run_step
 from lesionflow.workspace.layout import step_paths
 from support.dicom_factory import ROOT, write_rtstruct, write_series
@@ -228,9 +230,44 @@ def test_other_bytes_under_a_known_name_need_a_word(tmp_path, work, capsys):
     assert "0 files copied" in capsys.readouterr().out
     write_series(source / "P^1" / "CT", shape=SHAPE, stored=body(99), patient_id="P^1", study_uid=f"{ROOT}.1")
     assert data(work, "add", source) == 2
-    assert "--replace" in capsys.readouterr().err
+    refused = capsys.readouterr().err
+    assert f"Expected new files in {source}, found" in refused
+    assert "--replace" in refused
+    assert "lesionflow-" not in refused, "the copies that were made of them are nobody's to look for"
     assert data(work, "add", source, "--replace") == 0
     assert data(work, "verify") == 0
+
+
+def test_a_corrected_outline_of_a_locked_test_patient_is_told_when_it_is_added_and_by_diff(tmp_path, recorded, capsys):
+    table = read_table(recorded / "data" / "cases")
+    (recorded / "data" / "raw" / "first").rename(recorded / "data" / "raw" / "given")
+    data(recorded, "add")
+    source = write_patients(tmp_path / "given", (3,))
+    capsys.readouterr()
+    uids = {"patient_id": "P^3", "study_uid": f"{ROOT}.3", "frame_uid": f"{ROOT}.3.9"}
+    ct = write_series(tmp_path / "same", shape=SHAPE, stored=body(3), **uids)
+    write_rtstruct(source / "P^3" / "RS", ct, {"GTV_Mass": [*SQUARE["GTV_Mass"], (2, SQUARE["GTV_Mass"][0][1])]})
+    before = set(table["case_id"])
+    fold = Fold(train=(), validation=())
+    locked = Split(
+        seed=1,
+        fold=0,
+        folds=(fold,),
+        test=tuple(table["case_id"]),
+        test_patients=tuple(table["patient_id"]),
+        other_patients=(),
+    )
+    write_split(recorded / "data" / "splits.json", locked)
+    assert data(recorded, "add", source, "--replace", "--keep-identifiers") == 0
+    said = capsys.readouterr().out
+    (line,) = [line for line in said.splitlines() if "locked test case" in line]
+    (changed,) = re.findall(r"c-[0-9a-f]+", line)
+    assert changed in before
+    assert "Files of a locked test case were replaced" in line
+    assert "`lesionflow run --workdir " in said
+    assert data(recorded, "diff") == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "locked test patient" in line]
+    assert f"case {changed} changed: outline of 0.03 ml now 0.06 ml; it is a locked test patient's" in line
 
 
 def test_only_one_layout_may_lie_there(tmp_path, work, capsys):

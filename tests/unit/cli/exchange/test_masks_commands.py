@@ -7,7 +7,8 @@ import yaml
 
 from lesionflow.cli import main
 from lesionflow.config import load_params
-from lesionflow.config.presets import find_params
+from lesionflow.config.change_plan import read_change_plan
+from lesionflow.config.presets import PRESETS, find_params
 from lesionflow.data.split import Fold, Split
 from lesionflow.io.stores.splits import write_split
 from support.case_folders import write_cases
@@ -48,6 +49,18 @@ def test_masks_are_scored_and_what_can_be_done_next_is_said(work, tmp_path, caps
     assert "tumor: Dice 1.000" in said
     assert "There is no champion to compare with" in said
     assert (work / "reports/masks/theirs/report.html").is_file()
+    assert "This was look 1 at this test set" in said, "no change plan says of how many"
+    shutil.copyfile(PRESETS / "change_plans" / "phantom_ct.yaml", work / "change_plan.yaml")
+    looks = read_change_plan(work / "change_plan.yaml").looks
+    for _ in range(2):
+        assert main(["evaluate", "--masks", str(tmp_path / "theirs"), "--workdir", str(work)]) == 0
+        assert f"This was look 1 of {looks} at this test set" in capsys.readouterr().out, (
+            "the same masks are the same look"
+        )
+    (mask, other) = sorted((tmp_path / "theirs").glob("c-00000[23].nii.gz"))
+    shutil.copyfile(other, mask)
+    main(["evaluate", "--masks", str(tmp_path / "theirs"), "--workdir", str(work)])
+    assert f"This was look 2 of {looks} at this test set" in capsys.readouterr().out
 
 
 def test_a_missing_mask_ends_it_or_is_said(work, tmp_path, capsys):

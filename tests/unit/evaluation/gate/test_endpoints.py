@@ -96,7 +96,7 @@ def test_each_lower_bound_says_its_level() -> None:
             5.5,
             "HD95 of tumor: better by 1.5 mm than the champion, with 97.5 % confidence better by 1.5 mm at least; a loss of",
         ),
-        (4.0, "HD95 of tumor: neither better nor worse than the champion, with 97.5 % confidence no worse; a loss of"),
+        (4.0, "HD95 of tumor: as good as the champion, with 97.5 % confidence no worse; a loss of"),
     ],
 )
 def test_whichever_way_a_metric_points_better_is_said_in_words(theirs, said) -> None:
@@ -115,7 +115,7 @@ def test_metrics_are_named_as_the_field_writes_them() -> None:
         "Mean gain in Dice of all targets +0 over 12 patients"
     )
     assert endpoints.no_target_worse(exact, plan)[0].detail == (
-        "Dice of tumor: neither better nor worse than the champion, not shown to be a loss."
+        "Dice of tumor: as good as the champion, not shown to be a loss."
     )
 
 

@@ -105,5 +105,34 @@ def test_a_command_ends_with_one_reason_of_a_kind_and_the_page_has_all():
     broken = tuple(GateRule(rule=name, held=False, detail=f"Because of {name}.", refuses=True) for name in names)
     worse = decision(verdict="worse", reasons=broken)
     told = [f"  Because of {name}." for name in ("better_than_champion", "not_worse:tumor:dice", "group:sex F")]
-    assert list(decision_lines(worse)[2:]) == [*told, "  3 more rules did not hold."]
+    assert list(decision_lines(worse)[2:]) == [
+        *told,
+        "  And 3 more rules fail for the same patients; the page has all.",
+    ]
     assert all(rule.detail in render_decision(worse) for rule in broken)
+
+
+def test_what_refuses_and_the_primary_endpoint_come_first_and_groups_of_few_last():
+    def rule(name, n_patients=None, *, refuses=True):
+        figures = {} if n_patients is None else {"n_patients": n_patients}
+        return GateRule(rule=name, held=False, detail=f"Because of {name}.", refuses=refuses, figures=figures)
+
+    few, many = rule("group:sex F", 3.0), rule("group:sex M", 21.0)
+    primary, harm = rule("better_than_champion", refuses=False), rule("no_new_misses")
+
+    def told(*rules):
+        lines = decision_lines(decision(reasons=rules))[1:]
+        return [line.strip().removeprefix("Because of ").rstrip(".") for line in lines]
+
+    assert told(few, primary, harm) == ["no_new_misses", "better_than_champion", "group:sex F"]
+    # Of two groups the larger is told, which may refuse by itself.
+    assert told(few, primary, many) == [
+        "group:sex M",
+        "better_than_champion",
+        "And 1 more rule fails for the same patients; the page has all",
+    ]
+
+
+def test_of_a_worse_one_is_said_what_helps():
+    said = decision_lines(decision(verdict="worse"))
+    assert "What helps is another model: the report shows the cases that lost most" in said[1]

@@ -96,7 +96,7 @@ def test_a_corrected_outline_of_a_test_case_is_said_to_be_scored_anew(work):
     table.loc[9, "mask_sha256"] = "f" * 64
     work.write(table)
     work.prepare()
-    assert any("1 of them are locked test cases (c-000009)" in sentence for sentence in work.said)
+    assert any("1 of them is a locked test case (c-000009): it stays tested on" in sentence for sentence in work.said)
 
 
 def test_a_change_that_the_change_plan_does_not_allow_is_refused_before_training(work):
