@@ -39,15 +39,15 @@ def test_an_empty_store_has_no_model_to_mean(tmp_path, monkeypatch):
         chosen_store.model_name(None, Settings())
 
 
-@pytest.mark.parametrize("action", ["list", "history", "rollback"])
+@pytest.mark.parametrize("action", [["list"], ["history"], ["rollback", "--name", "A. Smith", "--reason", "why"]])
 def test_before_the_first_run_its_command_is_told(action, tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     monkeypatch.chdir(tmp_path)
-    assert main(["models", action]) == 5
+    assert main(["models", *action]) == 5
     assert "no run was made here yet. Give `lesionflow run`, which" in capsys.readouterr().err
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert main(["models", action, "--workdir", str(tmp_path)]) == 5
+    assert main(["models", *action, "--workdir", str(tmp_path)]) == 5
     assert f"Give `lesionflow run --workdir {tmp_path}`" in capsys.readouterr().err
     assert not (tmp_path / "mlflow.db").exists()

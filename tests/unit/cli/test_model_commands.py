@@ -69,7 +69,7 @@ def test_serving_becomes_the_service_with_the_model_that_is_meant(store, monkeyp
         ["history"],
         ["verify"],
         ["promote", "1", "--name", "A. Smith", "--reason", "why"],
-        ["rollback"],
+        ["rollback", "--name", "A. Smith", "--reason", "why"],
         ["lift", "1", "--name", "A. Smith", "--reason", "why"],
     ],
 )
@@ -82,7 +82,9 @@ def test_who_only_reads_makes_no_store_where_there_is_none(tmp_path, monkeypatch
     assert set(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize("command", [["promote", "1"], ["lift", "1"], ["promote", "1", "--name", "A. Smith"]])
+@pytest.mark.parametrize(
+    "command", [["promote", "1"], ["lift", "1"], ["rollback"], ["promote", "1", "--name", "A. Smith"]]
+)
 def test_who_and_why_are_asked_for(capsys, command) -> None:
     with pytest.raises(SystemExit):
         main(["models", *command])

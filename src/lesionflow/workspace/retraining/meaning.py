@@ -51,11 +51,11 @@ def explain_changes(before: pd.DataFrame, now: pd.DataFrame, split: Split | None
         known = set(old["patient_id"])
         fresh = {name for name in new.loc[added, "patient_id"] if name not in known}
         said.append(
-            f"{len(added)} cases are new, of {len(fresh)} new patients: `split` fills the locked test set up from these alone."
+            f"New: {_count(len(added), 'case')} of {_count(len(fresh), 'new patient')}: `split` fills the locked test set up from these alone."
         )
     if corrected:
         in_test = [name for name in corrected if name in tested]
-        said.append(f"Outlines of {len(corrected)} known cases were corrected ({_some(corrected)}).")
+        said.append(f"Outlines of {_count(len(corrected), 'known case')} were corrected ({_some(corrected)}).")
         if in_test:
             are = "is a locked test case" if len(in_test) == 1 else "are locked test cases"
             stay = "it stays" if len(in_test) == 1 else "they stay"
@@ -64,17 +64,23 @@ def explain_changes(before: pd.DataFrame, now: pd.DataFrame, split: Split | None
                 "and challenger are both scored anew against the corrected outlines. Figures of before can't be compared with."
             )
     if other_image:
-        said.append(f"{len(other_image)} known cases have other images ({_some(other_image)}); their use stays.")
+        said.append(
+            f"Other images: {_count(len(other_image), 'known case')} ({_some(other_image)}); what each is used for stays."
+        )
     unlearned = tuple(name for name in gone if name in set(learned))
     if gone:
         in_test = [name for name in gone if name in tested]
-        said.append(f"{len(gone)} cases are gone ({_some(gone)}), {len(in_test)} of them test cases.")
+        said.append(f"Gone: {_count(len(gone), 'case')} ({_some(gone)}), {len(in_test)} of them locked for the test.")
     if unlearned:
         said.append(
             f"The champion has learned from {len(unlearned)} of those that are gone ({_some(unlearned)}): what starts from its weights has learned from "
             "them too."
         )
     return Meaning(tuple(said), unlearned)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def changes_of(differences: Sequence[PlanDifference], meaning: Meaning, params: Collection[str]) -> set[Change]:

@@ -34,8 +34,8 @@ def _table(**changes):
 def test_a_corrected_outline_of_a_test_case_changes_the_test_sets_digest_and_is_said():
     meaning = explain_changes(_table(), _table(c_3={"mask_sha256": "x"}), SPLIT, ())
     first, second = meaning.sentences
-    assert "1 known cases were corrected (c-3)" in first
-    assert "they stay tested on, the test set has another digest now" in second
+    assert "Outlines of 1 known case were corrected (c-3)" in first
+    assert "it stays tested on, the test set has another digest now" in second
     assert "scored anew" in second
 
 
@@ -49,8 +49,8 @@ def test_new_and_gone_cases_are_told_and_what_the_champion_had_learned_of_them()
     meaning = explain_changes(_table(), _table(c_1=None, c_3=None, c_4={}), SPLIT, {"c-1", "c-2"})
     assert meaning.unlearned == ("c-1",)
     text = " ".join(meaning.sentences)
-    assert "1 cases are new, of 1 new patients" in text
-    assert "2 cases are gone (c-1, c-3), 1 of them test cases" in text
+    assert "New: 1 case of 1 new patient: " in text
+    assert "Gone: 2 cases (c-1, c-3), 1 of them locked for the test" in text
     assert "learned from 1 of those that are gone (c-1)" in text
     assert explain_changes(_table(), _table(), SPLIT, {"c-1"}) == Meaning((), ())
 
