@@ -51,8 +51,7 @@ def in_front(text: str, content: str) -> str:
 
     Examples:
         >>> print(in_front(in_front("Mine.", "A"), "B"))
-        <!-- lesionflow:record -->
-        B
+        B <!-- lesionflow:record -->
         <!-- /lesionflow:record -->
         <BLANKLINE>
         Mine.
@@ -60,5 +59,5 @@ def in_front(text: str, content: str) -> str:
         'Mine.'
     """
     begin, end = (re.escape(mark.format(section=SECTION)) for mark in (BEGIN, END))
-    rest = re.sub(rf"{begin}.*?{end}\s*", "", text, flags=re.DOTALL)
+    rest = re.sub(rf"^[^\n]*{begin}.*?{end}\s*", "", text, flags=re.DOTALL | re.MULTILINE)
     return shorten(put_section(rest, SECTION, content)) if content else rest

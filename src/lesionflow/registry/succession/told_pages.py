@@ -48,7 +48,7 @@ def _record(version: str, events: tuple[VersionEvent, ...], bar: LedgerEntry | N
             "--reason REASON`."
         )
     lines = "\n".join(f"- {_plain(event.line())}" for event in events)
-    return VersionRecord(f"### What became of it\n\n{first}\n\n{lines}\n\nBelow: as it was judged then.", since)
+    return VersionRecord(f"{first}\n\n### What became of it\n\n{lines}\n\nBelow: as it was judged then.", since)
 
 
 def _plain(text: str) -> str:

@@ -21,7 +21,7 @@ def test_records_are_written_and_taken_back_and_what_a_person_wrote_stays(uri):
     records = {"2": VersionRecord("Rolled back.", "since 2026-05-01")}
     show_records(NAME, lambda version: records.get(version, VersionRecord("", "")), uri)
     there = client.get_model_version(NAME, "2")
-    assert there.description == "<!-- lesionflow:record -->\nRolled back.\n<!-- /lesionflow:record -->\n\nMine."
+    assert there.description == "Rolled back. <!-- lesionflow:record -->\n<!-- /lesionflow:record -->\n\nMine."
     assert there.tags["barred"] == "since 2026-05-01"
     assert client.get_model_version(NAME, "1").description in {None, ""}
     show_records(NAME, lambda _: VersionRecord("", ""), uri)
@@ -32,5 +32,5 @@ def test_records_are_written_and_taken_back_and_what_a_person_wrote_stays(uri):
 def test_a_page_that_grows_too_long_is_cut_at_its_end():
     text = in_front("a line\n" * 900, "Rolled back.")
     assert len(text) <= LONGEST_DESCRIPTION
-    assert text.startswith("<!-- lesionflow:record -->\nRolled back.")
+    assert text.startswith("Rolled back. <!-- lesionflow:record -->")
     assert text.endswith("among the version's artifacts.")
