@@ -100,7 +100,7 @@ def wording(workdir: Path | None, takes: Takes) -> Callable[[str], str]:
     return lambda text: COMMAND.sub(word, text)
 
 
-def words_of(parsed: argparse.Namespace) -> Callable[[str], str]:
+def wording_of(parsed: argparse.Namespace) -> Callable[[str], str]:
     """Return the wording of the command that runs, from `keep_wording`; without one texts stay as they are."""
     words: Callable[[str], str] = getattr(parsed, "words", str)
     return words
@@ -109,7 +109,7 @@ def words_of(parsed: argparse.Namespace) -> Callable[[str], str]:
 def keep_wording(parsed: argparse.Namespace, takes: Takes) -> Callable[[str], str]:
     """Let a command that was parsed, and what it logs, word commands for the workspace that it was given; return the wording."""
     parsed.words = wording(getattr(parsed, "workdir", None), takes)
-    return words_of(parsed)
+    return wording_of(parsed)
 
 
 class WordedFormatter(logging.Formatter):

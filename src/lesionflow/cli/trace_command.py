@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionflow.cli.chosen_store import add_workdir, known_entries, settings_of
-from lesionflow.cli.parser import words_of
+from lesionflow.cli.parser import wording_of
 from lesionflow.config import Settings
 from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.registry.secrets import without_password
@@ -43,7 +43,7 @@ def _trace(parsed: argparse.Namespace) -> int:
     if found.passport is not None:
         _tell_passport(found.passport)
     # Told before the store is asked, which may be away.
-    _tell(found.findings, words_of(parsed))
+    _tell(found.findings, wording_of(parsed))
     findings = found.findings
     if found.passport is not None:
         findings = (*findings, *_origin(found.passport, settings, parsed))
@@ -62,14 +62,14 @@ def _origin(passport: "Passport", settings: Settings, parsed: argparse.Namespace
 
     sys.stdout.write(f"in {without_password(settings.tracking_uri)}:\n")
     model = trace_model(passport, settings.tracking_uri)
-    _tell(model.findings, words_of(parsed))
+    _tell(model.findings, wording_of(parsed))
     barred = () if model.version is None else _bar(model.version, settings, parsed)
-    _tell(barred, words_of(parsed))
+    _tell(barred, wording_of(parsed))
     if model.card is None:
         return (*model.findings, *barred)
     learned = {*model.card.trained_cases, *model.card.validation_cases}
     data = find_data_version(parsed.workdir or Path(), learned, model.card.data_revision)
-    _tell((data,), words_of(parsed))
+    _tell((data,), wording_of(parsed))
     return (*model.findings, *barred, data)
 
 

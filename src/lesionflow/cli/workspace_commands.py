@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lesionflow.cli.parser import words_of
+from lesionflow.cli.parser import wording_of
 from lesionflow.config import Settings, load_params
 from lesionflow.config.change_plan import CHANGE_PLAN
 from lesionflow.config.presets import find_params
@@ -121,7 +121,7 @@ def _run(parsed: argparse.Namespace) -> int:
         link_raw(folder, parsed.data)
     require_studies(folder)
     record_new_studies(folder, relinked=parsed.data is not None, say=lambda sentence: say(sentence + "\n"))
-    code = run_stages(folder, words_of(parsed))
+    code = run_stages(folder, wording_of(parsed))
     raw = folder / PATHS["raw"]
     if code == 0 and raw.is_symlink():
         say(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.cli.cohort import split_commands, withdraw_commands
-from lesionflow.cli.parser import words_of
+from lesionflow.cli.parser import wording_of
 from lesionflow.config import IngestConfig, Settings, load_params, load_section
 from lesionflow.errors import ArtifactError, ConfigError, LesionFlowError
 from lesionflow.workspace.layout import PATHS, require_workspace
@@ -109,7 +109,7 @@ def _add(parsed: argparse.Namespace) -> int:
 
         preview(_ingest_config(workspace), raw, workspace / PATHS["cases"], settings, page=parsed.report)
         _say(f"What was read, to look through: {parsed.report}")
-    _say(words_of(parsed)("Next: `lesionflow data diff` says what that means, `lesionflow run` takes it in."))
+    _say(wording_of(parsed)("Next: `lesionflow data diff` says what that means, `lesionflow run` takes it in."))
     return 0
 
 
@@ -164,7 +164,7 @@ def _status(parsed: argparse.Namespace) -> int:
     workspace, settings = _workspace(parsed), Settings()
     raw = workspace / PATHS["raw"]
     if not raw.exists():
-        _say(words_of(parsed)("data/raw: no studies yet; `lesionflow data add DIR` copies some"))
+        _say(wording_of(parsed)("data/raw: no studies yet; `lesionflow data add DIR` copies some"))
         return 0
     state = raw_manifest.compare(raw, workers=settings.workers, trust_times=True)
     tracked = (
@@ -194,7 +194,7 @@ def _diff(parsed: argparse.Namespace) -> int:
     for refusal in now.refused:
         _say(f"refused: {refusal['case_id']} ({refusal['reason']}): {refusal['message']}")
     if before is None:
-        _say(words_of(parsed)(f"Nothing is recorded yet; `lesionflow run` would take in {len(now.table)} cases."))
+        _say(wording_of(parsed)(f"Nothing is recorded yet; `lesionflow run` would take in {len(now.table)} cases."))
         return 0
     against = f"git revision {parsed.revision}" if parsed.revision else "the last run"
     splits = workspace / PATHS["splits"]

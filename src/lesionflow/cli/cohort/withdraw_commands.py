@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lesionflow.cli.parser import words_of
+from lesionflow.cli.parser import wording_of
 from lesionflow.workspace.layout import require_workspace
 
 
@@ -44,9 +44,9 @@ def _withdraw(parsed: argparse.Namespace) -> int:
     for line in done.kept:
         _say(f"stays: {line}")
     for line in done.obligations:
-        _say(words_of(parsed)(f"model: {line}"))
+        _say(wording_of(parsed)(f"model: {line}"))
     last = f"Written to {report_path(workspace, done.mark)}. `lesionflow run` makes anew what needs no such patient."
-    _say(words_of(parsed)(last))
+    _say(wording_of(parsed)(last))
     return 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionflow.cli.chosen_store import add_workdir, settings_of
-from lesionflow.cli.parser import words_of
+from lesionflow.cli.parser import wording_of
 from lesionflow.config import EvaluateConfig, load_params, load_section
 from lesionflow.config.change_plan import read_change_plan
 from lesionflow.errors import ArtifactError, ServiceError
@@ -78,7 +78,7 @@ def evaluate_folder(parsed: argparse.Namespace) -> int:
         sys.stdout.write(f"{one.target}: Dice of {name} against {rivals}: {one.sentence(config.confidence_level)}\n")
     sys.stdout.write(f"{found.note}\n" if found.note else "")
     last = f"{output}: report.html, cases.csv; `lesionflow compare RUN {output}` compares with any model."
-    sys.stdout.write(words_of(parsed)(f"{last}\n{_look(root)}\n"))
+    sys.stdout.write(wording_of(parsed)(f"{last}\n{_look(root)}\n"))
     return 0
 
 

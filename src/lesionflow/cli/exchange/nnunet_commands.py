@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.cli.chosen_store import STORE, add_workdir, settings_of
-from lesionflow.cli.parser import words_of
+from lesionflow.cli.parser import wording_of
 from lesionflow.config import load_params
 from lesionflow.workspace.decision_text import decision_text
 from lesionflow.workspace.layout import PATHS, require_workspace
@@ -70,7 +70,7 @@ def _import(parsed: argparse.Namespace) -> int:
             inputs, outputs = ({key: root / places[key] for key in keys} for keys in (step.inputs, step.outputs))
             counts = run_step(name, params[name], inputs, outputs)
             sys.stdout.write(f"{name}: " + ", ".join(f"{key} {value:g}" for key, value in counts.items()) + "\n")
-    sys.stdout.write(words_of(parsed)(decision_text(root / IMPORTED["promotion"])))
+    sys.stdout.write(wording_of(parsed)(decision_text(root / IMPORTED["promotion"])))
     return 0
 
 

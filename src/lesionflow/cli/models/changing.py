@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lesionflow.cli.chosen_store import ledger_of, model_name, settings_of
-from lesionflow.cli.parser import words_of
+from lesionflow.cli.parser import wording_of
 from lesionflow.io.stores.ledger import ledger_path
 from lesionflow.workspace.layout import PATHS
 
@@ -62,7 +62,7 @@ def roll_back_champion(parsed: argparse.Namespace) -> int:
         f"`lesionflow models lift {change.before} --name NAME --reason REASON`. The same command given again changes nothing; `--from {change.after}` "
         f"goes one champion further back. {_commit(parsed)}\n"
     )
-    sys.stdout.write(words_of(parsed)(told))
+    sys.stdout.write(wording_of(parsed)(told))
     return 0
 
 

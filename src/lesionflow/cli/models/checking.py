@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.cli.chosen_store import find_ledger, model_name, settings_of
-from lesionflow.cli.parser import words_of
+from lesionflow.cli.parser import wording_of
 from lesionflow.config import Settings
 from lesionflow.errors import ArtifactError
 from lesionflow.workspace.layout import PATHS
@@ -56,7 +56,7 @@ def print_verification(parsed: argparse.Namespace) -> int:
         findings = (*verify_versions(name, parsed.version, ledger, settings.tracking_uri), *shared)
     for finding in findings:
         sys.stdout.write(
-            f"{'held    ' if finding.held else 'NOT HELD'}  {finding.what}: {words_of(parsed)(finding.detail)}\n"
+            f"{'held    ' if finding.held else 'NOT HELD'}  {finding.what}: {wording_of(parsed)(finding.detail)}\n"
         )
     broken = [finding.what for finding in findings if not finding.held]
     if broken:

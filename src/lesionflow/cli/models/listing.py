@@ -8,7 +8,7 @@ from textwrap import shorten
 from typing import Any
 
 from lesionflow.cli.chosen_store import find_ledger, known_entries, ledger_of, model_name, require_run, settings_of
-from lesionflow.cli.parser import words_of
+from lesionflow.cli.parser import wording_of
 from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.registry.secrets import without_password
 
@@ -54,7 +54,7 @@ def print_versions(parsed: argparse.Namespace) -> int:
     console = Console(width=LONGEST_LINE)
     console.print(table if table.row_count else f"No model is registered in {without_password(settings.tracking_uri)}.")
     if table.row_count:
-        console.print(escape(words_of(parsed)(ALL_REASONS)))
+        console.print(escape(wording_of(parsed)(ALL_REASONS)))
     return 0
 
 
@@ -103,7 +103,7 @@ def print_history(parsed: argparse.Namespace) -> int:
         words = f"{entry.at}: version {entry.facts['version']} did not become champion: {_refused(entry.facts)}"
         console.print(escape(words))
     if refused:
-        console.print(escape(words_of(parsed)(ALL_REASONS)))
+        console.print(escape(wording_of(parsed)(ALL_REASONS)))
     for event in _lifted(entries, name):
         console.print(escape(event))
     for version, entry in sorted(bars(entries, name).items()):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.cli.chosen_store import settings_of
-from lesionflow.cli.parser import words_of
+from lesionflow.cli.parser import wording_of
 from lesionflow.cli.workspace_commands import FAILED, say
 from lesionflow.config.challenger import InitialWeights, Trigger
 
@@ -34,7 +34,7 @@ def _retrain(parsed: argparse.Namespace) -> int:
         because=parsed.because,
         initial_weights=parsed.initial_weights,
         settings=settings_of(parsed),
-        say=lambda text: say(words_of(parsed)(text)),
+        say=lambda text: say(wording_of(parsed)(text)),
         run=run_workspace,
         prepare=_prepare,
     )
