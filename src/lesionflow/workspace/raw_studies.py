@@ -9,7 +9,7 @@ from lesionflow.errors import ArtifactError, ConfigError, LesionFlowError
 from lesionflow.io.stores import raw_manifest
 from lesionflow.workspace.layout import PATHS
 from lesionflow.workspace.stale_locks import drop_torn_dvc_file
-from lesionflow.workspace.versioning.dvc_program import dvc_command
+from lesionflow.workspace.versioning.dvc_program import dvc_command, said_by_dvc
 
 #: Files named on a line; the others are counted.
 MAX_NAMED = 10
@@ -106,7 +106,7 @@ def track_studies(workspace: Path, *, again: bool = False) -> None:
     command = dvc_command("add", "-q", PATHS["raw"], f"{PATHS['raw']}.sha256")
     done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)  # noqa: S603 - our own command, no shell
     if done.returncode:
-        raise LesionFlowError(f"`dvc add {PATHS['raw']}` failed in {workspace}: {done.stderr.strip()[-400:]}")
+        raise LesionFlowError(f"`dvc add {PATHS['raw']}` failed in {workspace}: {said_by_dvc(done.stderr)}")
 
 
 def dvc_file(raw: Path) -> Path:

@@ -14,7 +14,7 @@ from lesionflow.errors import ArtifactError, ConfigError
 from lesionflow.io.stores.cases import TABLE, read_table
 from lesionflow.workspace.layout import PATHS
 from lesionflow.workspace.versioning.dvc_places import DEFAULT_CACHE, OBJECTS, dvc_places
-from lesionflow.workspace.versioning.dvc_program import dvc_command
+from lesionflow.workspace.versioning.dvc_program import dvc_command, said_by_dvc
 
 LOCK = "dvc.lock"
 
@@ -106,7 +106,7 @@ def _from_remote(workspace: Path, revision: str | None) -> pd.DataFrame:
         done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)  # noqa: S603 - our own command, no shell
         if done.returncode:
             raise ArtifactError(
-                f"Expected the recorded {PATHS['cases']} in DVC's cache or remote, found: {done.stderr.strip()[-300:]}. Fetch "
+                f"Expected the recorded {PATHS['cases']} in DVC's cache or remote, found: {said_by_dvc(done.stderr)}. Fetch "
                 "it with `dvc fetch --all-commits`."
             )
         return read_table(Path(scratch))

@@ -67,7 +67,8 @@ def better(primary: Primary, plan: ChangePlan, alpha: float) -> Reason:
     over = f"more than {plan.primary.min_gain:g}{_unit(metric)}" if plan.primary.min_gain else "better at all"
     shown = f"Mean gain in {_named(metric, plan.primary.target)} {_gain(primary.gain, metric)} over {n} patients, "
     if primary.worse:
-        shown += f"a loss that chance does not explain (p = {in_digits(one_sided_p(-primary.gains), 2)})."
+        p, needed = told_apart(one_sided_p(-primary.gains), plan.alpha, 2, bound_digits=2)
+        shown += f"a loss that chance does not explain: p = {p} that it is none, and {needed} suffices to show one, at any look."
     elif smallest_p(n) > alpha:
         shown += f"p = {in_digits(primary.p)}; {n} patients can't show a gain at the {alpha:.2g} that this look may be wrong by, were all of them better."
     else:

@@ -18,6 +18,9 @@ from lesionflow.registry.registered_bundles import CHAMPION, fetch_bundle
 from lesionflow.registry.versions import RegisteredVersion, find_version, list_versions
 from lesionflow.workspace.retraining.forecast import Scatter, scatter_of
 
+#: Decisions whose scores are fetched to say what can be shown: each takes a moment.
+MOST_PAIRS = 5
+
 
 class Champion(NamedTuple):
     """The version and its bundle."""
@@ -56,10 +59,10 @@ def find_present_champion(model_name: str, settings: Settings) -> Champion | Non
 
 def measure_scatter(
     champion: Champion, plan: ChangePlan, settings: Settings, entries: Sequence[LedgerEntry] = ()
-) -> Scatter | None:
-    """Measure how patients scatter; None where the champion has no scores.
+) -> tuple[Scatter, ...]:
+    """Measure how patients scatter; nothing where the champion has no scores.
 
-    By the paired differences of the last decision, one with the champion in it before others; else by the newest other version that was
+    By the paired differences of all decisions with the champion in them, or else of the last one; else by the newest other version that was
     evaluated on the same test set; else by the champion alone.
 
     Args:
@@ -73,20 +76,20 @@ def measure_scatter(
     """
     compared = _by_decisions(champion, plan, settings, entries)
     ours = None if compared else _scores(champion.version, settings)
-    if compared or ours is None:
+    if ours is None:
         return compared
     digest, table = ours
     for version in list_versions(champion.version.model_name, settings.tracking_uri):
         theirs = None if version.version == champion.version.version else _scores(version, settings)
         if theirs is not None and theirs[0] == digest:
             between = f"versions {version.version} and {champion.version.version}, as each was evaluated,"
-            return scatter_of(table, theirs[1], plan, between)
-    return scatter_of(table, None, plan)
+            return (scatter_of(table, theirs[1], plan, between),)
+    return (scatter_of(table, None, plan),)
 
 
 def _by_decisions(
     champion: Champion, plan: ChangePlan, settings: Settings, entries: Sequence[LedgerEntry]
-) -> Scatter | None:
+) -> tuple[Scatter, ...]:
     name, number = champion.version.model_name, champion.version.version
     decisions = [
         entry
@@ -95,18 +98,21 @@ def _by_decisions(
         and entry.facts.get("model_name") == name
         and {"challenger", "champion"} <= set(entry.facts.get("scores") or ())
     ]
-    decisions.sort(key=lambda one: (number in {one.facts["version"], one.facts["before"]}, one.sequence), reverse=True)
-    for entry in decisions:
+    own = [one for one in decisions if number in {one.facts["version"], one.facts["before"]}]
+    found: list[Scatter] = []
+    for entry in reversed(own or decisions):
         ours, theirs = (_decided(entry, who, settings) for who in ("challenger", "champion"))
         if ours is None or theirs is None or plan.primary.metric not in ours:
             continue
         between = (
             f"versions {entry.facts['version']} and {entry.facts['before']}, as they were judged on {entry.at:.10},"
         )
-        found = scatter_of(ours, theirs, plan, between)
-        if found.paired:
-            return found
-    return None
+        scatter = scatter_of(ours, theirs, plan, between)
+        if scatter.paired:
+            found.append(scatter)
+        if len(found) == (MOST_PAIRS if own else 1):
+            break
+    return tuple(found)
 
 
 def _decided(entry: LedgerEntry, who: str, settings: Settings) -> pd.DataFrame | None:

@@ -4,14 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import pandas as pd
+
 from lesionflow.config import Settings, load_params
 from lesionflow.config.challenger import InitialWeights, Trigger, read_challenger
-from lesionflow.errors import ConfigError
+from lesionflow.errors import ArtifactError, ConfigError
+from lesionflow.io.stores.cases import TABLE, read_table
 from lesionflow.workspace.decision_text import decision_text
 from lesionflow.workspace.layout import PATHS, require_workspace
+from lesionflow.workspace.recorded_versions import recorded_table
 from lesionflow.workspace.retraining.initial_weights import SCRATCH, read_source, set_source
 from lesionflow.workspace.retraining.news import PARAMS, News, find_news
 from lesionflow.workspace.retraining.request import (
+    FOLDER,
     Retraining,
     Start,
     end_retraining,
@@ -79,7 +84,7 @@ def retrain(
     if under_way is None:
         under_way = _begin(folder, because, initial_weights, news, say)
     else:
-        say(f"Going on with the retraining that was broken off (because: {under_way.because}).\n")
+        under_way = _go_on(folder, under_way, initial_weights, say)
     if not under_way.starts:
         say("1. Reading and checking the studies, and planning by them.\n")
         _bring_lock(folder, settings)
@@ -94,8 +99,6 @@ def retrain(
 def _begin(
     folder: Path, because: Trigger | None, initial_weights: InitialWeights | None, news: News, say: Say
 ) -> Retraining:
-    from lesionflow.workspace.recorded_versions import recorded_table
-
     file = read_challenger(folder)
     default = Trigger.DATA if news.studies else Trigger.HAND
     begun = Retraining(
@@ -108,9 +111,39 @@ def _begin(
         *([f"params of {', '.join(news.params)}"] if news.params else []),
     ]
     say(f"New: {' and '.join(what) or 'stages that have not run'}. Retraining because: {begun.because}.\n")
-    keep_before(folder, recorded_table(folder))
+    keep_before(folder, _table_of_before(folder, say))
     write_retraining(folder, begun)
     return begun
+
+
+def _go_on(folder: Path, under_way: Retraining, initial_weights: InitialWeights | None, say: Say) -> Retraining:
+    """Go on with what was asked; where challengers shall begin otherwise now, that holds, as long as none was judged."""
+    say(f"Going on with the retraining that was broken off (because: {under_way.because}).\n")
+    if initial_weights in (None, under_way.initial_weights):
+        return under_way
+    if under_way.n_done:
+        raise ConfigError(
+            f"Expected the retraining that was broken off to go on as it was begun, with {under_way.n_done} of {len(under_way.starts)} challengers judged, found "
+            f"--from {initial_weights}. Leave --from out to end it first; or remove {FOLDER} to drop it and begin another."
+        )
+    say(f"No challenger was judged yet: they begin by --from {initial_weights} now.\n")
+    under_way = under_way._replace(initial_weights=initial_weights, starts=())
+    write_retraining(folder, under_way)
+    return under_way
+
+
+def _table_of_before(folder: Path, say: Say) -> pd.DataFrame | None:
+    """Return the recorded case table; what a withdrawal took out of DVC's cache and remote, the one that it left."""
+    try:
+        return recorded_table(folder)
+    except ArtifactError:
+        left = folder / PATHS["cases"]
+        if not (left / TABLE).exists():
+            raise
+        say(
+            f"The recorded case table is gone, as after a withdrawal: {PATHS['cases']} as it lies here stands for it.\n"
+        )
+        return read_table(left)
 
 
 def _bring_lock(folder: Path, settings: Settings) -> None:

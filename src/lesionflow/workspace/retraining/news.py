@@ -11,7 +11,7 @@ from lesionflow.workspace.layout import PATHS
 from lesionflow.workspace.raw_studies import record_new_studies
 from lesionflow.workspace.run import stage_environment
 from lesionflow.workspace.stale_locks import drop_torn_lock_file, release_stale_locks
-from lesionflow.workspace.versioning.dvc_program import dvc_command
+from lesionflow.workspace.versioning.dvc_program import dvc_command, said_by_dvc
 
 PARAMS = "params.yaml"
 
@@ -44,7 +44,7 @@ def find_news(folder: Path, say: Callable[[str], None]) -> News:
     )
     if done.returncode:
         raise LesionFlowError(
-            f"Expected DVC to say what is new in {folder}, found: {done.stderr.strip()[-300:]}. Look at dvc.yaml and dvc.lock, or take them back from git."
+            f"Expected DVC to say what is new in {folder}, found: {said_by_dvc(done.stderr)}. Look at dvc.yaml and dvc.lock, or take them back from git."
         )
     return parse_status(json.loads(done.stdout or "{}"))
 

@@ -135,11 +135,11 @@ def _say_power(
     hashes = {row.case_id: (row.image_sha256, row.mask_sha256) for row in now.itertuples()}
     tested = now[now["case_id"].isin(split.test)]
     spent = looks_spent(entries, digest_of_test_set(split, hashes), test_patients=split.test_patients)
-    scatter = measure_scatter(champion, plan, settings, entries)
-    if scatter is None:
+    scatters = measure_scatter(champion, plan, settings, entries)
+    if not scatters:
         say("The champion has no scores in MLflow: what the test set can show is not told.")
     else:
-        say(describe_power(scatter, tested["patient_id"].nunique(), spent, plan))
+        say(describe_power(scatters, tested["patient_id"].nunique(), spent, plan))
 
 
 def _note(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lesionflow.errors import ConfigError
-from lesionflow.workspace.versioning.dvc_program import dvc_command
+from lesionflow.workspace.versioning.dvc_program import dvc_command, said_by_dvc
 
 #: Below a cache or a remote, where DVC 3 lays objects.
 OBJECTS = Path("files") / "md5"
@@ -51,7 +51,7 @@ def _settings(workspace: Path) -> Iterator[tuple[str, str]]:
         dvc_command("config", "--list"), cwd=workspace, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise ConfigError(f"Expected `dvc config --list` to say where objects lie, found: {done.stderr.strip()}")
+        raise ConfigError(f"Expected `dvc config --list` to say where objects lie, found: {said_by_dvc(done.stderr)}")
     for line in done.stdout.splitlines():
         key, _, place = line.partition("=")
         yield key, place

@@ -81,20 +81,31 @@ def decided(uri, version, before, dice):
     return seal(1, "2026-02-03T04:05:06+00:00", EntryKind.DECISION, facts, FIRST)
 
 
-def test_the_scatter_is_that_of_the_last_decision_with_the_champion_in_it_and_its_tables_are_verified(settings):
+def test_the_scatter_is_that_of_decisions_with_the_champion_in_them_and_their_tables_are_verified(settings):
     uri, champion = settings.tracking_uri, find_present_champion(NAME, settings)
     with_it = decided(uri, "2", "1", [0.6, 0.5, 0.2])
     without = decided(uri, "3", "2", [0.9, 0.8, 0.1])._replace(sequence=2)
-    scatter = measure_scatter(champion, change_plan(), settings, (with_it, without))
+    (scatter,) = measure_scatter(champion, change_plan(), settings, (with_it, without))
     assert scatter.sd == pytest.approx(np.std([0.1, 0.0, -0.3], ddof=1))
     assert scatter.between == "versions 2 and 1, as they were judged on 2026-02-03,"
     other = with_it._replace(facts={**with_it.facts, "scores": {"challenger": "0" * 64, "champion": "0" * 64}})
-    again = measure_scatter(champion, change_plan(), settings, (other,))
+    (again,) = measure_scatter(champion, change_plan(), settings, (other,))
     assert again.between == "versions 2 and 1, as each was evaluated,"
 
 
+def test_all_challengers_of_the_champion_are_looked_at(settings):
+    """The last one may have been nearly the champion itself."""
+    champion = find_present_champion(NAME, settings)
+    entries = (
+        decided(settings.tracking_uri, "2", "1", [0.9, 0.5, 0.1]),
+        decided(settings.tracking_uri, "3", "1", [0.5001, 0.5, 0.5])._replace(sequence=2),
+    )
+    last, before = measure_scatter(champion, change_plan(), settings, entries)
+    assert (last.sd, before.sd) == pytest.approx((np.std([0.0001, 0, 0], ddof=1), 0.4), abs=1e-6)
+
+
 def test_the_scatter_is_that_of_differences_to_a_version_of_the_same_test_set(settings):
-    scatter = measure_scatter(find_present_champion(NAME, settings), change_plan(), settings)
+    (scatter,) = measure_scatter(find_present_champion(NAME, settings), change_plan(), settings)
     assert scatter.paired
     assert scatter.n == 3
     # Differences -0.1, 0, 0.3.

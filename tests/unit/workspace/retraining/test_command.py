@@ -7,13 +7,15 @@ import pytest
 from lesionflow.config import Settings
 from lesionflow.config.challenger import InitialWeights, Trigger
 from lesionflow.config.presets import PRESETS
-from lesionflow.errors import ConfigError
+from lesionflow.errors import ArtifactError, ConfigError
+from lesionflow.io.stores.cases import write_table
 from lesionflow.io.stores.promotions import write_decision
 from lesionflow.workspace.retraining import command
 from lesionflow.workspace.retraining.command import retrain, starts_of
 from lesionflow.workspace.retraining.initial_weights import read_source
 from lesionflow.workspace.retraining.news import News
-from lesionflow.workspace.retraining.request import Start, read_retraining
+from lesionflow.workspace.retraining.request import Start, read_retraining, table_before
+from support.case_tables import case_table
 from support.decisions import decision
 
 NOTHING, STUDIES = News(studies=False, params=(), stages=()), News(studies=True, params=(), stages=("ingest",))
@@ -112,6 +114,67 @@ def test_killed_in_any_stage_the_same_command_goes_on_with_what_was_asked(dies_a
     assert work.calls[done] == died_in
     assert len(work.calls) == 4, "each stage once, and the one that died twice"
     assert {call[1] for call in work.calls} == {"drift"}
+
+
+def test_after_a_refusal_that_says_use_from_scratch_that_is_used(work):
+    """The request of before was remembered, and beat what was asked now without a word."""
+    asked = []
+
+    def prepare(_folder, told, *_):
+        asked.append(told.initial_weights)
+        if told.initial_weights is InitialWeights.CHAMPION:
+            raise ConfigError("Use --from scratch.")
+        return BOTH[:1]
+
+    def give(weights):
+        return retrain(
+            work.folder,
+            because=None,
+            initial_weights=weights,
+            settings=Settings(),
+            say=work.said.append,
+            run=work.run,
+            prepare=prepare,
+        )
+
+    for weights in (InitialWeights.CHAMPION, None):
+        with pytest.raises(ConfigError, match="--from scratch"):
+            give(weights)
+    assert give(InitialWeights.SCRATCH) == 0
+    assert asked == [InitialWeights.CHAMPION, InitialWeights.CHAMPION, InitialWeights.SCRATCH]
+
+
+def test_once_a_challenger_was_judged_others_are_begun_only_when_it_is_dropped(work):
+    work.fails_at = 3
+    assert work.retrain(initial_weights=InitialWeights.BOTH) == 5
+    with pytest.raises(
+        ConfigError, match=r"1 of 2 challengers judged, found --from scratch.*remove reports/retraining"
+    ):
+        work.retrain(initial_weights=InitialWeights.SCRATCH)
+    work.fails_at = None
+    assert work.retrain() == 0
+
+
+def test_what_a_withdrawal_took_out_of_the_record_stops_no_retraining(work, monkeypatch):
+    def gone(*_):
+        raise ArtifactError("Expected the recorded data/cases in DVC's cache or remote, found nothing more.")
+
+    monkeypatch.setattr(command, "recorded_table", gone)
+    with pytest.raises(ArtifactError, match="recorded data/cases"):
+        work.retrain()
+    write_table(work.folder / "data" / "cases", case_table(3))
+    seen = []
+    retrain(
+        work.folder,
+        because=None,
+        initial_weights=None,
+        settings=Settings(),
+        say=work.said.append,
+        run=work.run,
+        prepare=lambda folder, *_: seen.append(table_before(folder)) or BOTH[:1],
+    )
+    assert list(seen[0]["case_id"]) == list(case_table(3)["case_id"])
+    assert "as after a withdrawal" in "".join(work.said)
 
 
 def test_killed_between_a_decision_and_its_note_nothing_is_trained_twice_but_asked_of_dvc(work, monkeypatch):

@@ -55,7 +55,7 @@ class Prepared:
         self.allow("data", "training")
         (folder / "params.yaml").write_text((PRESETS / "phantom_ct.yaml").read_text())
         monkeypatch.setattr(preparation, "find_present_champion", lambda *_: self.champion)
-        monkeypatch.setattr(preparation, "measure_scatter", lambda *_: Scatter(0.1, 10, paired=True))
+        monkeypatch.setattr(preparation, "measure_scatter", lambda *_: (Scatter(0.1, 10, paired=True),))
 
     def write(self, table):
         write_table(self.folder / "data" / "cases", table)
