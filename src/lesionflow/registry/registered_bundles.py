@@ -24,7 +24,8 @@ from lesionflow.io.signing.bundle_manifest import INNER, MANIFEST, require_trust
 from lesionflow.io.signing.keys import SigningKey, load_signing_key, load_trusted_keys
 from lesionflow.io.stores.bundles import read_bundle
 from lesionflow.registry.mlflow_store import artifact_place, one_writer, quiet_loggers, reaching, with_driver
-from lesionflow.registry.pages.champion_marks import shorten
+from lesionflow.registry.pages.champion_marks import LONGEST_DESCRIPTION
+from lesionflow.registry.pages.descriptions import CARD, fit, put_section
 from lesionflow.registry.tracking import Tracker
 from lesionflow.registry.versions import (
     CHALLENGER,
@@ -133,7 +134,7 @@ def _make_version(
 ) -> RegisteredVersion:
     """Store a bundle, name it a version, and fetch it again."""
     source, model_id, seal = _log_model(tracker, run_id, bundle_folder, program, tags[DIGEST_TAG], key, documents)
-    description = next((shorten(text) for name, text in documents.items() if name.endswith(".md")), None)
+    card = next((text for name, text in documents.items() if name.endswith(".md")), None)
     with reaching(tracker.tracking_uri), quiet_loggers("mlflow.store.model_registry.abstract_store"):
         make_registered_model(tracker.client, model_name)
         made = tracker.client.create_model_version(
@@ -142,7 +143,7 @@ def _make_version(
             run_id=run_id,
             model_id=model_id,
             tags={**tags, **_tags_of(seal)},
-            description=description,
+            description=None if card is None else fit(put_section("", CARD, card), LONGEST_DESCRIPTION),
         )
     found = require_version(model_name, str(made.version), tracker.tracking_uri)
     if not _is_whole(found, tracker.tracking_uri):

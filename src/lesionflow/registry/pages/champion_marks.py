@@ -62,14 +62,6 @@ def describe_experiment(client: MlflowClient, experiment_id: str, text: str) -> 
         client.set_experiment_tag(experiment_id, OWN_NOTE, digest_of(text))
 
 
-def shorten(text: str) -> str:
-    """Return the lines of a description that MLflow's databases hold, and that there are more."""
-    if len(text) <= LONGEST_DESCRIPTION:
-        return text
-    more = "\n\n... The rest is among the version's artifacts."
-    return text[: LONGEST_DESCRIPTION - len(more)].rpartition("\n")[0] + more
-
-
 def digest_of(text: str) -> str:
     """Return the sha256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()

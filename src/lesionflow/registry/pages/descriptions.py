@@ -3,13 +3,18 @@
 import re
 
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
 from lesionflow.registry.mlflow_store import connect, reaching
-from lesionflow.registry.pages.champion_marks import OWN_NOTE, digest_of
+from lesionflow.registry.pages.champion_marks import LONGEST_DESCRIPTION, OWN_NOTE, digest_of
 from lesionflow.registry.tracking import Tracker
 
 #: Invisible where Markdown is shown. They end lines, as MLflow's table of versions shows a description's first characters as they stand.
 BEGIN, END = "<!-- lesionflow:{section} -->", "<!-- /lesionflow:{section} -->"
+SECTION = re.compile(r"<!-- lesionflow:(?P<name>\w+) -->\n(?P<body>.*?)<!-- /lesionflow:(?P=name) -->", re.DOTALL)
+#: The section of a version that its model card is.
+CARD = "card"
+REST = "\n\n... All of it is among the artifacts.\n"
 
 
 def put_section(text: str, section: str, content: str) -> str:
@@ -32,6 +37,23 @@ def put_section(text: str, section: str, content: str) -> str:
     return f"{block}\n\n{text}".rstrip() + ("" if text.strip() else "\n")
 
 
+def fit(text: str, most: int) -> str:
+    """Shorten the sections of a description, the last one first, until it is no longer than a store takes; what a person wrote stays whole.
+
+    Args:
+        text: The description.
+        most: Characters; what a person wrote may still be longer.
+    """
+    for match in reversed(list(SECTION.finditer(text))):
+        over = len(text) - most
+        if over > 0:
+            body = match["body"]
+            kept = body[: max(0, len(body) - over - len(REST))].rpartition("\n")[0]
+            if len(kept) + len(REST) < len(body):
+                text = f"{text[: match.start('body')]}{kept}{REST}{text[match.end('body') :]}"
+    return text
+
+
 def describe_version(model_name: str, version: str, section: str, content: str, tracking_uri: str) -> None:
     """Write a section of a version's description; what else stands there stays.
 
@@ -48,7 +70,10 @@ def describe_version(model_name: str, version: str, section: str, content: str, 
     client = connect(tracking_uri)
     with reaching(tracking_uri):
         there = client.get_model_version(model_name, version).description or ""
-        client.update_model_version(model_name, version, put_section(there, section, content))
+        text = put_section(there, section, content)
+        # A file holds any length; servers' databases, which may stand behind an address, a column of so many characters.
+        is_file = tracking_uri.startswith("sqlite:")
+        client.update_model_version(model_name, version, text if is_file else fit(text, LONGEST_DESCRIPTION))
 
 
 def describe_run(tracker: Tracker, run_id: str, section: str, content: str) -> None:
@@ -60,7 +85,7 @@ def describe_run(tracker: Tracker, run_id: str, section: str, content: str) -> N
     with reaching(tracker.tracking_uri):
         tags = tracker.client.get_run(run_id).data.tags
         there = tags.get(MLFLOW_RUN_NOTE, "")
-        text = put_section(there, section, content)
+        text = fit(put_section(there, section, content), MAX_TAG_VAL_LENGTH)
         tracker.client.set_tag(run_id, MLFLOW_RUN_NOTE, text)
         if digest_of(there) == tags.get(OWN_NOTE) or not there:
             # It was ours as a whole and is so still: the next evaluation may write it anew.

@@ -122,5 +122,6 @@ def test_metrics_are_named_as_the_field_writes_them() -> None:
 def test_a_loss_that_is_shown_is_called_one() -> None:
     primary = endpoints.measure_primary(pair(-0.1), change_plan(), 0.02)
     assert endpoints.better(primary, change_plan(), 0.02).detail == (
-        "Mean gain in Dice of all targets -0.1 over 12 patients, a loss that chance does not explain (p = 0.00024)."
+        "Mean gain in Dice of all targets -0.1 over 12 patients, a loss that chance does not explain: p = 0.00024 that it is none, and 0.025 suffices to "
+        "show one, at any look."
     )

@@ -3,7 +3,7 @@
 import mlflow
 import pytest
 
-from lesionflow.registry.pages.descriptions import describe_run, describe_version, put_section
+from lesionflow.registry.pages.descriptions import describe_run, describe_version, fit, put_section
 from lesionflow.registry.tracking import Tracker
 from support.versions import store_of_versions
 
@@ -32,6 +32,35 @@ def test_a_description_begins_with_what_it_says_and_one_of_before_is_replaced_wh
     before = "Mine.\n\n<!-- lesionflow:decision -->\n### Decision\n\nOld.\n<!-- /lesionflow:decision -->\n\nMine too."
     now = put_section(before, "decision", "New.\n\nWhy.")
     assert now == "Mine.\n\nNew. <!-- lesionflow:decision -->\n\nWhy.\n<!-- /lesionflow:decision -->\n\nMine too."
+
+
+def test_what_a_store_does_not_take_is_left_out_of_the_last_sections_and_said_and_a_persons_words_stay():
+    rows = "\n".join(f"| rule {number} | yes |" for number in range(300))
+    text = put_section(put_section("Mine.", "card", f"# Card\n\n{rows}"), "decision", f"**Worse.**\n\n{rows}")
+    short = fit(text, 5000)
+    assert 4800 < len(short) <= 5000
+    assert short.startswith("**Worse.** <!-- lesionflow:decision -->")
+    assert short.endswith("Mine.")
+    assert short.count("All of it is among the artifacts.") == 2
+    assert all(line.endswith("|") for line in short.splitlines() if line.startswith("| rule"))
+    card, decision = (
+        short.index("# Card"),
+        short.index("| rule 200 |") if "| rule 200 |" in short else short.rindex("| rule"),
+    )
+    assert decision < card, "of the card only the beginning is left"
+    assert fit(text, len(text)) == text
+    again = put_section(short, "decision", "**Superior.**\n\nBetter.")
+    assert "Worse" not in again
+    assert len(fit("Mine. " * 2000, 5000)) == 12000
+
+
+def test_a_runs_page_takes_a_decision_of_any_length(uri):
+    tracker = Tracker(uri, "knees")
+    run_id = tracker.start_run("train")
+    describe_run(tracker, run_id, "decision", "**Worse.**\n\n" + "| a rule | no |\n" * 1000)
+    note = tracker.client.get_run(run_id).data.tags["mlflow.note.content"]
+    assert note.endswith("<!-- /lesionflow:decision -->\n")
+    assert len(note) <= 8000
 
 
 def test_a_versions_page_holds_sections_of_several_steps(uri):
