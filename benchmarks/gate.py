@@ -21,7 +21,7 @@ from lesionflow.evaluation.figures import to_png
 from lesionflow.evaluation.gate import Judgement, Verdict, judge
 from lesionflow.evaluation.statistics.looks import alpha_of_look
 from lesionflow.evaluation.statistics.power import power
-from lesionflow.evaluation.statistics.sign_flip import one_sided_p
+from lesionflow.evaluation.statistics.skewness import claim_p
 
 PLAN = Path(presets.__file__).parent / "change_plans" / "any.yaml"
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "gate.png"
@@ -32,6 +32,8 @@ SHARED = {"0.15": 0.79, "0.20": 0.59, "0.27": 0.20}
 PATIENTS = (8, 20, 40, 100)
 #: Other numbers of test patients that the gate accepts.
 OTHER_PATIENTS = (9, 10, 12, 16, 17, 24, 60)
+#: What rare losses take from a patient, and from how many.
+RARE_LOSSES = ((0.29, 0.05), (0.25, 0.10), (0.15, 0.05))
 QUARTER_SCATTER = (0.05, 0.10, 0.15, 0.20)
 
 Draw = Callable[[np.random.Generator], tuple[NDArray[np.float64], NDArray[np.float64]]]
@@ -80,9 +82,17 @@ def run(n_draws: int = N_DRAWS) -> None:
     for n in (8, 20, 40, 100):
         found["lost"][n] = simulate(lost_masks(n), plan, n_draws)
         print(f"5 % of masks lost, mean 0, n={n}: {found['lost'][n]}; draws without a lost mask {0.95**n:.1%}")
+    _tell_rare_losses(plan, n_draws)
     print(f"liver +0.10, tumor -0.06: promoted {organs(plan, max(50, n_draws // 20)):.1%}")
     PICTURE.write_bytes(draw(found))
     print(f"{time.perf_counter() - started:.0f} s; picture at docs/pictures/{PICTURE.name}")
+
+
+def _tell_rare_losses(plan: ChangePlan, n_draws: int) -> None:
+    for loss, chance in RARE_LOSSES:
+        for n in PATIENTS:
+            share = simulate(rare_losses(n, loss, chance), plan, n_draws)
+            print(f"{chance:.0%} lose {loss}, mean 0, n={n}: {share}; draws without a loss {(1 - chance) ** n:.1%}")
 
 
 def simulate(draw_one: Draw, plan: ChangePlan, n_draws: int, *, looks_spent: int = 0) -> Share:
@@ -168,6 +178,17 @@ def lost_masks(n: int) -> Draw:
     return draw_one
 
 
+def rare_losses(n: int, loss: float, chance: float) -> Draw:
+    """Some patients lose so much, less than what counts as a lost mask; the others gain so much that the mean is 0."""
+
+    def draw_one(random: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        champion = random.normal(0.6, 0.05, n)
+        gains = np.where(random.random(n) < chance, -loss, chance * loss / (1.0 - chance))
+        return champion, champion + gains + random.normal(0.0, 0.005, n)
+
+    return draw_one
+
+
 def organs(plan: ChangePlan, n_draws: int) -> float:
     """Return how often a tumor at -0.06 passes beside a liver at +0.10, in every patient."""
     promoted = 0
@@ -188,7 +209,7 @@ def may_pass(
     champion: NDArray[np.float64], challenger: NDArray[np.float64], plan: ChangePlan, looks_spent: int
 ) -> bool:
     """Tell whether the judgement's own test of the primary gain holds."""
-    return one_sided_p(challenger - champion) <= alpha_of_look(looks_spent + 1, plan.looks, plan.alpha)
+    return claim_p(challenger - champion) <= alpha_of_look(looks_spent + 1, plan.looks, plan.alpha)
 
 
 def judged(

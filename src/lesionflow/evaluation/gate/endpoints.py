@@ -15,7 +15,8 @@ from lesionflow.evaluation.empty_masks import KEYS
 from lesionflow.evaluation.gate.paired_scores import ALL, ScoredPair, gains_by_patient, targets_of
 from lesionflow.evaluation.gate.verdict import Reason, some_of
 from lesionflow.evaluation.gate.wording import at_level, better_or_worse, in_digits, told_apart
-from lesionflow.evaluation.statistics.sign_flip import lower_bound, one_sided_p, smallest_p, upper_bound
+from lesionflow.evaluation.statistics.sign_flip import one_sided_p, smallest_p, upper_bound
+from lesionflow.evaluation.statistics.skewness import claim_bound, claim_p
 from lesionflow.metrics import METRICS
 from lesionflow.metrics.display_names import head_of, spell_metric
 
@@ -42,7 +43,7 @@ def measure_primary(pair: ScoredPair, plan: ChangePlan, alpha: float) -> Primary
         alpha: Of this look; 0 where none is left: then nothing can be shown, and the interval is that of the plan's alpha.
     """
     gains = gains_by_patient(pair, plan.primary.metric, plan.primary.target)
-    p = one_sided_p(gains, plan.primary.min_gain)
+    p = claim_p(gains, plan.primary.min_gain)
     of_interval = alpha or plan.alpha
     margins = [
         entry.margin
@@ -52,12 +53,12 @@ def measure_primary(pair: ScoredPair, plan: ChangePlan, alpha: float) -> Primary
     return Primary(
         gains,
         float(gains.mean()) if len(gains) else math.nan,
-        lower_bound(gains, of_interval),
+        claim_bound(gains, of_interval),
         upper_bound(gains, of_interval),
         p,
         superior=bool(p <= alpha),
         worse=bool(one_sided_p(-gains) <= plan.alpha),
-        noninferior=bool(margins) and bool(one_sided_p(gains, -min(margins, default=0.0)) <= alpha),
+        noninferior=bool(margins) and bool(claim_p(gains, -min(margins, default=0.0)) <= alpha),
     )
 
 
@@ -159,7 +160,7 @@ def _within(rule: str, gains: NDArray[np.float64], metric: str, target: str, mar
     what = head_of(_named(metric, target))
     if not len(gains):
         return Reason(rule, held=True, detail=f"{what}: no patient has it under either model.", figures={})
-    mean, low, high = float(gains.mean()), lower_bound(gains, alpha), upper_bound(gains, alpha)
+    mean, low, high = float(gains.mean()), claim_bound(gains, alpha), upper_bound(gains, alpha)
     figures = {"gain": mean, "gain_low": low, "gain_high": high, "margin": margin}
     lost = high < -margin or (mean < -margin and high < 0.0)
     if smallest_p(len(gains)) > alpha:
@@ -169,7 +170,7 @@ def _within(rule: str, gains: NDArray[np.float64], metric: str, target: str, mar
             f"{margin:g}{_unit(metric)} is allowed."
         )
         return Reason(rule, held, detail, figures, refuses=True)
-    held = one_sided_p(gains, -margin) <= alpha
+    held = claim_p(gains, -margin) <= alpha
     shown = "is ruled out" if held else "is shown" if lost else "is not ruled out"
     detail = (
         f"{what}: {_compared(mean, -margin, metric, other)}, {at_level(alpha)} {_at_worst(low, -margin, metric)}; "

@@ -7,13 +7,13 @@ import pytest
 from scipy import stats
 
 from lesionflow.evaluation.statistics.power import power, smallest_detectable_gain
-from lesionflow.evaluation.statistics.sign_flip import one_sided_p
+from lesionflow.evaluation.statistics.skewness import claim_p
 
 
 @pytest.mark.parametrize(("n", "gain", "alpha"), [(8, 0.9, 0.0193), (14, 0.7, 0.0193), (24, 0.5, 0.05)])
 def test_it_is_what_the_test_shows_in_a_simulation(n, gain, alpha) -> None:
     draws = np.random.default_rng(n).normal(gain, 1.0, (600, n))
-    share = np.mean([one_sided_p(gains) <= alpha for gains in draws])
+    share = np.mean([claim_p(gains) <= alpha for gains in draws])
     assert power(gain, 1.0, n, alpha) == pytest.approx(share, abs=0.05)
 
 
@@ -24,7 +24,7 @@ def test_for_many_patients_it_is_that_of_the_normal_distribution() -> None:
 
 def test_the_smallest_gain_has_the_power_that_was_asked_for() -> None:
     gain = smallest_detectable_gain(0.2, 24, 0.0193, 0.8)
-    assert power(gain, 0.2, 24, 0.0193) == pytest.approx(0.8)
+    assert power(gain, 0.2, 24, 0.0193) == pytest.approx(0.8, abs=1e-3)
     assert smallest_detectable_gain(0.4, 24, 0.0193, 0.8) == pytest.approx(2 * gain)
 
 

@@ -32,7 +32,8 @@ def test_the_gain_told_is_what_a_t_test_of_so_many_patients_sees_four_times_in_f
     said = describe_power([Scatter(0.06, 40, paired=True)], 40, 0, plan)
     gain = float(said.split("a gain in Dice of ")[1].split(" ")[0])
     seen = stats.nct.sf(stats.t.isf(0.025, 39), 39, gain / 0.06 * math.sqrt(40))
-    assert seen == pytest.approx(0.8, abs=0.02)
+    # That no rare loss hides behind it costs a point or two.
+    assert seen == pytest.approx(0.815, abs=0.015)
 
 
 def test_too_few_patients_and_spent_looks_are_said_before_a_training_is_paid_for():
