@@ -37,6 +37,17 @@ def put_section(text: str, section: str, content: str) -> str:
     return f"{block}\n\n{text}".rstrip() + ("" if text.strip() else "\n")
 
 
+def drop_section(text: str, section: str) -> str:
+    """Return a description without a section, if it has it.
+
+    Examples:
+        >>> drop_section(put_section("Mine.", "card", "A"), "card")
+        'Mine.'
+    """
+    begin, end = (re.escape(mark.format(section=section)) for mark in (BEGIN, END))
+    return re.sub(rf"^[^\n]*{begin}.*?{end}\s*", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
 def fit(text: str, most: int) -> str:
     """Shorten the sections of a description, the last one first, until it is no longer than a store takes; what a person wrote stays whole.
 
@@ -52,6 +63,11 @@ def fit(text: str, most: int) -> str:
             if len(kept) + len(REST) < len(body):
                 text = f"{text[: match.start('body')]}{kept}{REST}{text[match.end('body') :]}"
     return text
+
+
+def fit_store(text: str, tracking_uri: str) -> str:
+    """Shorten a version's description to what a store takes: a file any length, servers' databases, which may stand behind an address, a column's."""
+    return text if tracking_uri.startswith("sqlite:") else fit(text, LONGEST_DESCRIPTION)
 
 
 def describe_version(model_name: str, version: str, section: str, content: str, tracking_uri: str) -> None:
@@ -70,10 +86,7 @@ def describe_version(model_name: str, version: str, section: str, content: str, 
     client = connect(tracking_uri)
     with reaching(tracking_uri):
         there = client.get_model_version(model_name, version).description or ""
-        text = put_section(there, section, content)
-        # A file holds any length; servers' databases, which may stand behind an address, a column of so many characters.
-        is_file = tracking_uri.startswith("sqlite:")
-        client.update_model_version(model_name, version, text if is_file else fit(text, LONGEST_DESCRIPTION))
+        client.update_model_version(model_name, version, fit_store(put_section(there, section, content), tracking_uri))
 
 
 def describe_run(tracker: Tracker, run_id: str, section: str, content: str) -> None:

@@ -1,12 +1,10 @@
 """What became of a version after it was judged, on its page in MLflow: a section of its description, and the tag `barred`."""
 
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
 from lesionflow.registry.mlflow_store import connect, reaching
-from lesionflow.registry.pages.champion_marks import shorten
-from lesionflow.registry.pages.descriptions import BEGIN, END, put_section
+from lesionflow.registry.pages.descriptions import drop_section, fit_store, put_section
 from lesionflow.registry.versions import find_all_versions
 
 SECTION = "record"
@@ -36,7 +34,7 @@ def show_records(model_name: str, record_of: Callable[[str], VersionRecord], tra
         for version in find_all_versions(client, model_name):
             number, there = str(version.version), version.description or ""
             record = record_of(number)
-            text = in_front(there, record.text)
+            text = fit_store(in_front(there, record.text), tracking_uri)
             if text != there:
                 client.update_model_version(model_name, number, text)
             barred = version.tags.get(BARRED, "")
@@ -58,6 +56,5 @@ def in_front(text: str, content: str) -> str:
         >>> in_front(in_front("Mine.", "A"), "")
         'Mine.'
     """
-    begin, end = (re.escape(mark.format(section=SECTION)) for mark in (BEGIN, END))
-    rest = re.sub(rf"^[^\n]*{begin}.*?{end}\s*", "", text, flags=re.DOTALL | re.MULTILINE)
-    return shorten(put_section(rest, SECTION, content)) if content else rest
+    rest = drop_section(text, SECTION)
+    return put_section(rest, SECTION, content) if content else rest

@@ -3,8 +3,7 @@
 import mlflow
 import pytest
 
-from lesionflow.registry.pages.champion_marks import LONGEST_DESCRIPTION
-from lesionflow.registry.pages.version_record import VersionRecord, in_front, show_records
+from lesionflow.registry.pages.version_record import VersionRecord, show_records
 from support.versions import store_of_versions
 
 NAME = "lesionflow-knees"
@@ -27,10 +26,3 @@ def test_records_are_written_and_taken_back_and_what_a_person_wrote_stays(uri):
     show_records(NAME, lambda _: VersionRecord("", ""), uri)
     there = client.get_model_version(NAME, "2")
     assert (there.description, "barred" in there.tags) == ("Mine.", False)
-
-
-def test_a_page_that_grows_too_long_is_cut_at_its_end():
-    text = in_front("a line\n" * 900, "Rolled back.")
-    assert len(text) <= LONGEST_DESCRIPTION
-    assert text.startswith("Rolled back. <!-- lesionflow:record -->")
-    assert text.endswith("among the version's artifacts.")
