@@ -25,7 +25,7 @@ from lesionflow.io.signing.keys import SigningKey, load_signing_key, load_truste
 from lesionflow.io.stores.bundles import read_bundle
 from lesionflow.registry.mlflow_store import artifact_place, one_writer, quiet_loggers, reaching, with_driver
 from lesionflow.registry.pages.champion_marks import LONGEST_DESCRIPTION
-from lesionflow.registry.pages.descriptions import CARD, fit, put_section
+from lesionflow.registry.pages.descriptions import CARD, put_section, shorten_sections
 from lesionflow.registry.tracking import Tracker
 from lesionflow.registry.versions import (
     CHALLENGER,
@@ -143,7 +143,7 @@ def _make_version(
             run_id=run_id,
             model_id=model_id,
             tags={**tags, **_tags_of(seal)},
-            description=None if card is None else fit(put_section("", CARD, card), LONGEST_DESCRIPTION),
+            description=None if card is None else shorten_sections(put_section("", CARD, card), LONGEST_DESCRIPTION),
         )
     found = require_version(model_name, str(made.version), tracker.tracking_uri)
     if not _is_whole(found, tracker.tracking_uri):

@@ -48,7 +48,7 @@ def drop_section(text: str, section: str) -> str:
     return re.sub(rf"^[^\n]*{begin}.*?{end}\s*", "", text, flags=re.DOTALL | re.MULTILINE)
 
 
-def fit(text: str, most: int) -> str:
+def shorten_sections(text: str, most: int) -> str:
     """Shorten the sections of a description, the last one first, until it is no longer than a store takes; what a person wrote stays whole.
 
     Args:
@@ -67,7 +67,7 @@ def fit(text: str, most: int) -> str:
 
 def fit_store(text: str, tracking_uri: str) -> str:
     """Shorten a version's description to what a store takes: a file any length, servers' databases, which may stand behind an address, a column's."""
-    return text if tracking_uri.startswith("sqlite:") else fit(text, LONGEST_DESCRIPTION)
+    return text if tracking_uri.startswith("sqlite:") else shorten_sections(text, LONGEST_DESCRIPTION)
 
 
 def describe_version(model_name: str, version: str, section: str, content: str, tracking_uri: str) -> None:
@@ -98,7 +98,7 @@ def describe_run(tracker: Tracker, run_id: str, section: str, content: str) -> N
     with reaching(tracker.tracking_uri):
         tags = tracker.client.get_run(run_id).data.tags
         there = tags.get(MLFLOW_RUN_NOTE, "")
-        text = fit(put_section(there, section, content), MAX_TAG_VAL_LENGTH)
+        text = shorten_sections(put_section(there, section, content), MAX_TAG_VAL_LENGTH)
         tracker.client.set_tag(run_id, MLFLOW_RUN_NOTE, text)
         if digest_of(there) == tags.get(OWN_NOTE) or not there:
             # It was ours as a whole and is so still: the next evaluation may write it anew.

@@ -16,7 +16,7 @@ from lesionflow.workspace.recorded_versions import recorded_table
 from lesionflow.workspace.retraining.initial_weights import SCRATCH, read_source, set_source
 from lesionflow.workspace.retraining.news import PARAMS, News, find_news
 from lesionflow.workspace.retraining.request import (
-    FOLDER,
+    REQUEST_FOLDER,
     Retraining,
     Start,
     end_retraining,
@@ -124,7 +124,7 @@ def _go_on(folder: Path, under_way: Retraining, initial_weights: InitialWeights 
     if under_way.n_done:
         raise ConfigError(
             f"Expected the retraining that was broken off to go on as it was begun, with {under_way.n_done} of {len(under_way.starts)} challengers judged, found "
-            f"--from {initial_weights}. Leave --from out to end it first; or remove {FOLDER} to drop it and begin another."
+            f"--from {initial_weights}. Leave --from out to end it first; or remove {REQUEST_FOLDER} to drop it and begin another."
         )
     say(f"No challenger was judged yet: they begin by --from {initial_weights} now.\n")
     under_way = under_way._replace(initial_weights=initial_weights, starts=())

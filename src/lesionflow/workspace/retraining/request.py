@@ -13,7 +13,7 @@ from lesionflow.io.files import write_text
 from lesionflow.io.stores.cases import TABLE, read_table, write_table
 from lesionflow.machine.error_words import plain_words
 
-FOLDER = Path("reports") / "retraining"
+REQUEST_FOLDER = Path("reports") / "retraining"
 NAME, BEFORE = "request.json", "before"
 
 
@@ -40,7 +40,7 @@ def read_retraining(workspace: Path) -> Retraining | None:
     Raises:
         ArtifactError: When the file was altered.
     """
-    path = workspace / FOLDER / NAME
+    path = workspace / REQUEST_FOLDER / NAME
     if not path.exists():
         return None
     try:
@@ -55,29 +55,29 @@ def read_retraining(workspace: Path) -> Retraining | None:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(
-            f"Expected {FOLDER / NAME} as `lesionflow retrain` wrote it, found: {plain_words(error, length=200)}. Remove it to begin the retraining anew."
+            f"Expected {REQUEST_FOLDER / NAME} as `lesionflow retrain` wrote it, found: {plain_words(error, length=200)}. Remove it to begin the retraining anew."
         ) from error
 
 
 def write_retraining(workspace: Path, retraining: Retraining) -> None:
     """Write how far it is, whole or not at all."""
-    write_text(workspace / FOLDER / NAME, json.dumps(retraining._asdict(), indent=2) + "\n")
+    write_text(workspace / REQUEST_FOLDER / NAME, json.dumps(retraining._asdict(), indent=2) + "\n")
 
 
 def keep_before(workspace: Path, table: pd.DataFrame | None) -> None:
     """Keep the case table of before, as DVC's record is of the data of now once they were read."""
-    if table is not None and not (workspace / FOLDER / BEFORE).exists():
-        (workspace / FOLDER / BEFORE).mkdir(parents=True, exist_ok=True)
-        write_table(workspace / FOLDER / BEFORE, table)
+    if table is not None and not (workspace / REQUEST_FOLDER / BEFORE).exists():
+        (workspace / REQUEST_FOLDER / BEFORE).mkdir(parents=True, exist_ok=True)
+        write_table(workspace / REQUEST_FOLDER / BEFORE, table)
 
 
 def table_before(workspace: Path) -> pd.DataFrame | None:
     """Return the case table of before; None where nothing was recorded then."""
-    folder = workspace / FOLDER / BEFORE
+    folder = workspace / REQUEST_FOLDER / BEFORE
     return read_table(folder) if (folder / TABLE).exists() else None
 
 
 def end_retraining(workspace: Path) -> None:
     """Forget a retraining that is done, its request first."""
-    (workspace / FOLDER / NAME).unlink(missing_ok=True)
-    shutil.rmtree(workspace / FOLDER, ignore_errors=True)
+    (workspace / REQUEST_FOLDER / NAME).unlink(missing_ok=True)
+    shutil.rmtree(workspace / REQUEST_FOLDER, ignore_errors=True)

@@ -3,7 +3,7 @@
 import mlflow
 import pytest
 
-from lesionflow.registry.pages.descriptions import describe_run, describe_version, fit, put_section
+from lesionflow.registry.pages.descriptions import describe_run, describe_version, put_section, shorten_sections
 from lesionflow.registry.tracking import Tracker
 from support.versions import store_of_versions
 
@@ -37,7 +37,7 @@ def test_a_description_begins_with_what_it_says_and_one_of_before_is_replaced_wh
 def test_what_a_store_does_not_take_is_left_out_of_the_last_sections_and_said_and_a_persons_words_stay():
     rows = "\n".join(f"| rule {number} | yes |" for number in range(300))
     text = put_section(put_section("Mine.", "card", f"# Card\n\n{rows}"), "decision", f"**Worse.**\n\n{rows}")
-    short = fit(text, 5000)
+    short = shorten_sections(text, 5000)
     assert 4800 < len(short) <= 5000
     assert short.startswith("**Worse.** <!-- lesionflow:decision -->")
     assert short.endswith("Mine.")
@@ -48,10 +48,10 @@ def test_what_a_store_does_not_take_is_left_out_of_the_last_sections_and_said_an
         short.index("| rule 200 |") if "| rule 200 |" in short else short.rindex("| rule"),
     )
     assert decision < card, "of the card only the beginning is left"
-    assert fit(text, len(text)) == text
+    assert shorten_sections(text, len(text)) == text
     again = put_section(short, "decision", "**Superior.**\n\nBetter.")
     assert "Worse" not in again
-    assert len(fit("Mine. " * 2000, 5000)) == 12000
+    assert len(shorten_sections("Mine. " * 2000, 5000)) == 12000
 
 
 def test_a_runs_page_takes_a_decision_of_any_length(uri):
