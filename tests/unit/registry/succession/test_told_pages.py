@@ -27,11 +27,7 @@ def second(uri, ledger):
 
 
 def test_who_was_rolled_back_says_so_before_the_decision_that_made_it_champion(second, ledger):
-<<<<<<< HEAD
     assert page(second, "2")[0].startswith("**Superior.**")
-=======
-    assert page(second, "2")[0].startswith("**Superior.** Version 2 is the champion now. <!-- lesionflow:decision -->")
->>>>>>> 16df579 (Names that were taken)
     roll_back(NAME, ledger, second, **BY)
     text, tag = page(second, "2")
     assert text.startswith("**Barred since 20"), "MLflow's table of versions shows the first characters"
