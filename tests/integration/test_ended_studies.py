@@ -50,7 +50,10 @@ def segment(client, content):
 
 
 def child(client):
-    (process,) = client.app.state.engine._lineup.standing.now._pool._all
+    # One that died idle is replaced when the next study comes, and may be gone for a moment then.
+    pool = client.app.state.engine._lineup.standing.now._pool
+    until(lambda: len(pool._all) == 1)
+    (process,) = pool._all
     return process
 
 

@@ -190,9 +190,9 @@ def test_what_bentoml_would_answer_is_closed_or_ours(server):
     for path in ("schema.json", "docs.json", "healthz", "health", "static_content/x", "assets/x", "metrics/"):
         answer = httpx.get(f"{address}/{path}")
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path
-    for path in ("livez", "readyz"):
-        answer = httpx.get(f"{address}/{path}")
-        assert (answer.text, answer.headers["x-content-type-options"]) == ("ok\n", "nosniff")
+    live, ready = (httpx.get(f"{address}/{path}") for path in ("livez", "readyz"))
+    assert (live.text, live.headers["x-content-type-options"]) == ("ok\n", "nosniff")
+    assert (ready.json()["ready"], ready.headers["x-content-type-options"]) == (True, "nosniff")
 
 
 def test_figures_are_exposed_once(server):

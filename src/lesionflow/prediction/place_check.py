@@ -1,5 +1,6 @@
 """Whether what was written of a mask has its volume and lies where it lies: asked of every DICOM file before it is given out."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError, MisplacedResultError
 from lesionflow.io.dicom.reading import read_dicom_file
+from lesionflow.io.dicom.series import SPACING_TOLERANCE_FRACTION
+from lesionflow.io.dicom.stacking import LATERAL_TOLERANCE_PIXELS, ROUNDING_MM
 from lesionflow.io.dicom.writing.written_places import (
     SEGMENTATION,
     STRUCTURES,
@@ -70,19 +73,26 @@ def _compare_all(
         if sorted(held) != sorted(expected) or len(held) != len(found[target]):
             return f"{target} on other slices"
         for place, patch in expected.items():
-            if said := _compare(patch, held[place]):
+            if said := _compare(patch, held[place], _jitter_mm(mask)):
                 return f"{target} on slice {place}: {said}"
     return ""
 
 
-def _compare(expected: Patch, found: Patch) -> str:
+def _jitter_mm(mask: Mask) -> float:
+    """Return how far a slice of a series that could be read may lie beside its place on the even grid, on which the mask is."""
+    slice_mm, *pixel_mm = mask.geometry.spacing_mm
+    along = max(SPACING_TOLERANCE_FRACTION * slice_mm, ROUNDING_MM)
+    return PLACE_MM + math.hypot(along, max(LATERAL_TOLERANCE_PIXELS * max(pixel_mm), ROUNDING_MM))
+
+
+def _compare(expected: Patch, found: Patch, allowed_mm: float) -> str:
     if abs(expected.n_voxels - found.n_voxels) > PART_OF_A_VOXEL:
         return f"{found.n_voxels:.6g} voxels instead of {expected.n_voxels:.6g}"
     astray = float(np.linalg.norm(expected.center_mm - found.center_mm))
-    if not astray <= PLACE_MM:
+    if not astray <= allowed_mm:
         return f"its center {astray:.3g} mm away"
     astray = float(np.abs(expected.extent_mm - found.extent_mm).max())
-    return "" if astray <= PLACE_MM else f"its border {astray:.3g} mm away"
+    return "" if astray <= allowed_mm else f"its border {astray:.3g} mm away"
 
 
 def _patches(region: NDArray[np.bool_], mask: Mask, *, of_outlines: bool) -> list[Patch]:

@@ -11,6 +11,7 @@ from lesionflow.io.attestations.statements import Attestation, write_statement
 from lesionflow.io.signing.keys import PRIVATE, make_keys
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.io.stores.registrations import read_registration
+from lesionflow.registry.pages.descriptions import put_section
 from lesionflow.registry.registered_bundles import (
     fetch_attested,
     fetch_bundle,
@@ -81,7 +82,7 @@ def test_the_card_is_the_versions_description_and_lies_under_its_seal_in_both_fo
     assert "What changed since version 1" in second
     with fetched_version(NAME, "2", uri) as (version, folder, seal):
         assert seal.key_id == team.key_id
-        assert (folder / "model_card.md").read_text() == second
+        assert put_section("", "card", (folder / "model_card.md").read_text()) == second
         page = (folder / "model_card.html").read_text()
     for words in (version.bundle_digest, team.key_id, "Research use only"):
         assert words in second

@@ -30,6 +30,8 @@ from lesionflow.machine.faults import blame_machine
 
 #: What may hold an image's pixels.
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+#: How far a slice may lie beside its place on the even grid, in slice distances, unless params say otherwise.
+SPACING_TOLERANCE_FRACTION = 0.01
 #: Modalities whose values this module knows how to take.
 MODALITIES = ("CT", "MR", "PT")
 #: An age, and how many of its units make a year.
@@ -78,7 +80,9 @@ class SeriesHeaders:
     frame_of_reference: str
 
 
-def read_headers(paths: tuple[str, ...], *, name: str, spacing_tolerance_fraction: float = 0.01) -> SeriesHeaders:
+def read_headers(
+    paths: tuple[str, ...], *, name: str, spacing_tolerance_fraction: float = SPACING_TOLERANCE_FRACTION
+) -> SeriesHeaders:
     """Read what the files of one series say, and forget their pixels one by one.
 
     Args:
@@ -111,7 +115,9 @@ def read_headers(paths: tuple[str, ...], *, name: str, spacing_tolerance_fractio
         return SeriesHeaders(geometry, files, tuple(data[file] for file in files), frame_of_reference)
 
 
-def read_series(paths: tuple[str, ...], *, name: str, spacing_tolerance_fraction: float = 0.01) -> Series:
+def read_series(
+    paths: tuple[str, ...], *, name: str, spacing_tolerance_fraction: float = SPACING_TOLERANCE_FRACTION
+) -> Series:
     """Read the files of one CT, MR or PET series.
 
     Args:

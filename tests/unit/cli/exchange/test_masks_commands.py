@@ -53,13 +53,13 @@ def test_masks_are_scored_and_what_can_be_done_next_is_said(work, tmp_path, caps
     shutil.copyfile(PRESETS / "change_plans" / "phantom_ct.yaml", work / "change_plan.yaml")
     looks = read_change_plan(work / "change_plan.yaml").looks
     for _ in range(2):
-        assert main(["evaluate", "--masks", str(tmp_path / "theirs"), "--workdir", str(work)]) == 0
+        assert main([*arguments, "--copies", "allow"]) == 0
         assert f"This was look 1 of {looks} at this test set" in capsys.readouterr().out, (
             "the same masks are the same look"
         )
     (mask, other) = sorted((tmp_path / "theirs").glob("c-00000[23].nii.gz"))
     shutil.copyfile(other, mask)
-    main(["evaluate", "--masks", str(tmp_path / "theirs"), "--workdir", str(work)])
+    main([*arguments, "--copies", "allow"])
     assert f"This was look 2 of {looks} at this test set" in capsys.readouterr().out
 
 
