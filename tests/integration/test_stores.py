@@ -13,10 +13,10 @@ from lesionflow.errors import ArtifactError, ServiceError
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.prediction import MLFLOW_PROGRAM
 from lesionflow.registry.mlflow_store import connect
-from lesionflow.registry.registered_bundles import CHAMPION, fetch_bundle, find_version, register_bundle
+from lesionflow.registry.registered_bundles import fetch_bundle, register_bundle
 from lesionflow.registry.shared_state import latest_snapshot, push_snapshot
 from lesionflow.registry.tracking import Tracker
-from lesionflow.registry.versions import STATE_SUFFIX, list_models
+from lesionflow.registry.versions import CHAMPION, STATE_SUFFIX, find_version, list_models
 from support.bundles import small_bundle
 from support.champions import set_champion
 from support.servers import PASSWORD, WRITTEN, mariadb, mlflow_server, postgresql

@@ -109,7 +109,8 @@ class Workers:
         try:
             state, values = self._work(job, halt)
         except Exception:
-            logger.exception("job %s failed", job.id)
+            # Without keys the whole id is the key to a result.
+            logger.exception("job %.8s... failed", job.id)
             state, values = JobState.FAILED, {"error": {"code": "internal_error"}}
         now = self._safely(lambda: self._queue.get(job.id))
         if now is not None and now.cancel_requested:
@@ -119,7 +120,9 @@ class Workers:
             ended = self._safely(lambda: self._queue.end(job, self._me, state, values))
             if ended is not None:
                 if not ended:
-                    logger.warning("job %s was another's when it ended here; what came of it here is dropped", job.id)
+                    logger.warning(
+                        "job %.8s... was another's when it ended here; what came of it here is dropped", job.id
+                    )
                 self._ended(job.id)
                 return
             self._over.wait(IDLE_S)

@@ -110,7 +110,8 @@ def load_model(model: str, model_name: str | None, tracking_uri: str, ledger: Pa
         )
         raise ConfigError(message + "neither. Set LESIONFLOW_MODEL_NAME or name a folder.")
     # mlflow takes six seconds; a bundle from a folder needs none of it.
-    from lesionflow.registry.registered_bundles import fetch_bundle, require_version
+    from lesionflow.registry.registered_bundles import fetch_bundle
+    from lesionflow.registry.versions import require_version
 
     # The alias may move between two calls; the number does not.
     version = require_version(model_name, model, tracking_uri).version

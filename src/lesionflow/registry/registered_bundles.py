@@ -29,14 +29,9 @@ from lesionflow.registry.pages.descriptions import CARD, put_section, shorten_se
 from lesionflow.registry.tracking import Tracker
 from lesionflow.registry.versions import (
     CHALLENGER,
-    CHAMPION,
     DIGEST_TAG,
-    PREVIOUS,
-    ChampionChange,
     RegisteredVersion,
-    find_version,
     keep_first,
-    list_models,
     list_versions,
     make_registered_model,
     mark_aliases,
@@ -44,22 +39,6 @@ from lesionflow.registry.versions import (
     set_alias,
     tag_version,
 )
-
-__all__ = [
-    "CHALLENGER",
-    "CHAMPION",
-    "PREVIOUS",
-    "ChampionChange",
-    "RegisteredVersion",
-    "fetch_bundle",
-    "fetched_version",
-    "find_version",
-    "list_models",
-    "list_versions",
-    "register_bundle",
-    "require_version",
-    "set_alias",
-]
 
 BUNDLE = INNER.name
 #: Tags of a version: the manifest of its folder, and by which key it is signed.

@@ -19,7 +19,8 @@ from lesionflow.io.stores.evaluations import StoredEvaluation, read_evaluation
 from lesionflow.io.stores.splits import read_split
 from lesionflow.metrics import HEADLINE
 from lesionflow.registry.evaluations import fetch_evaluation, find_run
-from lesionflow.registry.registered_bundles import fetch_bundle, list_models, list_versions
+from lesionflow.registry.registered_bundles import fetch_bundle
+from lesionflow.registry.versions import list_models, list_versions
 from lesionflow.steps.promote.test_set_scoring import open_test_set, score_on
 
 

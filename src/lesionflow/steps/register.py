@@ -16,8 +16,9 @@ from lesionflow.io.stores.bundles import read_bundle
 from lesionflow.io.stores.evaluations import read_about, read_cohort, read_metrics
 from lesionflow.io.stores.registrations import Registration, write_registration
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.registry.registered_bundles import CHALLENGER, CHAMPION, fetch_bundle, find_version, register_bundle
+from lesionflow.registry.registered_bundles import fetch_bundle, register_bundle
 from lesionflow.registry.tracking import Tracker
+from lesionflow.registry.versions import CHALLENGER, CHAMPION, find_version
 from lesionflow.steps.attesting import StepWitness
 from lesionflow.steps.experiments import experiment_name
 

@@ -73,7 +73,8 @@ def _champion_cases(config: ValidateConfig, settings: Settings) -> frozenset[str
     file = sqlite_file(settings.tracking_uri)
     if not config.champion_model_name or (file is not None and not file.exists()):
         return frozenset()
-    from lesionflow.registry.registered_bundles import CHAMPION, fetch_bundle, find_version
+    from lesionflow.registry.registered_bundles import fetch_bundle
+    from lesionflow.registry.versions import CHAMPION, find_version
 
     try:
         if find_version(config.champion_model_name, CHAMPION, settings.tracking_uri) is None:

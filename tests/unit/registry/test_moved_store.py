@@ -9,8 +9,9 @@ from mlflow import MlflowClient
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.prediction import MLFLOW_PROGRAM
 from lesionflow.registry.moved_store import bring_along, moved_place
-from lesionflow.registry.registered_bundles import CHAMPION, fetch_bundle, register_bundle
+from lesionflow.registry.registered_bundles import fetch_bundle, register_bundle
 from lesionflow.registry.tracking import Tracker
+from lesionflow.registry.versions import CHAMPION
 from support.bundles import small_bundle
 from support.champions import set_champion
 from support.stores import empty_store

@@ -11,9 +11,8 @@ from lesionflow.io.signing.bundle_manifest import MANIFEST, sign_bundle
 from lesionflow.io.signing.keys import PRIVATE, PUBLIC, make_keys
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.registry import registered_bundles
+from lesionflow.registry import registered_bundles, versions
 from lesionflow.registry.tracking import Tracker
-from lesionflow.registry.versions import list_versions
 from support.bundles import small_bundle
 from support.champions import set_champion
 from support.stores import empty_store
@@ -74,7 +73,7 @@ def test_registering_again_makes_no_second_version(tracker, register, tmp_path):
     )
     assert again.version == "1"
     assert again.aliases == ("challenger", "champion")
-    assert len(registered_bundles.list_versions(NAME, tracker.tracking_uri)) == 1
+    assert len(versions.list_versions(NAME, tracker.tracking_uri)) == 1
 
 
 def test_a_registering_killed_before_the_version_is_finished_by_the_next(tracker, register, monkeypatch):
@@ -82,7 +81,7 @@ def test_a_registering_killed_before_the_version_is_finished_by_the_next(tracker
         patch.setattr(tracker.client, "create_model_version", _kill)
         with pytest.raises(KeyboardInterrupt):
             register(1)
-    assert registered_bundles.list_versions(NAME, tracker.tracking_uri) == ()
+    assert versions.list_versions(NAME, tracker.tracking_uri) == ()
     run_id = tracker.client.search_runs([tracker.experiment_id])[0].info.run_id
     candidate = Path(tracker.tracking_uri.removeprefix("sqlite:///")).parents[1] / "models" / "candidate"
     version = registered_bundles.register_bundle(tracker, run_id, candidate, NAME, program=MLFLOW_PROGRAM, tags={})
@@ -123,7 +122,7 @@ def test_a_store_that_drops_artifacts_is_a_service_error_and_no_challenger(track
     monkeypatch.setattr(tracker.client, "log_model_artifacts", drop)
     with pytest.raises(ServiceError, match="give back the bundle"):
         register(1)
-    assert registered_bundles.find_version(NAME, "challenger", tracker.tracking_uri) is None
+    assert versions.find_version(NAME, "challenger", tracker.tracking_uri) is None
 
 
 def test_a_broken_bundle_is_not_registered(tracker, tmp_path):
@@ -133,7 +132,7 @@ def test_a_broken_bundle_is_not_registered(tracker, tmp_path):
         registered_bundles.register_bundle(
             tracker, tracker.start_run("x"), tmp_path / "candidate", NAME, program=MLFLOW_PROGRAM, tags={}
         )
-    assert registered_bundles.list_models(tracker.tracking_uri) == ()
+    assert versions.list_models(tracker.tracking_uri) == ()
 
 
 def test_an_unusable_model_name_is_a_service_error(tracker, register, monkeypatch):
@@ -230,5 +229,5 @@ def test_two_that_register_one_bundle_at_once_keep_the_first_version(tracker, tm
     # Two behind a server don't wait for one another: this one saw no version when it began.
     monkeypatch.setattr(registered_bundles, "list_versions", lambda *_: ())
     assert register().version == "1"
-    (version,) = list_versions(NAME, tracker.tracking_uri)
+    (version,) = versions.list_versions(NAME, tracker.tracking_uri)
     assert (version.version, version.aliases) == ("1", ("challenger",))

@@ -3,7 +3,7 @@ import pytest
 from lesionflow.errors import ArtifactError, ServiceError
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.prediction import MLFLOW_PROGRAM
-from lesionflow.registry import registered_bundles
+from lesionflow.registry import registered_bundles, versions
 from lesionflow.registry.tracking import Tracker
 from support.bundles import small_bundle
 from support.champions import set_champion
@@ -31,19 +31,19 @@ def register(tracker, tmp_path):
 
 def test_aliases_are_read_as_they_stand(tracker, register):
     uri = tracker.tracking_uri
-    assert registered_bundles.list_versions(NAME, uri) == ()
+    assert versions.list_versions(NAME, uri) == ()
     for seed in (1, 2):
         register(seed)
     assert set_champion(NAME, "1", uri) == (None, "1")
-    assert registered_bundles.find_version(NAME, "previous", uri) is None
+    assert versions.find_version(NAME, "previous", uri) is None
     assert set_champion(NAME, "challenger", uri) == ("1", "2")
     assert set_champion(NAME, "2", uri) == ("2", "2")
-    aliases = {v.version: v.aliases for v in registered_bundles.list_versions(NAME, uri)}
+    aliases = {v.version: v.aliases for v in versions.list_versions(NAME, uri)}
     assert aliases == {"2": ("challenger", "champion"), "1": ("previous",)}
     assert set_champion(NAME, "1", uri) == ("2", "1")
-    aliases = {v.version: v.aliases for v in registered_bundles.list_versions(NAME, uri)}
+    aliases = {v.version: v.aliases for v in versions.list_versions(NAME, uri)}
     assert aliases == {"2": ("challenger", "previous"), "1": ("champion",)}
-    assert registered_bundles.list_models(uri) == (NAME,)
+    assert versions.list_models(uri) == (NAME,)
 
 
 def test_what_is_not_there_is_named(tracker, register):
@@ -51,9 +51,9 @@ def test_what_is_not_there_is_named(tracker, register):
         registered_bundles.fetch_bundle("nobody", "champion", tracker.tracking_uri)
     register(1)
     with pytest.raises(ArtifactError, match="'7'"):
-        registered_bundles.require_version(NAME, "7", tracker.tracking_uri)
+        versions.require_version(NAME, "7", tracker.tracking_uri)
     with pytest.raises(ServiceError):
-        registered_bundles.set_alias(NAME, "champion", "7", tracker.tracking_uri)
+        versions.set_alias(NAME, "champion", "7", tracker.tracking_uri)
 
 
 def test_all_pages_are_listed(tracker, register, monkeypatch):
@@ -61,5 +61,5 @@ def test_all_pages_are_listed(tracker, register, monkeypatch):
     for _ in range(4):
         tracker.client.create_model_version(NAME, version.source, run_id=version.run_id)
     monkeypatch.setattr("lesionflow.registry.versions.PAGE_SIZE", 2)
-    versions = registered_bundles.list_versions(NAME, tracker.tracking_uri)
-    assert [v.version for v in versions] == ["5", "4", "3", "2", "1"]
+    found = versions.list_versions(NAME, tracker.tracking_uri)
+    assert [v.version for v in found] == ["5", "4", "3", "2", "1"]

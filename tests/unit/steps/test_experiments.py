@@ -8,7 +8,7 @@ import pytest
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.io.stores.ledger import read_ledger
 from lesionflow.io.stores.registrations import read_registration
-from lesionflow.registry.registered_bundles import list_versions
+from lesionflow.registry.versions import list_versions
 from lesionflow.steps import run_step
 from lesionflow.steps.experiments import experiment_name
 from support.bundles import small_bundle

@@ -12,14 +12,9 @@ from lesionflow.io.signing.keys import PRIVATE, make_keys
 from lesionflow.io.stores.bundles import write_bundle
 from lesionflow.io.stores.registrations import read_registration
 from lesionflow.registry.pages.descriptions import put_section
-from lesionflow.registry.registered_bundles import (
-    fetch_attested,
-    fetch_bundle,
-    fetched_version,
-    list_versions,
-    set_alias,
-)
+from lesionflow.registry.registered_bundles import fetch_attested, fetch_bundle, fetched_version
 from lesionflow.registry.tracking import Tracker
+from lesionflow.registry.versions import list_versions, set_alias
 from lesionflow.steps import run_step
 from support.bundles import small_bundle
 from support.stores import empty_store

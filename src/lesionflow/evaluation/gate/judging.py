@@ -6,7 +6,7 @@ from lesionflow.config.change_plan import ChangePlan
 from lesionflow.evaluation.gate import endpoints, harm, prerequisites
 from lesionflow.evaluation.gate.new_misses import Lesions
 from lesionflow.evaluation.gate.paired_scores import ScoredPair
-from lesionflow.evaluation.gate.targets import rows_of, targets_between, targets_permitted
+from lesionflow.evaluation.gate.targets import TargetsBetween, rows_of, targets_between, targets_permitted
 from lesionflow.evaluation.gate.verdict import Judgement, Reason, Verdict
 from lesionflow.evaluation.statistics.looks import alpha_left, alpha_of_look, fresh_patients_needed
 
@@ -54,17 +54,7 @@ def judge(
     between = targets_between(challenger["target"], None if champion is None else champion["target"])
     ours = rows_of(challenger, between.common)
     theirs = None if champion is None else rows_of(champion, between.common)
-    reasons = [
-        prerequisites.metrics_scored(challenger, champion, plan),
-        *targets_permitted(between, plan),
-        prerequisites.compared_alike(ours, theirs, same_test_set=same_test_set),
-    ]
-    if all(reason.held for reason in reasons):
-        reasons += [
-            prerequisites.scores_defined(ours, theirs, plan.primary.metric),
-            prerequisites.enough_patients(ours, plan),
-            *prerequisites.floors(challenger, plan, is_first=champion is None, new_targets=between.new),
-        ]
+    reasons = _before_comparing(challenger, champion, plan, between, same_test_set=same_test_set)
     if theirs is None:
         reasons.append(Reason("better_than_champion", held=True, detail="There was no champion to beat.", figures={}))
         return _first(reasons, alpha, look)
@@ -72,9 +62,8 @@ def judge(
         return Judgement(Verdict.REFUSED, tuple(reasons), promote=False, alpha=alpha, look=look, figures={})
     pair = ScoredPair(ours, theirs)
     primary = endpoints.measure_primary(pair, plan, alpha)
-    budget = _budget(primary, plan, alpha, look, alpha_spent)
-    shown = endpoints.better(primary, plan, alpha)
-    reasons += [budget, shown, *endpoints.not_worse(pair, plan), *endpoints.no_target_worse(pair, plan)]
+    reasons += [_budget(primary, plan, alpha, look, alpha_spent), endpoints.better(primary, plan, alpha)]
+    reasons += [*endpoints.not_worse(pair, plan), *endpoints.no_target_worse(pair, plan)]
     reasons += harm.spared_groups(pair, plan, subgroups)
     # A lesion of a target that only one finds is neither newly missed nor newly found.
     of_both = None if lesions is None else (rows_of(lesions[0], between.common), rows_of(lesions[1], between.common))
@@ -89,14 +78,42 @@ def judge(
     if verdict is Verdict.NON_INFERIOR and plan.noninferior_may_enter:
         reasons.append(prerequisites.learned_from_newer_data(newer_data=newer_data))
         promote = newer_data
-    figures = {
+    return Judgement(verdict, tuple(reasons), promote, alpha, look, _figures(primary))
+
+
+def _figures(primary: endpoints.Primary) -> dict[str, float]:
+    return {
         "gain": primary.gain,
         "gain_low": primary.low,
         "gain_high": primary.high,
         "p": primary.p,
         "n_patients": float(len(primary.gains)),
     }
-    return Judgement(verdict, tuple(reasons), promote, alpha, look, figures)
+
+
+def _before_comparing(
+    challenger: pd.DataFrame,
+    champion: pd.DataFrame | None,
+    plan: ChangePlan,
+    between: TargetsBetween,
+    *,
+    same_test_set: bool,
+) -> list[Reason]:
+    """Say what must hold of the tables before they are compared, and of the challenger alone."""
+    ours = rows_of(challenger, between.common)
+    theirs = None if champion is None else rows_of(champion, between.common)
+    reasons = [
+        prerequisites.metrics_scored(challenger, champion, plan),
+        *targets_permitted(between, plan),
+        prerequisites.compared_alike(ours, theirs, same_test_set=same_test_set),
+    ]
+    if all(reason.held for reason in reasons):
+        reasons += [
+            prerequisites.scores_defined(ours, theirs, plan.primary.metric),
+            prerequisites.enough_patients(ours, plan),
+            *prerequisites.floors(challenger, plan, is_first=champion is None, new_targets=between.new),
+        ]
+    return reasons
 
 
 def _first(reasons: list[Reason], alpha: float, look: int) -> Judgement:

@@ -13,11 +13,16 @@ from typing import Any
 from lesionflow.config import Settings
 from lesionflow.errors import ConfigError
 from lesionflow.prediction.served_model import ServedModel, load_kept
+from lesionflow.serving.children.failures import ChildDiedError
 from lesionflow.serving.children.model_process import ModelProcess, Terms
 from lesionflow.serving.children.pool import Pool
+from lesionflow.serving.generations.study_work import was_begun
 from lesionflow.serving.scratch import PREFIX
 from lesionflow.serving.settings import ServiceSettings
 from lesionflow.serving.uploads.multipart import Part
+
+#: How many processes a study is given to that die before it begins.
+MOST_GIVEN = 3
 
 
 class Generation:
@@ -72,8 +77,16 @@ class Generation:
             "parts": [(part.name, str(part.path)) for part in parts], "into": str(into), "format": name,
             "max_unpacked_mb": self._limits.max_unpacked_mb, "max_files": self._limits.max_files,
         }  # fmt: skip
-        with self._pool.one(terms) as process:
-            return process.segment(order, terms)
+        n_given = 0
+        while True:
+            n_given += 1
+            with self._pool.one(terms) as process:
+                try:
+                    return process.segment(order, terms)
+                except ChildDiedError:
+                    # One that was killed while it waited looks alive for some milliseconds more: it has not begun, and another may.
+                    if n_given == MOST_GIVEN or was_begun(parts, into):
+                        raise
 
     def close(self) -> None:
         """End its processes, and remove its files."""

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 UNPACKED = "study"
 
 
+def was_begun(parts: Sequence[Part], into: Path) -> bool:
+    """Tell whether `segment_parts` has begun with a study, wherever it ended."""
+    return (_work_folder(parts, into) / UNPACKED).exists()
+
+
 def segment_parts(
     model: ServedModel,
     segmenter: "Segmenter",
@@ -48,10 +53,11 @@ def segment_parts(
     """
     from lesionflow.prediction.study import segment_study
 
-    folder = parts[0].path.parent if parts else into
-    tell_stage(folder, StageReached(StudyStage.READING))
+    folder = _work_folder(parts, into)
     unpacked = folder / UNPACKED
+    # First of all: by it `was_begun` tells.
     unpacked.mkdir()
+    tell_stage(folder, StageReached(StudyStage.READING))
     source = study_source(parts, unpacked, tuple(model.bundle.plan.dataset.channels), limits)
     formats = (name,) if name in WRITERS else _all_formats(is_dicom=isinstance(source, Path))
 
@@ -65,6 +71,10 @@ def segment_parts(
         tell_stage(folder, StageReached(StudyStage.WRITING, number, len(formats)))
         prediction.write(into / WRITERS[one].file_name, one)
     return {"formats": list(formats), **prediction.report().model_dump(mode="json")}
+
+
+def _work_folder(parts: Sequence[Part], into: Path) -> Path:
+    return parts[0].path.parent if parts else into
 
 
 def _all_formats(*, is_dicom: bool) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from lesionflow.data.bundle import Bundle
 from lesionflow.data.ledger import EntryKind, LedgerEntry
 from lesionflow.errors import ArtifactError
 from lesionflow.registry.evaluations import fetch_evaluation, read_run_file
-from lesionflow.registry.registered_bundles import CHAMPION, fetch_bundle
-from lesionflow.registry.versions import RegisteredVersion, find_version, list_versions
+from lesionflow.registry.registered_bundles import fetch_bundle
+from lesionflow.registry.versions import CHAMPION, RegisteredVersion, find_version, list_versions
 from lesionflow.workspace.retraining.forecast import Scatter, scatter_of
 
 #: Decisions whose scores are fetched to say what can be shown: each takes a moment.

@@ -1,7 +1,9 @@
 """One model: loaded with its golden cases, segmenting into the files that were asked for; refused where it is not what it says."""
 
 import dataclasses
+import os
 import shutil
+import signal
 
 import pytest
 
@@ -9,7 +11,8 @@ from lesionflow.config import Settings
 from lesionflow.errors import ArtifactError
 from lesionflow.inference.golden import make_golden
 from lesionflow.io.stores.bundles import read_bundle, write_bundle
-from lesionflow.serving.children.model_process import Terms
+from lesionflow.serving.children.failures import ChildDiedError
+from lesionflow.serving.children.model_process import ModelProcess, Terms
 from lesionflow.serving.generations.generation import load_generation
 from lesionflow.serving.settings import ServiceSettings
 from lesionflow.serving.uploads.multipart import Part
@@ -62,3 +65,42 @@ def test_a_model_that_answers_its_golden_cases_otherwise_is_refused(bundle_folde
     write_bundle(tmp_path / "bundle", dataclasses.replace(bundle, weights=other, golden=make_golden(bundle)))
     with pytest.raises(ArtifactError, match="golden cases"):
         load_generation(SERVICE, SETTINGS, str(tmp_path / "bundle"))
+
+
+def test_a_study_given_to_a_process_that_dies_before_it_begins_is_given_to_another(
+    generation, proven, study_zip, tmp_path, monkeypatch
+):
+    """Killed while nobody used it, it looks alive for some milliseconds more: nothing of the study has cost it its life."""
+    real, given = ModelProcess.segment, []
+
+    def dies_first(self, order, terms):
+        given.append(self.pid)
+        if len(given) == 1:
+            os.kill(self.pid, signal.SIGKILL)
+        return real(self, order, terms)
+
+    monkeypatch.setattr(ModelProcess, "segment", dies_first)
+    sent, into = tmp_path / "sent", tmp_path / "result"
+    for folder in (sent, into):
+        folder.mkdir()
+    (sent / "part-0").write_bytes(study_zip)
+    report = generation.segment([Part("study", sent / "part-0")], into, "nifti", Terms())
+    assert report["passport"]["bundle_digest"] == read_bundle(proven).digest
+    assert len(set(given)) == 2
+
+
+def test_a_study_that_was_begun_is_given_to_no_other(generation, study_zip, tmp_path, monkeypatch):
+    """It may be what the process died of: it would take one after another with it."""
+    given = []
+
+    def dies_of_it(self, order, terms):
+        given.append(self.pid)
+        (tmp_path / "study").mkdir()
+        os.kill(self.pid, signal.SIGKILL)
+        raise ChildDiedError("SIGKILL")
+
+    monkeypatch.setattr(ModelProcess, "segment", dies_of_it)
+    (tmp_path / "part-0").write_bytes(study_zip)
+    with pytest.raises(ChildDiedError):
+        generation.segment([Part("study", tmp_path / "part-0")], tmp_path / "result", "nifti", Terms())
+    assert len(given) == 1
