@@ -1,12 +1,10 @@
 """The champion changes while clients send studies: none is refused or lost, each answer names the model that made it, and what does not hold never serves."""
 
 import dataclasses
-import io
 import os
 import shutil
 import threading
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -30,6 +28,7 @@ from lesionflow.serving.settings import ServiceSettings
 from support.served_models import write_untrained_bundle
 from support.service_client import TestClient, wait_until_ready
 from support.stores import empty_store
+from support.zipped_folders import zip_of_folder
 
 NAME = "lesionflow-followed"
 #: Twenty with LESIONFLOW_TEST_WHOLE=1: a minute and a half.
@@ -66,11 +65,7 @@ def study(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def study_zip(study):
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(study.rglob("*")):
-            archive.write(path, path.relative_to(study))
-    return made.getvalue()
+    return zip_of_folder(study)
 
 
 @pytest.fixture

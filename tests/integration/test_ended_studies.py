@@ -10,8 +10,10 @@ import time
 import pytest
 
 from lesionflow.config import Settings
+from lesionflow.serving.accepted.stages import prefix_of
 from lesionflow.serving.api import create_app
 from lesionflow.serving.children import model_process
+from lesionflow.serving.generations.study_work import UNPACKED
 from lesionflow.serving.settings import ServiceSettings
 from support.nifti_studies import ct_nifti
 from support.served_models import write_untrained_bundle
@@ -109,6 +111,9 @@ def test_a_process_that_dies_of_its_study_fails_that_job_alone(client, content, 
     # Whatever else the system kills on this machine.
     monkeypatch.setattr(model_process, "n_memory_kills", lambda: 0)
     address, process = hand_in_to_a_process_that_hangs(client, content)
+    # As it does when it begins, but it hangs.
+    (folder,) = client.app.state.scratch.glob(f"{prefix_of(address.rpartition('/')[2])}*")
+    (folder / UNPACKED).mkdir()
     waiting = client.post("/v1/studies?format=nifti", files={"CT": ("ct.nii.gz", content)}).json()
     os.kill(process.pid, number)
     os.kill(process.pid, signal.SIGCONT)
@@ -118,6 +123,14 @@ def test_a_process_that_dies_of_its_study_fails_that_job_alone(client, content, 
     next_one, _ = end_of(client, waiting["links"]["self"])
     assert next_one["state"] == "done"
     assert client.get(f"/v1/results/{next_one['id']}/mask?format=nifti").content == mask
+
+
+def test_a_process_that_dies_before_it_begins_takes_no_study_with_it(client, content, mask):
+    address, process = hand_in_to_a_process_that_hangs(client, content)
+    os.kill(process.pid, signal.SIGKILL)
+    told, _ = end_of(client, address)
+    assert told["state"] == "done"
+    assert client.get(f"/v1/results/{told['id']}/mask?format=nifti").content == mask
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.05, 0.2, 0.5])

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import threading
 import time
-import zipfile
 
 import httpx
 import numpy as np
@@ -26,6 +25,7 @@ from lesionflow.serving.launch import serve_command, serve_environment
 from support.champions import set_champion
 from support.served_models import write_untrained_bundle
 from support.stores import empty_store
+from support.zipped_folders import zip_of_folder
 
 NAME = "lesionflow-served"
 pytestmark = pytest.mark.slow
@@ -54,11 +54,7 @@ def study(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def study_zip(study):
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(study.rglob("*")):
-            archive.write(path, path.relative_to(study))
-    return made.getvalue()
+    return zip_of_folder(study)
 
 
 def free_port():

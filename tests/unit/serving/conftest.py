@@ -1,8 +1,5 @@
 """One bundle, one study and one running application for all tests of the service."""
 
-import io
-import zipfile
-
 import pytest
 
 from lesionflow.config import Settings
@@ -11,6 +8,7 @@ from lesionflow.serving.api import create_app
 from lesionflow.serving.settings import ServiceSettings
 from support.served_models import write_untrained_bundle
 from support.service_client import TestClient, wait_until_ready
+from support.zipped_folders import zip_of_folder
 
 
 @pytest.fixture(scope="session")
@@ -28,11 +26,7 @@ def study(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def study_zip(study):
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(study.rglob("*")):
-            archive.write(path, path.relative_to(study.parent))
-    return made.getvalue()
+    return zip_of_folder(study, study.parent)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.config import Settings
-from lesionflow.errors import ConfigError
+from lesionflow.errors import ConfigError, MachineError
 from lesionflow.prediction.served_model import ServedModel, load_kept
 from lesionflow.serving.children.failures import ChildDiedError
 from lesionflow.serving.children.model_process import ModelProcess, Terms
@@ -83,9 +83,10 @@ class Generation:
             with self._pool.one(terms) as process:
                 try:
                     return process.segment(order, terms)
-                except ChildDiedError:
-                    # One that was killed while it waited looks alive for some milliseconds more: it has not begun, and another may.
-                    if n_given == MOST_GIVEN or was_begun(parts, into):
+                except (ChildDiedError, MachineError):
+                    # One that was killed while it waited, as the system does first where memory is short, looks alive for some milliseconds more: it has not
+                    # begun, and another may.
+                    if process.is_alive or n_given == MOST_GIVEN or was_begun(parts, into):
                         raise
 
     def close(self) -> None:
