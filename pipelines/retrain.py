@@ -28,6 +28,7 @@ from lesionflow.config.challenger import InitialWeights, Trigger
 from lesionflow.config.loading import section_text
 from lesionflow.config.presets import find_params
 from lesionflow.config.presets.change_plans import find_change_plan
+from lesionflow.config.sqlite_address import sqlite_address
 from lesionflow.io.stores.private import pseudonym_key
 from lesionflow.steps import STEPS
 from lesionflow.steps.fan_out.sweep import read_candidates
@@ -168,7 +169,7 @@ def run_locally(
     """
     root = root.resolve()
     root.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
+    os.environ.setdefault("MLFLOW_TRACKING_URI", sqlite_address(root / "mlflow.db"))
     os.environ[TRIGGER] = because
     store = project_store or str(root / "store")
     settings = Settings()

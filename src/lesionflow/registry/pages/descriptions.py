@@ -5,6 +5,7 @@ import re
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
+from lesionflow.config.sqlite_address import sqlite_file
 from lesionflow.registry.mlflow_store import connect, reaching
 from lesionflow.registry.pages.champion_marks import LONGEST_DESCRIPTION, OWN_NOTE, digest_of
 from lesionflow.registry.tracking import Tracker
@@ -67,7 +68,7 @@ def shorten_sections(text: str, most: int) -> str:
 
 def fit_store(text: str, tracking_uri: str) -> str:
     """Shorten a version's description to what a store takes: a file any length, servers' databases, which may stand behind an address, a column's."""
-    return text if tracking_uri.startswith("sqlite:") else shorten_sections(text, LONGEST_DESCRIPTION)
+    return text if sqlite_file(tracking_uri) is not None else shorten_sections(text, LONGEST_DESCRIPTION)
 
 
 def describe_version(model_name: str, version: str, section: str, content: str, tracking_uri: str) -> None:

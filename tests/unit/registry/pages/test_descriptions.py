@@ -1,9 +1,18 @@
 """Sections of descriptions in MLflow: each is replaced by itself, and what a person wrote stays."""
 
+from pathlib import Path
+
 import mlflow
 import pytest
 
-from lesionflow.registry.pages.descriptions import describe_run, describe_version, put_section, shorten_sections
+from lesionflow.config.sqlite_address import sqlite_address
+from lesionflow.registry.pages.descriptions import (
+    describe_run,
+    describe_version,
+    fit_store,
+    put_section,
+    shorten_sections,
+)
 from lesionflow.registry.tracking import Tracker
 from support.versions import store_of_versions
 
@@ -52,6 +61,21 @@ def test_what_a_store_does_not_take_is_left_out_of_the_last_sections_and_said_an
     again = put_section(short, "decision", "**Superior.**\n\nBetter.")
     assert "Worse" not in again
     assert len(shorten_sections("Mine. " * 2000, 5000)) == 12000
+
+
+@pytest.mark.parametrize(
+    ("address", "is_whole"),
+    [
+        ("sqlite:////w/mlflow.db", True),
+        (sqlite_address(Path("/w/a%20b/mlflow.db")), True),
+        ("postgresql://host/mlflow", False),
+        ("https://mlflow", False),
+    ],
+)
+def test_only_a_file_takes_a_description_of_any_length(address, is_whole):
+    text = put_section("", "card", "# Card\n" + "a line\n" * 2000)
+    assert (fit_store(text, address) == text) is is_whole
+    assert is_whole or len(fit_store(text, address)) <= 5000
 
 
 def test_a_runs_page_takes_a_decision_of_any_length(uri):
