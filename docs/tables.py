@@ -15,7 +15,7 @@ from typing import Any
 from lesionflow.io.layouts.recognition import READERS
 from lesionflow.metrics import METRICS
 from lesionflow.models import ARCHITECTURES
-from lesionflow.serving.formats import ANSWERS
+from lesionflow.serving.results.formats import ANSWERS
 from lesionflow.training.losses import LOSSES
 
 PAGES = Path(__file__).parent

@@ -38,7 +38,7 @@ from lesionflow.prediction.study import Prediction
 from lesionflow.prediction.writers import WRITERS
 from lesionflow.preprocessing import align_channels
 from lesionflow.serving.api import create_app
-from lesionflow.serving.formats import ANSWERS, choose_answer
+from lesionflow.serving.results.formats import ANSWERS, choose_answer
 from lesionflow.serving.settings import ServiceSettings
 from support.bundles import constant_bundle, small_bundle
 from support.dicom_factory import SPACING_MM, WrittenSeries, write_series

@@ -23,7 +23,6 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from anyio import to_thread
 from starlette.applications import Starlette
@@ -37,7 +36,7 @@ from starlette.staticfiles import StaticFiles
 from lesionflow.config import Settings
 from lesionflow.errors import LesionFlowError
 from lesionflow.jobs.api_keys import ApiKeys
-from lesionflow.jobs.audit import AuditKind, AuditTrail
+from lesionflow.jobs.audit import AuditTrail
 from lesionflow.jobs.job import JobState
 from lesionflow.jobs.job_database import open_database
 from lesionflow.jobs.queue import JobQueue
@@ -46,23 +45,21 @@ from lesionflow.serving import problems
 from lesionflow.serving.accepted import routes
 from lesionflow.serving.accepted.answers import Waiters, raise_unless_done
 from lesionflow.serving.accepted.intake import Intake
-from lesionflow.serving.access.policies import caller_of, note_use, protect
+from lesionflow.serving.access.policies import protect
 from lesionflow.serving.engine import Engine
-from lesionflow.serving.formats import ANSWERS, choose_answer
 from lesionflow.serving.middleware import METHODS, GuardMiddleware
 from lesionflow.serving.openapi.told_routes import TOLD_ROUTES
 from lesionflow.serving.prometheus_metrics import ServiceMetrics
 from lesionflow.serving.readiness.needs import check_all, told
-from lesionflow.serving.result_store import ResultStore, unknown_result
+from lesionflow.serving.results import result_routes
+from lesionflow.serving.results.formats import choose_answer
+from lesionflow.serving.results.result_routes import answer_of
+from lesionflow.serving.results.result_store import ResultStore
 from lesionflow.serving.scratch import scratch_folder
 from lesionflow.serving.segmentation import work_on
 from lesionflow.serving.settings import ServiceSettings
 
 STATIC = Path(__file__).parent / "static"
-#: Warnings in an answer's headers, and characters of each: servers and proxies take 8 to 16 kB of all headers together.
-MAX_WARNINGS, MAX_WARNING_LENGTH = 8, 500
-#: What stands in a header as it is; all else, line ends above all, is percent-encoded.
-PLAIN = " !\"#$&'()*+,/:;<=>?@[]^_`{|}~"
 MAX_QUEUE_NAME = 255
 #: Less than BentoML waits for an answer.
 SEGMENT_WAIT_S = 3500.0
@@ -149,24 +146,7 @@ async def segment(request: Request) -> Response:
     job = await routes.accept_study(request, name, service.max_concurrent + service.max_waiting)
     job = await state.waiters.wait(state.queue, job, SEGMENT_WAIT_S)
     raise_unless_done(job)
-    return _answer(state.results, state.results.report(job.id), name)
-
-
-async def result_report(request: Request) -> Response:
-    """Answer with the report of an earlier result."""
-    report = request.app.state.results.report(await _own_result(request))
-    await note_use(request, AuditKind.FETCHED, report["id"])
-    return JSONResponse(report)
-
-
-async def result_mask(request: Request) -> Response:
-    """Answer with a mask of an earlier result."""
-    name = choose_answer(request.query_params.get("format"), request.headers.get("accept"))
-    results: ResultStore = request.app.state.results
-    report = results.report(await _own_result(request))
-    answer = _answer(results, report, name)
-    await note_use(request, AuditKind.FETCHED, report["id"])
-    return answer
+    return answer_of(state.results, state.results.report(job.id), name)
 
 
 async def model(request: Request) -> Response:
@@ -214,41 +194,10 @@ async def unknown(request: Request) -> Response:
     raise HTTPException(405 if fits else 404)
 
 
-async def _own_result(request: Request) -> str:
-    """Return the id of the result that is asked for, if it is the caller's to see."""
-    state, result_id = request.app.state, str(request.path_params["result_id"])
-    job = await to_thread.run_sync(state.queue.get, result_id)
-    if not caller_of(request).may_see(job):
-        raise unknown_result()
-    return result_id
-
-
-def _answer(results: ResultStore, report: dict[str, Any], name: str) -> Response:
-    volumes = ", ".join(f"{quote(t['name'])}={t['volume_ml']:.3f}" for t in report["targets"])
-    passport = report["passport"]
-    headers = {
-        "Link": f'<{report["links"]["report"]}>; rel="describedby"; type="application/json"',
-        "X-Lesionflow-Result": report["id"],
-        "X-Lesionflow-Volumes-Ml": volumes,
-        "X-Lesionflow-Model": f"{quote(passport['model_name'])}/{quote(passport['model_version'])}",
-    }
-    answer = ANSWERS[name]
-    if answer.file_name is None:
-        response: Response = JSONResponse(report, headers=headers)
-    else:
-        path = results.file(report["id"], answer.file_name)
-        response = FileResponse(path, media_type=answer.media_type, filename=answer.file_name, headers=headers)
-    # A header each, so that whoever keeps the mask alone is told too.
-    for warning in report["warnings"][:MAX_WARNINGS]:
-        response.headers.append("X-Lesionflow-Warning", quote(warning, safe=PLAIN)[:MAX_WARNING_LENGTH])
-    return response
-
-
 ROUTES = (
     Route("/v1/segment", segment, methods=["POST"]),
     *routes.ROUTES,
-    Route("/v1/results/{result_id}/report", result_report),
-    Route("/v1/results/{result_id}/mask", result_mask),
+    *result_routes.ROUTES,
     Route("/v1/model", model),
     Route("/livez", livez),
     Route("/readyz", readyz),

@@ -20,10 +20,9 @@ from lesionflow.prediction.served_model import load_model
 from lesionflow.prediction.study import predict_study
 from lesionflow.prediction.tracing import State, trace_file
 from lesionflow.prediction.writers import WRITERS
-from lesionflow.serving.api import _answer, create_app
+from lesionflow.serving.api import create_app
 from lesionflow.serving.children.failures import ChildFailedError
 from lesionflow.serving.generations.lineup import Standing
-from lesionflow.serving.result_store import ResultStore
 from lesionflow.serving.settings import ServiceSettings
 from support.service_client import TestClient, wait_until_ready
 
@@ -293,27 +292,6 @@ def test_the_page_runs_under_a_strict_policy(client):
     assert not re.search(r"<script(?![^>]*src=)|style=|onclick=|https?://", page.text)
     for address in re.findall(r'(?:src|href)="(/[^"]+)"', page.text):
         assert client.get(address).status_code == 200
-
-
-def test_a_binary_answer_carries_every_warning(tmp_path):
-    """One header each, whatever characters a note holds, and no more than servers take."""
-    results = ResultStore(tmp_path, max_results=5, max_age_s=60.0)
-    warnings = ["No tumor was found.", "Übergröße:\r\nX-Evil: 1", *(["x" * 9000] * 20)]
-    passport = {"model_name": "knees", "model_version": "3"}
-
-    result_id = "a" * 32
-
-    def fill(folder):
-        (folder / "mask.nii.gz").write_bytes(b"mask")
-        links = {"report": f"/v1/results/{result_id}/report"}
-        return {"id": result_id, "targets": [], "passport": passport, "links": links, "warnings": warnings}
-
-    report = results.put(result_id, fill)
-    for name in ("nifti", "json"):
-        found = _answer(results, report, name).headers.getlist("x-lesionflow-warning")
-        assert found[0] == "No tumor was found."
-        assert found[1] == "%C3%9Cbergr%C3%B6%C3%9Fe:%0D%0AX-Evil: 1"
-        assert sum(map(len, found)) < 8000
 
 
 def harm_pixels(path):

@@ -12,7 +12,7 @@ from lesionflow.jobs.job import JobState
 from lesionflow.serving.children.failures import DeadlineError, StoppedError
 from lesionflow.serving.problems import RequestRefusedError
 from lesionflow.serving.prometheus_metrics import ServiceMetrics
-from lesionflow.serving.result_store import ResultStore
+from lesionflow.serving.results.result_store import ResultStore
 from lesionflow.serving.segmentation import work_on
 from lesionflow.serving.settings import ServiceSettings
 from lesionflow.serving.uploads.multipart import Part

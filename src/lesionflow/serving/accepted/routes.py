@@ -12,8 +12,8 @@ from lesionflow.jobs.job import Job, JobState
 from lesionflow.serving.accepted.answers import MAX_WAIT_S, describe_job
 from lesionflow.serving.accepted.events import stream_events
 from lesionflow.serving.access.policies import caller_of, note_use
-from lesionflow.serving.formats import choose_answer
 from lesionflow.serving.problems import RequestRefusedError
+from lesionflow.serving.results.formats import choose_answer
 
 #: Jobs of a list at once: without `?limit=`, and at most.
 PAGE, MAX_PAGE = 50, 500

@@ -8,10 +8,10 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from lesionflow.serving.access.policies import POLICIES
-from lesionflow.serving.formats import ANSWERS
 from lesionflow.serving.openapi import examples
 from lesionflow.serving.openapi.told_models import JobAnswer, JobList, ModelAnswer, ReadyAnswer, ResultReport
 from lesionflow.serving.problems import MEDIA_TYPE, PROBLEM_CODES, TITLES
+from lesionflow.serving.results.formats import ANSWERS
 
 #: What any request may be answered.
 ALWAYS = (400, 403, 421, 500, 503)

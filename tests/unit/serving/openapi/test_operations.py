@@ -1,7 +1,7 @@
 """What is told of each route, beside what the document's test holds."""
 
-from lesionflow.serving.formats import ANSWERS
 from lesionflow.serving.openapi.operations import OPERATIONS
+from lesionflow.serving.results.formats import ANSWERS
 
 
 def test_no_two_operations_share_a_name():

@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from lesionflow.serving.problems import RequestRefusedError
-from lesionflow.serving.result_store import ResultStore
+from lesionflow.serving.results.result_store import ResultStore
 
 
 def put(store, made=lambda report: report):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lesionflow.serving.formats import choose_answer
 from lesionflow.serving.problems import RequestRefusedError
+from lesionflow.serving.results.formats import choose_answer
 
 
 @pytest.mark.parametrize(

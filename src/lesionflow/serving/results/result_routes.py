@@ -1,0 +1,82 @@
+"""Routes of results: the report of an answer, and its mask in each format that was made; the one form of every answer with a mask."""
+
+from typing import Any
+from urllib.parse import quote
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from lesionflow.jobs.audit import AuditKind
+from lesionflow.serving.access.policies import caller_of, note_use
+from lesionflow.serving.results.formats import ANSWERS, choose_answer
+from lesionflow.serving.results.result_store import ResultStore, unknown_result
+
+#: Warnings in an answer's headers, and characters of each: servers and proxies take 8 to 16 kB of all headers together.
+MAX_WARNINGS, MAX_WARNING_LENGTH = 8, 500
+#: What stands in a header as it is; all else, line ends above all, is percent-encoded.
+PLAIN = " !\"#$&'()*+,/:;<=>?@[]^_`{|}~"
+
+
+async def result_report(request: Request) -> Response:
+    """Answer with the report of an earlier result."""
+    report = request.app.state.results.report(await _own_result(request))
+    await note_use(request, AuditKind.FETCHED, report["id"])
+    return JSONResponse(report)
+
+
+async def result_mask(request: Request) -> Response:
+    """Answer with a mask of an earlier result."""
+    name = choose_answer(request.query_params.get("format"), request.headers.get("accept"))
+    results: ResultStore = request.app.state.results
+    report = results.report(await _own_result(request))
+    answer = answer_of(results, report, name)
+    await note_use(request, AuditKind.FETCHED, report["id"])
+    return answer
+
+
+def answer_of(results: ResultStore, report: dict[str, Any], name: str) -> Response:
+    """Return the answer with a result: its report, or its mask with what the report says of it in headers.
+
+    Args:
+        results: Where it is kept.
+        report: Its report.
+        name: A key of `ANSWERS`.
+
+    Raises:
+        RequestRefusedError: 404 `unknown_result`, when no mask was made in that format.
+    """
+    volumes = ", ".join(f"{quote(t['name'])}={t['volume_ml']:.3f}" for t in report["targets"])
+    passport = report["passport"]
+    headers = {
+        "Link": f'<{report["links"]["report"]}>; rel="describedby"; type="application/json"',
+        "X-Lesionflow-Result": report["id"],
+        "X-Lesionflow-Volumes-Ml": volumes,
+        "X-Lesionflow-Model": f"{quote(passport['model_name'])}/{quote(passport['model_version'])}",
+    }
+    answer = ANSWERS[name]
+    if answer.file_name is None:
+        response: Response = JSONResponse(report, headers=headers)
+    else:
+        path = results.file(report["id"], answer.file_name)
+        response = FileResponse(path, media_type=answer.media_type, filename=answer.file_name, headers=headers)
+    # A header each, so that whoever keeps the mask alone is told too.
+    for warning in report["warnings"][:MAX_WARNINGS]:
+        response.headers.append("X-Lesionflow-Warning", quote(warning, safe=PLAIN)[:MAX_WARNING_LENGTH])
+    return response
+
+
+async def _own_result(request: Request) -> str:
+    """Return the id of the result that is asked for, if it is the caller's to see."""
+    state, result_id = request.app.state, str(request.path_params["result_id"])
+    job = await to_thread.run_sync(state.queue.get, result_id)
+    if not caller_of(request).may_see(job):
+        raise unknown_result()
+    return result_id
+
+
+ROUTES = (
+    Route("/v1/results/{result_id}/report", result_report),
+    Route("/v1/results/{result_id}/mask", result_mask),
+)
