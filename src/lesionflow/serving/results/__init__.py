@@ -1,4 +1,1 @@
-"""What an answer is: the formats that a client may ask for, where results are kept, and the routes that give them again.
-
-Which study a result belongs to is not known here: that is the job of the same id (`accepted`).
-"""
+"""What an answer is: the formats that a client may ask for, where results are kept, how they are given again. Whose one is, the job of its id says (`accepted`), not this room."""
