@@ -51,9 +51,8 @@ from lesionflow.serving.middleware import METHODS, GuardMiddleware
 from lesionflow.serving.openapi.told_routes import TOLD_ROUTES
 from lesionflow.serving.prometheus_metrics import ServiceMetrics
 from lesionflow.serving.readiness.needs import check_all, told
-from lesionflow.serving.results import result_routes
 from lesionflow.serving.results.formats import choose_answer
-from lesionflow.serving.results.result_routes import answer_of
+from lesionflow.serving.results.result_routes import RESULT_ROUTES, answer_of
 from lesionflow.serving.results.result_store import ResultStore
 from lesionflow.serving.scratch import scratch_folder
 from lesionflow.serving.segmentation import work_on
@@ -197,7 +196,7 @@ async def unknown(request: Request) -> Response:
 ROUTES = (
     Route("/v1/segment", segment, methods=["POST"]),
     *routes.ROUTES,
-    *result_routes.ROUTES,
+    *RESULT_ROUTES,
     Route("/v1/model", model),
     Route("/livez", livez),
     Route("/readyz", readyz),

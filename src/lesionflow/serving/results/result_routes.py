@@ -76,7 +76,7 @@ async def _own_result(request: Request) -> str:
     return result_id
 
 
-ROUTES = (
+RESULT_ROUTES = (
     Route("/v1/results/{result_id}/report", result_report),
     Route("/v1/results/{result_id}/mask", result_mask),
 )
