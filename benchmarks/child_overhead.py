@@ -17,8 +17,9 @@ import psutil
 
 from benchmarks import large_ct
 from benchmarks.timing import compare
-from lesionflow.data.dataset import Dataset
-from lesionflow.data.plan import ChannelPlan
+from lesionflow.config import load_params
+from lesionflow.config.presets import find_params
+from lesionflow.data.plan import ChannelPlan, Plan
 from lesionflow.inference import Segmenter
 from lesionflow.io.stores.bundles import read_bundle, write_bundle
 from lesionflow.models import build_model
@@ -47,12 +48,16 @@ def run() -> None:
 
 
 def petct(model: ServedModel) -> ServedModel:
-    """Return a model of the same kind for CT and PET."""
-    plan = model.bundle.plan
+    """Return a model for CT and PET, its network and space those of the preset `sts_petct`, untrained."""
+    plan, params = model.bundle.plan, load_params(find_params("sts_petct"))["plan"]
     pet = ChannelPlan(name="PET", kind="pet", lower=0.0, upper=20.0, mean=1.0, std=2.0)
-    dataset = Dataset(name="sts", channels={"CT": "ct", "PET": "pet"}, labels={"tumor": 1}, regions={})
-    plan = plan.model_copy(update={"dataset": dataset, "channels": (*plan.channels, pet)})
-    network = build_model(plan.architecture, in_channels=plan.in_channels, out_channels=1, dimensions=2)
+    changes = {
+        "dataset": {"name": "sts", "channels": {"CT": "ct", "PET": "pet"}, "labels": {"tumor": 1}, "regions": {}},
+        "channels": [*plan.model_dump()["channels"], pet.model_dump()],
+        **{key: params[key] for key in ("dimensions", "context_slices", "spacing_mm", "patch_size", "architecture", "inference")},
+    }  # fmt: skip
+    plan = Plan.model_validate(plan.model_dump() | changes)
+    network = build_model(plan.architecture, in_channels=plan.in_channels, out_channels=1, dimensions=3)
     weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     card = model.bundle.card.model_copy(update={"plan_sha256": plan.digest()})
     return replace(model, bundle=replace(model.bundle, plan=plan, weights=weights, card=card))

@@ -99,13 +99,14 @@ def overlay_slice(volume: Volume, predicted: Mask, kinds: tuple[Kind, ...], titl
         _draw_plane(axes[0][channel], volume, channel, kind, masks, 0, number)
     height = volume.geometry.to_lps([number, 0, 0])[2]
     _legend(figure, f"{title}\nslice {number}, z = {height:.1f} mm", has_reference=False)
-    return to_png(figure)
+    # Whoever asks packs it again, with a text in it.
+    return to_png(figure, compress_level=1)
 
 
-def to_png(figure: Figure, *, palette: bool = False) -> bytes:
+def to_png(figure: Figure, *, palette: bool = False, compress_level: int = 6) -> bytes:
     """Return a figure as PNG; with a palette where it is gray but for a few colors."""
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None}, pil_kwargs={"compress_level": compress_level})
     if not palette:
         return buffer.getvalue()
     small = io.BytesIO()

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lesionflow.data.volume import Volume
 from lesionflow.errors import InputError
@@ -24,6 +25,9 @@ from lesionflow.prediction.report import Report, describe_unlike, make_report
 from lesionflow.prediction.served_model import ServedModel
 from lesionflow.prediction.writers import REPORT_FORMAT, WRITERS, find_writer
 from lesionflow.preprocessing import align_channels
+
+if TYPE_CHECKING:
+    from lesionflow.io.dicom.writing.referred import ReferredSeries
 
 
 @dataclass(eq=False)
@@ -67,6 +71,13 @@ class Prediction:
         """The gravest warning in as few words as every format has room for; empty where there is none."""
         found = self.segmentation.out_of_distribution
         return UNLIKE_TRAINING if found is not None and found.flagged else ""
+
+    @cached_property
+    def referred(self) -> "ReferredSeries":
+        """The first channel's series as every DICOM format refers to it, read once."""
+        from lesionflow.io.dicom.writing.referred import read_referred
+
+        return read_referred(self.study.reference_files, name=self.study.case_id)
 
     @cached_property
     def outside_body(self) -> str:

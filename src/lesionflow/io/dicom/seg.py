@@ -13,13 +13,13 @@ from pydicom.uid import generate_uid
 
 from lesionflow.data.dataset import Target
 from lesionflow.data.geometry import Geometry
-from lesionflow.data.volume import Mask, require_same_grid
+from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError, LesionFlowError
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet, read_dicom_file
-from lesionflow.io.dicom.relations.seg_sources import LONGEST, as_sources
+from lesionflow.io.dicom.relations.seg_sources import LONGEST
 from lesionflow.io.dicom.segments.frames import group_of, read_parts
 from lesionflow.io.dicom.segments.segment_labels import labels_of, tell_origin
-from lesionflow.io.dicom.series import read_headers
+from lesionflow.io.dicom.writing.referred import ReferredSeries
 from lesionflow.io.files import replacing_file
 from lesionflow.io.labels import tell_dropped, tell_united, unite
 from lesionflow.io.rules import ReadingRules
@@ -94,7 +94,7 @@ def _read(data: Any, geometry: Geometry, frame_of_reference: str, rules: Reading
 def write_seg(
     path: Path,
     mask: Mask,
-    reference_files: tuple[str, ...],
+    referred: ReferredSeries,
     targets: tuple[Target, ...],
     *,
     version: str,
@@ -108,7 +108,7 @@ def write_seg(
     Args:
         path: The file to write.
         mask: Labels on the grid of the reference series.
-        reference_files: The series' files, in slice order.
+        referred: The series.
         targets: One segment each, named by the target.
         version: Model version, for the algorithm identification.
         name: What to call the study in messages.
@@ -117,15 +117,14 @@ def write_seg(
         passport: Puts into the data set what the mask says of its origin.
 
     Raises:
-        DicomError: When the reference series can't be read.
+        DicomError: When nothing can refer to the series.
         GeometryMismatchError: When the mask does not lie on its grid.
         LesionFlowError: When what was written is not the mask.
     """
-    series = read_headers(reference_files, name=name)
-    require_same_grid(series.geometry, mask.geometry, f"Mask and series of {name}")
+    referred.require_grid_of(mask, name)
     with replacing_file(path) as partial:
-        _save(partial, mask, series.data, targets, version, name, remark, comments, passport)
-        _require_equal(partial, mask, series.frame_of_reference, targets, name)
+        _save(partial, mask, referred, targets, version, name, remark, comments, passport)
+        _require_equal(partial, mask, referred.frame_of_reference, targets, name)
 
 
 def seg_uids(mask: Mask, sources: Sequence[Any], targets: tuple[Target, ...], *, version: str) -> SegUids:
@@ -185,7 +184,7 @@ def _uids(frames: NDArray[np.uint8], sources: Sequence[Any], version: str) -> Se
 def _save(
     path: Path,
     mask: Mask,
-    images: Sequence[Any],
+    referred: ReferredSeries,
     targets: tuple[Target, ...],
     version: str,
     name: str,
@@ -193,7 +192,7 @@ def _save(
     comments: tuple[str, ...],
     passport: Callable[[Any], None] | None,
 ) -> None:
-    sources, patient_name = as_sources(images, mask.geometry.spacing_mm[0], name=name)
+    sources = referred.sources()
     frames = _frames(mask, sources, targets)
     uids = _uids(frames, sources, version)
     seg = _made(
@@ -215,7 +214,7 @@ def _save(
         series_description=f"{DESCRIPTION}{remark and f': {remark}'}"[: LONGEST["LO"]],
         omit_empty_frames=bool(frames.any()),
     )
-    seg.PatientName = patient_name
+    seg.PatientName = referred.patient_name
     if comments:
         # PS3.3 C.7.6.1: of the General Image module, which segmentations have.
         seg.ImageComments = "\r\n".join(comments)[: LONGEST["LT"]]

@@ -18,7 +18,7 @@ def _write(output: Path, prediction: "Prediction") -> None:
     write_seg(
         output,
         prediction.segmentation.mask,
-        study.reference_files,
+        prediction.referred,
         model.bundle.plan.targets,
         version=model.software_version,
         name=study.case_id,

@@ -19,7 +19,7 @@ def _write(output: Path, prediction: "Prediction") -> None:
     write_measurement_report(
         output,
         prediction.segmentation.mask,
-        study.reference_files,
+        prediction.referred,
         model.bundle.plan.targets,
         prediction.segmentation.findings,
         version=model.software_version,

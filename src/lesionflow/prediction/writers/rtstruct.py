@@ -19,7 +19,7 @@ def _write(output: Path, prediction: "Prediction") -> None:
     write_structure_set(
         output,
         prediction.segmentation.mask,
-        study.reference_files,
+        prediction.referred,
         model.bundle.plan.targets,
         version=f"{model.name[:32]} {model.version} {model.bundle.digest:.{SHOWN_DIGEST}}",
         name=study.case_id,

@@ -10,6 +10,7 @@ from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError, InputError
 from lesionflow.io.dicom.seg import write_seg
 from lesionflow.io.dicom.series import read_headers, read_series
+from lesionflow.io.dicom.writing.referred import read_referred
 from support.dicom_factory import STUDY_UID, write_multiframe
 
 SLOPES = (2.0, 2.5, 3.0, 0.5, 1.0)
@@ -209,7 +210,9 @@ def test_a_segmentation_of_it_lies_on_its_frames(tmp_path):
     labels[1, 2:5, 3:9], labels[4, 1, 2] = 1, 1
     targets = (Target(name="tumor", labels=(1,)),)
     files = tuple(map(str, written.paths))
-    write_seg(tmp_path / "seg.dcm", Mask(labels, geometry), files, targets, version="1", name="c-1")
+    write_seg(
+        tmp_path / "seg.dcm", Mask(labels, geometry), read_referred(files, name="c-1"), targets, version="1", name="c-1"
+    )
     data = pydicom.dcmread(tmp_path / "seg.dcm")
     found = {}
     for pixels, group in zip(data.pixel_array, data.PerFrameFunctionalGroupsSequence, strict=True):

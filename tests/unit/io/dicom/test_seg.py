@@ -16,6 +16,7 @@ from lesionflow.errors import DicomError, GeometryMismatchError, LesionFlowError
 from lesionflow.io.dicom import seg as dicom_seg
 from lesionflow.io.dicom.seg import read_regions, read_segments, write_seg
 from lesionflow.io.dicom.writing.private_text import add_private_text
+from lesionflow.io.dicom.writing.referred import read_referred
 from lesionflow.io.notes import collected
 from lesionflow.io.rules import ReadingRules, SeriesRule
 from support.dicom_factory import CORONAL, OBLIQUE, SHAPE
@@ -178,7 +179,15 @@ class TestWrite:
             mask = Mask(labels, geometry or Geometry(labels.shape, series.affine_by_hand))
             files = tuple(map(str, series.paths))
             path = tmp_path / values.pop("file", "mask.dcm")
-            write_seg(path, mask, files, values.pop("targets", TARGETS), version="tumors 3", name="c-1", **values)
+            write_seg(
+                path,
+                mask,
+                read_referred(files, name="c-1"),
+                values.pop("targets", TARGETS),
+                version="tumors 3",
+                name="c-1",
+                **values,
+            )
             return path, series
 
         return run

@@ -13,13 +13,12 @@ from pydicom.uid import SegmentationStorage, generate_uid
 
 from lesionflow.data.dataset import Target
 from lesionflow.data.quantities.target_finding import FoundLesion, PointMm, TargetFinding
-from lesionflow.data.volume import Mask, require_same_grid
+from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.reading import quiet
-from lesionflow.io.dicom.relations.seg_sources import as_sources
 from lesionflow.io.dicom.seg import FAMILY, SegUids, seg_uids
-from lesionflow.io.dicom.series import read_headers
 from lesionflow.io.dicom.writing.private_text import MAKER
+from lesionflow.io.dicom.writing.referred import ReferredSeries
 from lesionflow.io.files import replacing_file
 from lesionflow.machine.error_words import plain_words
 
@@ -50,7 +49,7 @@ MOST_LESIONS = 100
 def write_measurement_report(
     path: Path,
     mask: Mask,
-    reference_files: tuple[str, ...],
+    referred: ReferredSeries,
     targets: tuple[Target, ...],
     findings: Sequence[TargetFinding],
     *,
@@ -67,7 +66,7 @@ def write_measurement_report(
     Args:
         path: The file to write.
         mask: Labels on the grid of the reference series.
-        reference_files: The series' files, in slice order.
+        referred: The series.
         targets: One segment each of the DICOM SEG that the report refers to, which `write_seg` makes of the same values.
         findings: What was found, one a target.
         version: Model version, as `write_seg` is told it.
@@ -79,12 +78,11 @@ def write_measurement_report(
         passport: Puts into the data set what it says of its origin.
 
     Raises:
-        DicomError: When the reference series can't be read, or nothing can refer to it.
+        DicomError: When nothing can refer to the series.
         GeometryMismatchError: When the mask does not lie on its grid.
     """
-    series = read_headers(reference_files, name=name)
-    require_same_grid(series.geometry, mask.geometry, f"Mask and series of {name}")
-    sources, patient_name = as_sources(series.data, mask.geometry.spacing_mm[0], name=name)
+    referred.require_grid_of(mask, name)
+    sources = referred.sources()
     seg = seg_uids(mask, sources, targets, version=version)
     try:
         with quiet():
@@ -93,7 +91,7 @@ def write_measurement_report(
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         message = f"Expected headers in {name} that a report can refer to, found {plain_words(error)}. Ask for another format, or mend the headers."
         raise DicomError(message, reason="unreferable_images") from error
-    report.PatientName = patient_name
+    report.PatientName = referred.patient_name
     report.SoftwareVersions = version[:64]
     _add_comments(report, comments)
     if passport is not None:

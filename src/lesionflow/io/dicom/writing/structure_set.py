@@ -17,14 +17,14 @@ from skimage import measure
 
 from lesionflow.data.dataset import Target
 from lesionflow.data.geometry import Geometry
-from lesionflow.data.volume import Mask, require_same_grid
+from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError, LesionFlowError
 from lesionflow.io.dicom.contours.filling import fill_contour
 from lesionflow.io.dicom.contours.points import contour_numbers
 from lesionflow.io.dicom.reading import READ_FAULTS, quiet, read_dicom_file
-from lesionflow.io.dicom.relations.seg_sources import NEEDED, UTF8, as_sources
-from lesionflow.io.dicom.series import read_headers
+from lesionflow.io.dicom.relations.seg_sources import NEEDED, UTF8
 from lesionflow.io.dicom.writing.private_text import MAKER
+from lesionflow.io.dicom.writing.referred import ReferredSeries
 from lesionflow.io.files import replacing_file
 from lesionflow.machine.error_words import plain_words
 from lesionflow.machine.faults import blame_machine
@@ -40,7 +40,7 @@ COLORS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (204, 121, 167), (240, 2
 def write_structure_set(
     path: Path,
     mask: Mask,
-    reference_files: tuple[str, ...],
+    referred: ReferredSeries,
     targets: tuple[Target, ...],
     *,
     version: str,
@@ -53,7 +53,7 @@ def write_structure_set(
     Args:
         path: The file to write.
         mask: Labels on the grid of the reference series.
-        reference_files: The series' files, in slice order.
+        referred: The series.
         targets: One structure each, named by the target.
         version: Model version.
         name: What to call the study in messages.
@@ -61,15 +61,14 @@ def write_structure_set(
         passport: Puts into the data set what the mask says of its origin.
 
     Raises:
-        DicomError: When the reference series can't be read, or nothing can refer to it.
+        DicomError: When nothing can refer to the series.
         GeometryMismatchError: When the mask does not lie on its grid.
         LesionFlowError: When what was written is not the mask.
     """
-    series = read_headers(reference_files, name=name)
-    require_same_grid(series.geometry, mask.geometry, f"Mask and series of {name}")
-    sources, patient_name = as_sources(series.data, mask.geometry.spacing_mm[0], name=name)
+    referred.require_grid_of(mask, name)
+    sources = referred.sources()
     data = _header(sources, mask, version, f"Tumor outlines (research use only){remark and f': {remark}'}"[:64])
-    data.PatientName = patient_name
+    data.PatientName = referred.patient_name
     _add_structures(data, mask, sources, targets)
     if passport is not None:
         passport(data)

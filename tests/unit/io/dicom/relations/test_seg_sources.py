@@ -16,6 +16,7 @@ from lesionflow.errors import DicomError
 from lesionflow.io.dicom.relations.seg_sources import as_sources
 from lesionflow.io.dicom.seg import write_seg
 from lesionflow.io.dicom.series import read_series
+from lesionflow.io.dicom.writing.referred import read_referred
 from support.dicom_factory import SHAPE, put_raw, write_multiframe
 
 #: pydicom warns of each fault that is written on purpose.
@@ -50,7 +51,9 @@ def write(tmp_path, series):
     labels = np.random.default_rng(2).integers(0, 2, SHAPE).astype(np.uint8)
     files = tuple(map(str, series.paths))
     geometry = read_series(files, name="c-1").volume.geometry
-    write_seg(tmp_path / "seg.dcm", Mask(labels, geometry), files, TARGETS, version="1", name="c-1")
+    write_seg(
+        tmp_path / "seg.dcm", Mask(labels, geometry), read_referred(files, name="c-1"), TARGETS, version="1", name="c-1"
+    )
     seg = pydicom.dcmread(tmp_path / "seg.dcm")
     assert seg.pixel_array.sum() == labels.sum()
     return seg

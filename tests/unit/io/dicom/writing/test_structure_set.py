@@ -9,6 +9,7 @@ from lesionflow.data.geometry import Geometry
 from lesionflow.data.volume import Mask
 from lesionflow.errors import DicomError
 from lesionflow.io.dicom.rtstruct import read_structures
+from lesionflow.io.dicom.writing.referred import read_referred
 from lesionflow.io.dicom.writing.structure_set import read_structure_regions, write_structure_set
 from lesionflow.io.rules import ReadingRules
 from support.dicom_factory import SHAPE, write_series
@@ -23,7 +24,9 @@ def test_any_mask_comes_back_voxel_for_voxel(tmp_path, fraction):
     geometry = Geometry(SHAPE, series.affine_by_hand)
     labels = (np.random.default_rng(3).random(SHAPE) < fraction).astype(np.uint8)
     files = tuple(map(str, series.paths))
-    write_structure_set(tmp_path / "s.dcm", Mask(labels, geometry), files, TARGETS, version="v", name="c")
+    write_structure_set(
+        tmp_path / "s.dcm", Mask(labels, geometry), read_referred(files, name="c"), TARGETS, version="v", name="c"
+    )
     data = pydicom.dcmread(tmp_path / "s.dcm")
     assert np.array_equal(read_structure_regions(data, geometry, name="c")["tumor"], labels > 0)
     # What ingest reads of it, where it holds anything that a person could have drawn.
