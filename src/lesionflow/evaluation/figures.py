@@ -106,7 +106,9 @@ def overlay_slice(volume: Volume, predicted: Mask, kinds: tuple[Kind, ...], titl
 def to_png(figure: Figure, *, palette: bool = False, compress_level: int = 6) -> bytes:
     """Return a figure as PNG; with a palette where it is gray but for a few colors."""
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None}, pil_kwargs={"compress_level": compress_level})
+    FigureCanvasAgg(figure).print_png(
+        buffer, metadata={"Software": None}, pil_kwargs={"compress_level": compress_level}
+    )
     if not palette:
         return buffer.getvalue()
     small = io.BytesIO()
