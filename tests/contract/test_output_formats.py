@@ -18,6 +18,7 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK
 from matplotlib.path import Path as Path2D
 from PIL import Image
 from scipy import ndimage
@@ -78,6 +79,38 @@ def read_nifti(path: Path, truth: Truth) -> dict[str, np.ndarray]:
     return {
         name: nibabel.affines.apply_affine(image.affine, np.argwhere(np.isin(values, labels))) @ lps
         for name, labels in REGIONS.items()
+    }
+
+
+def read_nrrd(path: Path, truth: Truth) -> dict[str, np.ndarray]:
+    image = SimpleITK.ReadImage(path)
+    assert image.GetSize() == SHAPE[::-1]
+    segments = {}
+    while f"Segment{len(segments)}_ID" in image.GetMetaDataKeys():
+        told = {
+            field: image.GetMetaData(f"Segment{len(segments)}_{field}")
+            for field in ("Name", "LabelValue", "Layer", "Color", "Extent")
+        }
+        assert told["Layer"] == "0"
+        assert all(0 <= float(part) <= 1 for part in told["Color"].split())
+        segments[told["Name"]] = told
+    values = SimpleITK.GetArrayFromImage(image)
+    for told in segments.values():
+        found = np.argwhere(values == int(told["LabelValue"]))[:, ::-1]
+        by_hand = np.stack([found.min(0), found.max(0)], 1).ravel() if len(found) else (0, -1) * 3
+        assert list(by_hand) == [int(part) for part in told["Extent"].split()]
+    assert image.GetMetaData("Segmentation_ContainedRepresentationNames") == "Binary labelmap|"
+    if set(segments) != set(LABELS):
+        return {}
+    return {
+        name: np.array(
+            [
+                image.TransformIndexToPhysicalPoint([int(n) for n in index[::-1]])
+                for index in np.argwhere(np.isin(values, labels))
+            ]
+        )
+        for name, labels in REGIONS.items()
+        if all(int(segments[label]["LabelValue"]) == LABELS[label] for label in LABELS)
     }
 
 
@@ -161,6 +194,8 @@ READ_BACK = {
     "dicom-sr": ReadBack("application/dicom", ".sr.dcm", read_dicom_sr),
     # RFC 6713; NIfTI itself has no registered type.
     "nifti": ReadBack("application/gzip", ".nii.gz", read_nifti),
+    # No registered type; what Slicer calls its segmentations.
+    "nrrd": ReadBack("application/x-nrrd", ".seg.nrrd", read_nrrd),
     # RFC 3240; two kinds of objects have one ending, so that ours says which.
     "rtstruct": ReadBack("application/dicom", ".rtstruct.dcm", read_rtstruct),
     # RFC 2083.

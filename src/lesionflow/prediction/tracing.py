@@ -16,6 +16,7 @@ from lesionflow.prediction.mask_identity import MaskIdentity, hash_regions
 from lesionflow.prediction.passport import Passport
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+NRRD_MAGIC = b"NRRD000"
 STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 NAME = "the mask"
 
@@ -82,6 +83,8 @@ def _kind(path: Path) -> str:
         start = source.read(len(PNG_MAGIC))
     if start == PNG_MAGIC:
         return "PNG"
+    if start.startswith(NRRD_MAGIC):
+        return "NRRD"
     return "report" if start.lstrip()[:1] == b"{" or path.suffix == ".json" else "NIfTI"
 
 
@@ -95,6 +98,10 @@ def _passport_text(path: Path, kind: str) -> str:
         from lesionflow.io.images.pictures.png_texts import read_png_text
 
         return read_png_text(path, PASSPORT_KEY)
+    if kind == "NRRD":
+        from lesionflow.io.images.written.named_segments_nrrd import read_header_text
+
+        return read_header_text(path, PASSPORT_KEY)
     return _report_text(path) if kind == "report" else _nifti_text(path)
 
 
@@ -157,7 +164,7 @@ def _content(path: Path, kind: str, passport: Passport) -> TraceFinding:
     if kind == "PNG":
         return _picture(path, passport)
     try:
-        regions = _seg_regions(path, told) if kind == "DICOM" else _nifti_regions(path, told)
+        regions = _seg_regions(path, told) if kind == "DICOM" else _voxel_regions(path, told, kind)
     except MachineError:
         raise
     except (InputError, _AlteredError) as error:
@@ -246,10 +253,11 @@ class _AlteredError(Exception):
     """What is in the file is no mask that the passport could belong to."""
 
 
-def _nifti_regions(path: Path, told: MaskIdentity) -> Mapping[str, NDArray[np.bool_]]:
+def _voxel_regions(path: Path, told: MaskIdentity, kind: str) -> Mapping[str, NDArray[np.bool_]]:
     from lesionflow.io.images.nifti import read_mask
+    from lesionflow.io.images.written.named_segments_nrrd import read_segments
 
-    mask = read_mask(path, name=NAME)
+    mask = read_segments(path, name=NAME) if kind == "NRRD" else read_mask(path, name=NAME)
     if not told.grid.geometry().same_grid(mask.geometry):
         message = f"it lies on another grid than it was written on: now {mask.geometry.shape}, then {told.grid.shape}"
         raise _AlteredError(message)

@@ -9,6 +9,7 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -28,6 +29,7 @@ def written(tmp_path_factory):
     prediction = hand_made_prediction(tmp_path_factory.mktemp("series"))
     prediction.write(folder / "mask.nii.gz", "nifti")
     prediction.write(folder / "mask.dcm", "dicom-seg")
+    prediction.write(folder / "mask.seg.nrrd", "nrrd")
     prediction.write(folder / "overlay.png", "png")
     prediction.write(folder / "mask.rtstruct.dcm", "rtstruct")
     prediction.write(folder / "measurements.sr.dcm", "dicom-sr")
@@ -56,6 +58,7 @@ def raw_passports(folder):
         "measurements.sr.dcm": json.loads(figures[0x0099, 0x1001].value),
         "mask.rtstruct.dcm": json.loads(outlines[0x0099, 0x1001].value),
         "mask.dcm": json.loads(seg[0x0099, 0x1001].value),
+        "mask.seg.nrrd": json.loads(SimpleITK.ReadImage(folder / "mask.seg.nrrd").GetMetaData(KEY)),
         "mask.nii.gz": json.loads(extension.get_content().rstrip(b"\0")),
         "overlay.png": json.loads(text),
         "report.json": json.loads((folder / "report.json").read_text())["passport"],
@@ -78,6 +81,7 @@ def test_every_file_holds_the_same_passport(folder):
         ("mask.dcm", ("mask", "study", "header")),
         ("mask.rtstruct.dcm", ("mask", "study", "header")),
         ("mask.nii.gz", ("mask",)),
+        ("mask.seg.nrrd", ("mask",)),
         ("overlay.png", ("picture",)),
     ],
 )
@@ -379,6 +383,29 @@ def turned(labels, affine):
 def test_a_nifti_that_was_edited_is_altered(folder, change):
     edited(folder / "mask.nii.gz", change)
     assert states(folder / "mask.nii.gz") == {"passport": State.HELD, "mask": State.ALTERED}
+
+
+@pytest.mark.parametrize("change", [emptied, relabelled, one_voxel_more, moved, turned])
+def test_a_nrrd_that_was_edited_is_altered(folder, change):
+    path = folder / "mask.seg.nrrd"
+    image = SimpleITK.ReadImage(path)
+    affine = np.eye(4)
+    affine[:3, 3] = image.GetOrigin()
+    labels, affine = change(SimpleITK.GetArrayFromImage(image), affine)
+    again = SimpleITK.GetImageFromArray(labels)
+    again.CopyInformation(image)
+    again.SetOrigin(affine[:3, 3])
+    for key in image.GetMetaDataKeys():
+        again.SetMetaData(key, image.GetMetaData(key))
+    SimpleITK.WriteImage(again, path)
+    assert states(path) == {"passport": State.HELD, "mask": State.ALTERED}
+
+
+def test_a_nrrd_is_traced_by_what_it_is_and_not_by_its_name(folder):
+    other = (folder / "mask.seg.nrrd").rename(folder / "renamed.bin")
+    assert set(states(other).values()) == {State.HELD}
+    (folder / "bare.seg.nrrd").write_bytes(other.read_bytes().replace(KEY.encode(), b"x" * len(KEY)))
+    assert states(folder / "bare.seg.nrrd") == {"passport": State.ABSENT}
 
 
 def test_a_nifti_of_the_same_voxels_is_whole_whatever_they_are_stored_as(folder):

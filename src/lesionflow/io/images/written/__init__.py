@@ -1,0 +1,1 @@
+"""Masks as other programs want them: with the names and colors of what they hold. How such files are read does not stand here."""
