@@ -255,9 +255,9 @@ class _AlteredError(Exception):
 
 def _voxel_regions(path: Path, told: MaskIdentity, kind: str) -> Mapping[str, NDArray[np.bool_]]:
     from lesionflow.io.images.nifti import read_mask
-    from lesionflow.io.images.written.named_segments_nrrd import read_segments
+    from lesionflow.io.images.written.named_segments_nrrd import read_named_segments
 
-    mask = read_segments(path, name=NAME) if kind == "NRRD" else read_mask(path, name=NAME)
+    mask = read_named_segments(path, name=NAME) if kind == "NRRD" else read_mask(path, name=NAME)
     if not told.grid.geometry().same_grid(mask.geometry):
         message = f"it lies on another grid than it was written on: now {mask.geometry.shape}, then {told.grid.shape}"
         raise _AlteredError(message)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def _write(output: Path, prediction: "Prediction") -> None:
     """Write the mask with a segment a label; where targets overlap, each is a union of segments, as the passport says."""
-    from lesionflow.io.images.written.named_segments_nrrd import write_segments
+    from lesionflow.io.images.written.named_segments_nrrd import write_named_segments
 
     texts = {
         MAKER: f"{MAKER} {prediction.model.bundle.digest:.{SHOWN_DIGEST}}",
@@ -20,7 +20,7 @@ def _write(output: Path, prediction: "Prediction") -> None:
     }
     if prediction.remark:
         texts[f"{MAKER}-remark"] = prediction.remark
-    write_segments(output, prediction.segmentation.mask, prediction.model.bundle.plan.dataset.labels, texts)
+    write_named_segments(output, prediction.segmentation.mask, prediction.model.bundle.plan.dataset.labels, texts)
 
 
 WRITER = Writer(

@@ -34,7 +34,7 @@ TERMINOLOGY = (
 PIXEL_KEY, PIXEL_TEXT = "lesionflow-spacing", "unknown: one pixel is called 1 mm"
 
 
-def write_segments(path: Path, mask: Mask, segments: Mapping[str, int], texts: Mapping[str, str]) -> None:
+def write_named_segments(path: Path, mask: Mask, segments: Mapping[str, int], texts: Mapping[str, str]) -> None:
     """Write a mask as NRRD uint8, gzipped inside. The same mask and texts give the same bytes.
 
     Args:
@@ -64,7 +64,7 @@ def write_segments(path: Path, mask: Mask, segments: Mapping[str, int], texts: M
         file.write(igzip.compress(voxels.tobytes(), COMPRESSION_LEVEL, mtime=0))
 
 
-def read_segments(path: Path, *, name: str) -> Mask:
+def read_named_segments(path: Path, *, name: str) -> Mask:
     """Read such a mask, whatever its file is called.
 
     Args:
