@@ -17,6 +17,8 @@ from pipelines.pod_settings import Accelerator, Needs, SecretEnv
 
 #: Where a task's own folders lie, and the variables that send programs there.
 PLACES = {"TMPDIR": "", "LESIONFLOW_PRIVATE_DIR": "private", "LESIONFLOW_CACHE_DIR": "cache"}
+#: MLflow's client asks again so often, after 4, 8, 16, 32 and 64 s: a server that is away for a minute costs no pod.
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "6"}
 #: The label by which KFP marks every pod of a run, and the variable that carries it into the MLflow run.
 RUN_LABEL, RUN_VARIABLE = "metadata.labels['pipeline/runid']", "LESIONFLOW_PIPELINE_RUN"
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the place that the system gives it
@@ -90,6 +92,8 @@ def equip(task: dsl.PipelineTask, step: str, cluster: Cluster, images: Images) -
     )
     for variable, folder in PLACES.items():
         task.set_env_variable(variable, f"{cluster.scratch.mount}/{folder}".rstrip("/"))
+    for variable, value in PATIENCE.items():
+        task.set_env_variable(variable, value)
     for files in _secrets_of(step, cluster.secret_files):
         for variable, key in files.env.items():
             task.set_env_variable(variable, f"{files.mount}/{key}")

@@ -19,7 +19,7 @@ from lesionflow.config.required_settings import statement_of
 from lesionflow.errors import ConfigError
 from lesionflow.steps import STEPS
 from lesionflow.workspace.layout import PATHS
-from pipelines.cluster import PLACES, SHARED_MEMORY, Images, required_of
+from pipelines.cluster import PATIENCE, PLACES, SHARED_MEMORY, Images, required_of
 from pipelines.cluster_settings import ALL, Cluster, load_cluster
 from pipelines.compile import REPOSITORY, images_of
 from pipelines.pod_settings import Needs
@@ -86,7 +86,7 @@ def _resources(needs: Needs, devices: int) -> dict[str, dict[str, str]]:
 def _environment(cluster: Cluster, image: str) -> list[dict[str, Any]]:
     """Return the variables of a trainer: plain ones, and names of secrets' keys, never a value."""
     plain = {place: f"{cluster.scratch.mount}/{folder}".rstrip("/") for place, folder in PLACES.items()}
-    plain |= {"LESIONFLOW_IMAGE": image, **statement_of(required_of(STEP, cluster))}
+    plain |= {"LESIONFLOW_IMAGE": image, **PATIENCE, **statement_of(required_of(STEP, cluster))}
     plain |= {v: f"{files.mount}/{key}" for files in _given(cluster.secret_files) for v, key in files.env.items()}
     said: list[dict[str, Any]] = [{"name": key, "value": value} for key, value in plain.items()]
     for key in (*cluster.plain.required, *cluster.plain.optional):

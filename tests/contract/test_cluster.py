@@ -1,12 +1,16 @@
 """What each pod of the pipeline is given on a cluster, read from the compiled form as Kubeflow reads it."""
 
 import json
+import socket
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from urllib3.util import retry
 
 from lesionflow.errors import ConfigError
 from lesionflow.steps import STEPS
@@ -98,6 +102,21 @@ def test_every_pod_has_limits_requests_an_end_and_is_not_root(usual) -> None:
         assert pod["imagePullPolicy"] == "IfNotPresent"
         scratch = {"volumeName": "scratch", "mountPath": "/scratch", "sizeLimit": "50Gi"}
         assert scratch in pod["emptyDirMounts"]
+
+
+def test_a_server_of_mlflow_that_is_away_for_a_minute_is_waited_for_by_every_pod(usual, monkeypatch) -> None:
+    """The waits are urllib3's own, by what the pod is told; none of them is slept here."""
+    told = {environment(container)["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] for container in containers(usual[0]).values()}
+    assert len(told) == 1
+    waits: list[float] = []
+    monkeypatch.setattr(retry.time, "sleep", waits.append)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", told.pop())
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        # Bound and never listening: refused, as by a Service without a pod.
+        with pytest.raises(MlflowException):
+            MlflowClient(f"http://127.0.0.1:{taken.getsockname()[1]}").search_experiments()
+    assert 60 < sum(waits) < 180
 
 
 def test_train_alone_has_a_gpu_shared_memory_in_memory_and_may_stand_on_a_tainted_node(usual) -> None:

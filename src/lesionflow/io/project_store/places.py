@@ -23,6 +23,9 @@ EXCLUSIVE = ("s3", "s3a", "gs", "gcs", "memory")
 FOLDERS = ("file", "local")
 PARTIAL = ".partial-"
 EXTRAS = {"s3": "s3", "s3a": "s3"}
+#: A code of S3, and how stores call what is full: Ceph, MinIO, Scality and others.
+CODE = re.compile(r"\w{1,60}")
+FULL = re.compile(r"quota|full|insufficientstorage|507", re.IGNORECASE)
 
 
 class Place(Protocol):
@@ -216,19 +219,34 @@ class ObjectPlace:
         except (FileNotFoundError, FileExistsError):
             raise
         except (OSError, ValueError, RuntimeError) as error:
-            blame_machine(error)
-            raise ServiceError(
-                f"Expected the project store {self._root} to answer, found {kind_in_words(error)}. Look at its address, its keys in the environment and "
-                "whether it runs; then give the same command again."
-            ) from None
+            refused = _refusal(error)
+            # What the store refused is no fault of this machine, though s3fs gives it the number of a broken disk.
+            if refused is None:
+                blame_machine(error)
+            raise self._unanswered(refused or kind_in_words(error)) from None
         except Exception as error:
             # botocore's errors share no base with anything but Exception.
             if not type(error).__module__.startswith(("botocore", "aiobotocore", "aiohttp", "google", "gcsfs")):
                 raise
-            raise ServiceError(
-                f"Expected the project store {self._root} to answer, found {kind_in_words(error)}. Look at its address, its keys in the environment and "
-                "whether it runs; then give the same command again."
-            ) from None
+            raise self._unanswered(kind_in_words(error)) from None
+
+    def _unanswered(self, found: str) -> ServiceError:
+        full = FULL.search(found) is not None
+        advice = (
+            "Make room there, or have the limit raised"
+            if full
+            else "Look at its address, its keys in the environment and whether it runs"
+        )
+        return ServiceError(
+            f"Expected the project store {self._root} to answer, found {found}. {advice}; then give the same command again."
+        )
+
+
+def _refusal(error: BaseException) -> str | None:
+    """Say by its own code what an S3 refused; None where it did not answer. Its message may tell too much, a code is one word."""
+    response = getattr(error.__cause__, "response", None)
+    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+    return f"that it refuses: {code}" if isinstance(code, str) and CODE.fullmatch(code) else None
 
 
 def require_exclusive(place: Place, name: str) -> None:
