@@ -5,6 +5,7 @@ With LESIONFLOW_TEST_WHOLE=1, where the servers' programs and drivers are instal
 
 import os
 import threading
+import time
 from importlib.util import find_spec
 
 import pytest
@@ -95,6 +96,19 @@ def test_the_line_and_its_figures_are_those_of_sqlite(queue):
     assert 0 <= queue.seconds_each() < 10
     assert sorted(queue.forget(1 << 60)) == sorted(ids[:2])
     assert queue.n_open() == 1
+
+
+def test_owners_come_in_turn(queue):
+    many = [queue.submit({}, f"{number:064d}", owner="ward").job.id for number in range(5)]
+    one, nobodys = (queue.submit({}, "1" * 64, owner=owner).job.id for owner in ("clinic", None))
+    assert [queue.n_before(job_id) for job_id in (*many[:3], one, nobodys)] == [0, 3, 4, 1, 2]
+    begun = []
+    while (job := queue.claim("w", 60.0)) is not None:
+        begun.append(job.id)
+        queue.end(job, "w", JobState.DONE, {})
+        # Whose turn it is goes by the millisecond.
+        time.sleep(0.002)
+    assert begun == [many[0], one, nobodys, *many[1:]]
 
 
 def test_a_wrong_password_is_told_without_it_or_the_right_one(url):

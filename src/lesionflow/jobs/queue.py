@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, or_, select
 from sqlalchemy.exc import IntegrityError
 
+from lesionflow.jobs.fair_shares import count_before, in_turn
 from lesionflow.jobs.job import Job, JobState
 from lesionflow.jobs.short_transactions import reading, writing
 from lesionflow.jobs.tables import JOBS
@@ -85,7 +86,9 @@ class JobQueue:
         return Submission(_job(made), is_new=True, same_request=True)
 
     def claim(self, worker: str, lease_s: float) -> Job | None:
-        """Take the first job that nobody works on; one whose worker let its lease run out counts as such.
+        """Take the job whose turn it is of those that nobody works on; one whose worker let its lease run out counts as such.
+
+        Owners come in turn, so that the many jobs of one keep nobody waiting; an owner's jobs come in the order that they were handed in.
 
         Args:
             worker: Who takes it; at most 64 characters.
@@ -101,9 +104,7 @@ class JobQueue:
                     JOBS.c.state == JobState.QUEUED,
                     and_(JOBS.c.state == JobState.RUNNING, JOBS.c.lease_until_ms < now),
                 )
-                found = connection.execute(
-                    select(JOBS).where(self._mine, free).order_by(JOBS.c.number).limit(1)
-                ).first()
+                found = connection.execute(in_turn(self._mine, free)).first()
                 if found is None:
                     return None
                 if found.cancel_requested:
@@ -181,9 +182,9 @@ class JobQueue:
             return tuple(_job(row) for row in connection.execute(query.where(which)))
 
     def n_before(self, job_id: str) -> int:
-        """Return how many jobs that have not ended stand before one in the line."""
-        number = select(JOBS.c.number).where(JOBS.c.id == job_id).scalar_subquery()
-        return self._count(and_(self._open, JOBS.c.number < number))
+        """Return how many jobs that have not ended come before one that waits, as owners come in turn and if nobody hands in any more."""
+        with self._reading() as connection:
+            return count_before(connection, self._mine, job_id)
 
     def n_open(self) -> int:
         """Return how many jobs have not ended."""
