@@ -11,7 +11,7 @@ from lesionflow.jobs.job import JobState
 from lesionflow.jobs.tables import JOBS
 
 
-class Share(NamedTuple):
+class OwnersPart(NamedTuple):
     """What one owner has of the line.
 
     Args:
@@ -57,17 +57,17 @@ def count_before(connection: Connection, mine: ColumnElement[bool], job_id: str)
     of_owner = JOBS.c.owner.is_not_distinct_from(asked.owner)
     before = select(func.count()).select_from(JOBS).where(mine, waiting, of_owner, JOBS.c.number < asked.number)
     n_own = int(connection.execute(before).scalar() or 0)
-    shares = _shares(connection, mine)
-    own = shares[asked.owner]
-    n_before = n_own + sum(one.n_running for one in shares.values())
-    for owner, one in shares.items():
+    parts = _parts(connection, mine)
+    own = parts[asked.owner]
+    n_before = n_own + sum(one.n_running for one in parts.values())
+    for owner, one in parts.items():
         if owner != asked.owner:
             is_first = (one.last_ms, one.first) < (own.last_ms, own.first)
             n_before += min(one.n_waiting, n_own + is_first)
     return n_before
 
 
-def _shares(connection: Connection, mine: ColumnElement[bool]) -> dict[str | None, Share]:
+def _parts(connection: Connection, mine: ColumnElement[bool]) -> dict[str | None, OwnersPart]:
     waits, runs = JOBS.c.state == JobState.QUEUED, JOBS.c.state == JobState.RUNNING
     query = (
         select(
@@ -80,4 +80,4 @@ def _shares(connection: Connection, mine: ColumnElement[bool]) -> dict[str | Non
         .where(mine)
         .group_by(JOBS.c.owner)
     )
-    return {owner: Share(*map(int, figures)) for owner, *figures in connection.execute(query)}
+    return {owner: OwnersPart(*map(int, figures)) for owner, *figures in connection.execute(query)}
