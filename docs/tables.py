@@ -15,7 +15,7 @@ from typing import Any
 from lesionflow.io.layouts.recognition import READERS
 from lesionflow.metrics import METRICS
 from lesionflow.models import ARCHITECTURES
-from lesionflow.serving.results.formats import ANSWERS
+from lesionflow.serving.results.formats import ANSWERS, REPORT_ANSWERS, Answer
 from lesionflow.training.losses import LOSSES
 
 PAGES = Path(__file__).parent
@@ -60,8 +60,17 @@ def input_layouts() -> str:
 
 def output_formats() -> str:
     """Return what the service answers with; `predict --format` takes the same but the report."""
+    return _answers(ANSWERS)
+
+
+def report_formats() -> str:
+    """Return what the service gives of a report alone; `predict -o` writes the same."""
+    return _answers(REPORT_ANSWERS)
+
+
+def _answers(answers: Mapping[str, Answer]) -> str:
     rows = []
-    for number, (name, answer) in enumerate(ANSWERS.items()):
+    for number, (name, answer) in enumerate(answers.items()):
         accepted = [*answer.accepted, *(["*/*"] if number == 0 else [])]
         rows.append((f"`{name}`", _codes(accepted), _codes([answer.file_name or ""]), answer.summary))
     return _table(("`?format=`", "`Accept`", "file", "answer"), rows)
@@ -107,6 +116,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "losses": losses,
     "input layouts": input_layouts,
     "output formats": output_formats,
+    "report formats": report_formats,
     "reported faults": reported_faults,
 }
 

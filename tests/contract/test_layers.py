@@ -59,6 +59,7 @@ TRESPASSES = {
     "torch": ["data", "planning", "cohort", "cli", "metrics"],
     "skimage": ["evaluation"],
     "matplotlib": ["cli"],
+    "fpdf": ["evaluation", "serving"],
     "cv2": ["preprocessing", "planning"],
     "PIL": ["io/dicom", "data"],
     "pandas": ["data", "planning", "models", "training"],

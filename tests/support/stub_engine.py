@@ -1,10 +1,12 @@
 """An engine that segments nothing: it waits where a test wants it to, and answers with one small report."""
 
+import copy
 import threading
 import time
 import types
 
 from lesionflow.prediction.writers import WRITERS
+from lesionflow.serving.openapi.examples import FULL_REPORT
 
 
 class StubEngine:
@@ -57,6 +59,8 @@ class StubEngine:
         formats = [name] if name in WRITERS else [name for name, writer in WRITERS.items() if not writer.needs_dicom]
         for one in formats:
             (into / WRITERS[one].file_name).write_bytes(b"mask of " + self.seen[-1])
-        passport = {"model_name": "stub", "model_version": "1"}
-        targets = [{"name": "tumor", "volume_ml": 1.0}]
-        return {"formats": formats, "targets": targets, "passport": passport, "warnings": []}
+        report = copy.deepcopy(FULL_REPORT)
+        report["passport"] |= {"model_name": "stub", "model_version": "1"}
+        report["targets"][0]["volume_ml"] = 1.0
+        told = {key: value for key, value in report.items() if key not in ("id", "links")}
+        return {"formats": formats, **told}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lesionflow.cli.chosen_store import add_workdir, find_ledger, hold_champion, model_name, settings_of
 from lesionflow.errors import ConfigError
+from lesionflow.prediction.documents import DOCUMENTS
 from lesionflow.prediction.writers import REPORT_FORMAT, WRITERS, find_format
 
 if TYPE_CHECKING:
@@ -21,11 +22,13 @@ def add_commands(commands: Any) -> None:
         "input", type=Path, nargs="+", help="a DICOM folder or a zip of one, a NIfTI file, or CHANNEL=FILE ..."
     )
     ends = ", ".join(suffix for writer in WRITERS.values() for suffix in writer.suffixes)
-    words = f"the file to write; its end says the format ({ends}; .json: the report alone)"
+    reports = ", ".join(document.suffix for document in DOCUMENTS.values())
+    words = f"the file to write; its end says the format ({ends}; .json, {reports}: the report alone)"
     predict.add_argument("-o", "--out", type=Path, required=True, help=words)
-    formats = "; ".join(f"{name}: {writer.summary}" for name, writer in WRITERS.items()).replace("%", "%%")
+    told = {name: one.summary for name, one in (*WRITERS.items(), *DOCUMENTS.items())}
+    formats = "; ".join(f"{name}: {summary}" for name, summary in told.items()).replace("%", "%%")
     predict.add_argument(
-        "--format", choices=(*WRITERS, REPORT_FORMAT), help=f"{formats} (if given, the file's name must end so)"
+        "--format", choices=(*told, REPORT_FORMAT), help=f"{formats} (if given, the file's name must end so)"
     )
     predict.add_argument("--model", default="champion", help="an alias, a version, or the folder of a bundle")
     predict.add_argument("--model-name", help="the registered model, where the store holds several")

@@ -19,9 +19,9 @@ from lesionflow.client.client_errors import (
     RefusalError,
     UnansweredError,
 )
-from lesionflow.client.remote_job import FetchedMask, JobEvent, RemoteJob
+from lesionflow.client.remote_job import FetchedMask, FetchedReport, JobEvent, RemoteJob
 
 __all__ = [
-    "AccessError", "AsyncClient", "BusyError", "Client", "FetchedMask", "JobCancelledError", "JobEvent", "NotDoneError", "NotKeptError",
+    "AccessError", "AsyncClient", "BusyError", "Client", "FetchedMask", "FetchedReport", "JobCancelledError", "JobEvent", "NotDoneError", "NotKeptError",
     "RefusalError", "RemoteJob", "UnansweredError",
 ]  # fmt: skip

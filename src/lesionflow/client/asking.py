@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import Any, Literal, Self, overload
 
 import httpx
 
@@ -13,7 +13,7 @@ from lesionflow.client import exchanges
 from lesionflow.client.client_errors import UnansweredError, error_of_problem
 from lesionflow.client.event_stream import EventLines
 from lesionflow.client.exchanges import Ask, Exchange, Reply, Rest, Unanswered
-from lesionflow.client.remote_job import FetchedMask, JobEvent, RemoteJob
+from lesionflow.client.remote_job import FetchedMask, FetchedReport, JobEvent, RemoteJob
 from lesionflow.client.study_upload import StudyFiles, opened_parts
 
 KEY = "LESIONFLOW_API_KEY"
@@ -75,9 +75,15 @@ class Client(_Settings):
         """Fetch a mask of a job that is done, in a format that was made."""
         return self._talk(exchanges.fetch_mask(job_id, output_format, self._patience_s))
 
-    def report(self, job_id: str) -> Mapping[str, Any]:
-        """Fetch the report of a job that is done."""
-        return self._talk(exchanges.as_told(Ask("GET", f"/v1/results/{job_id}/report"), self._patience_s))
+    @overload
+    def report(self, job_id: str, output_format: Literal["json"] = "json") -> Mapping[str, Any]: ...
+
+    @overload
+    def report(self, job_id: str, output_format: str) -> FetchedReport: ...
+
+    def report(self, job_id: str, output_format: str = "json") -> Mapping[str, Any] | FetchedReport:
+        """Fetch the report of a job that is done: what it holds, or as `html`, `pdf` or `fhir` a file to save."""
+        return self._talk(exchanges.fetch_report(job_id, output_format, self._patience_s))
 
     def job(self, job_id: str) -> RemoteJob:
         """Say where a job stands."""
@@ -170,9 +176,15 @@ class AsyncClient(_Settings):
         """Fetch a mask of a job that is done, in a format that was made."""
         return await self._talk(exchanges.fetch_mask(job_id, output_format, self._patience_s))
 
-    async def report(self, job_id: str) -> Mapping[str, Any]:
-        """Fetch the report of a job that is done."""
-        return await self._talk(exchanges.as_told(Ask("GET", f"/v1/results/{job_id}/report"), self._patience_s))
+    @overload
+    async def report(self, job_id: str, output_format: Literal["json"] = "json") -> Mapping[str, Any]: ...
+
+    @overload
+    async def report(self, job_id: str, output_format: str) -> FetchedReport: ...
+
+    async def report(self, job_id: str, output_format: str = "json") -> Mapping[str, Any] | FetchedReport:
+        """Fetch the report of a job that is done: what it holds, or as `html`, `pdf` or `fhir` a file to save."""
+        return await self._talk(exchanges.fetch_report(job_id, output_format, self._patience_s))
 
     async def job(self, job_id: str) -> RemoteJob:
         """Say where a job stands."""

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import httpx
 
 from lesionflow.client.client_errors import PASSING, NotDoneError, UnansweredError, error_of_problem
-from lesionflow.client.remote_job import FetchedMask, RemoteJob, job_of
+from lesionflow.client.remote_job import FetchedMask, FetchedReport, RemoteJob, job_of
 from lesionflow.client.study_upload import StudyFiles
 from lesionflow.errors import LesionFlowError
 
@@ -126,10 +126,17 @@ def fetch_mask(job_id: str, output_format: str, patience_s: float) -> Exchange:
         A `FetchedMask`.
     """
     answer = yield from ask(Ask("GET", f"/v1/results/{job_id}/mask", {"format": output_format}), patience_s)
-    named = answer.headers.get("content-disposition", "").partition('filename="')[2].rstrip('"')
-    warnings = tuple(map(unquote, answer.headers.get_list("x-lesionflow-warning")))
-    model = unquote(answer.headers.get("x-lesionflow-model", ""))
-    return FetchedMask(answer.content, answer.headers["content-type"], named, model, warnings)
+    return FetchedMask(*_file_of(answer))
+
+
+def fetch_report(job_id: str, output_format: str, patience_s: float) -> Exchange:
+    """Fetch a report.
+
+    Returns:
+        What it holds, of `json`; else a `FetchedReport`.
+    """
+    answer = yield from ask(Ask("GET", f"/v1/results/{job_id}/report", {"format": output_format}), patience_s)
+    return answer.json() if output_format == "json" else FetchedReport(*_file_of(answer))
 
 
 def segment_there(
@@ -178,6 +185,13 @@ def jobs_told(patience_s: float) -> Exchange:
         if "links" not in page or not page["jobs"]:
             return tuple(found)
         params = {"limit": str(PAGE), "before": found[-1].id}
+
+
+def _file_of(answer: httpx.Response) -> tuple[bytes, str, str, str, tuple[str, ...]]:
+    named = answer.headers.get("content-disposition", "").partition('filename="')[2].rstrip('"')
+    warnings = tuple(map(unquote, answer.headers.get_list("x-lesionflow-warning")))
+    model = unquote(answer.headers.get("x-lesionflow-model", ""))
+    return answer.content, answer.headers["content-type"], named, model, warnings
 
 
 def _hindrance(reply: Reply) -> tuple[LesionFlowError, float | None]:

@@ -76,6 +76,10 @@ class FetchedMask:
         partial.replace(path)
 
 
+class FetchedReport(FetchedMask):
+    """A report as a document: a page, a PDF, a FHIR resource; no mask is in it but what a picture shows."""
+
+
 def job_of(told: Mapping[str, Any]) -> RemoteJob:
     """Return a job from the service's words."""
     return RemoteJob(told["id"], told["state"], told["created"], told.get("n_before"), told.get("error"))

@@ -2,8 +2,10 @@
 
 import io
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -101,6 +103,11 @@ def overlay_slice(volume: Volume, predicted: Mask, kinds: tuple[Kind, ...], titl
     _legend(figure, f"{title}\nslice {number}, z = {height:.1f} mm", has_reference=False)
     # Whoever asks packs it again, with a text in it.
     return to_png(figure, compress_level=1)
+
+
+def font_folder() -> Path:
+    """Return where the fonts lie that pictures are written in: DejaVu's, for whoever writes words beside them."""
+    return Path(mpl.get_data_path(), "fonts", "ttf")
 
 
 def to_png(figure: Figure, *, palette: bool = False, compress_level: int = 6) -> bytes:

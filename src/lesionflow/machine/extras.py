@@ -11,6 +11,7 @@ EXTRAS: Mapping[str, str] = {
     "albumentations": "train",
     "blosc2": "train",
     "flask": "train",
+    "fpdf": "serve",
     "great_expectations": "train",
     "lightning_fabric": "train",
     "matplotlib": "train",

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from lesionflow.data.volume import Volume
@@ -19,6 +20,7 @@ from lesionflow.io.inputs import StudyInput, read_input, unpacked
 from lesionflow.machine.study_budget import study_budget
 from lesionflow.prediction import UNLIKE_TRAINING
 from lesionflow.prediction.body_check import describe_outside
+from lesionflow.prediction.documents import DOCUMENTS
 from lesionflow.prediction.mask_identity import MaskIdentity, identify
 from lesionflow.prediction.place_check import require_in_place
 from lesionflow.prediction.report import Report, describe_unlike, make_report
@@ -158,7 +160,7 @@ def predict_study(
         segmenter: Ready to run.
         source: As `segment_study`, or a zip with one DICOM study.
         output: The file to write.
-        output_format: A key of `WRITERS`; `REPORT`: the report alone, to `output` itself.
+        output_format: A key of `WRITERS`; of `DOCUMENTS`: what is made of the report; `REPORT_FORMAT`: the report alone, to `output` itself.
         strict: Whether a study unlike the training data is refused; without, it is warned of.
         progress: Called with parts done and parts in all.
 
@@ -171,16 +173,30 @@ def predict_study(
         ConfigError: When the format is unknown.
     """
     with unpacked(source) as opened:
-        wanted = () if output_format == REPORT_FORMAT else (output_format,)
+        wanted = () if output_format == REPORT_FORMAT or output_format in DOCUMENTS else (output_format,)
         prediction = segment_study(model, segmenter, opened, progress, output_formats=wanted)
         if strict:
             _require_alike(prediction.segmentation)
         for name in wanted:
             prediction.write(output, name)
+        if output_format in DOCUMENTS:
+            _write_document(output, prediction, output_format)
     report = prediction.report()
     beside = output if output_format == REPORT_FORMAT else output.with_name(output.name + ".json")
     write_text(beside, report.model_dump_json(indent=2) + "\n")
     return report
+
+
+def _write_document(output: Path, prediction: Prediction, name: str) -> None:
+    document, picture = DOCUMENTS[name], None
+    if document.shows_picture:
+        with TemporaryDirectory() as folder:
+            overlay = Path(folder) / WRITERS["png"].file_name
+            prediction.write(overlay, "png")
+            picture = overlay.read_bytes()
+    made = document.make(prediction.report().model_dump(mode="json"), picture)
+    with replacing_file(output) as partial:
+        partial.write_bytes(made)
 
 
 def _require_alike(segmentation: Segmentation) -> None:

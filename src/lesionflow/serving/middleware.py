@@ -58,7 +58,10 @@ class GuardMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 named = (HEADER.lower().encode(), request_id.encode())
-                message["headers"] = [*message.get("headers", ()), *SAFE_HEADERS, named]
+                own = list(message.get("headers", ()))
+                # A document that knows better what it loads says so itself.
+                told = {key for key, _ in own}
+                message["headers"] = [*own, *(pair for pair in SAFE_HEADERS if pair[0] not in told), named]
             await send(message)
 
         try:

@@ -106,6 +106,16 @@ def test_a_study_comes_back_as_its_mask(client, study):
     assert client.mask(job.id, "nifti").content == mask.content
 
 
+def test_a_report_comes_as_a_document_to_save(client, study, tmp_path):
+    client.segment(study, output_format="nifti", timeout_s=20)
+    (job,) = client.jobs()
+    for name, start in (("html", b"<!doctype html>"), ("pdf", b"%PDF-"), ("fhir", b"{")):
+        document = client.report(job.id, name)
+        document.save(tmp_path / document.file_name)
+        assert (tmp_path / document.file_name).read_bytes().startswith(start)
+        assert document.model == "stub/1"
+
+
 def test_a_study_handed_in_twice_under_a_key_is_one_job(client, study):
     ids = {client.submit(study, idempotency_key="study-17").id for _ in range(2)}
     assert len(ids) == len(client.jobs()) == 1

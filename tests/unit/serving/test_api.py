@@ -1,5 +1,6 @@
 """The routes, in process, with a real model and real DICOM."""
 
+import base64
 import io
 import json
 import re
@@ -107,6 +108,21 @@ def test_a_binary_answer_names_its_report(client, study_zip, tmp_path):
     assert report["targets"][0]["volume_ml"] == pytest.approx(volume_ml, rel=1e-5)
     name, _, value = response.headers["x-lesionflow-volumes-ml"].partition("=")
     assert (name, float(value)) == ("tumor", pytest.approx(volume_ml, rel=1e-5))
+
+
+def test_a_report_is_a_page_for_browsers_with_the_picture_that_was_kept_and_its_own_policy(client, study_zip):
+    report = post(client, study_zip).json()
+    at = report["links"]["report"]
+    page = client.get(at, headers={"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"})
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    (policy,) = page.headers.get_list("content-security-policy")
+    assert policy.endswith("sandbox")
+    assert "script" not in policy
+    picture = base64.b64encode(client.get(report["links"]["masks"]["png"]).content).decode()
+    assert f"data:image/png;base64,{picture}" in page.text
+    assert f"{report['targets'][0]['volume_ml']:.2f} ml in" in page.text
+    assert page.headers.get_list("x-lesionflow-warning")[0] in page.text
+    assert_problem(client.get(f"{at}?format=docx"), 400, "unknown_format")
 
 
 def test_a_json_answer_links_masks_of_every_format(client, study_zip, predicted):
@@ -316,6 +332,10 @@ def harm_pixels(path):
             changed = picture.copy()
         changed.putpixel((0, 0), tuple(255 - value for value in changed.getpixel((0, 0))))
         changed.save(path, pnginfo=kept)
+    elif path.suffix == ".nrrd":
+        image = sitk.ReadImage(path)
+        image[0, 0, 0] = image[0, 0, 0] ^ 1
+        sitk.WriteImage(image, path)
     else:
         image = nibabel.load(path)
         labels = np.asarray(image.dataobj).copy()

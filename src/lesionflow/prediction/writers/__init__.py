@@ -10,6 +10,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 from lesionflow.errors import ConfigError
+from lesionflow.prediction.documents import DOCUMENTS
 from lesionflow.prediction.writer import Writer
 
 
@@ -36,14 +37,13 @@ def find_format(output: Path, requested: str | None) -> str:
         requested: The format that was asked for by name; None: the name's end decides.
 
     Returns:
-        A key of `WRITERS`, or `REPORT`.
+        A key of `WRITERS` or of `DOCUMENTS`, or `REPORT_FORMAT`.
 
     Raises:
         ConfigError: When no format's files end so, or those of another than the one asked for.
     """
-    ends = {suffix: name for name, writer in WRITERS.items() for suffix in writer.suffixes} | {
-        REPORT_SUFFIX: REPORT_FORMAT
-    }
+    ends = {suffix: name for name, writer in WRITERS.items() for suffix in writer.suffixes}
+    ends |= {REPORT_SUFFIX: REPORT_FORMAT, **{document.suffix: name for name, document in DOCUMENTS.items()}}
     name = output.name.lower()
     found = next((ends[end] for end in sorted(ends, key=len, reverse=True) if name.endswith(end) and name != end), None)
     known = ", ".join(f"{end} ({name})" for end, name in ends.items())

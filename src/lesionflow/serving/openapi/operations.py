@@ -11,7 +11,7 @@ from lesionflow.serving.access.policies import POLICIES
 from lesionflow.serving.openapi import examples
 from lesionflow.serving.openapi.told_models import JobAnswer, JobList, ModelAnswer, ReadyAnswer, ResultReport
 from lesionflow.serving.problems import MEDIA_TYPE, PROBLEM_CODES, TITLES
-from lesionflow.serving.results.formats import ANSWERS
+from lesionflow.serving.results.formats import ANSWERS, REPORT_ANSWERS, Answer
 
 #: What any request may be answered.
 ALWAYS = (400, 403, 421, 500, 503)
@@ -27,6 +27,14 @@ Format = Annotated[
     str | None,
     Query(
         alias="format", json_schema_extra={"enum": list(ANSWERS)}, description="What is answered; `Accept` without it."
+    ),
+]
+ReportFormat = Annotated[
+    str | None,
+    Query(
+        alias="format",
+        json_schema_extra={"enum": list(REPORT_ANSWERS)},
+        description="The report's form; `Accept` without it.",
     ),
 ]
 Wait = Annotated[float, Query(ge=0, le=600, description="Answer at the job's end, or after so many seconds.")]
@@ -90,8 +98,8 @@ async def _cancel(job_id: Job) -> None:
     """Cancel a job: at once while it waits; work on a running one is ended within a second or two."""
 
 
-async def _report(result_id: Result) -> None:
-    """Fetch the report of a result that is still kept."""
+async def _report(result_id: Result, format_: ReportFormat = None) -> None:
+    """Fetch the report of a result that is still kept: as JSON, or as what is made of it at that moment."""
 
 
 async def _mask(result_id: Result, format_: Format = None) -> None:
@@ -131,10 +139,11 @@ def _json(description: str, model: type[BaseModel], **named: dict[str, Any]) -> 
     return {"description": description, "content": {"application/json": {"schema": schema, "examples": shown}}}
 
 
-def _any_format(description: str) -> dict[str, Any]:
+def _any_format(description: str, answers: Mapping[str, Answer] = ANSWERS) -> dict[str, Any]:
     content: dict[str, Any] = _json("", ResultReport, report=examples.FULL_REPORT)["content"]
-    for answer in ANSWERS.values():
-        binary = {"schema": {"type": "string", "contentMediaType": answer.media_type}}
+    for answer in answers.values():
+        text = {"type": "string", "contentMediaType": answer.media_type}
+        binary = {"schema": {"type": "object"} if answer.media_type.endswith("+json") else text}
         content.setdefault(answer.media_type, binary)
     headers = {name: {"description": words, "schema": {"type": "string"}} for name, words in HEADERS.items()}
     return {"description": description, "content": content, "headers": headers}
@@ -168,9 +177,9 @@ OPERATIONS: tuple[APIRoute, ...] = (
     _route("cancel_job", "DELETE /v1/jobs/{job_id}", "Cancel a job", _cancel, failures=(404, 409), tag="jobs",
            answers={200: _json("It is cancelled.", JobAnswer), 202: _json("Its worker is told.", JobAnswer)},
            curl=f"curl --fail {AUTH} -X DELETE '{{server}}/v1/jobs/{examples.ID}'"),
-    _route("show_report", "GET /v1/results/{result_id}/report", "The report of a result", _report, failures=(404,), tag="results",
-           answers={200: _json("The report.", ResultReport, report=examples.FULL_REPORT)},
-           curl=f"curl --fail {AUTH} '{{server}}/v1/results/{examples.ID}/report'"),
+    _route("show_report", "GET /v1/results/{result_id}/report", "The report of a result", _report, failures=(404, 406), tag="results",
+           answers={200: _any_format("The report.", REPORT_ANSWERS)},
+           curl=f"curl --fail {AUTH} '{{server}}/v1/results/{examples.ID}/report?format=html' -o report.html"),
     _route("show_mask", "GET /v1/results/{result_id}/mask", "A mask of a result", _mask, failures=(404, 406), tag="results",
            answers={200: _any_format("The mask, or the report.")},
            curl=f"curl --fail {AUTH} '{{server}}/v1/results/{examples.ID}/mask?format=nifti' -o mask.nii.gz"),

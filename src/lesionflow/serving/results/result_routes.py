@@ -9,21 +9,30 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from lesionflow.jobs.audit import AuditKind
+from lesionflow.prediction.documents import DOCUMENTS
+from lesionflow.prediction.writers import WRITERS
 from lesionflow.serving.access.policies import caller_of, note_use
-from lesionflow.serving.results.formats import ANSWERS, choose_answer
+from lesionflow.serving.problems import RequestRefusedError
+from lesionflow.serving.results.formats import ANSWERS, REPORT_ANSWERS, choose_answer
 from lesionflow.serving.results.result_store import ResultStore, unknown_result
 
 #: Warnings in an answer's headers, and characters of each: servers and proxies take 8 to 16 kB of all headers together.
 MAX_WARNINGS, MAX_WARNING_LENGTH = 8, 500
+#: The format that documents show.
+PICTURE = "png"
 #: What stands in a header as it is; all else, line ends above all, is percent-encoded.
 PLAIN = " !\"#$&'()*+,/:;<=>?@[]^_`{|}~"
 
 
 async def result_report(request: Request) -> Response:
-    """Answer with the report of an earlier result."""
-    report = request.app.state.results.report(await _own_result(request))
+    """Answer with the report of an earlier result, in the form that is asked for."""
+    name = choose_answer(request.query_params.get("format"), request.headers.get("accept"), REPORT_ANSWERS)
+    results: ResultStore = request.app.state.results
+    report = results.report(await _own_result(request))
+    answer = JSONResponse(report) if name not in DOCUMENTS else await _document(results, report, name)
     await note_use(request, AuditKind.FETCHED, report["id"])
-    return JSONResponse(report)
+    answer.headers["Vary"] = "Accept"
+    return answer
 
 
 async def result_mask(request: Request) -> Response:
@@ -47,24 +56,56 @@ def answer_of(results: ResultStore, report: dict[str, Any], name: str) -> Respon
     Raises:
         RequestRefusedError: 404 `unknown_result`, when no mask was made in that format.
     """
-    volumes = ", ".join(f"{quote(t['name'])}={t['volume_ml']:.3f}" for t in report["targets"])
-    passport = report["passport"]
-    headers = {
-        "Link": f'<{report["links"]["report"]}>; rel="describedby"; type="application/json"',
-        "X-Lesionflow-Result": report["id"],
-        "X-Lesionflow-Volumes-Ml": volumes,
-        "X-Lesionflow-Model": f"{quote(passport['model_name'])}/{quote(passport['model_version'])}",
-    }
-    answer = ANSWERS[name]
+    answer, headers = ANSWERS[name], _headers(report)
     if answer.file_name is None:
         response: Response = JSONResponse(report, headers=headers)
     else:
         path = results.file(report["id"], answer.file_name)
         response = FileResponse(path, media_type=answer.media_type, filename=answer.file_name, headers=headers)
-    # A header each, so that whoever keeps the mask alone is told too.
+    _add_warnings(response, report)
+    return response
+
+
+def _headers(report: dict[str, Any]) -> dict[str, str]:
+    volumes = ", ".join(f"{quote(t['name'])}={t['volume_ml']:.3f}" for t in report["targets"])
+    passport = report["passport"]
+    return {
+        "Link": f'<{report["links"]["report"]}>; rel="describedby"; type="application/json"',
+        "X-Lesionflow-Result": report["id"],
+        "X-Lesionflow-Volumes-Ml": volumes,
+        "X-Lesionflow-Model": f"{quote(passport['model_name'])}/{quote(passport['model_version'])}",
+    }
+
+
+def _add_warnings(response: Response, report: dict[str, Any]) -> None:
+    """Add a header for each, so that whoever keeps the file alone is told too."""
     for warning in report["warnings"][:MAX_WARNINGS]:
         response.headers.append("X-Lesionflow-Warning", quote(warning, safe=PLAIN)[:MAX_WARNING_LENGTH])
+
+
+async def _document(results: ResultStore, report: dict[str, Any], name: str) -> Response:
+    """Return what is made of a report: nothing of it is made before somebody asks, and nothing kept."""
+    document = DOCUMENTS[name]
+
+    def make() -> bytes:
+        return document.make(report, _picture(results, report["id"]) if document.shows_picture else None)
+
+    headers = {
+        **_headers(report),
+        "Content-Disposition": f'inline; filename="{REPORT_ANSWERS[name].file_name}"',
+        "Content-Security-Policy": document.content_policy(),
+    }
+    response = Response(await to_thread.run_sync(make), media_type=document.media_type, headers=headers)
+    _add_warnings(response, report)
     return response
+
+
+def _picture(results: ResultStore, result_id: str) -> bytes | None:
+    try:
+        return results.file(result_id, WRITERS[PICTURE].file_name).read_bytes()
+    except RequestRefusedError:
+        # A mask of one format alone was asked for.
+        return None
 
 
 async def _own_result(request: Request) -> str:

@@ -14,6 +14,7 @@ from lesionflow.prediction.writers import WRITERS
 from lesionflow.serving.access.policies import POLICIES
 from lesionflow.serving.openapi.document import openapi_document
 from lesionflow.serving.problems import PROBLEM_CODES, TITLES
+from lesionflow.serving.results.formats import REPORT_ANSWERS
 from support.service_client import wait_until_ready
 
 ROOT = Path(serving.__file__).parent
@@ -125,6 +126,9 @@ def test_real_answers_are_of_the_types_that_are_told(document, make_client, stud
         for name, writer in WRITERS.items():
             answer = client.get(f"/v1/results/{at}/mask?format={name}")
             assert check(document, "get", "/v1/results/{result_id}/mask", answer) == writer.media_type
+        for name, told in REPORT_ANSWERS.items():
+            answer = client.get(f"/v1/results/{at}/report?format={name}")
+            assert check(document, "get", "/v1/results/{result_id}/report", answer) == told.media_type
         queued = client.post("/v1/studies", files={"study": ("s.zip", b"no zip")})
         assert check(document, "post", "/v1/studies", queued) == "application/json"
         failed = client.get(f"/v1/jobs/{queued.json()['id']}?wait=60")
@@ -137,6 +141,11 @@ def test_real_answers_are_of_the_types_that_are_told(document, make_client, stud
             ("post", "/v1/segment", client.post("/v1/segment", content=b"x")),
             ("get", "/v1/jobs/{job_id}", client.get("/v1/jobs/none")),
             ("get", "/v1/results/{result_id}/mask", client.get(f"/v1/results/{at}/mask?format=x")),
+            (
+                "get",
+                "/v1/results/{result_id}/report",
+                client.get(f"/v1/results/{at}/report", headers={"Accept": "x/y"}),
+            ),
             ("get", "/v1/model", client.get("/v1/model", headers={"Authorization": "Bearer x"})),
             ("get", "/v1/model", client.get("/v1/model", headers={"Host": "evil.example"})),
         ):
