@@ -118,8 +118,8 @@ ARCHITECTURE = Architecture(
 '''
 
 FORMATS = "tests/contract/test_output_formats.py"
-FORMAT = "src/lesionflow/prediction/writers/nrrd.py"
-FORMAT_TEXT = '''"""NRRD: the labels of every voxel, where the study has them."""
+FORMAT = "src/lesionflow/prediction/writers/mha.py"
+FORMAT_TEXT = '''"""MetaImage: the labels of every voxel, where the study has them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,26 +135,29 @@ def _write(output: Path, prediction: "Prediction") -> None:
     from lesionflow.io.files import replacing_file
 
     mask = prediction.segmentation.mask
-    *axes, origin = (f"({','.join(map(repr, map(float, column[:3])))})" for column in mask.geometry.affine.T)
-    header = (
-        "NRRD0004", "type: uint8", "dimension: 3", "space: left-posterior-superior", "encoding: raw",
-        f"sizes: {' '.join(map(str, mask.labels.shape[::-1]))}",
-        f"space directions: {' '.join(axes[::-1])}", f"space origin: {origin}",
-    )
+    axes, origin = mask.geometry.affine[:3, [2, 1, 0]].T, mask.geometry.affine[:3, 3]
+    spacing = [float((axis @ axis) ** 0.5) for axis in axes]
+    header = {
+        "ObjectType": "Image", "NDims": 3, "BinaryData": "True", "BinaryDataByteOrderMSB": "False",
+        "TransformMatrix": " ".join(repr(float(part) / mm) for axis, mm in zip(axes, spacing, strict=True) for part in axis),
+        "Offset": " ".join(repr(float(part)) for part in origin), "ElementSpacing": " ".join(map(repr, spacing)),
+        "DimSize": " ".join(map(str, mask.labels.shape[::-1])), "ElementType": "MET_UCHAR", "ElementDataFile": "LOCAL",
+    }
     with replacing_file(output) as partial:
-        partial.write_bytes("\\n".join((*header, "", "")).encode() + mask.labels.tobytes())
+        lines = "".join(f"{key} = {value}\\n" for key, value in header.items())
+        partial.write_bytes(lines.encode() + mask.labels.tobytes())
 
 
 WRITER = Writer(
-    name="nrrd",
-    summary="labels on the study's own grid, for Slicer",
+    name="mha",
+    summary="labels on the study's own grid, for ITK-SNAP",
     media_type="application/octet-stream",
     accepted=(),
-    file_name="mask.nrrd",
+    file_name="mask.mha",
     write=_write,
 )
 '''
-FORMAT_ROW = """def read_nrrd(path: Path, truth: Truth) -> dict[str, np.ndarray]:
+FORMAT_ROW = """def read_mha(path: Path, truth: Truth) -> dict[str, np.ndarray]:
     import SimpleITK
 
     image = SimpleITK.ReadImage(str(path))
@@ -166,7 +169,7 @@ FORMAT_ROW = """def read_nrrd(path: Path, truth: Truth) -> dict[str, np.ndarray]
 
 
 READ_BACK = {
-    "nrrd": ReadBack("application/octet-stream", ".nrrd", read_nrrd),
+    "mha": ReadBack("application/octet-stream", ".mha", read_mha),
 """
 
 LAYOUT = "src/lesionflow/io/layouts/scan_and_tumor.py"
@@ -411,38 +414,34 @@ ADDITIONS = {
     ),
     "output format": Addition(
         files={FORMAT: FORMAT_TEXT, FORMATS: (Edit("READ_BACK = {\n", FORMAT_ROW),)},
-        tests=(FORMATS, f"{OUTDATED}[output formats: nrrd]"),
+        tests=(FORMATS, f"{OUTDATED}[output formats: mha]"),
         omissions=(
             Omission(
                 {FORMATS: None},
                 {
-                    f"{FORMATS}::test_media_type_and_suffix_are_those_of_its_standard[nrrd]": "No library reads the output "
-                    "format 'nrrd' back. Add its row to READ_BACK in tests/contract/test_output_formats.py",
+                    f"{FORMATS}::test_media_type_and_suffix_are_those_of_its_standard[mha]": "No library reads the output "
+                    "format 'mha' back. Add its row to READ_BACK in tests/contract/test_output_formats.py",
                 },
             ),
             Omission(
                 {FORMAT: FORMAT_TEXT.partition("WRITER =")[0]},
                 {
                     f"{FORMATS}::test_every_module_of_the_package_is_one_format_and_no_row_is_left_over": "Expected a WRITER "
-                    "called nrrd in src/lesionflow/prediction/writers/nrrd.py, found none",
+                    "called mha in src/lesionflow/prediction/writers/mha.py, found none",
                 },
             ),
             Omission(
+                {FORMAT: FORMAT_TEXT.replace("application/octet-stream", "image/mha").replace("mask.mha", "mask.mhd")},
                 {
-                    FORMAT: FORMAT_TEXT.replace("application/octet-stream", "image/nrrd").replace(
-                        "mask.nrrd", "mask.nhdr"
-                    )
-                },
-                {
-                    f"{FORMATS}::test_media_type_and_suffix_are_those_of_its_standard[nrrd]": "Expected the media type and the "
-                    "suffix application/octet-stream and .nrrd of the format nrrd, as its row of READ_BACK has them of its "
-                    "standard, found image/nrrd and .nhdr.",
+                    f"{FORMATS}::test_media_type_and_suffix_are_those_of_its_standard[mha]": "Expected the media type and the "
+                    "suffix application/octet-stream and .mha of the format mha, as its row of READ_BACK has them of its "
+                    "standard, found image/mha and .mhd.",
                 },
             ),
             Omission(
                 {FORMAT: None},
                 {
-                    f"{FORMATS}::test_every_module_of_the_package_is_one_format_and_no_row_is_left_over": "Expected a format for each row of READ_BACK, found none for ['nrrd']"
+                    f"{FORMATS}::test_every_module_of_the_package_is_one_format_and_no_row_is_left_over": "Expected a format for each row of READ_BACK, found none for ['mha']"
                 },
             ),
         ),

@@ -7,14 +7,11 @@ is written by its number in Unicode, so that nothing is left out without a word.
 import datetime as dt
 import io
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-from fpdf import FPDF
-from fpdf.enums import XPos, YPos
-from fpdf.fonts import FontFace, TTFFont
+from typing import TYPE_CHECKING, Any
 
 from lesionflow.prediction.documents.report_page import NO_TEXT
 from lesionflow.prediction.documents.report_words import (
@@ -29,6 +26,10 @@ from lesionflow.prediction.documents.report_words import (
     target_words,
 )
 
+if TYPE_CHECKING:
+    from fpdf import FPDF
+    from fpdf.fonts import TTFFont
+
 FAMILY = "dejavu"
 FILES = {"": "DejaVuSans.ttf", "B": "DejaVuSans-Bold.ttf"}
 BAD, PALE, QUIET, BLACK, WHITE = (161, 17, 17), (253, 236, 234), (75, 85, 99), (20, 24, 28), (255, 255, 255)
@@ -39,40 +40,52 @@ BAR_MM, BORDER_MM, PICTURE_MM = 6.5, 2.0, 95.0
 COLUMNS = (8, 12, 17, 20, 30, 13)
 
 
-class _Sheet(FPDF):
-    """Pages whose every foot has the disclaimer, and whose every head has the doubt where there is one."""
+@cache
+def _sheet_class() -> type["FPDF"]:
+    """Return pages whose every foot has the disclaimer, and whose every head but the first has the doubt, where there is one."""
+    from fpdf import FPDF
 
-    def __init__(self, foot: str, doubt: str) -> None:
-        super().__init__(format="A4")
-        self._foot, self._doubt = foot, doubt
-        for style, file in FILES.items():
-            self.add_font(FAMILY, style, _fonts() / file)
-        self.set_margin(MARGIN_MM)
-        self.set_auto_page_break(auto=True, margin=MARGIN_MM + LINE_MM)
+    class Sheet(FPDF):
+        """The first page has all warnings instead."""
 
-    def glyphs(self) -> frozenset[int]:
-        """Return the characters that all of its fonts have."""
-        return frozenset.intersection(*(frozenset(font.cmap) for font in self._own_fonts()))
+        def __init__(self, foot: str, doubt: str) -> None:
+            super().__init__(format="A4")
+            self._foot, self._doubt = foot, doubt
+            for style, file in FILES.items():
+                self.add_font(FAMILY, style, _fonts() / file)
+            self.set_margin(MARGIN_MM)
+            self.set_auto_page_break(auto=True, margin=MARGIN_MM + LINE_MM)
 
-    def close_fonts(self) -> None:
-        """Close the files of its fonts, which fpdf leaves open."""
-        for font in self._own_fonts():
+        def header(self) -> None:
+            """Repeat the doubt."""
+            if self._doubt and self.page_no() > 1:
+                _bar(self, self._doubt)
+
+        def footer(self) -> None:
+            """Say what it must not be used for."""
+            self.set_y(-MARGIN_MM)
+            self.set_text_color(*QUIET)
+            self.set_font(FAMILY, size=8)
+            self.cell(0, LINE_MM, f"{self._foot}  {self.page_no()}/{{nb}}", align="C")
+
+    return Sheet
+
+
+@contextmanager
+def _opened_sheet(foot: str, doubt: str) -> Iterator["FPDF"]:
+    """Give a sheet; fpdf leaves the files of its fonts open."""
+    made: FPDF = _sheet_class()(foot, doubt)  # type: ignore[arg-type]
+    try:
+        yield made
+    finally:
+        for font in _own_fonts(made):
             font.ttfont.close()
 
-    def _own_fonts(self) -> list[TTFFont]:
-        return [font for font in self.fonts.values() if isinstance(font, TTFFont)]
 
-    def header(self) -> None:
-        """Repeat the doubt on each page but the first, where all warnings stand."""
-        if self._doubt and self.page_no() > 1:
-            bar(self, self._doubt)
+def _own_fonts(sheet: "FPDF") -> list["TTFFont"]:
+    from fpdf.fonts import TTFFont
 
-    def footer(self) -> None:
-        """Say on each page what it must not be used for."""
-        self.set_y(-MARGIN_MM)
-        self.set_text_color(*QUIET)
-        self.set_font(FAMILY, size=8)
-        self.cell(0, LINE_MM, f"{self._foot}  {self.page_no()}/{{nb}}", align="C")
+    return [font for font in sheet.fonts.values() if isinstance(font, TTFFont)]
 
 
 def make(report: Mapping[str, Any], picture: bytes | None = None) -> bytes:
@@ -82,15 +95,12 @@ def make(report: Mapping[str, Any], picture: bytes | None = None) -> bytes:
         report: As `Report` is told in JSON.
         picture: The overlay as PNG.
     """
-    sheet = _Sheet(_drawn(report["disclaimer"]), _drawn(doubt_of(report)))
-    try:
+    with _opened_sheet(_drawn(report["disclaimer"]), _drawn(doubt_of(report))) as sheet:
         _fill(sheet, report, picture)
         return bytes(sheet.output())
-    finally:
-        sheet.close_fonts()
 
 
-def _fill(sheet: _Sheet, report: Mapping[str, Any], picture: bytes | None) -> None:
+def _fill(sheet: "FPDF", report: Mapping[str, Any], picture: bytes | None) -> None:
     sheet.set_creation_date(_made(report))
     sheet.set_title(_drawn(f"{TITLE}: {report['case_id']}"))
     sheet.set_lang("en")
@@ -108,12 +118,12 @@ def _fill(sheet: _Sheet, report: Mapping[str, Any], picture: bytes | None) -> No
         _line(sheet, f"{name}: {value}", size=8)
 
 
-def bar(sheet: FPDF, text: str) -> None:
+def _bar(sheet: "FPDF", text: str) -> None:
     """Draw a line of white words on red over the whole width."""
     sheet.set_fill_color(*BAD)
     sheet.set_text_color(*WHITE)
     sheet.set_font(FAMILY, "B", 11)
-    sheet.multi_cell(0, BAR_MM, text, fill=True, align="C", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    sheet.multi_cell(0, BAR_MM, text, fill=True, align="C", new_x="LMARGIN", new_y="NEXT")
     sheet.set_text_color(*BLACK)
 
 
@@ -126,11 +136,8 @@ def _fonts() -> Path:
 
 @cache
 def _glyphs() -> frozenset[int]:
-    asked = _Sheet("", "")
-    try:
-        return asked.glyphs()
-    finally:
-        asked.close_fonts()
+    with _opened_sheet("", "") as sheet:
+        return frozenset.intersection(*(frozenset(font.cmap) for font in _own_fonts(sheet)))
 
 
 def _drawn(text: object) -> str:
@@ -144,18 +151,24 @@ def _made(report: Mapping[str, Any]) -> dt.datetime:
 
 
 def _line(
-    sheet: FPDF, text: str, *, size: float = 10, style: str = "", color: tuple[int, int, int] = BLACK, above: float = 0
+    sheet: "FPDF",
+    text: str,
+    *,
+    size: float = 10,
+    style: str = "",
+    color: tuple[int, int, int] = BLACK,
+    above: float = 0,
 ) -> None:
     sheet.ln(above)
     sheet.set_text_color(*color)
     sheet.set_font(FAMILY, style, size)
-    sheet.multi_cell(0, size * 0.5, _drawn(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    sheet.multi_cell(0, size * 0.5, _drawn(text), align="L", new_x="LMARGIN", new_y="NEXT")
     sheet.set_text_color(*BLACK)
 
 
-def _alerts(sheet: FPDF, report: Mapping[str, Any]) -> None:
+def _alerts(sheet: "FPDF", report: Mapping[str, Any]) -> None:
     if doubt := doubt_of(report):
-        bar(sheet, _drawn(doubt))
+        _bar(sheet, _drawn(doubt))
     alerts = alerts_of(report)
     sheet.set_fill_color(*PALE)
     sheet.set_draw_color(*BAD)
@@ -168,11 +181,11 @@ def _alerts(sheet: FPDF, report: Mapping[str, Any]) -> None:
     )
     text = _drawn("\n".join(lines))
     sheet.multi_cell(
-        0, LINE_MM, text, fill=bool(alerts), border=1 if alerts else 0, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT
+        0, LINE_MM, text, fill=bool(alerts), border=1 if alerts else 0, align="L", new_x="LMARGIN", new_y="NEXT"
     )
 
 
-def _target(sheet: FPDF, target: Mapping[str, Any]) -> None:
+def _target(sheet: "FPDF", target: Mapping[str, Any]) -> None:
     words = target_words(target)
     _line(sheet, words.name, size=12, style="B", above=4)
     first, *others = words.sentences
@@ -186,6 +199,8 @@ def _target(sheet: FPDF, target: Mapping[str, Any]) -> None:
     sheet.set_font(FAMILY, size=8)
     sheet.set_fill_color(*WHITE)
     sheet.set_draw_color(*QUIET)
+    from fpdf.fonts import FontFace
+
     heads = FontFace(emphasis="B")
     with sheet.table(
         col_widths=COLUMNS,
@@ -201,7 +216,7 @@ def _target(sheet: FPDF, target: Mapping[str, Any]) -> None:
     _line(sheet, LESION_NOTE, size=7, color=QUIET, above=1)
 
 
-def _picture(sheet: FPDF, report: Mapping[str, Any], picture: bytes | None) -> None:
+def _picture(sheet: "FPDF", report: Mapping[str, Any], picture: bytes | None) -> None:
     if picture is None:
         _line(sheet, "No picture was kept with this result.", above=4)
         return
@@ -222,7 +237,7 @@ def _picture(sheet: FPDF, report: Mapping[str, Any], picture: bytes | None) -> N
         above=4,
     )
     if doubt:
-        bar(sheet, doubt)
+        _bar(sheet, doubt)
     top = sheet.get_y()
     sheet.image(
         io.BytesIO(picture),
@@ -239,4 +254,4 @@ def _picture(sheet: FPDF, report: Mapping[str, Any], picture: bytes | None) -> N
         sheet.set_line_width(0.2)
     sheet.set_y(top + height + 2 * BORDER_MM)
     if doubt:
-        bar(sheet, doubt)
+        _bar(sheet, doubt)
