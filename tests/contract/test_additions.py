@@ -150,7 +150,7 @@ def _write(output: Path, prediction: "Prediction") -> None:
 
 WRITER = Writer(
     name="mha",
-    summary="labels on the study's own grid, for ITK-SNAP",
+    summary="labels on the study's own grid, for ITK",
     media_type="application/octet-stream",
     accepted=(),
     file_name="mask.mha",

@@ -74,7 +74,7 @@ def _sheet_class() -> type["FPDF"]:
 @contextmanager
 def _opened_sheet(foot: str, doubt: str) -> Iterator["FPDF"]:
     """Give a sheet; fpdf leaves the files of its fonts open."""
-    made: FPDF = _sheet_class()(foot, doubt)  # type: ignore[arg-type]
+    made: FPDF = _sheet_class()(foot, doubt)
     try:
         yield made
     finally:
