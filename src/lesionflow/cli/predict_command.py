@@ -25,7 +25,8 @@ def add_commands(commands: Any) -> None:
     reports = ", ".join(document.suffix for document in DOCUMENTS.values())
     words = f"the file to write; its end says the format ({ends}; .json, {reports}: the report alone)"
     predict.add_argument("-o", "--out", type=Path, required=True, help=words)
-    told = {name: one.summary for name, one in (*WRITERS.items(), *DOCUMENTS.items())}
+    told = {name: writer.summary for name, writer in WRITERS.items()}
+    told |= {name: document.summary for name, document in DOCUMENTS.items()}
     formats = "; ".join(f"{name}: {summary}" for name, summary in told.items()).replace("%", "%%")
     predict.add_argument(
         "--format", choices=(*told, REPORT_FORMAT), help=f"{formats} (if given, the file's name must end so)"
