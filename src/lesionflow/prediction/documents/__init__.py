@@ -1,6 +1,6 @@
-"""The report as documents for people and for other systems, each made of the report's JSON alone when it is asked for.
+"""The report as documents for people and for other systems, each made of the report's JSON alone when it is asked for, not before.
 
-A new one is a row here and a module that makes it. No figure is worked out here: what a document says, the report says.
+A new one is a row here and a module that makes it. Figures are not worked out here: what a document says, the report says. Masks are not made here.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ class ReportDocument:
         media_type: What HTTP calls it.
         accepted: What `Accept` may name to get it.
         suffix: What names of its files end with.
-        module: Where its `make` and `content_policy` live, below this package; loaded when it is asked for.
+        module: Where its `make_<module>` and `content_policy` live, below this package; loaded when it is asked for.
         shows_picture: Whether the overlay stands in it.
     """
 
@@ -41,7 +41,7 @@ class ReportDocument:
             report: As `Report` is told in JSON; more fields are passed over.
             picture: The overlay as PNG; None where there is none.
         """
-        make: Callable[[Mapping[str, Any], bytes | None], bytes] = self._module().make
+        make: Callable[[Mapping[str, Any], bytes | None], bytes] = getattr(self._module(), f"make_{self.module}")
         return make(report, picture)
 
     def content_policy(self) -> str:

@@ -22,7 +22,7 @@ OURS, CASES, RESULTS, BUNDLES, PASSPORT = (
 MODEL = "model"
 
 
-def make(report: Mapping[str, Any], picture: bytes | None = None) -> bytes:
+def make_diagnostic_report(report: Mapping[str, Any], picture: bytes | None = None) -> bytes:
     """Return the resource as JSON in UTF-8.
 
     Args:

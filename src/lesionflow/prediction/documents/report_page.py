@@ -28,7 +28,7 @@ from lesionflow.prediction.documents.report_words import (
 NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
 
-def make(report: Mapping[str, Any], picture: bytes | None = None) -> bytes:
+def make_report_page(report: Mapping[str, Any], picture: bytes | None = None) -> bytes:
     """Return the page in UTF-8.
 
     Args:

@@ -88,7 +88,7 @@ def _own_fonts(sheet: "FPDF") -> list["TTFFont"]:
     return [font for font in sheet.fonts.values() if isinstance(font, TTFFont)]
 
 
-def make(report: Mapping[str, Any], picture: bytes | None = None) -> bytes:
+def make_report_sheet(report: Mapping[str, Any], picture: bytes | None = None) -> bytes:
     """Return the PDF.
 
     Args:

@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from lesionflow.prediction.documents.diagnostic_report import make
+from lesionflow.prediction.documents.diagnostic_report import make_diagnostic_report as make
 from support.told_reports import doubtful_report, good_report, hostile_report
 
 with warnings.catch_warnings():

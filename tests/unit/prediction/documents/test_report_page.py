@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from lesionflow.prediction.documents.report_page import content_policy, make
+from lesionflow.prediction.documents.report_page import content_policy
+from lesionflow.prediction.documents.report_page import make_report_page as make
 from support.told_reports import HOSTILE, UNLIKE, doubtful_report, good_report, hostile_report, small_picture
 
 

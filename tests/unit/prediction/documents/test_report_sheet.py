@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from lesionflow.prediction.documents.report_sheet import make
+from lesionflow.prediction.documents.report_sheet import make_report_sheet as make
 from support.told_reports import doubtful_report, good_report, hostile_report, small_picture
 
 
