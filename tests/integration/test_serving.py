@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
@@ -68,7 +69,12 @@ def server(tracking_uri, tmp_path_factory):
     """The service's process and address, ready; a test that stops it says so."""
     folder, port = tmp_path_factory.mktemp("server"), free_port()
     environment = serve_environment(model="champion", model_name=NAME, tracking_uri=tracking_uri)
-    environment |= {"OMP_NUM_THREADS": "1", "BENTOML_HOME": str(folder / "bentoml"), "TMPDIR": str(folder)}
+    environment |= {
+        "OMP_NUM_THREADS": "1",
+        "BENTOML_HOME": str(folder / "bentoml"),
+        "TMPDIR": str(folder),
+        "LESIONFLOW_MAX_WAITING": "32",
+    }
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             serve_command(port=port), env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT
@@ -199,9 +205,24 @@ def test_figures_are_exposed_once(server):
     assert "bentoml_" not in text
 
 
-def test_a_signal_stops_it_cleanly_and_nothing_of_a_study_is_left(server):
+def test_a_signal_stops_it_cleanly_and_nothing_of_a_study_is_left(server, study_zip):
+    """Whoever waits is answered: the result of what was in work, where to find that of what was not begun."""
     process, address, _, folder = server
-    process.send_signal(signal.SIGTERM)
+    files = {"study": ("s.zip", study_zip)}
+    links = [httpx.post(f"{address}/v1/studies", files=files, timeout=60).json()["links"]["self"] for _ in range(12)]
+    with ThreadPoolExecutor(4) as clients:
+        segmenting = clients.submit(post, address, study_zip, "?format=nifti")
+        waiting = clients.submit(httpx.get, f"{address}{links[-1]}?wait=600", timeout=700)
+        listening = clients.submit(httpx.get, f"{address}{links[-1]}/events", timeout=60)
+        states = [httpx.get(f"{address}{link}").json()["state"] for link in links]
+        running = clients.submit(httpx.get, f"{address}{links[states.index('running')]}?wait=600", timeout=700)
+        # Until all four wait.
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        assert (running.result().status_code, running.result().json()["state"]) == (200, "done"), running.result().text
+        assert (waiting.result().status_code, waiting.result().json()["state"]) == (202, "queued")
+        assert (segmenting.result().status_code, segmenting.result().json()["code"]) == (503, "still_running")
+        assert listening.result().status_code == 200
     assert process.wait(30) == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{address}/livez")

@@ -71,15 +71,19 @@ class Workers:
         with self._new:
             self._new.notify()
 
+    def begin_no_more(self) -> None:
+        """Claim no more; what runs goes on."""
+        self._stopping.set()
+        with self._new:
+            self._new.notify_all()
+
     def stop(self, wait_s: float) -> None:
         """Claim no more; what runs may end within a time, else it is given back, and the next service does it.
 
         Args:
             wait_s: How long.
         """
-        self._stopping.set()
-        with self._new:
-            self._new.notify_all()
+        self.begin_no_more()
         until = time.monotonic() + wait_s
         for thread in self._threads[:-1]:
             thread.join(max(0.0, until - time.monotonic()))

@@ -46,6 +46,7 @@ from lesionflow.serving.accepted import routes
 from lesionflow.serving.accepted.answers import Waiters, raise_unless_done
 from lesionflow.serving.accepted.intake import Intake
 from lesionflow.serving.access.policies import protect
+from lesionflow.serving.drain import Drain
 from lesionflow.serving.engine import Engine
 from lesionflow.serving.middleware import METHODS, GuardMiddleware
 from lesionflow.serving.openapi.told_routes import TOLD_ROUTES
@@ -72,21 +73,21 @@ def create_app(service: ServiceSettings, settings: Settings | None = None) -> St
         service: Limits, and which model.
         settings: The tracking URI and the device; from the environment, if not given.
     """
-    metrics = ServiceMetrics()
+    metrics, drain = ServiceMetrics(), Drain(service.drain_s)
     app = Starlette(
         routes=[
             *map(protect, ROUTES),
             Mount("/static", StaticFiles(directory=STATIC), name="static"),
             Route("/{path:path}", unknown, methods=list(METHODS)),
         ],
-        middleware=[Middleware(GuardMiddleware, metrics=metrics, host_names=service.host_names)],
+        middleware=[Middleware(GuardMiddleware, metrics=metrics, drain=drain, host_names=service.host_names)],
         exception_handlers={
             LesionFlowError: problems.on_error,
             HTTPException: problems.on_http_exception,
         },
         lifespan=_lifespan,
     )
-    app.state.service, app.state.metrics = service, metrics
+    app.state.service, app.state.metrics, app.state.drain = service, metrics, drain
     app.state.engine = Engine(service, settings or Settings(), metrics)
     return app
 
@@ -111,7 +112,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         state.queue.forget(int((time.time() - service.max_result_age_s) * 1000))
         state.folders = {"studies": kept / "studies", "results": service.results_dir or kept / "results"}
         state.on_ended = partial(_on_ended, state)
-        state.intake, state.waiters = Intake(kept / "studies", state.queue, service), Waiters()
+        state.intake, state.waiters = Intake(kept / "studies", state.queue, service), Waiters(state.drain)
         state.workers = Workers(
             state.queue,
             partial(work_on, state),
@@ -121,11 +122,18 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         )
         state.engine.start()
         state.workers.start()
+        state.drain.watch(partial(_begin_to_stop, state))
         yield
         state.engine.stop()
-        await to_thread.run_sync(state.workers.stop, service.drain_s)
+        await to_thread.run_sync(state.workers.stop, min(service.drain_s, state.drain.left_s()))
         await to_thread.run_sync(state.engine.close)
         database.dispose()
+
+
+def _begin_to_stop(state: Any) -> None:
+    """Begin nothing more, and have those look anew who wait for what will not be begun."""
+    state.workers.begin_no_more()
+    state.waiters.wake_all()
 
 
 def _on_ended(state: Any, job_id: str) -> None:

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lesionflow.serving import problems
 from lesionflow.serving.access.addresses import refuse_foreign
+from lesionflow.serving.drain import Drain
 from lesionflow.serving.log.request_ids import HEADER, REQUEST_ID, request_id_of
 from lesionflow.serving.prometheus_metrics import ServiceMetrics
 
@@ -38,11 +39,12 @@ class GuardMiddleware:
     Args:
         app: What answers.
         metrics: Where answers are counted.
+        drain: Told of open requests.
         host_names: Names by which the service may be called, beside its address and loopback.
     """
 
-    def __init__(self, app: ASGIApp, metrics: ServiceMetrics, host_names: tuple[str, ...] = ()) -> None:
-        self._app, self._metrics, self._host_names = app, metrics, host_names
+    def __init__(self, app: ASGIApp, metrics: ServiceMetrics, drain: Drain, host_names: tuple[str, ...] = ()) -> None:
+        self._app, self._metrics, self._drain, self._host_names = app, metrics, drain, host_names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -66,7 +68,8 @@ class GuardMiddleware:
 
         try:
             refuse_foreign(scope, self._host_names)
-            await self._app(scope, receive, guarded_send)
+            with self._drain.request():
+                await self._app(scope, receive, guarded_send)
         except ClientDisconnect:
             status = CLIENT_GONE
         except Exception as error:

@@ -7,6 +7,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
+from lesionflow.serving.drain import Drain
 from lesionflow.serving.middleware import GuardMiddleware
 from lesionflow.serving.prometheus_metrics import ServiceMetrics
 from support.service_client import TestClient
@@ -42,7 +43,7 @@ def client(metrics):
     routes = [
         Route(f"/{name}/{{id}}", f) for name, f in (("fine", fine), ("broken", broken), ("gone", gone), ("half", half))
     ]
-    app = Starlette(routes=routes, middleware=[Middleware(GuardMiddleware, metrics=metrics)])
+    app = Starlette(routes=routes, middleware=[Middleware(GuardMiddleware, metrics=metrics, drain=Drain(1.0))])
     return TestClient(app, raise_server_exceptions=False)
 
 

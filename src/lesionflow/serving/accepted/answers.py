@@ -10,6 +10,7 @@ from anyio import to_thread
 
 from lesionflow.jobs.job import Job, JobState
 from lesionflow.jobs.queue import JobQueue
+from lesionflow.serving.drain import Drain
 from lesionflow.serving.problems import RequestRefusedError
 
 #: A job that another process ends is seen so late.
@@ -19,9 +20,14 @@ MAX_WAIT_S = 600.0
 
 
 class Waiters:
-    """Clients that wait for the end of jobs; the workers' threads wake them."""
+    """Clients that wait for the end of jobs; the workers' threads wake them.
 
-    def __init__(self) -> None:
+    Args:
+        drain: Of the service: once it is told to stop, nobody waits longer than it goes on.
+    """
+
+    def __init__(self, drain: Drain) -> None:
+        self._drain = drain
         self._waiting: dict[str, list[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
         self._lock = threading.Lock()
 
@@ -32,11 +38,18 @@ class Waiters:
         for loop, event in waiting:
             loop.call_soon_threadsafe(event.set)
 
+    def wake_all(self) -> None:
+        """Have all who wait look anew."""
+        with self._lock:
+            waiting = list(self._waiting)
+        for job_id in waiting:
+            self.wake(job_id)
+
     async def wait(self, queue: JobQueue, job: Job, seconds: float) -> Job:
-        """Wait for a job's end, at most so long; return it as it is then."""
+        """Wait for a job's end, at most so long, and no longer than a service that stops goes on; return it as it is then."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        while not job.state.ended and (left := until - loop.time()) > 0:
+        while not job.state.ended and (left := min(until - loop.time(), self._drain.left_s(job))) > 0:
             event = asyncio.Event()
             with self._lock:
                 self._waiting.setdefault(job.id, []).append((loop, event))

@@ -71,7 +71,7 @@ async def _events(state: Any, job: Job, known: str) -> AsyncIterator[bytes]:
     began = told = time.monotonic()
     try:
         yield f"retry: {int(LOOK_S * 4000)}\n\n".encode()
-        while time.monotonic() - began < LONGEST_S:
+        while time.monotonic() - began < LONGEST_S and not state.drain.stopping:
             event = await to_thread.run_sync(event_of, state, job)
             if event.id != known:
                 known, told = event.id, time.monotonic()

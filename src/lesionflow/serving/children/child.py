@@ -106,6 +106,9 @@ def end_group() -> None:
 def main(descriptor: int) -> None:
     """Serve one connection."""
     faulthandler.enable()
+    # Who stops the service signals its descendants too: a study in work goes on while the service drains, and ends with it at the latest.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
     be_killed_first()
     limit_library_threads()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")

@@ -7,6 +7,7 @@ import pytest
 
 from lesionflow.jobs.job import Job, JobState
 from lesionflow.serving.accepted.answers import Waiters, describe_job, raise_unless_done
+from lesionflow.serving.drain import Drain
 from lesionflow.serving.problems import RequestRefusedError
 
 
@@ -48,7 +49,7 @@ def test_who_waited_is_told_what_became_of_it(made, status, code):
 def test_who_waits_is_woken_by_the_end_and_by_nothing_else():
     """Also where the end came from another process, which wakes nobody here."""
     states = iter([JobState.RUNNING, JobState.RUNNING, JobState.DONE])
-    queue, waiters = types.SimpleNamespace(get=lambda _: job(next(states))), Waiters()
+    queue, waiters = types.SimpleNamespace(get=lambda _: job(next(states))), Waiters(Drain(1.0))
 
     async def scenario():
         waiting = asyncio.create_task(waiters.wait(queue, job(JobState.QUEUED), 20))
@@ -62,6 +63,6 @@ def test_who_waits_is_woken_by_the_end_and_by_nothing_else():
 
 
 def test_a_wait_that_is_over_gives_the_job_as_it_is():
-    queue, waiters = types.SimpleNamespace(get=lambda _: job(JobState.RUNNING)), Waiters()
+    queue, waiters = types.SimpleNamespace(get=lambda _: job(JobState.RUNNING)), Waiters(Drain(1.0))
     assert asyncio.run(waiters.wait(queue, job(JobState.QUEUED), 0.05)).state is JobState.RUNNING
     assert waiters._waiting == {}
