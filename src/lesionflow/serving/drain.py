@@ -48,7 +48,7 @@ class Drain:
         try:
             yield
         finally:
-            self._open.discard(task)  # type: ignore[arg-type]
+            self._open.discard(task)
 
     def watch(self, told: Callable[[], None]) -> None:
         """Be told of the signals that end the service, before the server that handles them: it waits for every open request.
