@@ -301,6 +301,7 @@ def service(engine, server, stores, project, folder):
     (folder / "study.zip").write_bytes(packed.getvalue())
     options = (
         f"--network=container:{stores}", "--memory=3g", "--cpus=2", "--env=OMP_NUM_THREADS=1", "--tmpfs=/home/lesionflow:rw,mode=1777",
+        f"--env=MLFLOW_TRACKING_URI={MLFLOW}",
     )  # fmt: skip
     command = (
         "python",
@@ -308,7 +309,6 @@ def service(engine, server, stores, project, folder):
         "lesionflow.serving",
         "--model=champion",
         f"--model-name={MODEL}",
-        f"--tracking-uri={MLFLOW}",
     )
     started = engine.started("lesionflow-serve", server, *command, options=options)
     with ready(engine, started, "http://127.0.0.1:3000/readyz", stores) as name:
