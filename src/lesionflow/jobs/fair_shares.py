@@ -5,10 +5,12 @@ Within one owner's jobs the first handed in is the first begun. Jobs of nobody i
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, case, func, select, union_all
 
 from lesionflow.jobs.job import JobState
 from lesionflow.jobs.tables import JOBS
+
+OPEN = (JobState.QUEUED, JobState.RUNNING)
 
 
 class OwnersPart(NamedTuple):
@@ -27,37 +29,41 @@ class OwnersPart(NamedTuple):
     n_running: int
 
 
-def in_turn(mine: ColumnElement[bool], free: ColumnElement[bool]) -> Select[Any]:
+def in_turn(queue: str, free: ColumnElement[bool]) -> Select[Any]:
     """Return the query of the job whose turn it is.
 
     Args:
-        mine: Which jobs are of the line, ended ones too.
-        free: Which of them may be begun.
+        queue: The line.
+        free: Which jobs of it may be begun.
     """
-    served = select(JOBS.c.owner, func.max(JOBS.c.started_ms).label("last")).where(mine).group_by(JOBS.c.owner)
-    last = served.subquery()
-    both = JOBS.join(last, JOBS.c.owner.is_not_distinct_from(last.c.owner))
-    return (
-        select(JOBS).select_from(both).where(mine, free).order_by(func.coalesce(last.c.last, 0), JOBS.c.number).limit(1)
-    )
+    # A state at a time, so that the index of the line is taken: ended jobs are many more.
+    line = union_all(
+        *(
+            select(JOBS.c.owner, JOBS.c.number).where(JOBS.c.queue == queue, JOBS.c.state == state, free)
+            for state in OPEN
+        )
+    ).subquery()
+    firsts = select(line.c.owner, func.min(line.c.number).label("number")).group_by(line.c.owner).subquery()
+    query = select(JOBS).join(firsts, JOBS.c.number == firsts.c.number)
+    return query.order_by(_last_ms(queue, firsts.c.owner), firsts.c.number).limit(1)
 
 
-def count_before(connection: Connection, mine: ColumnElement[bool], job_id: str) -> int:
+def count_before(connection: Connection, queue: str, job_id: str) -> int:
     """Return how many jobs are in work or begun before one that waits, if nobody hands in any more.
 
     Args:
         connection: A transaction that reads.
-        mine: Which jobs are of the line.
+        queue: The line.
         job_id: Which job; of one that does not wait, 0.
     """
-    waiting = JOBS.c.state == JobState.QUEUED
+    mine, waiting = JOBS.c.queue == queue, JOBS.c.state == JobState.QUEUED
     asked = connection.execute(select(JOBS.c.owner, JOBS.c.number).where(mine, waiting, JOBS.c.id == job_id)).first()
     if asked is None:
         return 0
     of_owner = JOBS.c.owner.is_not_distinct_from(asked.owner)
     before = select(func.count()).select_from(JOBS).where(mine, waiting, of_owner, JOBS.c.number < asked.number)
     n_own = int(connection.execute(before).scalar() or 0)
-    parts = _parts(connection, mine)
+    parts = _parts(connection, queue)
     own = parts[asked.owner]
     n_before = n_own + sum(one.n_running for one in parts.values())
     for owner, one in parts.items():
@@ -67,17 +73,27 @@ def count_before(connection: Connection, mine: ColumnElement[bool], job_id: str)
     return n_before
 
 
-def _parts(connection: Connection, mine: ColumnElement[bool]) -> dict[str | None, OwnersPart]:
-    waits, runs = JOBS.c.state == JobState.QUEUED, JOBS.c.state == JobState.RUNNING
-    query = (
+def _parts(connection: Connection, queue: str) -> dict[str | None, OwnersPart]:
+    waits = JOBS.c.state == JobState.QUEUED
+    line = (
         select(
             JOBS.c.owner,
-            func.coalesce(func.max(JOBS.c.started_ms), 0),
-            func.coalesce(func.min(case((waits, JOBS.c.number))), 0),
-            func.sum(case((waits, 1), else_=0)),
-            func.sum(case((runs, 1), else_=0)),
+            func.coalesce(func.min(case((waits, JOBS.c.number))), 0).label("first"),
+            func.sum(case((waits, 1), else_=0)).label("n_waiting"),
+            func.sum(case((waits, 0), else_=1)).label("n_running"),
         )
-        .where(mine)
+        .where(JOBS.c.queue == queue, JOBS.c.state.in_(OPEN))
         .group_by(JOBS.c.owner)
+        .subquery()
     )
+    query = select(line.c.owner, _last_ms(queue, line.c.owner), line.c.first, line.c.n_waiting, line.c.n_running)
     return {owner: OwnersPart(*map(int, figures)) for owner, *figures in connection.execute(query)}
+
+
+def _last_ms(queue: str, owner: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return when the last job of an owner was begun, which the index `ix_jobs_served` knows; 0 when none was."""
+    served = JOBS.alias()
+    last = select(func.max(served.c.started_ms)).where(
+        served.c.queue == queue, served.c.owner.is_not_distinct_from(owner)
+    )
+    return func.coalesce(last.scalar_subquery(), 0)

@@ -104,7 +104,7 @@ class JobQueue:
                     JOBS.c.state == JobState.QUEUED,
                     and_(JOBS.c.state == JobState.RUNNING, JOBS.c.lease_until_ms < now),
                 )
-                found = connection.execute(in_turn(self._mine, free)).first()
+                found = connection.execute(in_turn(self._name, free)).first()
                 if found is None:
                     return None
                 if found.cancel_requested:
@@ -184,7 +184,7 @@ class JobQueue:
     def n_before(self, job_id: str) -> int:
         """Return how many jobs that have not ended come before one that waits, as owners come in turn and if nobody hands in any more."""
         with self._reading() as connection:
-            return count_before(connection, self._mine, job_id)
+            return count_before(connection, self._name, job_id)
 
     def n_open(self) -> int:
         """Return how many jobs have not ended."""

@@ -32,6 +32,7 @@ JOBS = Table(
     Column("owner", String(32)),
     Index("ix_jobs_line", "queue", "state", "number"),
     Index("ix_jobs_owner", "owner", "number"),
+    Index("ix_jobs_served", "queue", "owner", "started_ms"),
 )
 
 API_KEYS = Table(
