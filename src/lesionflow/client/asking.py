@@ -97,6 +97,10 @@ class Client(_Settings):
         """Cancel a job."""
         return self._talk(exchanges.job_told(Ask("DELETE", f"/v1/jobs/{job_id}"), self._patience_s))
 
+    def erase(self, job_id: str) -> None:
+        """Have a study that ended removed, with its result and its job."""
+        self._talk(exchanges.erase(job_id, self._patience_s))
+
     def model(self) -> Mapping[str, Any]:
         """Say what is served."""
         return self._talk(exchanges.as_told(Ask("GET", "/v1/model"), self._patience_s))
@@ -197,6 +201,10 @@ class AsyncClient(_Settings):
     async def cancel(self, job_id: str) -> RemoteJob:
         """Cancel a job."""
         return await self._talk(exchanges.job_told(Ask("DELETE", f"/v1/jobs/{job_id}"), self._patience_s))
+
+    async def erase(self, job_id: str) -> None:
+        """Have a study that ended removed, with its result and its job."""
+        await self._talk(exchanges.erase(job_id, self._patience_s))
 
     async def model(self) -> Mapping[str, Any]:
         """Say what is served."""

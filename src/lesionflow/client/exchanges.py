@@ -162,6 +162,11 @@ def as_told(request: Ask, patience_s: float) -> Exchange:
     return answer.json()
 
 
+def erase(job_id: str, patience_s: float) -> Exchange:
+    """Have a study that ended removed with all that is kept of it."""
+    yield from ask(Ask("DELETE", f"/v1/results/{job_id}"), patience_s)
+
+
 def job_told(request: Ask, patience_s: float) -> Exchange:
     """Ask for a job.
 

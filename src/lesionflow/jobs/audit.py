@@ -26,6 +26,7 @@ class AuditKind(StrEnum):
     ACCEPTED = "accepted"
     CANCELLED = "cancelled"
     FETCHED = "fetched"
+    ERASED = "erased"
 
 
 class AuditEntry(NamedTuple):

@@ -212,6 +212,12 @@ class JobQueue:
             connection.execute(JOBS.delete().where(and_(self._mine, JOBS.c.id.in_(ids))))
         return ids
 
+    def erase(self, job_id: str) -> bool:
+        """Remove the row of a job that ended; return False when there is none, or it has not."""
+        ended = and_(self._mine, JOBS.c.id == job_id, JOBS.c.ended_ms.is_not(None))
+        with self._writing() as connection:
+            return connection.execute(JOBS.delete().where(ended)).rowcount == 1
+
     @property
     def _mine(self) -> ColumnElement[bool]:
         return JOBS.c.queue == self._name

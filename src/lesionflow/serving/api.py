@@ -10,15 +10,16 @@
     DELETE /v1/jobs/{id}              cancel it
     GET  /v1/results/{id}/report      the report of an earlier answer
     GET  /v1/results/{id}/mask        its mask, ?format=
+    DELETE /v1/results/{id}           erase a study with all that is kept of it
     GET  /v1/model                    what is being served
     GET  /livez /readyz /metrics      for orchestrators
     GET  /                            a page to try it by hand
     GET  /docs /openapi.json          this table, for people and for programs
 """
 
+import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,7 @@ from lesionflow.serving.readiness.needs import check_all, told
 from lesionflow.serving.results.formats import choose_answer
 from lesionflow.serving.results.result_routes import RESULT_ROUTES, answer_of
 from lesionflow.serving.results.result_store import ResultStore
+from lesionflow.serving.results.retention import keep_retention, remove_old
 from lesionflow.serving.scratch import scratch_folder
 from lesionflow.serving.segmentation import work_on
 from lesionflow.serving.settings import ServiceSettings
@@ -109,10 +111,10 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         database = open_database(service.database_address(kept))
         state.keys, state.audit = ApiKeys(database), AuditTrail(database)
         state.queue = JobQueue(database, f"{service.model_name or ''}/{service.model}"[-MAX_QUEUE_NAME:])
-        state.queue.forget(int((time.time() - service.max_result_age_s) * 1000))
         state.folders = {"studies": kept / "studies", "results": service.results_dir or kept / "results"}
         state.on_ended = partial(_on_ended, state)
         state.intake, state.waiters = Intake(kept / "studies", state.queue, service), Waiters(state.drain)
+        await to_thread.run_sync(remove_old, state)
         state.workers = Workers(
             state.queue,
             partial(work_on, state),
@@ -123,7 +125,9 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         state.engine.start()
         state.workers.start()
         state.drain.watch(partial(_begin_to_stop, state))
+        retention = asyncio.create_task(keep_retention(state))
         yield
+        retention.cancel()
         state.engine.stop()
         await to_thread.run_sync(state.workers.stop, min(service.drain_s, state.drain.left_s()))
         await to_thread.run_sync(state.engine.close)

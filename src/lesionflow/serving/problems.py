@@ -44,7 +44,7 @@ PROBLEM_CODES: Mapping[int, tuple[str, ...]] = {
     405: ("method_not_allowed",),
     406: ("not_acceptable",),
     408: ("too_slow",),
-    409: ("cancelled", "job_ended"),
+    409: ("cancelled", "job_ended", "job_not_ended"),
     413: ("upload_too_large", "unpacked_too_large", "too_many_files"),
     415: ("not_multipart",),
     421: ("foreign_host",),

@@ -143,6 +143,9 @@ def test_a_job_is_cancelled_and_whoever_waits_is_told(client, service, study):
     assert client.cancel(waiting.id).state == "cancelled"
     with pytest.raises(JobCancelledError):
         client.wait(waiting.id, timeout_s=20)
+    client.erase(waiting.id)
+    with pytest.raises(NotKeptError):
+        client.job(waiting.id)
 
 
 def test_events_go_on_where_a_stream_ended(client, service, study, monkeypatch):

@@ -25,6 +25,7 @@ POLICIES: dict[str, Scope | None] = {
     "DELETE /v1/jobs/{job_id}": Scope.SUBMIT,
     "GET /v1/results/{result_id}/report": Scope.READ,
     "GET /v1/results/{result_id}/mask": Scope.READ,
+    "DELETE /v1/results/{result_id}": Scope.SUBMIT,
     "GET /v1/model": Scope.READ,
     "GET /metrics": Scope.METRICS,
     "GET /livez": None,

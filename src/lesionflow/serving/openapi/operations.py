@@ -106,6 +106,10 @@ async def _mask(result_id: Result, format_: Format = None) -> None:
     """Fetch a mask of a result that is still kept, in a format that was made."""
 
 
+async def _erase(result_id: Result) -> None:
+    """Remove a study that has ended: what was sent, its result and its job. The audit trail keeps that it was there."""
+
+
 async def _plain() -> None:
     """Answer the same to everybody."""
 
@@ -183,6 +187,8 @@ OPERATIONS: tuple[APIRoute, ...] = (
     _route("show_mask", "GET /v1/results/{result_id}/mask", "A mask of a result", _mask, failures=(404, 406), tag="results",
            answers={200: _any_format("The mask, or the report.")},
            curl=f"curl --fail {AUTH} '{{server}}/v1/results/{examples.ID}/mask?format=nifti' -o mask.nii.gz"),
+    _route("erase_result", "DELETE /v1/results/{result_id}", "Erase a study", _erase, failures=(404, 409), tag="results",
+           answers={204: {"description": "Nothing is kept of it."}}, curl=f"curl --fail {AUTH} -X DELETE '{{server}}/v1/results/{examples.ID}'"),
     _route("show_model", "GET /v1/model", "What is served", _plain, tag="service", answers={200: _json("The model.", ModelAnswer, served=examples.MODEL)},
            curl=f"curl --fail {AUTH} '{{server}}/v1/model'"),
     _route("livez", "GET /livez", "Whether the process answers", _plain, tag="service", answers={200: _text("It does.")},

@@ -15,6 +15,7 @@ from lesionflow.serving.access.policies import caller_of, note_use
 from lesionflow.serving.problems import RequestRefusedError
 from lesionflow.serving.results.formats import ANSWERS, REPORT_ANSWERS, choose_answer
 from lesionflow.serving.results.result_store import ResultStore, unknown_result
+from lesionflow.serving.results.retention import erase_study
 
 #: Warnings in an answer's headers, and characters of each: servers and proxies take 8 to 16 kB of all headers together.
 MAX_WARNINGS, MAX_WARNING_LENGTH = 8, 500
@@ -43,6 +44,21 @@ async def result_mask(request: Request) -> Response:
     answer = answer_of(results, report, name)
     await note_use(request, AuditKind.FETCHED, report["id"])
     return answer
+
+
+async def erase_result(request: Request) -> Response:
+    """Remove a study, its result and its job; the audit trail keeps that it was there."""
+    state, result_id = request.app.state, await _own_result(request)
+    job = await to_thread.run_sync(state.queue.get, result_id)
+    if job is None:
+        raise unknown_result()
+    if not job.state.ended:
+        message = "Expected a job that has ended, found one that has not. Cancel it first: DELETE /v1/jobs/{id}."
+        raise RequestRefusedError(message, status=409, code="job_not_ended")
+    # Before, so that nothing goes without a trace.
+    await note_use(request, AuditKind.ERASED, result_id)
+    await to_thread.run_sync(erase_study, state, result_id)
+    return Response(status_code=204)
 
 
 def answer_of(results: ResultStore, report: dict[str, Any], name: str) -> Response:
@@ -120,4 +136,5 @@ async def _own_result(request: Request) -> str:
 RESULT_ROUTES = (
     Route("/v1/results/{result_id}/report", result_report),
     Route("/v1/results/{result_id}/mask", result_mask),
+    Route("/v1/results/{result_id}", erase_result, methods=["DELETE"]),
 )

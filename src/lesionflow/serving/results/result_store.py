@@ -47,7 +47,7 @@ class ResultStore:
         with replacing_folder(self._folder / result_id) as partial:
             report = fill(partial)
             (partial / REPORT).write_text(json.dumps(report), encoding="utf-8")
-        self._prune()
+        self.prune()
         return report
 
     def report(self, result_id: str) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class ResultStore:
         Raises:
             RequestRefusedError: 404 `unknown_result` when the result or the file is not, or no longer, there.
         """
-        self._prune()
+        self.prune()
         path = self._folder / result_id / name
         if not RESULT_ID.fullmatch(result_id) or not path.is_file():
             raise unknown_result()
@@ -76,7 +76,8 @@ class ResultStore:
         if RESULT_ID.fullmatch(result_id):
             shutil.rmtree(self._folder / result_id, ignore_errors=True)
 
-    def _prune(self) -> None:
+    def prune(self) -> None:
+        """Remove results that are too old or too many."""
         kept = (folder for folder in self._folder.iterdir() if RESULT_ID.fullmatch(folder.name))
         newest_first = sorted(((_made_ns(folder), folder) for folder in kept), reverse=True)
         oldest_allowed = time.time_ns() - int(self._max_age_s * 1e9)
