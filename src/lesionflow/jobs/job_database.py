@@ -1,6 +1,8 @@
 """A database for jobs: opened, and brought to the present form of its table."""
 
 import logging
+import sqlite3
+import time
 from pathlib import Path
 
 from alembic import command
@@ -73,10 +75,25 @@ def _set_up_sqlite(connection: object, _: object) -> None:
     # The driver's own way of beginning transactions would begin them late: reads before a write could be stale.
     connection.isolation_level = None  # type: ignore[attr-defined]
     cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    _write_ahead(cursor)
     # FULL: what was accepted survives a power cut.
-    for setting in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}"):
-        cursor.execute(f"PRAGMA {setting}")
+    cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Set the journal to WAL: SQLite does not wait for another that sets it at the same moment, as it does for every other lock."""
+    until = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from lesionflow.errors import ConfigError, ServiceError
+from lesionflow.jobs import job_database
 from lesionflow.jobs.job import JobState
 from lesionflow.jobs.job_database import open_database
 from lesionflow.jobs.queue import JobQueue
@@ -64,3 +65,27 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(url):
     with pytest.raises(ServiceError, match="none that answers") as error:
         open_database(url)
     assert "hush" not in str(error.value)
+
+
+def test_many_that_set_one_database_up_at_the_same_moment_wait_for_one_another(tmp_path):
+    """SQLite says "database is locked" at once to one of two that change the journal's mode, whatever its busy timeout."""
+    faults = []
+
+    def set_up(path, together):
+        connection = sqlite3.connect(path, timeout=30)
+        together.wait()
+        try:
+            job_database._set_up_sqlite(connection, None)
+        except sqlite3.OperationalError as error:
+            faults.append(error)
+        connection.close()
+
+    for number in range(60):
+        together = threading.Barrier(8)
+        path = tmp_path / f"{number}.db"
+        threads = [threading.Thread(target=set_up, args=(path, together)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert faults == []
