@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from lesionflow.machine import threads
-from lesionflow.machine.threads import VARIABLES, limit_library_threads
+from lesionflow.machine.threads import VARIABLES, WAITING, limit_library_threads
 
 
 @pytest.mark.parametrize(("cores", "bound", "told"), [(1, 2, "1"), (3, 16, "3"), (2, 2, None), (16, 16, None)])
@@ -14,15 +14,15 @@ def test_only_a_quota_is_told_to_libraries(cores, bound, told, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(bound)))
     environment = {}
     limit_library_threads(environment)
-    assert environment == (dict.fromkeys(VARIABLES, told) if told else {})
+    assert environment == WAITING | (dict.fromkeys(VARIABLES, told) if told else {})
 
 
 def test_what_somebody_has_set_stays(monkeypatch):
     monkeypatch.setattr(threads, "usable_cores", lambda: 1)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
-    environment = {"OMP_NUM_THREADS": "2"}
+    environment = {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "active"}
     limit_library_threads(environment)
-    assert environment["OMP_NUM_THREADS"] == "2"
+    assert (environment["OMP_NUM_THREADS"], environment["OMP_WAIT_POLICY"]) == ("2", "active")
     assert environment["OPENBLAS_NUM_THREADS"] == "1"
 
 
@@ -41,3 +41,20 @@ print({pool["num_threads"] for pool in threadpool_info()} | {SimpleITK.ProcessOb
     environment = {key: value for key, value in os.environ.items() if key not in VARIABLES}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "{1}"
+
+
+@pytest.mark.parametrize("module", ["lesionflow.serving.children.child", "lesionflow.steps", "lesionflow.cli"])
+def test_torchs_threads_sleep_while_they_wait_wherever_it_is_started_from(module):
+    """What OpenMP itself says that it was told: nothing that a start imports may load it before."""
+    program = f"""
+import sys
+import {module}
+from lesionflow.machine.threads import limit_library_threads
+assert "torch" not in sys.modules
+limit_library_threads()
+import torch
+torch.ones(100_000).exp().sum()
+"""
+    environment = {key: value for key, value in os.environ.items() if key not in WAITING} | {"OMP_DISPLAY_ENV": "true"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
