@@ -23,6 +23,9 @@ NAMES = (
     "scale",
     "many_files",
     "child_overhead",
+    "service_load",
+    "service_uploads",
+    "service_slices",
 )
 
 if __name__ == "__main__":
