@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import httpx
 import numpy as np
+import pydicom
 import SimpleITK as sitk
 from PIL import Image
 
@@ -116,8 +117,9 @@ def _zipped(contents: tuple[bytes, ...]) -> bytes:
 
 def _volumes(folder: Path) -> dict[str, Sound]:
     study = folder / write_phantoms(folder, n_cases=1, seed=21, modality="ct")[0].study
-    files = [path.read_bytes() for path in sorted(study.rglob("*.dcm"))]
-    images = [content for content in files if b"RTSTRUCT" not in content[:2000]][:6]
+    headers = {path: pydicom.dcmread(path, stop_before_pixels=True) for path in study.rglob("*.dcm")}
+    places = {path: float(data.ImagePositionPatient[2]) for path, data in headers.items() if data.Modality == "CT"}
+    images = [path.read_bytes() for path in sorted(places, key=lambda path: places[path])[:6]]
     array = np.random.default_rng(0).normal(40, 30, (5, 24, 24)).astype(np.int16)
     image = sitk.GetImageFromArray(array)
     image.SetSpacing((2.0, 2.0, 4.0))
