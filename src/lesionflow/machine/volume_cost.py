@@ -25,6 +25,10 @@ MAX_PADDING = 8
 MB = 1e6
 
 
+#: Of NIfTI-1, `dim`, short: a mask of a longer study could not be written.
+LONGEST_SIDE = 32767
+
+
 def require_volume(
     shape: Sequence[int],
     spacing_mm: SpacingMm | None,
@@ -57,6 +61,11 @@ def require_volume(
             "oversized_image",
             f"Expected at most {budget.limits.max_voxels} voxels in {name}, found {times(shape)}"
             f"{f' of {n_channels} numbers' if n_channels > 1 else ''}. Crop it, or raise LESIONFLOW_MAX_VOXELS.",
+        )
+    if max(shape) > LONGEST_SIDE:
+        _refuse(
+            "oversized_image",
+            f"Expected at most {LONGEST_SIDE} voxels along each axis of {name}, as NIfTI masks can't hold more, found {times(shape)}. Crop it.",
         )
     _require_substance(n_voxels * n_channels * itemsize, file_bytes, budget, shape, name)
     if budget.is_mask:

@@ -1,6 +1,9 @@
 """What a header may claim: sizes, spacings, packings and grids at their limits, and one step beyond them."""
 
+import nibabel as nib
+import numpy as np
 import pytest
+from nibabel.spatialimages import HeaderDataError
 
 from lesionflow.errors import InputError
 from lesionflow.machine import study_budget as budget
@@ -24,6 +27,15 @@ def much_memory(monkeypatch):
 
 @pytest.mark.usefixtures("much_memory")
 class TestVolumes:
+    def test_a_side_that_no_mask_could_have_is_refused(self):
+        """nibabel says where NIfTI's sides end; a broken GIF claimed 65279 columns."""
+        longest, beyond = (1, 2, 32767), (1, 2, 32768)
+        nib.Nifti1Image(np.zeros(longest[::-1], np.uint8), np.eye(4))
+        with pytest.raises(HeaderDataError):
+            nib.Nifti1Image(np.zeros(beyond[::-1], np.uint8), np.eye(4))
+        require_volume(longest, None, name="c-1", itemsize=1)
+        assert reason(require_volume, beyond, None, itemsize=1) == "oversized_image"
+
     @pytest.mark.parametrize(
         ("shape", "spacing"),
         [
