@@ -6,6 +6,7 @@ import time
 import types
 
 from lesionflow.prediction.writers import WRITERS
+from lesionflow.serving.generations.lineup import other_version
 from lesionflow.serving.openapi.examples import FULL_REPORT
 
 
@@ -19,13 +20,15 @@ class StubEngine:
         seen: Bytes of every study that was worked on, in order.
     """
 
-    def __init__(self):
+    def __init__(self, name="stub"):
         self.gate, self.begun, self.error, self.seen, self.ready = threading.Event(), threading.Event(), None, [], True
         self.gate.set()
         plan = types.SimpleNamespace(dataset=types.SimpleNamespace(channels=("CT",)))
         self.model = types.SimpleNamespace(
-            bundle=types.SimpleNamespace(plan=plan, digest="d"), name="stub", version="1", describe=dict
+            bundle=types.SimpleNamespace(plan=plan, digest="d"), name=name, version="1", describe=self._told
         )
+
+    alias = None
 
     def start(self):
         """Nothing is loaded."""
@@ -41,6 +44,19 @@ class StubEngine:
 
     def do(self, work):
         return work(self)
+
+    def do_by(self, version, work):
+        if version != self.model.version:
+            raise other_version(version, self.model.version)
+        return work(self)
+
+    def _told(self):
+        return {
+            "model_name": self.model.name,
+            "model_version": self.model.version,
+            "channels": {"CT": "ct"},
+            "targets": ["tumor"],
+        }
 
     def close(self):
         """Nothing runs."""
@@ -60,7 +76,7 @@ class StubEngine:
         for one in formats:
             (into / WRITERS[one].file_name).write_bytes(b"mask of " + self.seen[-1])
         report = copy.deepcopy(FULL_REPORT)
-        report["passport"] |= {"model_name": "stub", "model_version": "1"}
+        report["passport"] |= {"model_name": self.model.name, "model_version": self.model.version}
         report["targets"][0]["volume_ml"] = 1.0
         told = {key: value for key, value in report.items() if key not in ("id", "links")}
         return {"formats": formats, **told}

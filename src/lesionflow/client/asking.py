@@ -56,20 +56,23 @@ class Client(_Settings):
         self._http.close()
 
     def submit(
-        self, study: StudyFiles, *, output_format: str = "json", idempotency_key: str | None = None
-    ) -> RemoteJob:
-        """Hand a study in; sent again while the service is busy, it stays one job."""
-        return self._talk(exchanges.submit(study, output_format, idempotency_key, self._patience_s))
+        self, study: StudyFiles, *, output_format: str = "json", model: str | None = None, idempotency_key: str | None = None
+    ) -> RemoteJob:  # fmt: skip
+        """Hand a study in, for the model `NAME` or `NAME/VERSION` where one is named; sent again while the service is busy, it stays one job."""
+        return self._talk(exchanges.submit(study, output_format, model, idempotency_key, self._patience_s))
 
     def wait(self, job_id: str, *, timeout_s: float = TIMEOUT_S) -> RemoteJob:
         """Wait until a job is done; raise why it failed."""
         return self._talk(exchanges.wait(job_id, timeout_s, self._patience_s))
 
     def segment(
-        self, study: StudyFiles, *, output_format: str = "dicom-seg", idempotency_key: str | None = None, timeout_s: float = TIMEOUT_S
+        self, study: StudyFiles, *, output_format: str = "dicom-seg", model: str | None = None, idempotency_key: str | None = None,
+        timeout_s: float = TIMEOUT_S,
     ) -> FetchedMask:  # fmt: skip
         """Hand a study in, wait, and fetch its mask."""
-        return self._talk(exchanges.segment_there(study, output_format, idempotency_key, timeout_s, self._patience_s))
+        return self._talk(
+            exchanges.segment_there(study, output_format, model, idempotency_key, timeout_s, self._patience_s)
+        )
 
     def mask(self, job_id: str, output_format: str = "dicom-seg") -> FetchedMask:
         """Fetch a mask of a job that is done, in a format that was made."""
@@ -104,6 +107,10 @@ class Client(_Settings):
     def model(self) -> Mapping[str, Any]:
         """Say what is served."""
         return self._talk(exchanges.as_told(Ask("GET", "/v1/model"), self._patience_s))
+
+    def models(self) -> tuple[Mapping[str, Any], ...]:
+        """List all that is served, the main model first."""
+        return self._talk(exchanges.models_told(self._patience_s))
 
     def events(self, job_id: str) -> Iterator[JobEvent]:
         """Yield where a job stands as it changes, until its end; a stream that ends before is asked for again where it ended."""
@@ -159,21 +166,22 @@ class AsyncClient(_Settings):
         await self._http.aclose()
 
     async def submit(
-        self, study: StudyFiles, *, output_format: str = "json", idempotency_key: str | None = None
-    ) -> RemoteJob:
-        """Hand a study in; sent again while the service is busy, it stays one job."""
-        return await self._talk(exchanges.submit(study, output_format, idempotency_key, self._patience_s))
+        self, study: StudyFiles, *, output_format: str = "json", model: str | None = None, idempotency_key: str | None = None
+    ) -> RemoteJob:  # fmt: skip
+        """Hand a study in, for the model `NAME` or `NAME/VERSION` where one is named; sent again while the service is busy, it stays one job."""
+        return await self._talk(exchanges.submit(study, output_format, model, idempotency_key, self._patience_s))
 
     async def wait(self, job_id: str, *, timeout_s: float = TIMEOUT_S) -> RemoteJob:
         """Wait until a job is done; raise why it failed."""
         return await self._talk(exchanges.wait(job_id, timeout_s, self._patience_s))
 
     async def segment(
-        self, study: StudyFiles, *, output_format: str = "dicom-seg", idempotency_key: str | None = None, timeout_s: float = TIMEOUT_S
+        self, study: StudyFiles, *, output_format: str = "dicom-seg", model: str | None = None, idempotency_key: str | None = None,
+        timeout_s: float = TIMEOUT_S,
     ) -> FetchedMask:  # fmt: skip
         """Hand a study in, wait, and fetch its mask."""
         return await self._talk(
-            exchanges.segment_there(study, output_format, idempotency_key, timeout_s, self._patience_s)
+            exchanges.segment_there(study, output_format, model, idempotency_key, timeout_s, self._patience_s)
         )
 
     async def mask(self, job_id: str, output_format: str = "dicom-seg") -> FetchedMask:
@@ -209,6 +217,10 @@ class AsyncClient(_Settings):
     async def model(self) -> Mapping[str, Any]:
         """Say what is served."""
         return await self._talk(exchanges.as_told(Ask("GET", "/v1/model"), self._patience_s))
+
+    async def models(self) -> tuple[Mapping[str, Any], ...]:
+        """List all that is served, the main model first."""
+        return await self._talk(exchanges.models_told(self._patience_s))
 
     async def events(self, job_id: str) -> AsyncIterator[JobEvent]:
         """Yield where a job stands as it changes, until its end; a stream that ends before is asked for again where it ended."""

@@ -31,7 +31,7 @@ class AccessError(RefusalError):
 
 
 class NotKeptError(RefusalError):
-    """There is no such job or result, or it is another's: status 404."""
+    """There is no such job, result or model, or it is another's: status 404."""
 
 
 class JobCancelledError(RefusalError):

@@ -80,14 +80,17 @@ def ask(request: Ask, patience_s: float) -> Exchange:
         rested, rest = rested + wished, min(LONGEST_REST_S, 2 * rest)
 
 
-def submit(study: StudyFiles, output_format: str, key: str | None, patience_s: float) -> Exchange:
+def submit(
+    study: StudyFiles, output_format: str, model: str | None, key: str | None, patience_s: float
+) -> Exchange:  # fmt: skip
     """Hand a study in, however often it must be sent: it is one job by its Idempotency-Key.
 
     Returns:
         The job.
     """
     headers = {"Idempotency-Key": key or uuid.uuid4().hex}
-    answer = yield from ask(Ask("POST", "/v1/studies", {"format": output_format}, headers, study), patience_s)
+    params = {"format": output_format} if model is None else {"format": output_format, "model": model}
+    answer = yield from ask(Ask("POST", "/v1/studies", params, headers, study), patience_s)
     return job_of(answer.json())
 
 
@@ -140,14 +143,14 @@ def fetch_report(job_id: str, output_format: str, patience_s: float) -> Exchange
 
 
 def segment_there(
-    study: StudyFiles, output_format: str, key: str | None, timeout_s: float, patience_s: float
+    study: StudyFiles, output_format: str, model: str | None, key: str | None, timeout_s: float, patience_s: float
 ) -> Exchange:
     """Hand a study in, wait, and fetch its mask.
 
     Returns:
         A `FetchedMask`.
     """
-    job: RemoteJob = yield from submit(study, output_format, key, patience_s)
+    job: RemoteJob = yield from submit(study, output_format, model, key, patience_s)
     yield from wait(job.id, timeout_s, patience_s)
     return (yield from fetch_mask(job.id, output_format, patience_s))
 
@@ -160,6 +163,15 @@ def as_told(request: Ask, patience_s: float) -> Exchange:
     """
     answer = yield from ask(request, patience_s)
     return answer.json()
+
+
+def models_told(patience_s: float) -> Exchange:
+    """Ask for all that is served.
+
+    Returns:
+        Each model.
+    """
+    return tuple((yield from as_told(Ask("GET", "/v1/models"), patience_s))["models"])
 
 
 def erase(job_id: str, patience_s: float) -> Exchange:

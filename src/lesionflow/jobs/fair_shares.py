@@ -5,7 +5,7 @@ Within one owner's jobs the first handed in is the first begun. Jobs of nobody i
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, case, func, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select, union_all
 
 from lesionflow.jobs.job import JobState
 from lesionflow.jobs.tables import JOBS
@@ -57,13 +57,16 @@ def count_before(connection: Connection, queue: str, job_id: str) -> int:
         job_id: Which job; of one that does not wait, 0.
     """
     mine, waiting = JOBS.c.queue == queue, JOBS.c.state == JobState.QUEUED
-    asked = connection.execute(select(JOBS.c.owner, JOBS.c.number).where(mine, waiting, JOBS.c.id == job_id)).first()
+    columns = (JOBS.c.owner, JOBS.c.number, JOBS.c.model)
+    asked = connection.execute(select(*columns).where(mine, waiting, JOBS.c.id == job_id)).first()
     if asked is None:
         return 0
+    # Each model has workers of its own: the jobs of another keep nobody waiting.
+    mine = and_(mine, JOBS.c.model == asked.model)
     of_owner = JOBS.c.owner.is_not_distinct_from(asked.owner)
     before = select(func.count()).select_from(JOBS).where(mine, waiting, of_owner, JOBS.c.number < asked.number)
     n_own = int(connection.execute(before).scalar() or 0)
-    parts = _parts(connection, queue)
+    parts = _parts(connection, queue, asked.model)
     own = parts[asked.owner]
     n_before = n_own + sum(one.n_running for one in parts.values())
     for owner, one in parts.items():
@@ -73,7 +76,7 @@ def count_before(connection: Connection, queue: str, job_id: str) -> int:
     return n_before
 
 
-def _parts(connection: Connection, queue: str) -> dict[str | None, OwnersPart]:
+def _parts(connection: Connection, queue: str, model: str | None) -> dict[str | None, OwnersPart]:
     waits = JOBS.c.state == JobState.QUEUED
     line = (
         select(
@@ -82,7 +85,7 @@ def _parts(connection: Connection, queue: str) -> dict[str | None, OwnersPart]:
             func.sum(case((waits, 1), else_=0)).label("n_waiting"),
             func.sum(case((waits, 0), else_=1)).label("n_running"),
         )
-        .where(JOBS.c.queue == queue, JOBS.c.state.in_(OPEN))
+        .where(JOBS.c.queue == queue, JOBS.c.model == model, JOBS.c.state.in_(OPEN))
         .group_by(JOBS.c.owner)
         .subquery()
     )

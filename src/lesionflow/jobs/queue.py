@@ -55,6 +55,7 @@ class JobQueue:
         job_id: str | None = None,
         idempotency_key: str | None = None,
         owner: str | None = None,
+        model: str | None = None,
     ) -> Submission:
         """Accept a job: when this returns it is on disk.
 
@@ -64,13 +65,14 @@ class JobQueue:
             job_id: 32 hexadecimal digits; drawn when not given.
             idempotency_key: Two submissions of one owner under one key are one job.
             owner: Whose job it is, at most 32 characters; None: nobody's in particular.
+            model: Which model is to do it, at most 255 characters; None: the main one.
         """
         named = "\0".join((self._name, *([owner] if owner else []), idempotency_key or ""))
         key = hashlib.sha256(named.encode()).hexdigest() if idempotency_key else None
         row = {
             "id": job_id or uuid.uuid4().hex, "queue": self._name, "state": JobState.QUEUED, "created_ms": _now_ms(),
             "idempotency_key": key, "request_sha256": request_sha256, "order_json": json.dumps(order), "attempt": 0, "cancel_requested": 0,
-            "owner": owner,
+            "owner": owner, "model": model,
         }  # fmt: skip
         try:
             with self._writing() as connection:
@@ -85,7 +87,7 @@ class JobQueue:
             raise RuntimeError("a job that was inserted is not there")
         return Submission(_job(made), is_new=True, same_request=True)
 
-    def claim(self, worker: str, lease_s: float) -> Job | None:
+    def claim(self, worker: str, lease_s: float, model: str | None = None) -> Job | None:
         """Take the job whose turn it is of those that nobody works on; one whose worker let its lease run out counts as such.
 
         Owners come in turn, so that the many jobs of one keep nobody waiting; an owner's jobs come in the order that they were handed in.
@@ -93,6 +95,7 @@ class JobQueue:
         Args:
             worker: Who takes it; at most 64 characters.
             lease_s: How long it is taken for, unless `renew` is called.
+            model: Only jobs that this model is to do; None: those of the main one. What somebody cancelled is ended whosever it is.
 
         Returns:
             The job, `RUNNING` now; None when nothing waits.
@@ -100,10 +103,11 @@ class JobQueue:
         while True:
             with self._writing() as connection:
                 now = _now_ms()
-                free = or_(
+                unheld = or_(
                     JOBS.c.state == JobState.QUEUED,
                     and_(JOBS.c.state == JobState.RUNNING, JOBS.c.lease_until_ms < now),
                 )
+                free = and_(unheld, or_(JOBS.c.model == model, JOBS.c.cancel_requested == 1))
                 found = connection.execute(in_turn(self._name, free)).first()
                 if found is None:
                     return None

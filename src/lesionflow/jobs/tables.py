@@ -30,6 +30,8 @@ JOBS = Table(
     Column("outcome_json", LONG),
     # The id of the API key that handed it in.
     Column("owner", String(32)),
+    # The name of the model that is to do it; null: the main one of the services of this queue.
+    Column("model", String(255)),
     Index("ix_jobs_line", "queue", "state", "number"),
     Index("ix_jobs_owner", "owner", "number"),
     Index("ix_jobs_served", "queue", "owner", "started_ms"),

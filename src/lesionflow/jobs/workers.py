@@ -41,6 +41,7 @@ class Workers:
         n: Threads.
         may_begin: Whether a job may be claimed now: a model that is not loaded yet holds them.
         lease_s: See `LEASE_S`.
+        further: Models beside the main one, by name, and whether a job for each may be claimed now: each has a thread of its own that claims no other's.
     """
 
     def __init__(
@@ -52,13 +53,17 @@ class Workers:
         n: int,
         may_begin: Callable[[], bool],
         lease_s: float = LEASE_S,
+        further: Mapping[str, Callable[[], bool]] | None = None,
     ) -> None:
-        self._queue, self._work, self._ended, self._may_begin, self._lease_s = queue, work, ended, may_begin, lease_s
+        self._queue, self._work, self._ended, self._lease_s = queue, work, ended, lease_s
         host = socket.gethostname()[:24]
         self._me = f"{host}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
         self._stopping, self._over, self._new = threading.Event(), threading.Event(), threading.Condition()
         self._held: dict[str, tuple[Job, threading.Event]] = {}
-        self._threads = [threading.Thread(target=self._loop, name=f"job-{i}", daemon=True) for i in range(n)]
+        lines: list[tuple[str | None, Callable[[], bool]]] = [(None, may_begin)] * n + list((further or {}).items())
+        self._threads = [
+            threading.Thread(target=self._loop, args=line, name=f"job-{i}", daemon=True) for i, line in enumerate(lines)
+        ]
         self._threads.append(threading.Thread(target=self._beat, name="job-heartbeat", daemon=True))
 
     def start(self) -> None:
@@ -69,7 +74,8 @@ class Workers:
     def wake(self) -> None:
         """Say that a job came."""
         with self._new:
-            self._new.notify()
+            # Of all, as the one that wakes first may be another model's.
+            self._new.notify_all()
 
     def begin_no_more(self) -> None:
         """Claim no more; what runs goes on."""
@@ -94,9 +100,10 @@ class Workers:
         for _, halt in held:
             halt.set()
 
-    def _loop(self) -> None:
+    def _loop(self, model: str | None, may_begin: Callable[[], bool]) -> None:
+        claim = partial(self._queue.claim, self._me, self._lease_s, model)
         while not self._stopping.is_set():
-            claimed = self._safely(lambda: self._queue.claim(self._me, self._lease_s)) if self._may_begin() else None
+            claimed = self._safely(claim) if may_begin() else None
             if claimed is None:
                 with self._new:
                     if not self._stopping.is_set():

@@ -12,6 +12,7 @@
     GET  /v1/results/{id}/mask        its mask, ?format=
     DELETE /v1/results/{id}           erase a study with all that is kept of it
     GET  /v1/model                    what is being served
+    GET  /v1/models                   all that is, by name
     GET  /livez /readyz /metrics      for orchestrators
     GET  /                            a page to try it by hand
     GET  /docs /openapi.json          this table, for people and for programs
@@ -52,7 +53,7 @@ from lesionflow.serving.engine import Engine
 from lesionflow.serving.middleware import METHODS, GuardMiddleware
 from lesionflow.serving.openapi.told_routes import TOLD_ROUTES
 from lesionflow.serving.prometheus_metrics import ServiceMetrics
-from lesionflow.serving.readiness.needs import check_all, told
+from lesionflow.serving.readiness.needs import check_all, check_further, told
 from lesionflow.serving.results.formats import choose_answer
 from lesionflow.serving.results.result_routes import RESULT_ROUTES, answer_of
 from lesionflow.serving.results.result_store import ResultStore
@@ -60,6 +61,7 @@ from lesionflow.serving.results.retention import keep_retention, remove_old
 from lesionflow.serving.scratch import scratch_folder
 from lesionflow.serving.segmentation import work_on
 from lesionflow.serving.settings import ServiceSettings
+from lesionflow.serving.several.roster import Roster, make_further
 
 STATIC = Path(__file__).parent / "static"
 MAX_QUEUE_NAME = 255
@@ -90,7 +92,9 @@ def create_app(service: ServiceSettings, settings: Settings | None = None) -> St
         lifespan=_lifespan,
     )
     app.state.service, app.state.metrics, app.state.drain = service, metrics, drain
-    app.state.engine = Engine(service, settings or Settings(), metrics)
+    settings = settings or Settings()
+    app.state.engine = Engine(service, settings, metrics)
+    app.state.further = make_further(service, settings, metrics)
     return app
 
 
@@ -115,23 +119,29 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         state.on_ended = partial(_on_ended, state)
         state.intake, state.waiters = Intake(kept / "studies", state.queue, service), Waiters(state.drain)
         await to_thread.run_sync(remove_old, state)
+        state.roster = Roster(state.engine, service.model_name, state.further)
         state.workers = Workers(
             state.queue,
             partial(work_on, state),
             ended=state.on_ended,
             n=service.max_concurrent,
             may_begin=lambda: bool(state.engine.ready),
+            further={name: partial(_is_ready, engine) for name, engine in state.further.items()},
         )
-        state.engine.start()
+        state.roster.start()
         state.workers.start()
         state.drain.watch(partial(_begin_to_stop, state))
         retention = asyncio.create_task(keep_retention(state))
         yield
         retention.cancel()
-        state.engine.stop()
+        state.roster.stop()
         await to_thread.run_sync(state.workers.stop, min(service.drain_s, state.drain.left_s()))
-        await to_thread.run_sync(state.engine.close)
+        await to_thread.run_sync(state.roster.close)
         database.dispose()
+
+
+def _is_ready(engine: Engine) -> bool:
+    return engine.ready
 
 
 def _begin_to_stop(state: Any) -> None:
@@ -165,20 +175,30 @@ async def model(request: Request) -> Response:
     return JSONResponse(request.app.state.engine.describe())
 
 
+async def models(request: Request) -> Response:
+    """List all that is served, the main model first: name, version, alias, channels, targets, and whether it is loaded."""
+    return JSONResponse({"models": request.app.state.roster.describe()})
+
+
 async def livez(_: Request) -> Response:
     """Say that the process answers."""
     return PlainTextResponse("ok\n")
 
 
 async def readyz(request: Request) -> Response:
-    """Say whether studies can be taken, segmented and kept, each thing that this needs by its name."""
+    """Say whether studies can be taken, segmented and kept, each thing that this needs by its name.
+
+    How models beside the main one stand is told, and makes no difference: their trouble takes nothing from it.
+    """
     state = request.app.state
     look = partial(check_all, state.engine, state.queue, state.folders, state.service.min_free_mb)
     found = await to_thread.run_sync(look)
+    further = check_further(state.further)
+    beside = {"models": told(further)} if further else {}
     if missing := [name for name, check in found.items() if not check.ok]:
         detail = f"Expected all that the service needs, found trouble with {', '.join(missing)}: see `checks`."
-        return problems.problem(503, "not_ready", detail, {"Retry-After": "15"}, checks=told(found))
-    return JSONResponse({"ready": True, "checks": told(found)})
+        return problems.problem(503, "not_ready", detail, {"Retry-After": "15"}, checks=told(found), **beside)
+    return JSONResponse({"ready": True, "checks": told(found), **beside})
 
 
 async def show_metrics(request: Request) -> Response:
@@ -187,9 +207,9 @@ async def show_metrics(request: Request) -> Response:
     metrics: ServiceMetrics = state.metrics
     metrics.taken.set(await to_thread.run_sync(lambda: state.intake.n_taken))
     metrics.ready.set(state.engine.ready)
-    if state.engine.ready:
-        served = state.engine.model
-        metrics.tell_model(served.name, served.version, served.bundle.digest)
+    metrics.tell_models(state.roster.served())
+    for name, engine in state.further.items():
+        metrics.further_ready.labels(name).set(engine.ready)
     return Response(metrics.render(), media_type=metrics.content_type)
 
 
@@ -210,6 +230,7 @@ ROUTES = (
     *routes.ROUTES,
     *RESULT_ROUTES,
     Route("/v1/model", model),
+    Route("/v1/models", models),
     Route("/livez", livez),
     Route("/readyz", readyz),
     Route("/metrics", show_metrics),

@@ -57,6 +57,11 @@ class Engine:
         pinned = re.fullmatch(r"\d+", self._service.model) or Path(self._service.model).is_dir()
         return self._service.follow_s > 0 and not pinned
 
+    @property
+    def alias(self) -> str | None:
+        """The alias that is followed; None for a number, a folder, or where none is followed."""
+        return self._service.model if self.follows else None
+
     def describe(self) -> dict[str, Any]:
         """Return what a client may know of what is served, and of what is not.
 
@@ -64,7 +69,7 @@ class Engine:
             RequestRefusedError: 503 `not_ready` when none is loaded yet.
         """
         serving, (_, before, n_done, _) = self._require(), self._lineup.standing
-        following: dict[str, Any] = {"alias": self._service.model if self.follows else None}
+        following: dict[str, Any] = {"alias": self.alias}
         if self.follows:
             following |= {"every_s": self._service.follow_s, **self._follower.describe()}
         if before is not None:
@@ -118,6 +123,15 @@ class Engine:
         """
         self._require()
         return self._lineup.do(work)
+
+    def do_by(self, version: str, work: Callable[[Generation], Result]) -> Result:
+        """Do a piece of work by one version and by no other; as `Lineup.do_by`.
+
+        Raises:
+            RequestRefusedError: 503 `not_ready` when none is loaded yet; 409 `other_version_serves`.
+        """
+        self._require()
+        return self._lineup.do_by(version, work)
 
     def _require(self) -> Generation:
         if (serving := self._lineup.standing.now) is None:

@@ -1,5 +1,7 @@
 """What Prometheus may ask of the service. Labels take few values: never a path, a study or a client."""
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
@@ -31,6 +33,9 @@ class ServiceMetrics:
         self.received_bytes = Counter("lesionflow_received_bytes", "Bytes of studies received.", registry=at)
         self.taken = Gauge("lesionflow_studies_in_line", "Studies segmented or waiting for it.", registry=at)
         self.ready = Gauge("lesionflow_ready", "1 when a model is loaded.", registry=at)
+        self.further_ready = Gauge(
+            "lesionflow_further_model_ready", "1 when a model beside the main one is loaded.", ["name"], registry=at
+        )
         self.model = Gauge("lesionflow_model", "What is served.", ["name", "version", "bundle_digest"], registry=at)
 
         self.champion_changes = Counter(
@@ -43,10 +48,11 @@ class ServiceMetrics:
         for change in ("switched", "refused", "returned"):
             self.champion_changes.labels(change)
 
-    def tell_model(self, name: str, version: str, bundle_digest: str) -> None:
-        """Say what is served; what was served before is told no more."""
+    def tell_models(self, served: Iterable[tuple[str, str, str]]) -> None:
+        """Say what is served, each by name, version and bundle digest; what was served before is told no more."""
         self.model.clear()
-        self.model.labels(name, version, bundle_digest).set(1)
+        for labels in served:
+            self.model.labels(*labels).set(1)
 
     def render(self) -> bytes:
         """Return the exposition text."""

@@ -35,7 +35,9 @@ def work_on(state: Any, job: Job, halt: threading.Event) -> JobEnd:
     began, numbers, seconds = time.perf_counter(), count(), state.service.deadline_s
     terms = Terms(halt, seconds, time.monotonic() + seconds)
     try:
-        report = state.engine.do(lambda generation: _segment(state, job, generation, terms, numbers))
+        report = state.roster.do(
+            job.order.get("model"), lambda generation: _segment(state, job, generation, terms, numbers)
+        )
     except StoppedError:
         metrics.studies.labels("cancelled").inc()
         return JobEnd(JobState.CANCELLED, {})

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lesionflow.config.sqlite_address import sqlite_address
 from lesionflow.errors import ConfigError
+from lesionflow.serving.several.further_models import FurtherModel, further_models
 
 BYTES_PER_MB = 1_000_000
 
@@ -18,6 +19,7 @@ class ServiceSettings(BaseSettings):
     Args:
         model: `champion`, `challenger`, `previous`, a version number, or the folder of a bundle.
         model_name: The registered model; not needed with the folder of a bundle.
+        more_models: Models served beside it: `NAME`, `NAME/ALIAS-OR-VERSION`, `/FOLDER` or `NAME=/FOLDER`, with commas between.
         max_upload_mb: Largest request body.
         max_uploads: Studies received at once; beyond, 429 with `Retry-After`.
         least_upload_kb_s: The slowest that an upload may be.
@@ -44,6 +46,7 @@ class ServiceSettings(BaseSettings):
 
     model: str = "champion"
     model_name: str | None = None
+    more_models: str = ""
     max_upload_mb: Annotated[int, Field(ge=1)] = 2048
     max_uploads: Annotated[int, Field(ge=1)] = 16
     least_upload_kb_s: Annotated[float, Field(ge=0)] = 20.0
@@ -64,6 +67,17 @@ class ServiceSettings(BaseSettings):
     min_free_mb: Annotated[int, Field(ge=0)] = 1024
     follow_s: Annotated[float, Field(ge=0)] = 30.0
     load_retry_s: Annotated[float, Field(gt=0)] = 15.0
+
+    @field_validator("more_models")
+    @classmethod
+    def _readable(cls, text: str, info: ValidationInfo) -> str:
+        further_models(text, info.data.get("model_name"))
+        return text
+
+    @property
+    def further(self) -> tuple[FurtherModel, ...]:
+        """`more_models`, apart."""
+        return further_models(self.more_models, self.model_name)
 
     def database_address(self, kept: Path) -> str:
         """Return where jobs are written: what was set, or a file in the folder where the service keeps what it accepted."""

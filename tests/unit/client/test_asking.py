@@ -183,7 +183,7 @@ def test_the_key_may_stand_in_the_environment(service, monkeypatch):
     app, address = service
     monkeypatch.setenv("LESIONFLOW_API_KEY", app.state.keys.add("ward", {Scope.READ})[1])
     with Client(address) as client:
-        assert client.model() == {}
+        assert client.model()["model_name"] == "stub"
 
 
 def test_a_client_loads_nothing_of_a_service_or_a_network():

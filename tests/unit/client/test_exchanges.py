@@ -67,14 +67,18 @@ def test_what_does_not_pass_is_raised_at_once(status, kind):
 def test_a_study_sent_again_has_one_key():
     job = {"id": "a", "state": "queued", "created": "t"}
     asked, _, made = play(
-        exchanges.submit({}, "nifti", None, 60), Unanswered("reset"), answer(503, "1"), answer(202, **job)
+        exchanges.submit({}, "nifti", None, None, 60), Unanswered("reset"), answer(503, "1"), answer(202, **job)
     )
     keys = {request.headers["Idempotency-Key"] for request in asked}
     assert (len(asked), len(keys), made.id) == (3, 1, "a")
-    others, _, _ = play(exchanges.submit({}, "nifti", None, 60), answer(202, **job))
+    others, _, _ = play(exchanges.submit({}, "nifti", None, None, 60), answer(202, **job))
     assert others[0].headers["Idempotency-Key"] not in keys
-    own, _, _ = play(exchanges.submit({}, "nifti", "mine", 60), answer(202, **job))
+    own, _, _ = play(exchanges.submit({}, "nifti", "unet/7", "mine", 60), answer(202, **job))
     assert own[0].headers["Idempotency-Key"] == "mine"
+    assert (dict(others[0].params), dict(own[0].params)) == (
+        {"format": "nifti"},
+        {"format": "nifti", "model": "unet/7"},
+    )
 
 
 def job(state, **more):

@@ -23,6 +23,20 @@ def test_a_database_opened_again_keeps_its_jobs(tmp_path):
     assert (found.order, found.state) == ({"a": [1, "b"]}, JobState.QUEUED)
 
 
+def test_jobs_that_were_there_before_further_models_are_the_main_models(tmp_path):
+    url = f"sqlite:///{tmp_path / 'jobs.db'}"
+    first = open_database(url)
+    job = JobQueue(first, "q").submit({}, "0" * 64).job
+    with first.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE jobs DROP COLUMN model")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
+    first.dispose()
+    second = open_database(url)
+    claimed = JobQueue(second, "q").claim("w", 60.0)
+    second.dispose()
+    assert claimed.id == job.id
+
+
 def test_services_that_start_at_once_make_one_table(tmp_path):
     url, engines, faults = f"sqlite:///{tmp_path / 'jobs.db'}", [], []
 

@@ -167,6 +167,25 @@ def test_queues_of_one_database_do_not_see_one_another(queue, database):
     assert (other.claim("a", LONG), other.get(job.id), other.n_open(), other.cancel(job.id)) == (None, None, 0, None)
 
 
+def test_a_job_is_begun_by_who_has_its_model_and_waits_behind_jobs_of_that_model_alone(queue):
+    main = [submit(queue, number).id for number in range(2)]
+    other = [submit(queue, number, model="unetpp").id for number in (2, 3)]
+    assert [queue.n_before(job_id) for job_id in (*main, *other)] == [0, 1, 0, 1]
+    assert queue.claim("a", LONG, "vnet") is None
+    assert [queue.claim("a", LONG, "unetpp").id, queue.claim("b", LONG).id] == [other[0], main[0]]
+    assert [queue.n_before(main[1]), queue.n_before(other[1])] == [1, 1]
+    assert queue.claim("c", LONG, "unetpp").id == other[1]
+    assert queue.claim("c", LONG, "unetpp") is None
+
+
+def test_a_cancelled_job_of_a_model_that_nobody_serves_any_more_ends(queue):
+    job = submit(queue, model="unetpp")
+    queue.claim("dead", OVER, "unetpp")
+    assert queue.cancel(job.id).state is JobState.RUNNING
+    assert queue.claim("a", LONG) is None
+    assert queue.get(job.id).state is JobState.CANCELLED
+
+
 def test_old_ended_jobs_are_forgotten_and_open_ones_are_not(queue):
     ended, waiting = submit(queue), submit(queue, 1)
     queue.end(queue.claim("a", LONG), "a", JobState.DONE, {})

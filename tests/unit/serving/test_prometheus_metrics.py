@@ -40,7 +40,7 @@ def test_the_process_itself_is_measured():
 
 def test_a_model_that_is_served_no_more_is_told_no_more():
     metrics = ServiceMetrics()
-    metrics.tell_model("m", "1", "a")
-    metrics.tell_model("m", "2", "b")
+    metrics.tell_models([("m", "1", "a")])
+    metrics.tell_models([("m", "2", "b")])
     told = [line for line in metrics.render().decode().splitlines() if line.startswith("lesionflow_model{")]
     assert told == ['lesionflow_model{bundle_digest="b",name="m",version="2"} 1.0']

@@ -27,7 +27,8 @@ class Engine:
     def __init__(self, error=None):
         self.asked, self.error = [], error
 
-    def do(self, work):
+    def do(self, asked, work):
+        assert asked is None
         return work(self)
 
     def segment(self, parts, into, name, terms):
@@ -41,7 +42,7 @@ class Engine:
 def state(tmp_path):
     results = ResultStore(tmp_path / "results", max_results=3, max_age_s=60)
     return types.SimpleNamespace(
-        metrics=ServiceMetrics(), results=results, service=ServiceSettings(model="m"), engine=Engine()
+        metrics=ServiceMetrics(), results=results, service=ServiceSettings(model="m"), roster=Engine()
     )
 
 
@@ -72,7 +73,7 @@ def figures(state):
 
 def test_a_result_has_its_jobs_id_and_links_what_was_written(state, accepted):
     assert work_on(state, accepted, threading.Event()) == (JobState.DONE, {})
-    assert state.engine.asked == [({"study": b"1234567"}, "nifti")]
+    assert state.roster.asked == [({"study": b"1234567"}, "nifti")]
     base = f"/v1/results/{RESULT}"
     masks = {name: f"{base}/mask?format={name}" for name in ("nifti", "png")}
     assert state.results.report(RESULT) == {
@@ -100,7 +101,7 @@ def test_a_study_is_counted_once_by_what_became_of_it(state, accepted):
     ],
 )
 def test_a_failure_is_counted_by_its_code_and_leaves_no_result(state, accepted, tmp_path, error, outcome):
-    state.engine = Engine(error)
+    state.roster = Engine(error)
     assert work_on(state, accepted, threading.Event()).state is JobState.FAILED
     found = figures(state)
     assert found[f'lesionflow_studies_total{{outcome="{outcome}"}}'] == 1
@@ -113,7 +114,7 @@ def test_where_the_upload_lay_is_not_told(state, accepted, tmp_path):
         def segment(self, parts, into, name, terms):
             raise InputError(f"Expected DICOM in {parts[0].path.parent}/study, found none.", reason="empty_study")
 
-    state.engine = Finds()
+    state.roster = Finds()
     _, values = work_on(state, accepted, threading.Event())
     assert values["error"]["detail"] == "Expected DICOM in (upload)/study, found none."
     assert values["error"]["code"] == "empty_study"
@@ -128,12 +129,12 @@ def test_a_study_that_two_models_are_given_is_received_and_counted_once_and_whol
         parts[0].path.rename(parts[0].path.with_suffix(".dcm"))
         raise KeyError("x")
 
-    def both(work):
+    def both(_, work):
         with pytest.raises(KeyError):
             work(types.SimpleNamespace(segment=rename_and_fail))
         return work(second)
 
-    state.engine = types.SimpleNamespace(do=both)
+    state.roster = types.SimpleNamespace(do=both)
     assert work_on(state, accepted, threading.Event()) == (JobState.DONE, {})
     assert first.asked == second.asked
     found = figures(state)
@@ -144,7 +145,7 @@ def test_a_study_that_two_models_are_given_is_received_and_counted_once_and_whol
 
 
 def test_a_job_that_nobody_wants_any_more_is_cancelled_and_leaves_nothing(state, accepted, tmp_path):
-    state.engine = Engine(StoppedError("stopped"))
+    state.roster = Engine(StoppedError("stopped"))
     assert work_on(state, accepted, threading.Event()) == (JobState.CANCELLED, {})
     assert figures(state)['lesionflow_studies_total{outcome="cancelled"}'] == 1
     assert list((tmp_path / "results").iterdir()) == list(state.scratch.iterdir()) == []
@@ -158,11 +159,11 @@ def test_what_a_study_may_take_counts_from_the_begin_of_its_work(state, accepted
             raise terms.reason_to_end() or DeadlineError(terms.seconds)
 
     halt = threading.Event()
-    state.engine, state.service = Waits(), ServiceSettings(model="m", deadline_s=7)
+    state.roster, state.service = Waits(), ServiceSettings(model="m", deadline_s=7)
     ended, values = work_on(state, accepted, halt)
     assert (ended, values["error"]["status"], values["error"]["code"]) == (JobState.FAILED, 504, "deadline_exceeded")
     assert "within 7 s" in values["error"]["detail"]
-    assert 0 < state.engine.left <= 7
+    assert 0 < state.roster.left <= 7
 
 
 def test_a_job_done_twice_gives_the_same_and_leaves_its_study_as_it_was(state, accepted):
@@ -185,7 +186,7 @@ def test_a_job_done_twice_gives_the_same_and_leaves_its_study_as_it_was(state, a
     ],
 )
 def test_a_job_that_fails_says_why_as_a_client_is_told(state, accepted, error, status, code):
-    state.engine = Engine(error)
+    state.roster = Engine(error)
     ended, values = work_on(state, accepted, threading.Event())
     assert (ended, values["error"]["status"], values["error"]["code"]) == (JobState.FAILED, status, code)
     assert ("found two" in values["error"]["detail"]) == (status == 422)

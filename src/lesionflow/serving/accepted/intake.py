@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from anyio import to_thread
 from starlette.requests import Request
@@ -30,6 +31,18 @@ UPLOAD_RETRY_S = 5
 #: An upload or a folder without a job that is older is what a kill left; none takes so long to receive.
 ABANDONED_S = 6 * 3600.0
 MAX_KEY_LENGTH = 255
+
+
+class AskedModel(NamedTuple):
+    """The model that a request names.
+
+    Args:
+        text: As it stands there: `NAME` or `NAME/VERSION`.
+        further: Its name, of a model beside the main one; None: it is the main one.
+    """
+
+    text: str
+    further: str | None
 
 
 class Intake:
@@ -54,7 +67,14 @@ class Intake:
         """Studies that are received, wait or are segmented."""
         return self._n_receiving + self._queue.n_open()
 
-    async def accept(self, request: Request, output_format: str, capacity: int, owner: str | None = None) -> Job:
+    async def accept(
+        self,
+        request: Request,
+        output_format: str,
+        capacity: int,
+        owner: str | None = None,
+        model: AskedModel | None = None,
+    ) -> Job:
         """Receive a study and put it into the line.
 
         Args:
@@ -62,6 +82,7 @@ class Intake:
             output_format: What is asked for, a key of `ANSWERS`.
             capacity: Most studies received, waiting and segmented; beyond, this one is refused before its body is read.
             owner: Whose job it will be.
+            model: Which model is to do it; None where none was named: the main one.
 
         Returns:
             The job, on disk and in the database.
@@ -81,7 +102,7 @@ class Intake:
                     request.headers, request.stream(), folder, max_mb=self._service.max_upload_mb,
                     max_parts=self._service.max_files, least_kb_s=self._service.least_upload_kb_s,
                 )  # fmt: skip
-                return await to_thread.run_sync(self._submit, folder, parts, output_format, key, owner)
+                return await to_thread.run_sync(self._submit, folder, parts, output_format, key, owner, model)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
@@ -112,9 +133,11 @@ class Intake:
         each = self._queue.seconds_each() or UNKNOWN_SECONDS
         return max(1, min(MAX_RETRY_AFTER_S, math.ceil(each * max(1, n_before) / self._service.max_concurrent)))
 
-    def _submit(self, folder: Path, parts: list[Part], output_format: str, key: str | None, owner: str | None) -> Job:
+    def _submit(
+        self, folder: Path, parts: list[Part], output_format: str, key: str | None, owner: str | None, model: AskedModel | None
+    ) -> Job:  # fmt: skip
         job_id = uuid.uuid4().hex
-        digest = hashlib.sha256(output_format.encode())
+        digest = hashlib.sha256((output_format if model is None else f"{output_format}?model={model.text}").encode())
         for part in parts:
             digest.update(f"\0{part.name}\0{sha256_file(part.path)}".encode())
             _to_disk(part.path)
@@ -122,8 +145,13 @@ class Intake:
         folder.rename(self._accepted / job_id)
         _to_disk(self._accepted)
         order = {"parts": [(part.name, part.path.name) for part in parts], "format": output_format}
+        further = None
+        if model is not None:
+            order, further = order | {"model": model.text}, model.further
         try:
-            made = self._queue.submit(order, digest.hexdigest(), job_id=job_id, idempotency_key=key, owner=owner)
+            made = self._queue.submit(
+                order, digest.hexdigest(), job_id=job_id, idempotency_key=key, owner=owner, model=further
+            )
         except BaseException:
             self.drop(job_id)
             raise

@@ -11,6 +11,7 @@ from lesionflow.jobs.audit import AuditKind
 from lesionflow.jobs.job import Job, JobState
 from lesionflow.serving.accepted.answers import MAX_WAIT_S, describe_job
 from lesionflow.serving.accepted.events import stream_events
+from lesionflow.serving.accepted.intake import AskedModel
 from lesionflow.serving.access.policies import caller_of, note_use
 from lesionflow.serving.problems import RequestRefusedError
 from lesionflow.serving.results.formats import choose_answer
@@ -75,11 +76,13 @@ async def cancel_job(request: Request) -> Response:
 
 
 async def accept_study(request: Request, name: str, capacity: int) -> Job:
-    """Receive a study for the present model and wake a worker; as `Intake.accept`."""
+    """Receive a study for the main model, or that of `?model=`, and wake a worker; as `Roster.choose` and `Intake.accept`."""
     state = request.app.state
     # Before the body is read: without a model nobody knows what a study must have.
-    _ = state.engine.model
-    job = await state.intake.accept(request, name, capacity, caller_of(request).owner)
+    asked = request.query_params.getlist("model")
+    further = state.roster.choose(asked).further
+    model = AskedModel(asked[0], further) if asked else None
+    job = await state.intake.accept(request, name, capacity, caller_of(request).owner, model)
     state.workers.wake()
     await note_use(request, AuditKind.ACCEPTED, job.id)
     return job

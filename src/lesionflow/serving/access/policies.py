@@ -27,6 +27,7 @@ POLICIES: dict[str, Scope | None] = {
     "GET /v1/results/{result_id}/mask": Scope.READ,
     "DELETE /v1/results/{result_id}": Scope.SUBMIT,
     "GET /v1/model": Scope.READ,
+    "GET /v1/models": Scope.READ,
     "GET /metrics": Scope.METRICS,
     "GET /livez": None,
     "GET /readyz": None,

@@ -102,6 +102,27 @@ class Lineup:
             self._count_success(now)
             return result
 
+    def do_by(self, version: str, work: Callable[[Generation], Result]) -> Result:
+        """Do a piece of work by one version, if it serves: what it fails on is given to no other.
+
+        Args:
+            version: The number of the only version that will do.
+            work: Called with it.
+
+        Returns:
+            What it returns.
+
+        Raises:
+            RequestRefusedError: 409 `other_version_serves`.
+            Exception: What the work raises.
+        """
+        with self._held() as (now, _):
+            if now.model.version != version:
+                raise other_version(version, now.model.version)
+            result = work(now)
+            self._count_success(now)
+            return result
+
     def close(self) -> None:
         """Let all go, and whatever comes later."""
         with self._lock:
@@ -151,6 +172,13 @@ class Lineup:
             self._standing = Standing(before) if given_up else Standing(now, before, n_done, n_failed + 1)
         if given_up:
             self._returned(model, error)
+
+
+def other_version(wanted: str, serving: str) -> RequestRefusedError:
+    """Return the refusal of a study that only a version may segment that does not serve."""
+    found = f"version {serving}" if serving else "the folder of a bundle, which has no version"
+    message = f"Expected version {wanted!r:.80} to serve, found {found}. Ask for the name alone, or see GET /v1/models."
+    return RequestRefusedError(message, status=409, code="other_version_serves")
 
 
 def may_be_models_fault(error: Exception) -> bool:

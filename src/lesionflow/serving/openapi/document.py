@@ -15,6 +15,7 @@ from lesionflow.serving.openapi.told_models import (
     ProblemAnswer,
     ReadyAnswer,
     ResultReport,
+    ServedList,
 )
 
 DESCRIPTION = """A study of CT, MR or PET in, a mask of its tumors on the study's own voxels out. **Research use only. Not a medical device.**
@@ -27,7 +28,15 @@ TAGS = {
     "results": "What was found; kept for a day.",
     "service": "What is served, and how it is.",
 }
-MODELS: tuple[type[BaseModel], ...] = (JobAnswer, JobList, ModelAnswer, ProblemAnswer, ReadyAnswer, ResultReport)
+MODELS: tuple[type[BaseModel], ...] = (
+    JobAnswer,
+    JobList,
+    ModelAnswer,
+    ProblemAnswer,
+    ReadyAnswer,
+    ResultReport,
+    ServedList,
+)
 
 
 def openapi_document() -> dict[str, Any]:

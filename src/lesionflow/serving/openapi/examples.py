@@ -24,6 +24,12 @@ MODEL: dict[str, Any] = {
     "model_name": "sts-petct", "model_version": "7", "bundle_digest": "84dbaaf5eda0ea7b9c9070d9c583e27944e14748f815cfc91a2a8b9376274043",
     "channels": {"CT": "ct", "PET": "pet"}, "targets": ["tumor"], "disclaimer": "Research use only. Not a medical device.",
 }  # fmt: skip
+MODELS_SERVED: dict[str, Any] = {
+    "models": [
+        {"name": "sts-unet", "version": "7", "alias": "champion", "channels": {"CT": "ct", "PET": "pet"}, "targets": ["tumor"], "ready": True},
+        {"name": "sts-unetpp", "version": "3", "alias": "champion", "channels": {"CT": "ct", "PET": "pet"}, "targets": ["tumor"], "ready": True},
+    ]
+}  # fmt: skip
 READINESS: dict[str, Any] = {
     "ready": True,
     "checks": {

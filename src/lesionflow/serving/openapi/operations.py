@@ -9,7 +9,14 @@ from pydantic import BaseModel
 
 from lesionflow.serving.access.policies import POLICIES
 from lesionflow.serving.openapi import examples
-from lesionflow.serving.openapi.told_models import JobAnswer, JobList, ModelAnswer, ReadyAnswer, ResultReport
+from lesionflow.serving.openapi.told_models import (
+    JobAnswer,
+    JobList,
+    ModelAnswer,
+    ReadyAnswer,
+    ResultReport,
+    ServedList,
+)
 from lesionflow.serving.problems import MEDIA_TYPE, PROBLEM_CODES, TITLES
 from lesionflow.serving.results.formats import ANSWERS, REPORT_ANSWERS, Answer
 
@@ -36,6 +43,10 @@ ReportFormat = Annotated[
         json_schema_extra={"enum": list(REPORT_ANSWERS)},
         description="The report's form; `Accept` without it.",
     ),
+]
+Model = Annotated[
+    str | None,
+    Query(alias="model", description="`NAME` or `NAME/VERSION` of a served model; without it, the main one."),
 ]
 Wait = Annotated[float, Query(ge=0, le=600, description="Answer at the job's end, or after so many seconds.")]
 Idempotency = Annotated[
@@ -68,11 +79,11 @@ UPLOAD = {
 }
 
 
-async def _segment(format_: Format = None, key: Idempotency = None) -> None:
+async def _segment(format_: Format = None, model: Model = None, key: Idempotency = None) -> None:
     """Send a study, wait, and get its mask or its report."""
 
 
-async def _submit(format_: Format = None, wait: Wait = 0, key: Idempotency = None) -> None:
+async def _submit(format_: Format = None, model: Model = None, wait: Wait = 0, key: Idempotency = None) -> None:
     """Hand a study in. With 202 it is on disk: whatever is killed then, it ends as done, or as failed with a reason, once."""
 
 
@@ -160,10 +171,10 @@ def _text(description: str) -> dict[str, Any]:
 AUTH = '-H "Authorization: Bearer $KEY"'
 UNFIT = (406, 408, 413, 415, 422, 429, 504, 507)
 OPERATIONS: tuple[APIRoute, ...] = (
-    _route("segment", "POST /v1/segment", "A study in, its mask out", _segment, requestBody=UPLOAD, failures=(*UNFIT, 409),
+    _route("segment", "POST /v1/segment", "A study in, its mask out", _segment, requestBody=UPLOAD, failures=(*UNFIT, 404, 409),
            answers={200: _any_format("The mask, or the report.")},
            curl=f"curl --fail {AUTH} -F study=@study.zip '{{server}}/v1/segment?format=dicom-seg' -o mask.dcm"),
-    _route("submit_study", "POST /v1/studies", "A study in, its job out", _submit, requestBody=UPLOAD, failures=UNFIT, tag="jobs",
+    _route("submit_study", "POST /v1/studies", "A study in, its job out", _submit, requestBody=UPLOAD, failures=(*UNFIT, 404, 409), tag="jobs",
            answers={200: _json("It ended while you waited.", JobAnswer, done=examples.JOB_DONE, failed=examples.JOB_FAILED),
                     202: _json("It is accepted.", JobAnswer, queued=examples.JOB_QUEUED)},
            curl=f"curl --fail {AUTH} -H 'Idempotency-Key: study-17' -F CT=@ct.nii.gz -F PET=@pet.nii.gz '{{server}}/v1/studies?wait=30'"),
@@ -191,6 +202,9 @@ OPERATIONS: tuple[APIRoute, ...] = (
            answers={204: {"description": "Nothing is kept of it."}}, curl=f"curl --fail {AUTH} -X DELETE '{{server}}/v1/results/{examples.ID}'"),
     _route("show_model", "GET /v1/model", "What is served", _plain, tag="service", answers={200: _json("The model.", ModelAnswer, served=examples.MODEL)},
            curl=f"curl --fail {AUTH} '{{server}}/v1/model'"),
+    _route("list_models", "GET /v1/models", "All that is served", _plain, tag="service",
+           answers={200: _json("Models by name, the main one first.", ServedList, served=examples.MODELS_SERVED)},
+           curl=f"curl --fail {AUTH} '{{server}}/v1/models'"),
     _route("livez", "GET /livez", "Whether the process answers", _plain, tag="service", answers={200: _text("It does.")},
            curl="curl --fail '{server}/livez'"),
     _route("readyz", "GET /readyz", "Whether studies can be segmented", _plain, tag="service", answers={200: _json("They can.", ReadyAnswer, ready=examples.READINESS)},

@@ -93,6 +93,9 @@ class ReadyAnswer(BaseModel):
     checks: dict[str, CheckTold] = Field(
         description="By what was looked at; the same stands in the problem document of 503."
     )
+    models: dict[str, CheckTold] | None = Field(
+        default=None, description="How each model beside the main one stands; none of them makes the service unready."
+    )
 
 
 class ModelAnswer(BaseModel):
@@ -106,3 +109,20 @@ class ModelAnswer(BaseModel):
     channels: dict[str, Any]
     targets: list[str]
     disclaimer: str
+
+
+class ServedTold(_Told):
+    """One model that is served; what it takes and finds is known once it is loaded."""
+
+    name: str | None = Field(description="For `?model=`.")
+    version: str | None
+    alias: str | None = Field(description="The alias that is followed; null where none is.")
+    channels: dict[str, Any] | None
+    targets: list[str] | None
+    ready: bool
+
+
+class ServedList(_Told):
+    """All that is served, the main model first."""
+
+    models: list[ServedTold]

@@ -59,6 +59,22 @@ def check_all(engine: Engine, queue: JobQueue, folders: Mapping[str, Path], min_
     return found
 
 
+def check_further(engines: Mapping[str, Engine]) -> dict[str, Readiness]:
+    """Look at models beside the main one.
+
+    Args:
+        engines: By name.
+
+    Returns:
+        How each stands, by its name: the first thing that does not hold, or what was loaded.
+    """
+    found = {}
+    for name, engine in engines.items():
+        checks = [Readiness(*each) for each in engine.health().values()]
+        found[name] = next((check for check in checks if not check.ok), checks[0])
+    return found
+
+
 def told(checks: Mapping[str, Readiness]) -> dict[str, Any]:
     """Return checks as plain values."""
     return {name: check._asdict() for name, check in checks.items()}

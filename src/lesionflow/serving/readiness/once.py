@@ -8,9 +8,11 @@ from lesionflow.errors import LesionFlowError, ServiceError
 from lesionflow.jobs.job_database import open_database
 from lesionflow.jobs.queue import JobQueue
 from lesionflow.serving.engine import Engine
-from lesionflow.serving.readiness.needs import Readiness, check_all
+from lesionflow.serving.prometheus_metrics import ServiceMetrics
+from lesionflow.serving.readiness.needs import Readiness, check_all, check_further
 from lesionflow.serving.scratch import scratch_folder
 from lesionflow.serving.settings import ServiceSettings
+from lesionflow.serving.several.roster import make_further
 
 
 def check_once(service: ServiceSettings, settings: Settings) -> dict[str, Readiness]:
@@ -23,12 +25,13 @@ def check_once(service: ServiceSettings, settings: Settings) -> dict[str, Readin
     Returns:
         Each check by its name; of a model or a database that can't be had, why.
     """
-    engine = Engine(service, settings)
+    engine, further = Engine(service, settings), make_further(service, settings, ServiceMetrics())
     failed: dict[str, Readiness] = {}
-    try:
-        engine.load()
-    except LesionFlowError as error:
-        failed["model"] = Readiness(ok=False, detail=str(error))
+    for name, each in (("model", engine), *((f"model {name}", each) for name, each in further.items())):
+        try:
+            each.load()
+        except LesionFlowError as error:
+            failed[name] = Readiness(ok=False, detail=str(error))
     try:
         with scratch_folder() as scratch:
             kept = service.state_dir or scratch
@@ -44,8 +47,10 @@ def check_once(service: ServiceSettings, settings: Settings) -> dict[str, Readin
         found = {name: Readiness(*told) for name, told in engine.health().items()}
         failed["database"] = Readiness(ok=False, detail=str(error))
     finally:
-        engine.close()
-    return {**found, **failed}
+        beside = {f"model {name}": check for name, check in check_further(further).items()}
+        for each in (engine, *further.values()):
+            each.close()
+    return {**found, **beside, **failed}
 
 
 def main(service: ServiceSettings, settings: Settings) -> int:

@@ -60,6 +60,21 @@ def test_the_model_that_serves_when_work_begins_does_it_to_its_end(lineup):
     assert lineup.standing.now is new
 
 
+def test_work_that_one_version_was_asked_for_is_done_by_no_other(lineup, returned):
+    old, new = Model("old"), Model("new")
+    lineup.switch(old)
+    lineup.switch(new)
+    assert lineup.do_by("new", lambda model: model.does()) == "new"
+    for version in ("old", "newest"):
+        with pytest.raises(RequestRefusedError) as refused:
+            lineup.do_by(version, lambda model: model.does())
+        assert (refused.value.http_status, refused.value.code) == (409, "other_version_serves")
+    new.does = failing(KeyError("x"))
+    with pytest.raises(KeyError):
+        lineup.do_by("new", lambda model: model.does())
+    assert (lineup.standing, returned) == ((new, old, 1, 0), [])
+
+
 def test_the_one_before_stays_until_the_new_one_has_proven_itself(lineup):
     old, new = Model("old"), Model("new")
     lineup.switch(old)

@@ -115,6 +115,7 @@ def test_real_answers_are_of_the_types_that_are_told(document, make_client, stud
             "/v1/jobs/{job_id}",
             "/v1/results/{result_id}/report",
             "/v1/model",
+            "/v1/models",
             "/livez",
             "/readyz",
             "/metrics",

@@ -9,7 +9,7 @@ from lesionflow.errors import ServiceError
 from lesionflow.jobs.job_database import open_database
 from lesionflow.jobs.queue import JobQueue
 from lesionflow.serving.readiness import needs
-from lesionflow.serving.readiness.needs import check_all, told
+from lesionflow.serving.readiness.needs import check_all, check_further, told
 
 
 @pytest.fixture
@@ -49,6 +49,11 @@ def test_all_is_well_and_nothing_of_the_look_stays(queue, folders):
 
 def test_without_a_model_the_rest_is_told_all_the_same(queue, folders):
     assert failing(check_all(engine(ok=False), queue, folders, 1)) == {"model", "golden_cases", "processes"}
+
+
+def test_of_a_model_beside_the_main_one_the_first_thing_that_does_not_hold_is_told():
+    found = check_further({"a": engine(), "b": engine(ok=False)})
+    assert found == {"a": (True, "m version 1"), "b": (False, "m version 1")}
 
 
 def test_a_lost_database_is_named_and_found_again(queue, folders, tmp_path):

@@ -32,6 +32,18 @@ def test_what_is_missing_is_named_with_why_and_ends_with_an_error(settings, tmp_
     assert any("no such file" in line for line in lines)
 
 
+def test_a_model_beside_the_main_one_that_can_not_be_loaded_is_named(bundle_folder, settings, tmp_path, capsys):
+    (tmp_path / "broken").mkdir()
+    service = ServiceSettings(
+        model=str(bundle_folder), model_name="unet", more_models=f"{tmp_path}/broken, copy={bundle_folder}",
+        state_dir=tmp_path / "state", min_free_mb=1,
+    )  # fmt: skip
+    assert main(service, settings) == 6
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines if line.startswith("FAIL")] == ["FAIL model broken"]
+    assert any(line.startswith("ok   model copy: copy version") for line in lines)
+
+
 def test_a_full_disk_alone_is_named_alone(bundle_folder, settings, tmp_path):
     service = ServiceSettings(model=str(bundle_folder), state_dir=tmp_path / "state", min_free_mb=10**12)
     found = check_once(service, settings)
