@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from lesionflow.serving.scratch import scratch_folder
+from lesionflow.serving.scratch import make_temporary, scratch_folder
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +28,14 @@ def test_what_a_killed_service_left_is_removed_and_nothing_else(temporary):
     dead = temporary / f"lesionflow-service-{ended.pid}-abc"
     alive = temporary / f"lesionflow-service-{os.getppid()}-abc"
     other = temporary / "lesionflow-service-notes"
-    for folder in (dead, alive, other):
+    # In a container, the last service had the number of this one.
+    former = temporary / f"lesionflow-service-{os.getpid()}-abc"
+    for folder in (dead, alive, other, former):
         (folder / "uploads").mkdir(parents=True)
+    ours = make_temporary("model-")
     with scratch_folder():
         assert not dead.exists()
+        assert not former.exists()
         assert alive.exists()
+        assert ours.exists()
         assert other.exists()

@@ -1,5 +1,6 @@
 """From a request to an accepted job: a study is received, put where a kill leaves it, and written into the database; only then is the client told."""
 
+import contextlib
 import hashlib
 import math
 import os
@@ -124,9 +125,14 @@ class Intake:
             linked.append(Part(name, target))
         return linked
 
-    def drop(self, job_id: str) -> None:
-        """Remove the study of a job that ended."""
-        shutil.rmtree(self._accepted / job_id, ignore_errors=True)
+    def drop(self, job_id: str, *, surely: bool = False) -> None:
+        """Remove the study of a job that ended.
+
+        Raises:
+            OSError: When it can't be removed, and must surely be.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self._accepted / job_id, ignore_errors=not surely)
 
     def retry_after_s(self, n_before: int) -> int:
         """Return when a place should be free, in s, by how long the last studies took."""

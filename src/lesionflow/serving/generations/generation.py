@@ -1,9 +1,7 @@
 """One model, loaded by the processes that compute with it and proven by its golden cases: what a study is given to."""
 
 import datetime as dt
-import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,7 +15,7 @@ from lesionflow.serving.children.failures import ChildDiedError
 from lesionflow.serving.children.model_process import ModelProcess, Terms
 from lesionflow.serving.children.pool import Pool
 from lesionflow.serving.generations.study_work import was_begun
-from lesionflow.serving.scratch import PREFIX
+from lesionflow.serving.scratch import make_temporary
 from lesionflow.serving.settings import ServiceSettings
 from lesionflow.serving.uploads.multipart import Part
 
@@ -113,7 +111,7 @@ def load_generation(service: ServiceSettings, settings: Settings, version: str) 
     memory_mb = settings.memory_mb if "memory_mb" in settings.model_fields_set else None
     # Each imports its libraries while the model is fetched.
     processes = [ModelProcess(memory_mb) for _ in range(service.max_concurrent)]
-    kept = None if Path(version).is_dir() else Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-model-"))
+    kept = None if Path(version).is_dir() else make_temporary("model-")
     try:
         model, folder = _fetch(service, settings, version, kept)
         order = {

@@ -1,5 +1,6 @@
 """Results kept for a while: a report and its masks, under a number that can't be guessed."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -71,10 +72,15 @@ class ResultStore:
             raise unknown_result()
         return path
 
-    def drop(self, result_id: str) -> None:
-        """Remove a result, if there is one."""
+    def drop(self, result_id: str, *, surely: bool = False) -> None:
+        """Remove a result, if there is one.
+
+        Raises:
+            OSError: When it can't be removed, and must surely be.
+        """
         if RESULT_ID.fullmatch(result_id):
-            shutil.rmtree(self._folder / result_id, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(self._folder / result_id, ignore_errors=not surely)
 
     def prune(self) -> None:
         """Remove results that are too old or too many."""

@@ -40,8 +40,11 @@ def remove_old(state: Any) -> None:
 def erase_study(state: Any, job_id: str) -> None:
     """Remove all that is kept of a study whose job has ended: what was sent, its result and its job.
 
-    A kill in between leaves the job, so that it can be asked again.
+    A kill or a fault in between leaves the job, so that it can be asked again.
+
+    Raises:
+        OSError: When a file can't be removed.
     """
-    state.intake.drop(job_id)
-    state.results.drop(job_id)
+    state.intake.drop(job_id, surely=True)
+    state.results.drop(job_id, surely=True)
     state.queue.erase(job_id)

@@ -62,6 +62,21 @@ def test_an_erased_study_is_gone_and_the_trail_says_by_whom(client, tmp_path):
     assert [entry.facts["job"] for entry in client.app.state.audit.entries() if entry.kind is AuditKind.ERASED] == [job]
 
 
+def test_what_can_not_be_removed_is_said_and_can_be_erased_again(client, monkeypatch):
+    mine = key(client, "mine")
+    job = hand_in(client, mine)["id"]
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", refuse)
+        failed = client.delete(f"/v1/results/{job}", headers=mine)
+    assert (failed.status_code, failed.json()["code"]) == (503, "no_permission")
+    assert client.delete(f"/v1/results/{job}", headers=mine).status_code == 204
+
+
+def refuse(path, ignore_errors=False):
+    if not ignore_errors:
+        raise PermissionError(13, "Permission denied")
+
+
 def test_a_study_in_work_is_not_erased_and_ends(client):
     mine, engine = key(client, "mine"), client.app.state.engine
     engine.gate.clear()
