@@ -72,7 +72,7 @@ def test_what_can_not_be_removed_is_said_and_can_be_erased_again(client, monkeyp
     assert client.delete(f"/v1/results/{job}", headers=mine).status_code == 204
 
 
-def refuse(path, ignore_errors=False):
+def refuse(path, *, ignore_errors=False):
     if not ignore_errors:
         raise PermissionError(13, "Permission denied")
 
