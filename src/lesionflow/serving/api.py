@@ -48,6 +48,7 @@ from lesionflow.serving.accepted import routes
 from lesionflow.serving.accepted.answers import Waiters, raise_unless_done
 from lesionflow.serving.accepted.intake import Intake
 from lesionflow.serving.access.policies import protect
+from lesionflow.serving.access.rate_limits import FAILURES_A_MINUTE, Asking, RateLimits
 from lesionflow.serving.drain import Drain
 from lesionflow.serving.engine import Engine
 from lesionflow.serving.middleware import METHODS, GuardMiddleware
@@ -91,6 +92,9 @@ def create_app(service: ServiceSettings, settings: Settings | None = None) -> St
         },
         lifespan=_lifespan,
     )
+    app.state.rate_limits = RateLimits({
+        Asking.HAND_IN: service.max_hand_ins_minute, Asking.READ: service.max_reads_minute, Asking.FAILURE: FAILURES_A_MINUTE
+    })  # fmt: skip
     app.state.service, app.state.metrics, app.state.drain = service, metrics, drain
     settings = settings or Settings()
     app.state.engine = Engine(service, settings, metrics)

@@ -52,7 +52,7 @@ PROBLEM_CODES: Mapping[int, tuple[str, ...]] = {
         "not_a_zip", "unreadable_zip", "encrypted_zip", "unsafe_path", "zip_bomb", "empty_upload", "empty_study", "unknown_part", "mixed_parts",
         "duplicate_part", "missing_channel", "source_is_not_dicom", "idempotency_key_reused",
     ),
-    429: ("overloaded",),
+    429: ("overloaded", "too_many_requests"),
     500: ("internal_error", "worker_died", "computing_died"),
     503: (
         "not_ready", "still_running", "model_unusable", "out_of_memory", "too_many_open_files", "no_permission", "io_error", "timed_out",

@@ -36,6 +36,8 @@ class ServiceSettings(BaseSettings):
         deadline_s: What a study may take, from the moment that work on it begins; beyond, it is ended and its job fails.
         drain_s: How long a service that is told to stop works on what it has begun; then the next one begins it anew.
         access: `open`: whoever asks on loopback, nobody elsewhere; `keys`: who shows an API key; `gateway`: whoever asks, as something in front of the service asks for keys.
+        max_hand_ins_minute: How often a minute a key may hand in, cancel and erase; 0: as often as it likes.
+        max_reads_minute: How often a minute a key may ask; 0: as often as it likes.
         allowed_hosts: Names by which the service is called, beside its address and loopback: `lesions.example.org, *.example.net`.
         min_free_mb: What must be free on the disks of studies and results for the service to call itself ready.
         follow_s: How often an alias is looked at; 0: what was loaded at first stays.
@@ -54,6 +56,8 @@ class ServiceSettings(BaseSettings):
     max_files: Annotated[int, Field(ge=1)] = 20_000
     max_concurrent: Annotated[int, Field(ge=1)] = 1
     max_waiting: Annotated[int, Field(ge=0)] = 4
+    max_hand_ins_minute: Annotated[int, Field(ge=0)] = 600
+    max_reads_minute: Annotated[int, Field(ge=0)] = 6000
     max_queued: Annotated[int, Field(ge=0)] = 1000
     max_results: Annotated[int, Field(ge=1)] = 2000
     max_result_age_s: Annotated[float, Field(gt=0)] = 24 * 3600.0

@@ -13,6 +13,7 @@ from lesionflow.jobs.api_keys import ApiKey, Scope
 from lesionflow.jobs.audit import AuditKind
 from lesionflow.jobs.job import Job
 from lesionflow.serving.access.addresses import arrived_on, is_loopback
+from lesionflow.serving.access.rate_limits import Asking, in_whole_seconds, network_of
 from lesionflow.serving.problems import RequestRefusedError
 
 #: By method and path; None: open to everybody, as it tells nothing of studies or models.
@@ -107,9 +108,21 @@ async def _admit(request: Request, scope: Scope) -> Caller:
         raise RequestRefusedError(message, status=401, code="no_key", headers=CHALLENGE)
     key: ApiKey | None = await to_thread.run_sync(state.keys.find, token.strip())
     if key is None:
+        _count(state, Asking.FAILURE, network_of(request.client.host if request.client else None))
         message = "Expected a key that is valid, found one that is unknown, revoked or expired."
         raise RequestRefusedError(message, status=401, code="invalid_key", headers=CHALLENGE)
     if not key.allows(scope):
         message = f"Expected a key with the scope {scope}, found one with {', '.join(sorted(key.scopes))}."
         raise RequestRefusedError(message, status=403, code="scope_missing")
+    _count(state, Asking.READ if request.method in ("GET", "HEAD") else Asking.HAND_IN, key.id)
     return Caller(key.id, sees_all=Scope.ADMIN in key.scopes)
+
+
+def _count(state: Any, kind: Asking, who: str) -> None:
+    wait_s = state.rate_limits.take(kind, who)
+    if wait_s > 0:
+        seconds = in_whole_seconds(wait_s)
+        message = (
+            f"Expected fewer requests a minute, found more than this service takes of one. Ask again in {seconds} s."
+        )
+        raise RequestRefusedError(message, status=429, code="too_many_requests", headers={"Retry-After": seconds})

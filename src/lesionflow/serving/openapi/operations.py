@@ -131,7 +131,7 @@ def _route(
 ) -> APIRoute:  # fmt: skip
     method, at = path.split(" ")
     scope = POLICIES[path]
-    statuses = sorted({*ALWAYS, *failures, *((401,) if scope else ())})
+    statuses = sorted({*ALWAYS, *failures, *((401, 429) if scope else ())})
     responses: dict[int | str, dict[str, Any]] = dict(answers.items())
     responses |= {status: _refusal(status) for status in statuses}
     responses["default"] = {"description": "Whatever else goes wrong.", "content": PROBLEM}
