@@ -19,7 +19,7 @@ IMAGE = "registry.example/team/lesionflow@sha256:" + "c" * 64
 WELL = {
     "get configmap": "http://mlflow.lesionflow:5000",
     "get nodes": '{"cpu":"8","nvidia.com/gpu":"1"}',
-    "securityContext.runAsUser": "10001 10001",
+    "-- id -u": "10001",
     "items[*].status.phase": "Running",
     "items[0].metadata.name": "train-pod-1",
     "get workflows -l pipeline/runid=": "Succeeded",
@@ -28,8 +28,8 @@ WELL = {
 }
 #: What is not as it should be: an answer, and what the script then says does not hold.
 FAULTS = {
-    "securityContext.runAsUser": ("10001 0", "no pod is root"),
-    "get nodes": ('{"cpu":"8"}', "nodes offer nvidia.com/gpu"),
+    "-- id -u": ("0", "train is not root"),
+    "get nodes": ('{"cpu":"8","nvidia.com/gpu":"0"}', "nodes offer nvidia.com/gpu"),
     "get configmap": ("", "ConfigMap lesionflow has MLFLOW_TRACKING_URI"),
     "get workflows -l pipeline/runid=": ("Failed", "the run ends well"),
     "spec.type": ("ClusterIP LoadBalancer", "MLflow and the service are not exposed beyond the cluster"),
@@ -107,6 +107,14 @@ def test_what_the_cluster_refuses_is_named_and_without_the_product_its_part_is_l
     assert "5. No namespace lesionflow" in done.stdout
     assert not any("statefulset" in name for name in verdicts)
     assert done.returncode == 1
+
+
+def test_what_can_not_be_looked_at_is_not_taken_for_well(checked):
+    """No pods, or nobody who may list them."""
+    _, verdicts, _ = checked(WELL | {"spec.type": ""}, refused=("containers[*].image", "-- id -u"))
+    assert {name for name, verdict in verdicts.items() if verdict == "NOT"} == {
+        "MLflow and the service are not exposed beyond the cluster", "no image has a tag", "train is not root",
+    }  # fmt: skip
 
 
 def test_what_it_waits_for_is_what_the_manifests_have():

@@ -13,7 +13,7 @@ from lesionflow.jobs.api_keys import ApiKey, Scope
 from lesionflow.jobs.audit import AuditKind
 from lesionflow.jobs.job import Job
 from lesionflow.serving.access.addresses import arrived_on, is_loopback
-from lesionflow.serving.access.rate_limits import Asking, in_whole_seconds, network_of
+from lesionflow.serving.access.rate_limits import Asking, in_whole_seconds, whom_of
 from lesionflow.serving.problems import RequestRefusedError
 
 #: By method and path; None: open to everybody, as it tells nothing of studies or models.
@@ -108,7 +108,7 @@ async def _admit(request: Request, scope: Scope) -> Caller:
         raise RequestRefusedError(message, status=401, code="no_key", headers=CHALLENGE)
     key: ApiKey | None = await to_thread.run_sync(state.keys.find, token.strip())
     if key is None:
-        _count(state, Asking.FAILURE, network_of(request.client.host if request.client else None))
+        _count(state, Asking.FAILURE, whom_of(request.client.host if request.client else None))
         message = "Expected a key that is valid, found one that is unknown, revoked or expired."
         raise RequestRefusedError(message, status=401, code="invalid_key", headers=CHALLENGE)
     if not key.allows(scope):

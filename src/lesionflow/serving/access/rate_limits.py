@@ -41,7 +41,7 @@ class RateLimits:
 
         Args:
             kind: What is done.
-            who: The id of a key, or `network_of` an address.
+            who: The id of a key, or `whom_of` an address.
 
         Returns:
             0 when it may be; else after how many seconds it may.
@@ -60,7 +60,7 @@ class RateLimits:
         return 0.0 if may else (1 - left) * 60 / limit
 
 
-def network_of(address: str | None) -> str:
+def whom_of(address: str | None) -> str:
     """Return whom an address stands for: itself, or of IPv6 its network, of which one user has all addresses."""
     try:
         found = ipaddress.ip_address(address or "")

@@ -5,7 +5,7 @@ import pytest
 from lesionflow.config import Settings
 from lesionflow.jobs.api_keys import Scope
 from lesionflow.serving.access import rate_limits
-from lesionflow.serving.access.rate_limits import Asking, RateLimits, in_whole_seconds, network_of
+from lesionflow.serving.access.rate_limits import Asking, RateLimits, in_whole_seconds, whom_of
 from lesionflow.serving.api import create_app
 from lesionflow.serving.settings import ServiceSettings
 from support.service_client import TestClient
@@ -68,7 +68,7 @@ def test_strangers_take_bounded_room_and_push_no_key_out(limits):
     ],
 )  # fmt: skip
 def test_an_ipv6_network_is_one(address, network):
-    assert network_of(address) in (network, "fe80::/64" if "fe80" in network else network)
+    assert whom_of(address) in (network, "fe80::/64" if "fe80" in network else network)
 
 
 def test_seconds_are_whole_and_enough():
