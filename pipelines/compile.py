@@ -19,7 +19,11 @@ from pipelines.retrain import fanned_out, retrain
 
 COMPILED = Path(__file__).with_name("retrain.yaml")
 REPOSITORY = "lesionflow"
-DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+#: A part of a path, and a host with or without a port (distribution's reference grammar).
+PART = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
+REGISTRY = re.compile(rf"[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\d{{1,5}})?(?:/{PART})*")
+IMAGE_NAME = re.compile(rf"{PART}(?:/{PART})*")
 
 
 def compile_to(path: Path, pipeline: Any = retrain) -> None:
@@ -38,8 +42,13 @@ def images_of(registry: str, repository: str, digest: str, gpu_digest: str, clus
         cluster: Says which steps ask for it.
 
     Raises:
-        ConfigError: When a digest is none, or one that a step needs is missing.
+        ConfigError: When a digest, or the place of the images, is none, or a digest that a step needs is missing.
     """
+    if not REGISTRY.fullmatch(registry.rstrip("/")) or not IMAGE_NAME.fullmatch(repository):
+        raise ConfigError(
+            f"Expected --registry as a host and path such as registry.example/team, without a scheme, and --repository as a name in lower case, "
+            f"found {registry!r} and {repository!r}. Write them as `podman pull` takes them."
+        )
     of_gpu = sorted(name for name, needs in {"(usual)": cluster.usual, **cluster.steps}.items() if needs.image == "gpu")
     if of_gpu and not gpu_digest:
         raise ConfigError(
@@ -47,7 +56,7 @@ def images_of(registry: str, repository: str, digest: str, gpu_digest: str, clus
             "steps the image cpu and no accelerator."
         )
     for option, value in (("--digest", digest), ("--gpu-digest", gpu_digest)):
-        if value and not DIGEST.match(value):
+        if value and not DIGEST.fullmatch(value):
             raise ConfigError(
                 f"Expected {option} as sha256: and 64 hexadecimal digits, found {value!r}. `skopeo inspect` tells it."
             )
@@ -77,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("a cluster needs --registry and --digest: its nodes have no image of this machine")
     if parsed.output == COMPILED:
         parser.error("name another file with -o: pipelines/retrain.yaml is the form without a cluster")
+    if parsed.output.suffix not in (".yaml", ".yml") or not parsed.output.parent.is_dir():
+        parser.error(f"-o: expected a .yaml file in a folder that is there, found {parsed.output}")
     try:
         cluster = load_cluster(parsed.cluster)
         images = images_of(parsed.registry, parsed.repository, parsed.digest, parsed.gpu_digest, cluster)

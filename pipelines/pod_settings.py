@@ -11,7 +11,8 @@ Memory = Annotated[str, Field(pattern=r"^[1-9]\d*(Mi|Gi|Ti|M|G|T)$")]
 Cpus = Annotated[str, Field(pattern=r"^([1-9]\d*m|[1-9]\d*(\.\d+)?|0\.\d*[1-9]\d*)$")]
 Variable = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
 Place = Annotated[str, Field(pattern=r"^/[^:]*$")]
-Seconds = Annotated[int, Field(ge=1)]
+#: A year at most: what is more is a slip, and Kubernetes' own numbers end.
+Seconds = Annotated[int, Field(ge=1, le=366 * 24 * 3600)]
 #: Steps that a setting is for, by name.
 Steps = tuple[str, ...]
 UNITS = {"M": 10**6, "G": 10**9, "T": 10**12, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
@@ -203,9 +204,10 @@ class FanOut(Setting):
         parallelism: Pods of one loop at once; the others wait.
     """
 
-    shards: Annotated[int, Field(ge=1)] = 1
-    folds: Annotated[int, Field(ge=1)] = 1
-    parallelism: Annotated[int, Field(ge=1)] = 4
+    # Each is a task of the workflow, which Kubernetes keeps as one object of some MB.
+    shards: Annotated[int, Field(ge=1, le=1000)] = 1
+    folds: Annotated[int, Field(ge=1, le=100)] = 1
+    parallelism: Annotated[int, Field(ge=1, le=1000)] = 4
 
     @property
     def is_wide(self) -> bool:

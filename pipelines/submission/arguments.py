@@ -53,9 +53,9 @@ def read_package(path: Path) -> Package:
         content = path.read_bytes()
         spec = next(yaml.safe_load_all(content))
         name = str(spec["pipelineInfo"]["name"])
-        inputs = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+        inputs = dict(spec["root"].get("inputDefinitions", {}).get("parameters", {}))
         images = {one["container"]["image"] for one in spec["deploymentSpec"]["executors"].values()}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
+    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, StopIteration) as error:
         raise ConfigError(
             f"Expected a compiled pipeline at {path}, found none. `python -m pipelines.compile` writes one."
         ) from error

@@ -280,6 +280,7 @@ def test_a_secret_pasted_into_the_cluster_file_is_not_told(tmp_path: Path) -> No
     [
         (["--digest", CPU], "--gpu-digest"),
         (["--digest", "latest", "--gpu-digest", GPU], "--digest"),
+        (["--digest", f"{CPU}\n", "--gpu-digest", GPU], "--digest"),
         (["--digest", CPU, "--gpu-digest", GPU[:-1]], "--gpu-digest"),
     ],
 )
@@ -288,6 +289,27 @@ def test_an_image_that_may_change_is_refused(options, said, tmp_path: Path, caps
     assert main(["--registry", REGISTRY, *options, "-o", str(tmp_path / "out.yaml")]) == ConfigError.exit_code
     assert said in capsys.readouterr().err
     assert not (tmp_path / "out.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("registry", "repository"),
+    [
+        ("https://r.example/team", "lesionflow"), ("r ex ample/t", "lesionflow"), ("r@sha256:x", "lesionflow"), ("R.example/TEAM", "lesionflow"),
+        ("/", "lesionflow"), (REGISTRY, ""), (REGISTRY, "Lesionflow"), (REGISTRY, "a b"),
+    ],
+)  # fmt: skip
+def test_a_place_that_no_node_can_pull_from_is_refused(registry, repository, tmp_path: Path, capsys) -> None:
+    main = import_module("pipelines.compile").main
+    options = ["--registry", registry, "--repository", repository, "--digest", CPU, "--gpu-digest", GPU]
+    assert main([*options, "-o", str(tmp_path / "out.yaml")]) == ConfigError.exit_code
+    assert "--registry as a host and path" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["fan_out: {shards: 1000000000}", "usual: {timeout_s: 1000000000000000000000000}"])
+def test_what_no_cluster_could_hold_is_refused(text, tmp_path: Path) -> None:
+    (tmp_path / "cluster.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="less than or equal to"):
+        import_module("pipelines.cluster_settings").load_cluster(tmp_path / "cluster.yaml")
 
 
 def test_without_a_gpu_no_image_for_gpus_is_asked_for(tmp_path: Path) -> None:

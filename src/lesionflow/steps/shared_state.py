@@ -16,7 +16,7 @@ from lesionflow.data.split import Split
 from lesionflow.errors import ArtifactError, ServiceError
 from lesionflow.io.files import write_bytes
 from lesionflow.io.stores.ledger import READS, describe_ledger, ledger_path, read_ledger
-from lesionflow.io.stores.splits import read_split, write_split
+from lesionflow.io.stores.splits import read_split, split_from, write_split
 from lesionflow.registry.mlflow_store import sqlite_path
 from lesionflow.registry.shared_state import Snapshot, latest_snapshot, push_snapshot
 from lesionflow.registry.succession.joining import add_behind, entries_to_add, n_common_entries
@@ -237,7 +237,11 @@ def joined_ledger(
 
 def _split_of(snapshot: Snapshot | None) -> Split | None:
     content = snapshot.files.get(SPLIT) if snapshot else None
-    return None if content is None else Split.model_validate_json(content)
+    return (
+        None
+        if content is None
+        else split_from(content, "in the shared state", "Was it written by a newer lesionflow? Use that one.")
+    )
 
 
 def _ledger_files(ledger: Path) -> tuple[Path, Path]:

@@ -12,7 +12,7 @@ from lesionflow.errors import ArtifactError, ServiceError
 from lesionflow.io.stores.cases import write_table
 from lesionflow.io.stores.ledger import append_entry, ledger_path, note_read, read_ledger
 from lesionflow.io.stores.splits import read_split
-from lesionflow.registry.shared_state import latest_snapshot
+from lesionflow.registry.shared_state import latest_snapshot, push_snapshot
 from lesionflow.steps import run_step, shared_state
 from lesionflow.steps.shared_state import fetch_shared, joined_ledger, push_shared, share_ledger
 from support.case_tables import case_table
@@ -323,3 +323,13 @@ def test_over_many_draws_nobody_who_was_tested_on_is_learned_from_where_each_pod
             assert len(second.train) + len(second.validation) + len(second.test) == 16
     assert n_leaks[NAME] == 0
     assert n_leaks[""] > 0
+
+
+def test_a_shared_lock_of_a_newer_version_is_named_and_stays(uri, tmp_path):
+    path = _split(tmp_path / "mine")
+    snapshot = latest_snapshot(NAME, uri)
+    newer = json.dumps(json.loads(path.read_text()) | {"format": 99}).encode()
+    push_snapshot(NAME, {**snapshot.files, shared_state.SPLIT: newer}, snapshot, uri)
+    with pytest.raises(ArtifactError, match="in the shared state.*newer lesionflow"):
+        _split(tmp_path / "other", 32)
+    assert latest_snapshot(NAME, uri).files[shared_state.SPLIT] == newer

@@ -34,8 +34,8 @@ class Place(Protocol):
     def read(self, name: str) -> bytes | None:
         """Return the bytes of a name; None where there is none."""
 
-    def has(self, name: str) -> bool:
-        """Tell whether a name is there."""
+    def size(self, name: str) -> int | None:
+        """Return how many bytes a name has; None when it is not there."""
 
     def names(self, folder: str) -> list[str]:
         """Return the names right below a folder, the last part of each; none where there is no such folder."""
@@ -103,9 +103,10 @@ class FolderPlace:
             blame_machine(error, self._root)
             raise
 
-    def has(self, name: str) -> bool:
+    def size(self, name: str) -> int | None:
         """See `Place`."""
-        return (self._root / name).is_file()
+        path = self._root / name
+        return path.stat().st_size if path.is_file() else None
 
     def names(self, folder: str) -> list[str]:
         """See `Place`."""
@@ -161,10 +162,13 @@ class ObjectPlace:
             except FileNotFoundError:
                 return None
 
-    def has(self, name: str) -> bool:
+    def size(self, name: str) -> int | None:
         """See `Place`."""
         with self._reached():
-            return bool(self._files.exists(self._at(name)))
+            try:
+                return int(self._files.size(self._at(name)))
+            except FileNotFoundError:
+                return None
 
     def names(self, folder: str) -> list[str]:
         """See `Place`."""

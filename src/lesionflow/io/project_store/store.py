@@ -12,6 +12,7 @@ from the same edition one gets the next number and the other is told.
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from lesionflow.io.project_store.places import Place, open_place, require_exclus
 T = TypeVar("T")
 FORMAT = 1
 DIGITS = 8
+EDITION = re.compile(rf"(\d{{{DIGITS}}})\.json")
 #: Files on their way at once: a store answers many.
 TRANSFERS = 8
 #: What a single file is called in an edition of its own.
@@ -153,7 +155,7 @@ class ProjectStore:
                 ) from None
             if sha256_file(path) != digest:
                 raise ArtifactError(
-                    f"Expected object {digest:.12} of the project store as it was kept, found other bytes. Remove it; the step makes it again."
+                    f"Expected object {digest:.12} of the project store as it was kept, found other bytes. Take it back from a copy, or remove it and the editions that name it: the step makes it again."
                 )
 
     def outputs(self) -> list[str]:
@@ -184,7 +186,8 @@ class ProjectStore:
 
     def _numbers(self, name: str) -> list[int]:
         found = self._place.names(f"editions/{name}")
-        return sorted(int(one.removesuffix(".json")) for one in found if one[:DIGITS].isdigit())
+        # Copies and leftovers that people and programs put beside them are none.
+        return sorted(int(match[1]) for one in found if (match := EDITION.fullmatch(one)))
 
     def _read(self, name: str, number: int) -> Edition:
         content = self._place.read(_edition_name(name, number)) or b""
@@ -192,9 +195,9 @@ class ProjectStore:
             told: Any = json.loads(content)
             files = {str(file): (str(digest), int(size)) for file, (digest, size) in told["files"].items()}
             fits = (told["format"], told["name"], told["number"]) == (FORMAT, name, number)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             fits, files = False, {}
-        if not fits or any(Path(file).is_absolute() or ".." in Path(file).parts for file in files):
+        if not fits or any(Path(file).is_absolute() or ".." in Path(file).parts or "\0" in file for file in files):
             raise ArtifactError(
                 f"Expected edition {number} of {name} in the project store as a run wrote it, found something else. Remove this one file; the edition before is whole."
             )
@@ -208,7 +211,8 @@ class ProjectStore:
             copy_file(first, other)
 
     def _put(self, digest: str, path: Path) -> None:
-        if not self._place.has(_object_name(digest)):
+        # One that was cut off since is no more what its name says.
+        if self._place.size(_object_name(digest)) != path.stat().st_size:
             self._place.put(_object_name(digest), path)
 
 

@@ -44,12 +44,12 @@ def test_bytes_come_back_and_names_are_listed(place, tmp_path):
     source = tmp_path / "source"
     source.write_bytes(b"\0\1" * 5000)
     assert place.read("a/b") is None
-    assert not place.has("a/b")
+    assert place.size("a/b") is None
     place.put("a/b", source)
     place.put("a/c/d", source)
     place.fetch("a/b", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == place.read("a/c/d") == source.read_bytes()
-    assert place.has("a/b")
+    assert place.size("a/b") is not None
     assert place.names("a") == ["b", "c"]
     assert place.names("nowhere") == []
     place.remove("a/b")

@@ -94,6 +94,16 @@ def test_harm_is_told_and_a_listing_leads_nowhere_else(url, tmp_path):
     store._place.remove(name)
     with pytest.raises(ArtifactError, match="found none"):
         store.restore(edition, tmp_path / "target")
+    # Cut off since: what is kept anew is whole again.
+    (tmp_path / "harm").write_text("")
+    store._place.put(name, tmp_path / "harm")
+    again = store.save("other", tmp_path / "source", None)
+    store.restore(again, tmp_path / "whole")
+    assert _read(tmp_path / "whole") == {"a": "1"}
+    # What people and programs leave beside an edition is none.
+    for stray in ("00000002.json.bak", "00000002.json~", "00000002 (conflicted copy).json", "00000002"):
+        store._place.create(f"editions/cases/{stray}", b"{}")
+    assert store.latest("cases").number == 1
     outside = {"format": 1, "name": "plan", "number": 1, "parent": "", "files": {"../x": ["0" * 64, 1]}}
     for content in (b"{", json.dumps(outside).encode(), b"[]"):
         store._place.create("editions/plan/00000001.json", content)
