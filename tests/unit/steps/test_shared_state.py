@@ -330,6 +330,6 @@ def test_a_shared_lock_of_a_newer_version_is_named_and_stays(uri, tmp_path):
     snapshot = latest_snapshot(NAME, uri)
     newer = json.dumps(json.loads(path.read_text()) | {"format": 99}).encode()
     push_snapshot(NAME, {**snapshot.files, shared_state.SPLIT: newer}, snapshot, uri)
-    with pytest.raises(ArtifactError, match="in the shared state.*newer lesionflow"):
+    with pytest.raises(ArtifactError, match=r"in the shared state.*newer lesionflow"):
         _split(tmp_path / "other", 32)
     assert latest_snapshot(NAME, uri).files[shared_state.SPLIT] == newer
