@@ -13,6 +13,7 @@ FILES = [path for top in ("src", "components", "pipelines") for path in sorted((
 TABLES = {
     "metrics/__init__.py": {"f'{__name__}.{name}'"},
     "models/__init__.py": {"f'{networks.__name__}.{found.name}'"},
+    "prediction/documents/__init__.py": {"f'{__name__}.{self.module}'"},
     "prediction/writers/__init__.py": {"f'{__name__}.{name}'"},
     "steps/__init__.py": {
         "'lesionflow.steps.attesting'",

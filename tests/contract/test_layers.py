@@ -180,7 +180,7 @@ def test_every_library_has_an_owner_or_is_free() -> None:
 def rows(text: str) -> list[str]:
     """The layers that a page draws, highest first, without what it says beside them."""
     blocks = [
-        block for block in re.findall(r"^```\n(.+?)^```", text, re.MULTILINE | re.DOTALL) if "cli | serving" in block
+        block for block in re.findall(r"^```\w*\n(.+?)^```", text, re.MULTILINE | re.DOTALL) if "cli | serving" in block
     ]
     assert len(blocks) == 1, f"Expected one block of layers that begins with `cli | serving`, found {len(blocks)}."
     return [re.split(r"\s{2,}", line)[0] for line in blocks[0].splitlines()]

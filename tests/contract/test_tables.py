@@ -10,6 +10,7 @@ from faults.corpus import FAULTS
 from lesionflow.io.layouts.recognition import READERS
 from lesionflow.metrics import METRICS
 from lesionflow.models import ARCHITECTURES
+from lesionflow.prediction.documents import DOCUMENTS
 from lesionflow.prediction.writers import WRITERS
 from lesionflow.training.losses import LOSSES
 
@@ -22,6 +23,7 @@ ENTRIES = {
     "losses": (LOSSES, "what is minimized"),
     "input layouts": (READERS, "recognized by"),
     "output formats": (WRITERS, "answer"),
+    "report formats": (DOCUMENTS, "answer"),
     "reported faults": ([fault.name for fault in FAULTS], "what lesionflow does"),
 }
 ROWS = [(table, entry) for table, (entries, _) in ENTRIES.items() for entry in entries]
