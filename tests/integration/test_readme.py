@@ -20,7 +20,8 @@ from lesionflow.config.presets import PRESETS
 from support.change_plans import write_demonstration_plan
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCK = re.compile(r"^```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+#: Its language, if any, and the block: what names one is shown, not run.
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 IS_WHOLE = os.environ.get("LESIONFLOW_TEST_WHOLE") == "1"
 COPIED = ("Makefile", "pyproject.toml", "requirements.lock", "README.md", "LICENSE", "src", "pipelines", "components")
 #: What only the reader has.
@@ -50,7 +51,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(5400 if IS_WHOLE else 2400)]
 
 
 def blocks() -> list[str]:
-    return BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    found = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    return [block for language, block in found if not language]
 
 
 def is_command(block: str) -> bool:

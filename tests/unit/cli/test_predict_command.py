@@ -55,7 +55,7 @@ def test_a_name_in_json_asks_for_the_report_alone(store, tmp_path):
         ),
         (
             ["-o", "n.mha"],
-            "ends with one of .dcm (dicom-seg), .sr.dcm (dicom-sr), .nii.gz (nifti), .nii (nifti), .png (png), .rtstruct.dcm (rtstruct), .json (json), found 'n.mha'",
+            ".png (png), .rtstruct.dcm (rtstruct), .json (json), .html (html), .pdf (pdf), .fhir.json (fhir), found 'n.mha'",
         ),
         (["-o", "mask"], "found 'mask'"),
         (["-o", ".nii.gz"], "found '.nii.gz'"),
