@@ -94,7 +94,8 @@ def test_the_line_and_its_figures_are_those_of_sqlite(queue):
     queue.end(queue.claim("a", 60.0), "a", JobState.DONE, {})
     assert queue.cancel(ids[1]).state is JobState.CANCELLED
     assert 0 <= queue.seconds_each() < 10
-    assert sorted(queue.forget(1 << 60)) == sorted(ids[:2])
+    assert sorted(queue.ended_before(1 << 60)) == sorted(ids[:2])
+    assert [queue.erase(job_id) for job_id in ids] == [True, True, False]
     assert queue.n_open() == 1
 
 

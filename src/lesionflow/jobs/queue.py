@@ -208,13 +208,10 @@ class JobQueue:
             mean = connection.execute(select(func.avg(recent.c.took))).scalar()
         return None if mean is None else float(mean) / 1000
 
-    def forget(self, ended_before_ms: int) -> list[str]:
-        """Remove the rows of jobs that ended before a time; return their ids."""
-        old = and_(self._mine, JOBS.c.ended_ms < ended_before_ms)
-        with self._writing() as connection:
-            ids = [row.id for row in connection.execute(select(JOBS.c.id).where(old))]
-            connection.execute(JOBS.delete().where(and_(self._mine, JOBS.c.id.in_(ids))))
-        return ids
+    def ended_before(self, ms: int) -> list[str]:
+        """Return the ids of jobs that ended before a time."""
+        with self._reading() as connection:
+            return [row.id for row in connection.execute(select(JOBS.c.id).where(self._mine, JOBS.c.ended_ms < ms))]
 
     def erase(self, job_id: str) -> bool:
         """Remove the row of a job that ended; return False when there is none, or it has not."""

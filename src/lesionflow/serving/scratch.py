@@ -1,5 +1,6 @@
-"""The service's temporary folder: gone when the service stops, and when it was killed, gone when the next one starts."""
+"""The service's temporary folders: gone when it stops, and when it was killed, gone when the next one starts."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -8,13 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lesionflow.machine.process_age import may_have_made
-
-#: How every temporary folder of a service begins; then the number of its process.
+#: How every temporary folder of a service begins; then the number of its process, for those who look.
 PREFIX = "lesionflow-service-"
-#: What this process has made itself.
-_OURS: set[Path] = set()
 NAME = re.compile(rf"{PREFIX}(\d+)-.*")
+#: What this process has made and still uses: each is locked as long as it lives. Numbers of processes tell nothing, as in a container the next service has that of the last.
+_HELD: dict[Path, int] = {}
 
 
 @contextmanager
@@ -24,16 +23,14 @@ def scratch_folder() -> Iterator[Path]:
     Yields:
         The folder.
     """
-    root = Path(tempfile.gettempdir())
-    for folder in root.glob(f"{PREFIX}*"):
-        match = NAME.fullmatch(folder.name)
-        if match and folder not in _OURS and not _may_be_of(int(match[1]), folder):
-            shutil.rmtree(folder, ignore_errors=True)
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if NAME.fullmatch(folder.name):
+            _remove_left(folder)
     folder = make_temporary()
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_temporary(folder)
 
 
 def make_temporary(what: str = "") -> Path:
@@ -42,11 +39,40 @@ def make_temporary(what: str = "") -> Path:
     Args:
         what: What it holds, for those who look.
     """
-    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-{what}"))
-    _OURS.add(folder)
-    return folder
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-{what}"))
+        lock = os.open(folder, os.O_RDONLY)
+        if _locked(lock, fcntl.LOCK_SH) and folder.exists():
+            _HELD[folder] = lock
+            return folder
+        # A service that starts took it for one that was left.
+        os.close(lock)
 
 
-def _may_be_of(pid: int, folder: Path) -> bool:
-    """Tell whether a folder is a running service's: in a container the next one has the number of the last one."""
-    return pid != os.getpid() and may_have_made(pid, folder)
+def remove_temporary(folder: Path) -> None:
+    """Remove a folder of `make_temporary`."""
+    shutil.rmtree(folder, ignore_errors=True)
+    lock = _HELD.pop(folder, None)
+    if lock is not None:
+        os.close(lock)
+
+
+def _remove_left(folder: Path) -> None:
+    try:
+        lock = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        if _locked(lock, fcntl.LOCK_EX):
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+def _locked(lock: int, kind: int) -> bool:
+    """Lock a folder as long as its descriptor is open, which no program that is started inherits; return False where another holds it."""
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -186,11 +186,12 @@ def test_a_cancelled_job_of_a_model_that_nobody_serves_any_more_ends(queue):
     assert queue.get(job.id).state is JobState.CANCELLED
 
 
-def test_old_ended_jobs_are_forgotten_and_open_ones_are_not(queue):
+def test_old_ended_jobs_are_told_and_erased_and_open_ones_are_not(queue):
     ended, waiting = submit(queue), submit(queue, 1)
     queue.end(queue.claim("a", LONG), "a", JobState.DONE, {})
-    assert queue.forget(0) == []
-    assert queue.forget(time.time_ns() // 1_000_000 + 1) == [ended.id]
+    assert queue.ended_before(0) == []
+    assert queue.ended_before(time.time_ns() // 1_000_000 + 1) == [ended.id]
+    assert [queue.erase(job.id) for job in (ended, waiting, ended)] == [True, False, False]
     assert (queue.get(ended.id), queue.get(waiting.id).state) == (None, JobState.QUEUED)
 
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from lesionflow.prediction.documents.report_page import NO_TEXT
-from lesionflow.prediction.documents.report_words import alerts_of, conclusion_of, place_words
+from lesionflow.prediction.documents.report_words import NO_TEXT, alerts_of, conclusion_of, place_words
 
 SCT, LOINC, UCUM = "http://snomed.info/sct", "http://loinc.org", "http://unitsofmeasure.org"
 SERVICES, OBSERVATION_CATEGORIES = (

@@ -5,7 +5,6 @@ It is built as a tree, whose texts and attributes the standard library escapes w
 
 import base64
 import hashlib
-import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -15,6 +14,7 @@ from xml.etree import ElementTree as ET
 from lesionflow.prediction.documents.report_words import (
     LESION_HEADS,
     LESION_NOTE,
+    NO_TEXT,
     REVIEW,
     TITLE,
     alerts_of,
@@ -23,9 +23,6 @@ from lesionflow.prediction.documents.report_words import (
     passport_rows,
     target_words,
 )
-
-#: Of Unicode what is no text: control characters but for line ends and tabs, halves of pairs, and what turns the direction of text.
-NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
 
 def make_report_page(report: Mapping[str, Any], picture: bytes | None = None) -> bytes:

@@ -13,10 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lesionflow.prediction.documents.report_page import NO_TEXT
 from lesionflow.prediction.documents.report_words import (
     LESION_HEADS,
     LESION_NOTE,
+    NO_TEXT,
     REVIEW,
     TITLE,
     alerts_of,

@@ -1,8 +1,11 @@
 """The report in sentences, the same in every document. Warnings come first, and none is left out."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+#: Of Unicode what is no text: control characters but for line ends and tabs, halves of pairs, and what turns the direction of text.
+NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 #: What a document is called.
 TITLE = "Segmentation report"
 NO_CHECK = (

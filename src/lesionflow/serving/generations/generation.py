@@ -1,7 +1,6 @@
 """One model, loaded by the processes that compute with it and proven by its golden cases: what a study is given to."""
 
 import datetime as dt
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,7 +14,7 @@ from lesionflow.serving.children.failures import ChildDiedError
 from lesionflow.serving.children.model_process import ModelProcess, Terms
 from lesionflow.serving.children.pool import Pool
 from lesionflow.serving.generations.study_work import was_begun
-from lesionflow.serving.scratch import make_temporary
+from lesionflow.serving.scratch import make_temporary, remove_temporary
 from lesionflow.serving.settings import ServiceSettings
 from lesionflow.serving.uploads.multipart import Part
 
@@ -91,7 +90,7 @@ class Generation:
         """End its processes, and remove its files."""
         self._pool.close()
         if self._kept is not None:
-            shutil.rmtree(self._kept, ignore_errors=True)
+            remove_temporary(self._kept)
 
 
 def load_generation(service: ServiceSettings, settings: Settings, version: str) -> Generation:
@@ -123,7 +122,7 @@ def load_generation(service: ServiceSettings, settings: Settings, version: str) 
         for process in processes:
             process.kill()
         if kept is not None:
-            shutil.rmtree(kept, ignore_errors=True)
+            remove_temporary(kept)
         raise
     pool = Pool(partial(_start, order, memory_mb), processes)
     return Generation(model, pool, service, n_golden=n_golden, kept=kept)

@@ -24,16 +24,25 @@ async def keep_retention(state: Any) -> None:
         await asyncio.sleep(min(LOOK_S, state.service.max_result_age_s / 10))
         try:
             await to_thread.run_sync(remove_old, state)
-        except (ServiceError, OSError) as error:
-            # Away or full for a while: the next time does it.
+        except ServiceError as error:
+            # Away for a while: the next time does it.
             logger.warning("what is too old was not removed: %s", error)
+        except Exception:
+            # Nobody waits for this task, and what it must remove are patients' studies: it goes on, and the log says why it did not.
+            logger.exception("what is too old was not removed")
 
 
 def remove_old(state: Any) -> None:
-    """Remove jobs that ended longer ago than results are kept, with all that is left of them, and results that are too many."""
-    for job_id in state.queue.forget(int((time.time() - state.service.max_result_age_s) * 1000)):
-        state.results.drop(job_id)
-        state.intake.drop(job_id)
+    """Remove jobs that ended longer ago than results are kept, with all that is left of them, and results that are too many.
+
+    A job of which a file can't be removed stays, and is tried again the next time.
+    """
+    for job_id in state.queue.ended_before(int((time.time() - state.service.max_result_age_s) * 1000)):
+        try:
+            erase_study(state, job_id)
+        except OSError:
+            # Without keys the whole id is the key to a result.
+            logger.exception("what is left of job %.8s... was not removed", job_id)
     state.results.prune()
 
 

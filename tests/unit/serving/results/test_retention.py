@@ -72,6 +72,17 @@ def test_what_can_not_be_removed_is_said_and_can_be_erased_again(client, monkeyp
     assert client.delete(f"/v1/results/{job}", headers=mine).status_code == 204
 
 
+def test_what_is_old_and_can_not_be_removed_is_tried_again(client, tmp_path, monkeypatch):
+    job = hand_in(client, key(client, "mine"))["id"]
+    client.app.state.service = client.app.state.service.model_copy(update={"max_result_age_s": -1.0})
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", refuse)
+        retention.remove_old(client.app.state)
+    assert rows_of(tmp_path / "state", job) == 1
+    retention.remove_old(client.app.state)
+    assert (left_of(tmp_path, job), rows_of(tmp_path / "state", job)) == ([], 0)
+
+
 def refuse(path, *, ignore_errors=False):
     if not ignore_errors:
         raise PermissionError(13, "Permission denied")
@@ -112,8 +123,8 @@ def test_it_is_looked_at_again_and_again_also_after_a_fault(monkeypatch):
         seen.append(state)
         if len(seen) == 3:
             loop.call_soon_threadsafe(third.set)
-        if len(seen) == 1:
-            raise ServiceError("the database is away")
+        if len(seen) < 3:
+            raise (ServiceError, KeyError)[len(seen) - 1]("away, or a fault of our own")
 
     monkeypatch.setattr(retention, "remove_old", remove)
     state = types.SimpleNamespace(service=types.SimpleNamespace(max_result_age_s=0.05))
